@@ -1,0 +1,29 @@
+"""The classes that plugin authors derive from."""
+
+from sslreg.contracts.augmentation import Augmentation, Images, Keys, Params
+from sslreg.contracts.backbone import Backbone
+from sslreg.contracts.batch import Batch, ImageLike, Sample
+from sslreg.contracts.dataset import Dataset
+from sslreg.contracts.evaluator import Embeddings, EvaluatedRun, Evaluator
+from sslreg.contracts.loss import Loss
+from sslreg.contracts.memory_bank import MemoryBank
+from sslreg.contracts.model import Model, StepOutput
+
+__all__ = [
+    "Augmentation",
+    "Backbone",
+    "Batch",
+    "Dataset",
+    "Embeddings",
+    "EvaluatedRun",
+    "Evaluator",
+    "ImageLike",
+    "Images",
+    "Keys",
+    "Loss",
+    "MemoryBank",
+    "Model",
+    "Params",
+    "Sample",
+    "StepOutput",
+]

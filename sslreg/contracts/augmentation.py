@@ -1,0 +1,94 @@
+"""What an augmentation is: randomness and work, kept apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Protocol
+
+from torch import Tensor
+
+#: A batch (N, C, H, W), or for a `ragged` augmentation N images (C, H, W) of any sizes.
+Images = Tensor | list[Tensor]
+
+#: What was drawn: tensors with one row per sample, by name.
+Params = dict[str, Tensor]
+
+Number = float | Tensor
+
+
+class Keys(Protocol):
+    """The source of an operation's randomness: one key per sample, N in all.
+
+    A draw depends on nothing but the sample's key and how many draws the operation made before it, so a sample's
+    values do not change with the batch around it. Bounds may be numbers or tensors (N,) that differ by sample.
+    Every draw gives a tensor (N, *size) on the CPU.
+    """
+
+    def __len__(self) -> int: ...
+
+    def uniform(self, low: Number = 0.0, high: Number = 1.0, size: tuple[int, ...] = ()) -> Tensor:
+        """float32 in [low, high)."""
+        ...
+
+    def normal(self, mean: Number = 0.0, std: Number = 1.0, size: tuple[int, ...] = ()) -> Tensor:
+        """float32, normally distributed."""
+        ...
+
+    def integers(self, low: Number, high: Number, size: tuple[int, ...] = ()) -> Tensor:
+        """int64 in [low, high), as torch.randint has it."""
+        ...
+
+    def bernoulli(self, p: Number, size: tuple[int, ...] = ()) -> Tensor:
+        """bool, True with probability p."""
+        ...
+
+    def permutation(self, n: int) -> Tensor:
+        """int64 (N, n): an order of 0 … n-1 for each sample."""
+        ...
+
+    def seeds(self) -> Tensor:
+        """int64 (N,): seeds for `sslreg.noise_like`, for fields too large to draw on the host."""
+        ...
+
+    def child(self, name: str) -> Keys:
+        """Keys of their own for something nested; drawing from them leaves these alone."""
+        ...
+
+
+class Augmentation:
+    """Base class of augmentations.
+
+    Pixels are float32 in [0, 1] when `apply` sees them. A `geometry` operation moves pixels and may run before that:
+    leading geometry operations together end in one rounding to the levels that the image had. Everything after them
+    keeps its result in [0, 1] by clamping, except where leaving that range is its purpose (`normalize`).
+
+    The probability with which an operation acts is not its business: a spec's ``p:`` belongs to the view plan.
+    Instances hold their parameters and nothing else: they are pickled into workers and shared between views.
+    """
+
+    #: Takes and may return a list of images of different sizes.
+    ragged: ClassVar[bool] = False
+    #: Moves pixels rather than changing their values.
+    geometry: ClassVar[bool] = False
+    #: Cannot run on an accelerator.
+    host_only: ClassVar[bool] = False
+
+    def draw(self, keys: Keys, shapes: Tensor) -> Params:
+        """Draw what `apply` needs. shapes: int64 (N, 3), each image's C, H, W before this operation."""
+        return {}
+
+    def apply(self, images: Images, params: Params) -> Images:
+        """Do the work on N images with `params` as drawn, one row per image, on the device that they are on."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement apply(images, params)")
+
+    def output_shapes(self, shapes: Tensor, params: Params) -> Tensor:
+        """The (N, 3) shapes after this operation. An operation that changes them says so here."""
+        return shapes
+
+    def for_embedding(self) -> Sequence[Augmentation]:
+        """What stands for this operation when images are embedded rather than augmented.
+
+        Nothing, for an operation whose point is its randomness. A deterministic one returns ``[self]``; a random
+        crop returns the resize and center crop that show the same amount of image.
+        """
+        return ()

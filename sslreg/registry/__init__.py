@@ -1,0 +1,22 @@
+"""Discovers plugins and knows which components they provide. Imports neither torch nor any component."""
+
+from sslreg.registry.catalogue import Catalogue, ComponentInfo, PluginReport, RegistrationError, Registry
+from sslreg.registry.discovery import Selection, discover, installed
+from sslreg.registry.hookspecs import API, hookimpl
+from sslreg.registry.kinds import INVARIANCES, KINDS, Kind
+
+__all__ = [
+    "API",
+    "INVARIANCES",
+    "KINDS",
+    "Catalogue",
+    "ComponentInfo",
+    "Kind",
+    "PluginReport",
+    "RegistrationError",
+    "Registry",
+    "Selection",
+    "discover",
+    "hookimpl",
+    "installed",
+]
