@@ -34,7 +34,7 @@ class Model(nn.Module):
 
     The contract was held against methods that are yet to come; what they need beside it:
 
-    * BYOL: a predictor and an exponential moving average, updated in `after_step`. Its momentum grows over the run: keep
+    * BYOL: a predictor and a moving average updated in `after_step`. Its momentum grows over the run: keep
       a step counter as a buffer and take ``Annotated[int, FromRun("total_steps")]``. The loss is a pair loss, called
       once for each direction.
     * SwAV: prototypes are normalized at the start of `training_step` without gradient, and frozen at first by a
