@@ -1,0 +1,56 @@
+"""Classification from a few labels per class."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn.functional import normalize
+
+import sslreg
+from sslreg_evaluators._labels import labels_of
+
+
+class FewShot(sslreg.Evaluator):
+    """Accuracy of the nearest labelled embedding by cosine, with few labels per class.
+
+    For each number of `shots`, so many reference samples per class are drawn without replacement, `draws` times over,
+    from numpy's ``default_rng(0)`` (classes in ascending order within a draw); a test sample gets the class of
+    the nearest one. The figures are named by the shots (``few_shot_1``) and are the mean over the draws. ValueError: a class
+    has fewer reference samples than shots.
+    """
+
+    def __init__(
+        self,
+        shots: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = [1, 5],  # noqa: B006 - never changed
+        draws: Annotated[int, Field(ge=1)] = 100,
+    ) -> None:
+        self.shots = list(shots)
+        self.draws = draws
+
+    def evaluate(
+        self, reference: sslreg.Embeddings, test: sslreg.Embeddings, run: sslreg.EvaluatedRun
+    ) -> dict[str, float]:
+        labels, truth = labels_of(reference, "reference"), labels_of(test, "test").to(run.device)
+        members = [np.flatnonzero(labels.numpy() == label) for label in labels.unique()]
+        keys = normalize(reference.features.to(run.device), dim=1)
+        queries = normalize(test.features.to(run.device), dim=1)
+        return {str(shots): self._accuracy(shots, members, keys, labels, queries, truth) for shots in self.shots}
+
+    def _accuracy(
+        self, shots: int, members: list[np.ndarray], keys: Tensor, labels: Tensor, queries: Tensor, truth: Tensor
+    ) -> float:
+        smallest = min(len(indices) for indices in members)
+        if smallest < shots:
+            raise ValueError(f"{shots} labels per class are asked for, but a class of the reference set has {smallest}")
+        generator = np.random.default_rng(0)
+        hits = 0.0
+        for _ in range(self.draws):
+            picked = np.concatenate([generator.choice(indices, shots, replace=False) for indices in members])
+            chosen = torch.from_numpy(picked)
+            nearest = (queries @ keys[chosen.to(keys.device)].T).argmax(dim=1).cpu()
+            hits += (labels[chosen][nearest].to(truth.device) == truth).float().mean().item()
+        return hits / self.draws
