@@ -19,7 +19,7 @@ class FewShot(sslreg.Evaluator):
 
     For each number of `shots`, so many reference samples per class are drawn without replacement, `draws` times over,
     from numpy's ``default_rng(0)`` (classes in ascending order within a draw); a test sample gets the class of
-    the nearest one. The figures are named by the shots (``few_shot_1``) and are the mean over the draws. ValueError: a class
+    the nearest one. A figure is named by its shots (``few_shot_1``) and is the mean over the draws. ValueError: a class
     has fewer reference samples than shots.
     """
 

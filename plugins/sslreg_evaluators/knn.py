@@ -19,7 +19,7 @@ CHUNK = 512
 class KNN(sslreg.Evaluator):
     """Weighted k-nearest-neighbour accuracy (arXiv 1805.01978, section 3.4).
 
-    Each of the k reference embeddings with the largest cosine similarity s votes for its class with exp(s / temperature).
+    Each of the k reference embeddings most similar to a test sample, by cosine s, gives its class exp(s / temperature).
     Figures: ``top1`` and, for more than five classes, ``top5``: the share of test samples whose class is
     the first, or among the first five. k is cut to the size of the reference set.
     """

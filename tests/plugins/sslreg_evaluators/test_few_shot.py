@@ -9,9 +9,9 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 from sklearn.neighbors import KNeighborsClassifier
-from sslreg_evaluators.few_shot import FewShot
 
 from sslreg import Embeddings
+from sslreg_evaluators.few_shot import FewShot
 
 CPU = SimpleNamespace(device=torch.device("cpu"))
 

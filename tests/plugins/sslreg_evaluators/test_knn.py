@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from sslreg_evaluators.knn import KNN
 
 from sslreg import Embeddings
+from sslreg_evaluators.knn import KNN
 
 CPU = SimpleNamespace(device=torch.device("cpu"))
 
