@@ -1,1 +1,18 @@
-"""stub"""
+"""The default backbones."""
+
+import sslreg
+from sslreg_backbones.torchvision_names import FAMILIES
+
+sslreg_api = 1
+
+
+@sslreg.hookimpl
+def sslreg_register(registry: sslreg.Registry) -> None:
+    registry.backbone(
+        "convnet", "sslreg_backbones.convnet:ConvNet", summary="a few convolutions, for small images on a CPU"
+    )
+    for family, names in FAMILIES.items():
+        for name in names:
+            registry.backbone(
+                name, f"sslreg_backbones.torchvision_models:{name}", summary=f"{family}, torchvision's {name}"
+            )

@@ -1,1 +1,11 @@
-"""stub"""
+"""The default self-supervised methods."""
+
+import sslreg
+
+sslreg_api = 1
+
+
+@sslreg.hookimpl
+def sslreg_register(registry: sslreg.Registry) -> None:
+    registry.model("simclr", "sslreg_models.simclr:SimCLR", summary="views of one image attract, all others repel")
+    registry.model("moco", "sslreg_models.moco:MoCo", summary="contrast with a slowly moving copy of the encoder")

@@ -1,1 +1,16 @@
-"""stub"""
+"""The default optimizers and learning-rate schedules."""
+
+import sslreg
+
+sslreg_api = 1
+
+
+@sslreg.hookimpl
+def sslreg_register(registry: sslreg.Registry) -> None:
+    registry.optimizer("sgd", "torch.optim:SGD", summary="stochastic gradient descent with momentum")
+    registry.optimizer("adamw", "torch.optim:AdamW", summary="Adam with decoupled weight decay")
+    registry.schedule(
+        "cosine",
+        "sslreg_optimizers.cosine:CosineWithWarmup",
+        summary="a linear warm-up, then half a cosine down to the end of the run",
+    )

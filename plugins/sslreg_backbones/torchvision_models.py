@@ -1,0 +1,129 @@
+"""torchvision's classification models without their heads: one class for each, by torchvision's name."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Annotated, Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torchvision import models
+
+import sslreg
+from sslreg_backbones.torchvision_names import NAMES
+from sslreg_backbones.weights import is_named, load_weights, read_weights
+
+
+class TorchvisionBackbone(sslreg.Backbone):
+    """A torchvision model with its last layer taken off: the features (N, D) are what that layer classified.
+
+    `body` is torchvision's module, its last layer and a dropout before that replaced by identities; so its state is
+    that of torchvision's own model, less the head.
+
+    image_size: the side of the square images that a Vision Transformer or MaxViT is made for; others take any size.
+    stem: ``small`` starts a ResNet with a 3x3 convolution of stride 1 and no max-pool, for images of CIFAR's size.
+    weights: the name of torchvision's weights (``IMAGENET1K_V1``, ``DEFAULT``), or the path of a state dict, in a
+    safetensors file or one of ``torch.save``; the first filters are folded to the channels at hand.
+    ValueError: a stem or an image size that the architecture cannot have, weights that are missing or do not fit.
+    """
+
+    architecture: ClassVar[str]
+
+    def __init__(
+        self,
+        in_channels: Annotated[int, sslreg.FromRun("in_channels")] = 3,
+        image_size: Annotated[int, sslreg.FromRun("image_size")] = 224,
+        stem: Literal["imagenet", "small"] = "imagenet",
+        weights: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.body = _plain_model(self.architecture, image_size, transform_input=is_named(self.architecture, weights))
+        head = _last_layer(self.body)
+        self.num_features = _take_off(self.body, head)
+        if stem == "small":
+            _shrink_stem(self.body, self.architecture)
+        first = next(name for name, module in self.body.named_modules() if isinstance(module, nn.Conv2d))
+        _set_channels(self.body, first, in_channels)
+        if weights is not None:
+            load_weights(self.body, first, head, read_weights(self.architecture, weights))
+
+    def forward(self, images: Tensor) -> Tensor:
+        features: Tensor = self.body(images)
+        return features
+
+
+def _plain_model(architecture: str, image_size: int, *, transform_input: bool) -> Any:
+    """torchvision's untrained model, without auxiliary classifiers.
+
+    transform_input: undo ImageNet's normalization where torchvision's weights of the architecture are used to that.
+    """
+    if architecture.startswith("vit"):
+        return _sized(architecture, image_size, {"image_size": image_size})
+    if architecture.startswith("maxvit"):
+        return _sized(architecture, image_size, {"input_size": (image_size, image_size)})
+    if architecture in ("googlenet", "inception_v3"):
+        return models.get_model(architecture, aux_logits=False, init_weights=True, transform_input=transform_input)
+    return models.get_model(architecture)
+
+
+def _sized(architecture: str, image_size: int, arguments: dict[str, Any]) -> Any:
+    try:
+        return models.get_model(architecture, **arguments)
+    except (AssertionError, ValueError) as error:
+        raise ValueError(
+            f"{architecture} cannot be made for images of {image_size} pixels: "
+            f"{str(error).splitlines()[0]} The views' size has to be one that it can take, such as 224"
+        ) from error
+
+
+def _last_layer(body: nn.Module) -> str:
+    """The name of the layer that gives the classes' scores."""
+    if isinstance(body, models.SqueezeNet):
+        return "classifier.1"
+    names: list[str] = [name for name, module in body.named_modules() if isinstance(module, nn.Linear)]
+    return names[-1]
+
+
+def _take_off(body: nn.Module, head: str) -> int:
+    """Replace the layer, and a dropout right before it, by identities; the width of what it was given."""
+    layer = body.get_submodule(head)
+    leaves = [name for name, module in body.named_modules() if not any(module.children())]
+    before = leaves[leaves.index(head) - 1]
+    if isinstance(body.get_submodule(before), nn.Dropout):
+        body.set_submodule(before, nn.Identity())
+    body.set_submodule(head, nn.Identity())
+    assert isinstance(layer, nn.Conv2d | nn.Linear)
+    return layer.in_channels if isinstance(layer, nn.Conv2d) else layer.in_features
+
+
+def _shrink_stem(body: nn.Module, architecture: str) -> None:
+    if not isinstance(body, models.ResNet):
+        raise ValueError(f"stem: small is for ResNets, of which {architecture} is none; leave stem out")
+    body.conv1 = nn.Conv2d(3, body.conv1.out_channels, 3, padding=1, bias=False)
+    nn.init.kaiming_normal_(body.conv1.weight, mode="fan_out", nonlinearity="relu")
+    body.maxpool = nn.Identity()
+
+
+@torch.no_grad()
+def _set_channels(body: nn.Module, name: str, channels: int) -> None:
+    """Make the first convolution one of `channels` channels, with new filters that are spread as the old ones."""
+    old = body.get_submodule(name)
+    assert isinstance(old, nn.Conv2d)
+    if channels == old.in_channels:
+        return
+    if getattr(body, "transform_input", False):
+        raise ValueError(f"these weights want images of 3 channels, and the views have {channels}")
+    shape = (old.out_channels, channels, *old.weight.shape[2:])
+    old.in_channels = channels
+    old.weight = nn.Parameter(torch.randn(shape).to(old.weight) * old.weight.std())
+
+
+@cache
+def _backbone(name: str) -> type[TorchvisionBackbone]:
+    return type(name, (TorchvisionBackbone,), {"architecture": name, "__module__": __name__})
+
+
+def __getattr__(name: str) -> Any:
+    if name not in NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _backbone(name)

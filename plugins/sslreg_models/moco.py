@@ -1,0 +1,69 @@
+"""MoCo: momentum contrast (v1: arXiv 1911.05722; v2: arXiv 2003.04297)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Annotated
+
+import torch
+from pydantic import Field, PositiveInt
+from torch import Tensor
+
+import sslreg
+from sslreg_models.batch_shuffle import Shuffle
+from sslreg_models.projection import projection_head
+from sslreg_models.split_batch_norm import split_batch_norm
+
+
+class MoCo(sslreg.Model):
+    """A query is to find its key, made from another view by a slowly moving copy of its encoder (algorithm 1).
+
+    The queue of past keys is the loss's memory bank. Where batch statistics could tell which key belongs to a query,
+    the keys' batch is shuffled, over all processes (section 3.3, shuffling BN).
+
+    projection: the widths of the head; one is the linear head of v1, two are the perceptron of v2.
+    momentum: how much of the key encoder stays at each step. symmetric: let each view be query and key in turn.
+    bn_splits: normalize a batch in so many parts of their own, as so many devices would.
+    """
+
+    gives = ("pair",)
+
+    def __init__(
+        self,
+        backbone: sslreg.Backbone,
+        projection: Annotated[Sequence[PositiveInt], Field(min_length=1)] = (2048, 128),
+        momentum: Annotated[float, Field(ge=0, lt=1)] = 0.999,
+        symmetric: bool = False,
+        bn_splits: PositiveInt = 1,
+    ) -> None:
+        super().__init__()
+        self.backbone = split_batch_norm(backbone, bn_splits)
+        self.projection = projection_head(backbone.num_features, projection, batch_norm=False)
+        self.key_backbone = copy.deepcopy(self.backbone).requires_grad_(False)
+        self.key_projection = copy.deepcopy(self.projection).requires_grad_(False)
+        self.embedding_dim = projection[-1]
+        self.momentum = momentum
+        self.symmetric = symmetric
+        self.bn_splits = bn_splits
+
+    def training_step(self, batch: sslreg.Batch, loss: sslreg.Loss) -> sslreg.StepOutput:
+        a, b = batch.views
+        query = self.projection(self.backbone(a))
+        value = loss(query, self.keys(b))
+        if self.symmetric:
+            value = (value + loss(self.projection(self.backbone(b)), self.keys(a))) / 2
+        return sslreg.StepOutput(value, embeddings=query)
+
+    @torch.no_grad()
+    def keys(self, images: Tensor) -> Tensor:
+        """The momentum encoder's embeddings (N, D), in the order of the images."""
+        shuffle = Shuffle(images, within=self.bn_splits > 1)
+        return shuffle.undo(self.key_projection(self.key_backbone(shuffle.images)))
+
+    @torch.no_grad()
+    def after_step(self) -> None:
+        """Move the key encoder towards the query encoder (equation 2)."""
+        for key, query in ((self.key_backbone, self.backbone), (self.key_projection, self.projection)):
+            for slow, fast in zip(key.parameters(), query.parameters(), strict=True):
+                slow.lerp_(fast, 1 - self.momentum)

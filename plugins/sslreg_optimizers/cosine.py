@@ -1,0 +1,61 @@
+"""The cosine learning-rate schedule."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+from pydantic import Field
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+import sslreg
+
+
+class CosineWithWarmup(LRScheduler):
+    """A linear warm-up, then half a cosine (arXiv 1608.03983, equation 5, without restarts), step by step.
+
+    In a warm-up of W steps, step t = 0, 1, … has the learning rate times s + (1 - s) (t + 1) / W, s being
+    `warmup_start_factor`: the last of them has the full rate. From step W on the rate follows the cosine from the
+    full rate to `eta_min`, which the run's last step has. To be stepped once after each optimizer step.
+
+    warmup_epochs: may be a fraction. eta_min: a learning rate, the same for every parameter group. A state dict holds
+    the position alone, so that a resumed run may have another length. ValueError: the warm-up is longer than the run.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        total_steps: Annotated[int, sslreg.FromRun("total_steps")],
+        steps_per_epoch: Annotated[int, sslreg.FromRun("steps_per_epoch")],
+        warmup_epochs: Annotated[float, Field(ge=0)] = 0,
+        warmup_start_factor: Annotated[float, Field(ge=0, le=1)] = 0.0,
+        eta_min: Annotated[float, Field(ge=0)] = 0.0,
+    ) -> None:
+        self.total_steps = total_steps
+        self.warmup_steps = round(warmup_epochs * steps_per_epoch)
+        self.warmup_start_factor = warmup_start_factor
+        self.eta_min = eta_min
+        if self.warmup_steps > total_steps:
+            raise ValueError(
+                f"warmup_epochs: {warmup_epochs} is {self.warmup_steps} steps, and the whole run has {total_steps}; "
+                "shorten the warm-up or lengthen the run"
+            )
+        super().__init__(optimizer)
+
+    def get_lr(self) -> list[float | Tensor]:
+        """The learning rate of every group at the current step."""
+        step = self.last_epoch
+        if step < self.warmup_steps:
+            factor = self.warmup_start_factor + (1 - self.warmup_start_factor) * (step + 1) / self.warmup_steps
+            return [factor * base for base in self.base_lrs]
+        # The last step is total_steps - 1; the training asks for one more after it.
+        span = self.total_steps - 1 - self.warmup_steps
+        progress = min(1.0, (step - self.warmup_steps) / span) if span > 0 else 1.0
+        height = (1 + math.cos(math.pi * progress)) / 2
+        return [self.eta_min + (base - self.eta_min) * height for base in self.base_lrs]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the schedule stands, and the rates that it scales."""
+        return {name: self.__dict__[name] for name in ("last_epoch", "_step_count", "_last_lr", "base_lrs")}
