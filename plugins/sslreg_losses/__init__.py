@@ -1,1 +1,31 @@
-"""stub"""
+"""Contrastive losses: they stream over their logits and never hold the whole matrix of them."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import sslreg
+
+if TYPE_CHECKING:
+    from sslreg_losses.dcl import DCLLoss as DCLLoss
+    from sslreg_losses.nt_xent import NTXentLoss as NTXentLoss
+
+sslreg_api = 1
+
+_HOME = {"DCLLoss": "dcl", "NTXentLoss": "nt_xent"}
+__all__ = list(_HOME)
+
+
+@sslreg.hookimpl
+def sslreg_register(registry: sslreg.Registry) -> None:
+    registry.loss(
+        "nt_xent", "sslreg_losses.nt_xent:NTXentLoss", summary="Tell each sample's views from all others (SimCLR, MoCo)"
+    )
+    registry.loss("dcl", "sslreg_losses.dcl:DCLLoss", summary="NT-Xent without the positive among the candidates (DCL)")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
