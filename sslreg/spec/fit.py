@@ -1,0 +1,88 @@
+"""Whether the parts of a spec fit each other, as far as their classes tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sslreg.spec.findings import Findings
+from sslreg.spec.models import ComponentSpec, components
+from sslreg.spec.node import Entries, nearest
+
+
+def check_fit(values: Mapping[str, Any], tree: Entries, findings: Findings) -> None:
+    """Report parts that do not fit. values: the spec's sections, as far as they could be read."""
+    if "model" in values and "loss" in values:
+        _loss_takes_what_model_gives(values["model"], values["loss"], tree, findings)
+    if "model" in values and "views" in values:
+        _views_are_as_many_as_model_takes(values["model"], values["views"], tree, findings)
+    if values.get("task") and "views" in values:
+        _views_keep_what_task_tells_apart(values["task"].keep, values["views"], tree, findings)
+    if "data" in values and "trainer" in values:
+        _batch_divides_among_devices(values["data"].batch_size, values["trainer"], tree, findings)
+
+
+def induced_invariances(views: Any) -> dict[str, list[ComponentSpec]]:
+    """What the views teach a model to overlook (shape, texture, color), with the augmentations that do."""
+    induced: dict[str, list[ComponentSpec]] = {}
+    for component in components(views):
+        if component.kind == "augmentation" and component.keys["p"] > 0:
+            for invariance in component.info.invariances:
+                induced.setdefault(invariance, []).append(component)
+    return induced
+
+
+def _loss_takes_what_model_gives(model: ComponentSpec, loss: ComponentSpec, tree: Entries, findings: Findings) -> None:
+    takes = getattr(loss.info.load(), "takes", None)
+    gives = getattr(model.info.load(), "gives", None)
+    if isinstance(takes, str) and isinstance(gives, tuple) and takes not in gives:
+        findings.report(
+            nearest(tree, (*loss.at, "use")).origin,
+            "loss-mismatch",
+            f"loss {loss.use!r} takes {takes}, and model {model.use!r} gives {' or '.join(gives)}",
+            "choose another loss or another model",
+        )
+
+
+def _views_are_as_many_as_model_takes(model: ComponentSpec, views: Any, tree: Entries, findings: Findings) -> None:
+    limits = getattr(model.info.load(), "views", None)
+    if not isinstance(limits, tuple) or len(limits) != 2:
+        return
+    least, most = limits
+    count = sum(view.repeat for view in views)
+    if least <= count and (most is None or count <= most):
+        return
+    wanted = f"{least}" if least == most else f"at least {least}" if most is None else f"{least} to {most}"
+    findings.report(
+        nearest(tree, ("views",)).origin,
+        "view-count",
+        f"model {model.use!r} takes {wanted} views of an image, and here are {count}",
+        "`repeat` says how many views an entry of `views` stands for",
+    )
+
+
+def _views_keep_what_task_tells_apart(keep: tuple[str, ...], views: Any, tree: Entries, findings: Findings) -> None:
+    for invariance, augmentations in induced_invariances(views).items():
+        for augmentation in augmentations if invariance in keep else ():
+            findings.report(
+                nearest(tree, augmentation.at).origin,
+                "invariance",
+                f"{augmentation.use!r} teaches the model to overlook {invariance}, which the task tells apart",
+                f"leave it out, or take {invariance} out of task.keep",
+                severity="warning",
+            )
+
+
+def _batch_divides_among_devices(
+    batch_size: int, trainer: Mapping[str, Any], tree: Entries, findings: Findings
+) -> None:
+    devices, nodes = trainer.get("devices"), trainer.get("num_nodes", 1)
+    each = len(devices) if isinstance(devices, list) else devices if type(devices) is int else 0
+    count = each * nodes
+    if count > 0 and batch_size % count:
+        findings.report(
+            nearest(tree, ("data", "batch_size")).origin,
+            "batch-size",
+            f"a batch of {batch_size} cannot be shared equally by {count} devices",
+            f"data.batch_size is for all devices together: a multiple of {count}",
+        )

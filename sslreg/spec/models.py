@@ -1,0 +1,203 @@
+"""What a spec is once it has been read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from sslreg.errors import Diagnostic
+from sslreg.registry import ComponentInfo
+from sslreg.spec.node import At, Entries, nearest, plain
+from sslreg.spec.parameters import Section, Slot, fields_of
+from sslreg.spec.trainer_keys import trainer_keys
+from sslreg.spec.yaml12 import dump
+
+#: The version of the language that this program reads.
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class ComponentSpec:
+    """A component as a spec names it.
+
+    use: the name as written; info: the component that it names; params: what is written for its constructor, with
+    nested components as `ComponentSpec` or a list of them; keys: what the run reads from it (`p`, `every`, `as`), with
+    their defaults; at: where in the spec it is.
+    """
+
+    kind: str
+    use: str
+    info: ComponentInfo
+    params: dict[str, Any] = field(default_factory=dict)
+    keys: dict[str, Any] = field(default_factory=dict)
+    at: At = ()
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """What the embeddings are for.
+
+    keep: what the task tells apart, and the views therefore should not destroy.
+    """
+
+    keep: tuple[Literal["shape", "texture", "color"], ...] = ()
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """The images.
+
+    train: what the training learns from; it needs no labels.
+    reference: what evaluators know; by default the training set, where it has labels.
+    test: what evaluators judge.
+    channels: every image is brought to this number: gray to RGB and back, alpha over white, CMYK to RGB.
+    on_error: whether a broken image ends the run (raise) or is replaced, counted and listed (skip).
+    batch_size: samples in a batch, over all devices together; incomplete last batches are dropped.
+    workers: processes that load data, for each device; 0 loads in the training process.
+    """
+
+    train: Annotated[ComponentSpec, Slot("dataset")]
+    reference: Annotated[ComponentSpec | None, Slot("dataset", optional=True)] = None
+    test: Annotated[ComponentSpec | None, Slot("dataset", optional=True)] = None
+    channels: Annotated[int, Field(ge=1)] = 3
+    on_error: Literal["raise", "skip"] = "raise"
+    batch_size: Annotated[int, Field(ge=1)] = 256
+    workers: Annotated[int, Field(ge=0)] = 0
+
+
+@dataclass(frozen=True)
+class ViewSpec:
+    """One kind of view.
+
+    augment: the augmentations, in the order in which they act.
+    repeat: how many views of this kind each image gives.
+    place: where the work is done; auto puts geometry on the host and the rest on the accelerator.
+    """
+
+    augment: Annotated[tuple[ComponentSpec, ...], Slot("augmentation", many=True)]
+    repeat: Annotated[int, Field(ge=1)] = 1
+    place: Literal["auto", "host", "device"] = "auto"
+
+
+@dataclass(frozen=True)
+class CheckpointSpec:
+    """What is kept while training.
+
+    every_minutes: how often the state is saved.
+    best: the metric whose best epoch is kept beside the last.
+    """
+
+    every_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30.0
+    best: str | None = None
+
+
+@dataclass(frozen=True)
+class EngineSpec:
+    """How the training computes.
+
+    compile: whether the model is compiled.
+    on_nan: what a loss that is not finite does: stop the run, skip the step, or rewind to the last checkpoint.
+    """
+
+    compile: bool = False
+    on_nan: Literal["stop", "skip", "rewind"] = "stop"
+
+
+def _section(made: type, **how: bool) -> Section:
+    return Section(fields_of(made), made, **how)
+
+
+@dataclass(frozen=True)
+class Sections:
+    """The spec's language: its keys, their types and defaults.
+
+    version: the version of the language.
+    name: what the run is called; by default the file's name.
+    seed: what all randomness derives from.
+    task: what the embeddings are for.
+    data: the images.
+    views: one entry for each kind of view.
+    embed_view: how images are shown to the backbone once trained; by default derived from the views.
+    model: the self-supervised method.
+    loss: what the method minimizes.
+    optimizer: how parameters are updated.
+    schedule: how the learning rate changes.
+    trainer: lightning.Trainer's arguments by their own names.
+    evaluate: what is measured on the embeddings.
+    callbacks: Lightning callbacks.
+    loggers: where metrics are written beside the run folder.
+    checkpoint: what is kept while training.
+    engine: how the training computes.
+    """
+
+    version: Literal[1]
+    data: Annotated[DataSpec, _section(DataSpec)]
+    views: Annotated[tuple[ViewSpec, ...], _section(ViewSpec, many=True)]
+    model: Annotated[ComponentSpec, Slot("model")]
+    loss: Annotated[ComponentSpec, Slot("loss")]
+    optimizer: Annotated[ComponentSpec, Slot("optimizer")]
+    name: Annotated[str, Field(pattern=r"^\w[\w .+=-]*$")] = ""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    task: Annotated[TaskSpec | None, _section(TaskSpec, optional=True)] = None
+    embed_view: Annotated[tuple[ComponentSpec, ...] | None, Slot("augmentation", many=True, optional=True)] = None
+    schedule: Annotated[ComponentSpec | None, Slot("schedule", optional=True)] = None
+    trainer: Annotated[dict[str, Any], Section(trainer_keys(), dict)] = field(default_factory=dict)
+    evaluate: Annotated[tuple[ComponentSpec, ...], Slot("evaluator", many=True)] = ()
+    callbacks: Annotated[tuple[ComponentSpec, ...], Slot("callback", many=True)] = ()
+    loggers: Annotated[tuple[ComponentSpec, ...], Slot("logger", many=True)] = ()
+    checkpoint: Annotated[CheckpointSpec, _section(CheckpointSpec)] = CheckpointSpec()
+    engine: Annotated[EngineSpec, _section(EngineSpec)] = EngineSpec()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec(Sections):
+    """A spec that has been read and found right.
+
+    warnings: what is doubtful about it; source: the text as written; file: where it is from.
+    """
+
+    warnings: tuple[Diagnostic, ...]
+    source: str = field(repr=False)
+    file: str
+    tree: Entries = field(repr=False)
+
+    def components(self) -> list[ComponentSpec]:
+        """All components, nested ones too, in the order of the sections."""
+        return components([getattr(self, section.name) for section in fields(Sections)])
+
+    def resolved(self) -> dict[str, Any]:
+        """The spec after composition as plain data; ``${env:…}``, which may be secret, stays as written."""
+        data: dict[str, Any] = plain(self.tree, secrets=False)
+        return data
+
+    def to_yaml(self) -> str:
+        """`resolved` as a spec file."""
+        return dump(self.resolved())
+
+    def diagnostic(
+        self,
+        at: At,
+        code: str,
+        message: str,
+        hint: str | None = None,
+        severity: Literal["error", "warning"] = "error",
+    ) -> Diagnostic:
+        """A finding about what is at a place, or is missing there."""
+        origin = nearest(self.tree, at).origin
+        return Diagnostic(code, message, hint, origin.file, origin.line, origin.column, severity)
+
+
+def components(value: Any) -> list[ComponentSpec]:
+    """All components within a value, outermost first: nested ones, and those of views and of data."""
+    match value:
+        case ComponentSpec():
+            return [value, *components(list(value.params.values()))]
+        case ViewSpec():
+            return components(value.augment)
+        case DataSpec():
+            return components([value.train, value.reference, value.test])
+        case list() | tuple():
+            return [found for item in value for found in components(item)]
+    return []

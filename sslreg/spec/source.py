@@ -1,0 +1,223 @@
+"""From text to a tree with origins: YAML 1.2 by PyYAML's parser, without the parts that surprise."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from yaml import events
+
+from sslreg.errors import UserError
+from sslreg.spec.findings import Findings
+from sslreg.spec.node import Entries, Items, Node, Origin, Scalar, walk
+from sslreg.spec.yaml12 import resolve
+
+#: More values than any spec has; aliases that expand beyond it are meant to exhaust memory.
+MAX_NODES = 20_000
+MAX_DEPTH = 60
+
+_HINTS = (
+    (
+        "mapping values are not allowed",
+        "is the line above complete, and the indentation the same? ': ' in text needs quotes",
+    ),
+    ("could not find expected ':'", "a key is followed by ': '"),
+    ("expected <block end>", "is the indentation the same as that of the lines above?"),
+    ("expected ',' or", "a bracket is not closed, or a comma is missing"),
+    ("unexpected end of stream", "a quote is not closed"),
+    ("cannot start any token", "quote text that starts with this character"),
+)
+
+
+def read_text(path: Path, findings: Findings) -> str:
+    """A file's text. SpecError: it is not UTF-8, at the place where it stops being so; UserError: it cannot be read."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}", code="unreadable") from error
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        before = data[: error.start].decode("utf-8")
+        findings.report(
+            _origin_at(str(path), before, len(before)),
+            "encoding",
+            "the file is UTF-16" if utf16 else f"the byte 0x{data[error.start]:02x} is not UTF-8",
+            hint="save the file as UTF-8",
+        )
+        raise findings.stop() from None
+
+
+def parse(text: str, start: Origin, findings: Findings) -> Node | None:
+    """Compose `text`, which begins at `start`, into a tree; None if it is empty.
+
+    What can be passed over is reported to `findings`. SpecError: the text is not YAML.
+    """
+    return _Composer(text, start, findings).document()
+
+
+def _origin_at(file: str, text: str, index: int) -> Origin:
+    line_start = text.rfind("\n", 0, index) + 1
+    return Origin(file, text.count("\n", 0, index) + 1, index - line_start + 1)
+
+
+class _Composer:
+    """PyYAML's own composer recurses without limit and drops marks; this one walks its events."""
+
+    def __init__(self, text: str, start: Origin, findings: Findings) -> None:
+        self._yaml = text
+        self._start = start
+        self._findings = findings
+        self._anchors: dict[str, Node | None] = {}
+        self._nodes = 0
+
+    def document(self) -> Node | None:
+        try:
+            stream: Iterator[Any] = yaml.parse(self._yaml, Loader=yaml.SafeLoader)
+            parsed = [event for event in stream if not isinstance(event, events.StreamStartEvent)]
+        except yaml.reader.ReaderError as error:
+            origin = self._shift(_origin_at(self._start.file, self._yaml, error.position))
+            self._character(origin, error.character)
+            raise self._findings.stop() from None
+        except yaml.MarkedYAMLError as error:
+            self._syntax_error(error)
+            raise self._findings.stop() from None
+        starts = [event for event in parsed if isinstance(event, events.DocumentStartEvent)]
+        if not starts:
+            return None
+        if len(starts) > 1:
+            self._findings.report(
+                self._origin(starts[1]), "several-documents", "a second document starts here", "one file is one spec"
+            )
+        self._events = iter(parsed)
+        next(self._events)
+        return self._compose(next(self._events), 0)
+
+    def _character(self, origin: Origin, character: Any) -> None:
+        self._findings.report(origin, "character", f"the character U+{ord(character):04X} has no place in a spec")
+
+    def _text(self, event: Any) -> str:
+        """A scalar's text. Halves of UTF-16 pairs, which an escape can write, are not text."""
+        text = str(event.value)
+        for character in text:
+            if "\ud800" <= character <= "\udfff":
+                self._character(self._origin(event), character)
+                return ""
+        return text
+
+    def _syntax_error(self, error: yaml.MarkedYAMLError) -> None:
+        mark = error.problem_mark or error.context_mark
+        problem = str(error.problem or error.context)
+        origin = self._shift(Origin(self._start.file, mark.line + 1, mark.column + 1)) if mark else self._start
+        if "'\\t'" in problem:
+            self._findings.report(origin, "tab", "a tab cannot indent or separate in YAML", "use spaces")
+            return
+        if error.context_mark and error.context and error.context_mark.line != (mark.line if mark else -1):
+            problem += f" ({error.context} in line {self._shift_line(error.context_mark.line + 1)})"
+        hint = next((hint for part, hint in _HINTS if part in problem), None)
+        self._findings.report(origin, "syntax", f"not YAML: {problem}", hint)
+
+    def _shift_line(self, line: int) -> int:
+        return line + self._start.line - 1
+
+    def _shift(self, origin: Origin) -> Origin:
+        """From a place in the text to one in the file that the text is part of."""
+        column = origin.column + self._start.column - 1 if origin.line == 1 else origin.column
+        return Origin(origin.file, self._shift_line(origin.line), column)
+
+    def _origin(self, event: Any) -> Origin:
+        mark = event.start_mark
+        return self._shift(Origin(self._start.file, mark.line + 1, mark.column + 1))
+
+    def _compose(self, event: Any, depth: int) -> Node:
+        origin = self._origin(event)
+        if isinstance(event, events.AliasEvent):
+            return self._alias(str(event.anchor), origin)
+        self._count(1, origin)
+        if depth > MAX_DEPTH:
+            self._findings.report(origin, "too-deep", f"nested more than {MAX_DEPTH} levels deep")
+            raise self._findings.stop()
+        if event.tag is not None:
+            self._findings.report(
+                origin,
+                "tag",
+                f"the tag {event.tag!r} has no meaning in a spec",
+                "leave it out; quotes make text of a number",
+            )
+        if event.anchor is not None:
+            self._anchors[event.anchor] = None
+        node: Node
+        if isinstance(event, events.ScalarEvent):
+            node = self._scalar(event, origin)
+        elif isinstance(event, events.SequenceStartEvent):
+            node = Items(tuple(self._items(depth)), origin)
+        else:
+            node = self._entries(origin, depth)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = node
+        return node
+
+    def _count(self, nodes: int, origin: Origin) -> None:
+        self._nodes += nodes
+        if self._nodes > MAX_NODES:
+            self._findings.report(origin, "too-large", f"the spec grows beyond {MAX_NODES} values here")
+            raise self._findings.stop()
+
+    def _alias(self, name: str, origin: Origin) -> Node:
+        node = self._anchors.get(name)
+        if node is not None:
+            self._count(sum(1 for _ in walk(node)), origin)
+            return node
+        if name in self._anchors:
+            self._findings.report(origin, "alias", f"*{name} is inside of what it stands for")
+        else:
+            self._findings.report(origin, "alias", f"nothing is anchored as &{name} above")
+        return Scalar(None, origin)
+
+    def _scalar(self, event: Any, origin: Origin) -> Scalar:
+        if not event.implicit[0]:
+            return Scalar(self._text(event), origin)
+        try:
+            return Scalar(resolve(self._text(event)), origin)
+        except ValueError as error:
+            self._findings.report(origin, "number", f"{error} is no use here")
+            return Scalar(None, origin)
+
+    def _items(self, depth: int) -> Iterator[Node]:
+        while not isinstance(event := next(self._events), events.SequenceEndEvent):
+            yield self._compose(event, depth + 1)
+
+    def _entries(self, origin: Origin, depth: int) -> Entries:
+        entries: dict[str, Node] = {}
+        keys: dict[str, Origin] = {}
+        while not isinstance(event := next(self._events), events.MappingEndEvent):
+            at = self._origin(event)
+            key = self._key(event, at, depth)
+            value = self._compose(next(self._events), depth + 1)
+            if key is None:
+                continue
+            if key in entries:
+                self._findings.report(
+                    at, "duplicate-key", f"{key!r} is written twice; the first is in line {keys[key].line}"
+                )
+                continue
+            entries[key], keys[key] = value, at
+        return Entries(entries, origin, keys)
+
+    def _key(self, event: Any, origin: Origin, depth: int) -> str | None:
+        if not isinstance(event, events.ScalarEvent) or event.value == "":
+            self._compose(event, depth + 1)
+            self._findings.report(origin, "key", "a key is a word", "quote text that contains braces or brackets")
+            return None
+        if event.tag is not None:
+            self._findings.report(origin, "tag", f"the tag {event.tag!r} has no meaning in a spec", "leave it out")
+        if event.value == "<<":
+            self._findings.report(
+                origin, "merge-key", "YAML 1.2 has no merge keys", "use `extends:` for a base, or ${path} for a value"
+            )
+            return None
+        return self._text(event)

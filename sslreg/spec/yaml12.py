@@ -1,0 +1,57 @@
+"""YAML 1.2's core schema, which PyYAML lacks: what a plain scalar means, and writing what reads back the same."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+
+Value = bool | int | float | str | None
+
+_WORDS: dict[str, bool | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_INFINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+
+#: Integers with more digits have no use here and cost quadratic time to read.
+_DIGITS = 400
+
+
+def resolve(text: str) -> Value:
+    """What a plain scalar means. ValueError: a number with an absurd number of digits."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.fullmatch(text):
+        if len(text) > _DIGITS:
+            raise ValueError(f"a number of {len(text)} digits")
+        # Base 0 refuses 010, which YAML 1.2 reads as ten.
+        return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if _INFINITE.fullmatch(text):
+        return float(text.replace(".", ""))
+    return text
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+# A string that either version of YAML takes for something else is quoted.
+_Dumper.yaml_implicit_resolvers = {
+    first: list(found) for first, found in yaml.SafeDumper.yaml_implicit_resolvers.items()
+}
+for _tag, _pattern in (("int", _INT), ("float", _FLOAT)):
+    _whole = re.compile(rf"(?:{_pattern.pattern})\Z")
+    _Dumper.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", _whole, list("-+.0123456789"))
+
+
+def dump(data: Any) -> str:
+    """Plain data as YAML that `resolve` and YAML 1.1 readers take for the same; short collections on one line."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
