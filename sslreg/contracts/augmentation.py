@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -67,17 +67,18 @@ class Augmentation:
     """
 
     #: Takes and may return a list of images of different sizes.
-    ragged: ClassVar[bool] = False
+    ragged: bool = False
     #: Moves pixels rather than changing their values.
-    geometry: ClassVar[bool] = False
+    geometry: bool = False
     #: Cannot run on an accelerator.
-    host_only: ClassVar[bool] = False
+    host_only: bool = False
 
     def draw(self, keys: Keys, shapes: Tensor) -> Params:
         """Draw what `apply` needs. shapes: int64 (N, 3), each image's C, H, W before this operation."""
         return {}
 
-    def apply(self, images: Images, params: Params) -> Images:
+    # Any, so that an operation may annotate `images` with what it does take: Tensor, or Images where it is `ragged`.
+    def apply(self, images: Any, params: Params) -> Images:
         """Do the work on N images with `params` as drawn, one row per image, on the device that they are on."""
         raise NotImplementedError(f"{type(self).__name__} does not implement apply(images, params)")
 

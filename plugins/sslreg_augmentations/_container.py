@@ -1,0 +1,39 @@
+"""What the augmentations that contain others have in common."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+import sslreg
+
+
+class Container(sslreg.Augmentation):
+    """Holds augmentations. The params of number i are the container's own, with ``i.`` before their names."""
+
+    ragged = True
+
+    def __init__(self, augment: list[sslreg.Augmentation]) -> None:
+        if not augment:
+            raise ValueError("augment is empty; list at least one augmentation")
+        self.augment = augment
+        self.geometry = all(one.geometry for one in augment)
+        self.host_only = any(one.host_only for one in augment)
+
+    def draw_one(self, number: int, keys: sslreg.Keys, shapes: Tensor) -> sslreg.Params:
+        """What one of them draws, under the container's names."""
+        drawn = self.augment[number].draw(keys.child(str(number)), shapes)
+        return {f"{number}.{name}": values for name, values in drawn.items()}
+
+    def params_of(self, number: int, params: sslreg.Params) -> sslreg.Params:
+        """What one of them drew, under its own names."""
+        prefix = f"{number}."
+        return {name.removeprefix(prefix): values for name, values in params.items() if name.startswith(prefix)}
+
+    def apply_one(self, number: int, mask: Tensor, images: sslreg.Images, params: sslreg.Params) -> sslreg.Images:
+        """Images after one of them has acted on those for which the mask (N,) is true."""
+        return sslreg.apply_where(mask, self.augment[number], images, self.params_of(number, params))
+
+    def shapes_after(self, number: int, mask: Tensor, shapes: Tensor, params: sslreg.Params) -> Tensor:
+        """The shapes that `apply_one` gives."""
+        changed = self.augment[number].output_shapes(shapes, self.params_of(number, params))
+        return changed.where(mask[:, None], shapes)

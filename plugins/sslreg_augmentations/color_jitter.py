@@ -1,0 +1,75 @@
+"""Brightness, contrast, saturation and hue, changed in random order."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+import sslreg
+from sslreg_augmentations._arguments import around
+from sslreg_augmentations._color import blend, hue_shifted, luma, mean_per_image
+
+#: The changes, by the numbers that torchvision gives them.
+CHANGES = ("brightness", "contrast", "saturation", "hue")
+
+_NEUTRAL = {"brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "hue": 0.0}
+
+
+class ColorJitter(sslreg.Augmentation):
+    """Changes brightness, contrast, saturation and hue, in an order of its own for every sample.
+
+    A factor's range is [1 - spread, 1 + spread], cut at zero, for one number, or the two bounds that are given. hue: a
+    shift of -hue to hue, or between two bounds, in turns of the color wheel, within [-0.5, 0.5]. Each change is
+    clamped to [0, 1]. Saturation and hue leave gray images alone, and refuse other numbers of channels than 1 and 3;
+    the contrast of such images is about the mean over all channels.
+    Params: order, int64 (N, 4), of numbers in `CHANGES`; for each change that is asked for, its factor (N,).
+    """
+
+    def __init__(
+        self,
+        brightness: float | tuple[float, float] = 0.0,
+        contrast: float | tuple[float, float] = 0.0,
+        saturation: float | tuple[float, float] = 0.0,
+        hue: float | tuple[float, float] = 0.0,
+    ) -> None:
+        ranges = {
+            "brightness": around("brightness", brightness, center=1.0, lowest=0.0),
+            "contrast": around("contrast", contrast, center=1.0, lowest=0.0),
+            "saturation": around("saturation", saturation, center=1.0, lowest=0.0),
+            "hue": around("hue", hue, lowest=-0.5, highest=0.5),
+        }
+        self.ranges = {name: bounds for name, bounds in ranges.items() if bounds != (_NEUTRAL[name],) * 2}
+
+    def draw(self, keys: sslreg.Keys, shapes: Tensor) -> sslreg.Params:
+        strange = {int(count) for count in shapes[:, 0]} - {1, 3}
+        if strange and (of_color := self.ranges.keys() & {"saturation", "hue"}):
+            raise ValueError(
+                f"{' and '.join(sorted(of_color))} are of RGB, and there are images of {max(strange)} channels; "
+                "brightness and contrast take any number"
+            )
+        # All are drawn, wanted or not, so that asking for one leaves the others as they were.
+        drawn = {name: keys.uniform(*self.ranges.get(name, (1.0, 1.0))) for name in CHANGES}
+        return {"order": keys.permutation(len(CHANGES)), **{name: drawn[name] for name in self.ranges}}
+
+    def apply(self, images: Tensor, params: sslreg.Params) -> Tensor:
+        images = images.clone()
+        for turn in range(len(CHANGES)):
+            for name in self.ranges:
+                rows = (params["order"][:, turn] == CHANGES.index(name)).nonzero().squeeze(1)
+                if len(rows):
+                    images[rows] = changed(name, images[rows], params[name][rows, None, None, None])
+        return images
+
+
+def changed(name: str, images: Tensor, factor: Tensor) -> Tensor:
+    """Images after one of `CHANGES`; factor is (N, 1, 1, 1)."""
+    gray = images.shape[1] == 1
+    match name:
+        case "brightness":
+            return (images * factor).clamp_(0.0, 1.0)
+        case "contrast":
+            return blend(images, mean_per_image(luma(images) if images.shape[1] == 3 else images), factor)
+        case "saturation":
+            return images if gray else blend(images, luma(images), factor)
+        case "hue":
+            return images if gray else hue_shifted(images, factor)
+    raise ValueError(f"no change is called {name!r}")

@@ -1,0 +1,61 @@
+"""Elastic distortion."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+import sslreg
+from sslreg_augmentations._gaussian import smoothed
+from sslreg_augmentations._resampling import pixel_centers, sampled
+
+
+class Elastic(sslreg.Augmentation):
+    """Moves every pixel by a smooth random displacement (Simard, Steinkraus, Platt: Best practices, ICDAR 2003).
+
+    The displacement is uniform noise in [-1, 1), smoothed by a Gaussian of deviation `sigma` pixels, times
+    alpha / 2 pixels: torchvision's ElasticTransform on the same noise. alpha, sigma: one number, or one along x and one
+    along y. fill: the level outside of the image, in [0, 1].
+    Params: seed of the noise, int64 (N,).
+    """
+
+    geometry = True
+
+    def __init__(
+        self,
+        alpha: float | tuple[float, float] = 50.0,
+        sigma: float | tuple[float, float] = 5.0,
+        interpolation: Literal["nearest", "bilinear"] = "bilinear",
+        fill: float = 0.0,
+    ) -> None:
+        self.alpha = _both("alpha", alpha)
+        self.sigma = _both("sigma", sigma)
+        self.interpolation = interpolation
+        self.fill = fill
+
+    def draw(self, keys: sslreg.Keys, shapes: Tensor) -> sslreg.Params:
+        return {"seed": keys.seeds()}
+
+    def apply(self, images: Tensor, params: sslreg.Params) -> Tensor:
+        height, width = images.shape[2:]
+        noise = 2.0 * sslreg.noise_like(params["seed"], (2, height, width), images.device) - 1.0
+        y, x = pixel_centers(height, width, images.device)
+        x_shift, y_shift = (self._displacement(noise, axis) for axis in (0, 1))
+        return sampled(images, y + y_shift, x + x_shift, self.interpolation, self.fill)
+
+    def _displacement(self, noise: Tensor, axis: int) -> Tensor:
+        """Pixels (N, H, W) along x (axis 0) or y (axis 1)."""
+        # torchvision's kernel has about eight deviations of its own axis, in both directions.
+        radius = int(8 * self.sigma[axis] + 1) // 2
+        sigma = torch.tensor(self.sigma[::-1], device=noise.device).expand(len(noise), 2)
+        field = smoothed(noise[:, axis : axis + 1], sigma, torch.full_like(sigma, radius), radius)
+        return field[:, 0] * (self.alpha[axis] / 2)
+
+
+def _both(name: str, value: float | tuple[float, float]) -> tuple[float, float]:
+    x, y = (value, value) if isinstance(value, int | float) else value
+    if x <= 0 or y <= 0:
+        raise ValueError(f"{name} {value} has to be above zero")
+    return float(x), float(y)

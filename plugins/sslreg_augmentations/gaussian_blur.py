@@ -1,0 +1,33 @@
+"""Gaussian blur."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+import sslreg
+from sslreg_augmentations._arguments import interval
+from sslreg_augmentations._gaussian import smoothed
+
+
+class GaussianBlur(sslreg.Augmentation):
+    """Blurs with a Gaussian of random deviation, in pixels.
+
+    sigma: the range that the deviation is drawn from uniformly, or the deviation. The kernel reaches ceil(3 · sigma)
+    pixels to each side, which holds 99.7% of a Gaussian, and at most the image's side less one; the border is
+    reflected. It is torchvision's gaussian_blur with that kernel size.
+    Params: sigma (N,).
+    """
+
+    def __init__(self, sigma: float | tuple[float, float] = (0.1, 2.0)) -> None:
+        self.sigma = interval("sigma", sigma, lowest=0.0)
+        if not self.sigma[0]:
+            raise ValueError("sigma has to be above zero")
+
+    def draw(self, keys: sslreg.Keys, shapes: Tensor) -> sslreg.Params:
+        return {"sigma": keys.uniform(*self.sigma)}
+
+    def apply(self, images: Tensor, params: sslreg.Params) -> Tensor:
+        sigma = params["sigma"][:, None].expand(-1, 2)
+        return smoothed(images, sigma, (3.0 * sigma).ceil(), math.ceil(3.0 * self.sigma[1]))

@@ -1,0 +1,27 @@
+"""Additive Gaussian noise."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor
+
+import sslreg
+
+
+class GaussianNoise(sslreg.Augmentation):
+    """Adds to each level noise of mean 0 and deviation `std`, on the scale of [0, 1], and clamps.
+
+    Params: seed of the noise, int64 (N,).
+    """
+
+    def __init__(self, std: Annotated[float, Field(ge=0)] = 0.1) -> None:
+        self.std = std
+
+    def draw(self, keys: sslreg.Keys, shapes: Tensor) -> sslreg.Params:
+        return {"seed": keys.seeds()}
+
+    def apply(self, images: Tensor, params: sslreg.Params) -> Tensor:
+        noise = sslreg.noise_like(params["seed"], images.shape[1:], images.device, "normal")
+        return (images + self.std * noise).clamp_(0.0, 1.0)

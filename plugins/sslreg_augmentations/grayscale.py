@@ -1,0 +1,25 @@
+"""Color taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+import sslreg
+from sslreg_augmentations._color import luma
+
+
+class Grayscale(sslreg.Augmentation):
+    """Replaces red, green and blue by their luma (ITU-R 601-2), in three channels; gray images stay as they are."""
+
+    def draw(self, keys: sslreg.Keys, shapes: Tensor) -> sslreg.Params:
+        if strange := {int(count) for count in shapes[:, 0]} - {1, 3}:
+            raise ValueError(f"luma is defined for RGB, and there are images of {max(strange)} channels")
+        return {}
+
+    def apply(self, images: Tensor, params: sslreg.Params) -> Tensor:
+        return images if images.shape[1] == 1 else luma(images).repeat(1, 3, 1, 1)
+
+    def for_embedding(self) -> Sequence[sslreg.Augmentation]:
+        return [self]

@@ -1,0 +1,89 @@
+"""A random part of the image, brought to a fixed size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+import sslreg
+from sslreg_augmentations._arguments import height_and_width, interval
+from sslreg_augmentations._resampling import Interpolation, resized
+from sslreg_augmentations.center_crop import CenterCrop
+from sslreg_augmentations.resize import Resize
+
+_ATTEMPTS = 10
+
+#: The side, in pixels, from which on images are taken for photographs with a margin around their subject.
+_PHOTOGRAPH = 96
+
+
+class RandomResizedCrop(sslreg.Augmentation):
+    """Crops a random part and resizes it (Szegedy et al., Going deeper with convolutions, arXiv 1409.4842, section 6).
+
+    size: of the result, (height, width) or one number for both. scale: the part's share of the image's area, drawn
+    uniformly. ratio: its width by its height, drawn uniformly in its logarithm. If ten draws do not fit into the
+    image, the largest centered part of an allowed ratio is taken.
+    Params: top, left, height, width of the part, int64 (N,), in pixels.
+    """
+
+    ragged = True
+    geometry = True
+
+    def __init__(
+        self,
+        size: int | tuple[int, int],
+        scale: tuple[float, float] = (0.08, 1.0),
+        ratio: tuple[float, float] = (3 / 4, 4 / 3),
+        interpolation: Interpolation = "bilinear",
+    ) -> None:
+        self.size = height_and_width(size)
+        self.scale = interval("scale", scale, lowest=0.0)
+        self.ratio = interval("ratio", ratio, lowest=0.0)
+        if not self.scale[0] or not self.ratio[0]:
+            raise ValueError("scale and ratio have to be above zero")
+        self.interpolation = interpolation
+
+    def draw(self, keys: sslreg.Keys, shapes: Tensor) -> sslreg.Params:
+        full_height, full_width = shapes[:, 1], shapes[:, 2]
+        share = keys.uniform(*self.scale, (_ATTEMPTS,)).double()
+        log_ratio = keys.uniform(math.log(self.ratio[0]), math.log(self.ratio[1]), (_ATTEMPTS,)).double()
+        area, ratio = share * (full_height * full_width)[:, None], log_ratio.exp()
+        widths, heights = (area * ratio).sqrt().round().long(), (area / ratio).sqrt().round().long()
+        fits = (widths > 0) & (widths <= full_width[:, None]) & (heights > 0) & (heights <= full_height[:, None])
+        first = fits.int().argmax(dim=1, keepdim=True)
+        drawn, fitting = torch.cat((heights.gather(1, first), widths.gather(1, first)), dim=1), fits.any(dim=1)
+        height, width = torch.where(fitting[:, None], drawn, self._largest(full_height, full_width)).unbind(1)
+        spare_height, spare_width = full_height - height, full_width - width
+        return {
+            "top": torch.where(fitting, keys.integers(0, spare_height + 1), spare_height // 2),
+            "left": torch.where(fitting, keys.integers(0, spare_width + 1), spare_width // 2),
+            "height": height,
+            "width": width,
+        }
+
+    def _largest(self, full_height: Tensor, full_width: Tensor) -> Tensor:
+        """Height and width (N, 2) of the largest part of an allowed ratio."""
+        height = torch.minimum(full_height, (full_width / self.ratio[0]).round().long())
+        width = torch.minimum(full_width, (full_height * self.ratio[1]).round().long())
+        return torch.stack((height, width), dim=1)
+
+    def apply(self, images: sslreg.Images, params: sslreg.Params) -> sslreg.Images:
+        parts = zip(*(params[name].tolist() for name in ("top", "left", "height", "width")), strict=True)
+        return [
+            resized(image[:, top : top + height, left : left + width], self.size, self.interpolation)
+            for image, (top, left, height, width) in zip(images, parts, strict=True)
+        ]
+
+    def output_shapes(self, shapes: Tensor, params: sslreg.Params) -> Tensor:
+        return torch.cat((shapes[:, :1], torch.tensor([self.size]).expand(len(shapes), 2)), dim=1)
+
+    def for_embedding(self) -> Sequence[sslreg.Augmentation]:
+        """The middle of the image: all of its shorter side, or 7/8 of it for photographs (256 to 224)."""
+        height, width = self.size
+        if height != width:
+            return [Resize(self.size, self.interpolation)]
+        side = height * 8 // 7 if height >= _PHOTOGRAPH else height
+        return [Resize(side, self.interpolation), CenterCrop(height)]

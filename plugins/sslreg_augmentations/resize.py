@@ -1,0 +1,40 @@
+"""The whole image at another size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+import sslreg
+from sslreg_augmentations._arguments import height_and_width
+from sslreg_augmentations._resampling import Interpolation, resized
+
+
+class Resize(sslreg.Augmentation):
+    """Resizes to (height, width), or, given one number, brings the shorter side to it and keeps the proportions."""
+
+    ragged = True
+    geometry = True
+
+    def __init__(self, size: int | tuple[int, int], interpolation: Interpolation = "bilinear") -> None:
+        height_and_width(size)
+        self.size = size
+        self.interpolation = interpolation
+
+    def apply(self, images: sslreg.Images, params: sslreg.Params) -> sslreg.Images:
+        return [resized(image, self._target(*image.shape[1:]), self.interpolation) for image in images]
+
+    def output_shapes(self, shapes: Tensor, params: sslreg.Params) -> Tensor:
+        return torch.tensor([(channels, *self._target(*size)) for channels, *size in shapes.tolist()])
+
+    def for_embedding(self) -> Sequence[sslreg.Augmentation]:
+        return [self]
+
+    def _target(self, height: int, width: int) -> tuple[int, int]:
+        if not isinstance(self.size, int):
+            return self.size
+        if height <= width:
+            return self.size, int(self.size * width / height)
+        return int(self.size * height / width), self.size

@@ -1,0 +1,29 @@
+"""A random number of quarter turns."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+import sslreg
+
+
+class Rotate90(sslreg.Augmentation):
+    """Turns counterclockwise by 0, 90, 180 or 270 degrees, each as likely; no pixel is interpolated.
+
+    For images that have no up, as those from satellites and microscopes.
+    Params: turns, int64 (N,), 0 to 3.
+    """
+
+    ragged = True
+    geometry = True
+
+    def draw(self, keys: sslreg.Keys, shapes: Tensor) -> sslreg.Params:
+        return {"turns": keys.integers(0, 4)}
+
+    def apply(self, images: sslreg.Images, params: sslreg.Params) -> sslreg.Images:
+        turns = params["turns"].tolist()
+        return [image.rot90(turn, (1, 2)) for image, turn in zip(images, turns, strict=True)]
+
+    def output_shapes(self, shapes: Tensor, params: sslreg.Params) -> Tensor:
+        return torch.where(params["turns"][:, None] % 2 == 1, shapes[:, [0, 2, 1]], shapes)

@@ -1,0 +1,25 @@
+"""Bright levels inverted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+import sslreg
+
+
+class Solarize(sslreg.Augmentation):
+    """Inverts the levels that are at or above a threshold in [0, 1]."""
+
+    def __init__(self, threshold: Annotated[float, Field(ge=0, le=1)] = 0.5) -> None:
+        self.threshold = threshold
+
+    def apply(self, images: Tensor, params: sslreg.Params) -> Tensor:
+        return torch.where(images >= self.threshold, 1.0 - images, images)
+
+    def for_embedding(self) -> Sequence[sslreg.Augmentation]:
+        return [self]

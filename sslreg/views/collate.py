@@ -1,0 +1,173 @@
+"""The collate function: a batch of samples goes in, augmented views come out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sslreg.contracts.augmentation import Images
+from sslreg.contracts.batch import Batch, ImageLike, Sample
+from sslreg.errors import UserError
+from sslreg.views.decode import load_image
+from sslreg.views.keys import SampleKeys
+from sslreg.views.pending import PendingBatch, PendingView
+from sslreg.views.plan import ViewPlan
+
+log = logging.getLogger(__name__)
+
+#: The key of `Batch.extras` under which the samples that could not be read are listed.
+SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A sample that could not be read: its index (-1 outside of a run) and why."""
+
+    index: int
+    reason: str
+
+
+class Collate:
+    """Makes a `Batch` of views out of a list of samples; give it to a DataLoader as ``collate_fn``.
+
+    views: one plan per view. seed: the run's. channels: what every image is brought to, see `load_image`.
+    on_error: ``raise`` stops at an image that cannot be read; ``skip`` puts another image of the batch in its place,
+        augmented on its own, and lists the `Skipped` under ``extras["skipped"]``.
+    keep_params: whether `Batch.params` tells what was drawn.
+    device: where the part of the plans that belongs on a device will run. With a device the call returns a
+        `PendingBatch`, whose ``finish(device)`` gives the batch; on the CPU that is the same work, later.
+
+    A sample is a `Sample`, an ``(image, target)`` pair or a bare image. The views of a Sample with index and epoch
+    depend on these and on the seed alone; others are drawn from torch's generator.
+
+    To change what a batch is made of, override `load`, `make_view` or `extras`. Instances are not changed by a call,
+    and can be pickled as long as their subclass can.
+    """
+
+    def __init__(
+        self,
+        views: Sequence[ViewPlan],
+        *,
+        seed: int = 0,
+        channels: int | None = None,
+        on_error: Literal["raise", "skip"] = "raise",
+        keep_params: bool = False,
+        device: torch.device | str | None = None,
+    ) -> None:
+        self.views = tuple(views)
+        self.seed = seed
+        self.channels = channels
+        self.on_error = on_error
+        self.keep_params = keep_params
+        self.device = None if device is None else torch.device(device)
+        self.steps_on_host = tuple(view.steps_on_host(self.device) for view in self.views)
+
+    def __call__(self, samples: Sequence[Any]) -> Batch | PendingBatch:
+        """UserError: an image cannot be read or is too small, or the samples cannot be meant."""
+        asked = [as_sample(item) for item in samples]
+        keys = self._keys(asked)
+        images, used, skipped = self._load_all(asked)
+        pending = PendingBatch(
+            [self.make_view(number, images, keys) for number in range(len(self.views))],
+            Batch(
+                views=[],
+                targets=_targets(used),
+                indices=torch.tensor([-1 if sample.index is None else sample.index for sample in used]),
+                groups=tuple(view.group for view in self.views),
+                extras=self.extras(used) | ({SKIPPED: skipped} if skipped else {}),
+            ),
+            self.keep_params,
+        )
+        return pending.finish("cpu") if self.device is None else pending
+
+    def load(self, sample: Sample) -> Tensor:
+        """A sample's image (C, H, W), uint8, or float32 in [0, 1]. UserError: it cannot be read."""
+        return load_image(sample.image, self.channels)
+
+    def make_view(self, number: int, images: list[Tensor], keys: SampleKeys) -> PendingView:
+        """View `number` of N images as far as the host makes it."""
+        plan, on_host = self.views[number], self.steps_on_host[number]
+        drawn = plan.draw(keys, number, images)
+        host_part: Images = plan.run(list(images), drawn, range(on_host))
+        return PendingView(plan, host_part, drawn, on_host)
+
+    def extras(self, samples: list[Sample]) -> dict[str, Any]:
+        """What else the batch should carry, as `Batch.extras`; tensors in it move with the batch."""
+        return {}
+
+    def _keys(self, samples: list[Sample]) -> SampleKeys:
+        placed = [n for n, sample in enumerate(samples) if sample.index is not None and sample.epoch is not None]
+        known = SampleKeys.of_samples(
+            self.seed,
+            [samples[n].epoch or 0 for n in placed],
+            [samples[n].index or 0 for n in placed],
+        )
+        if len(placed) == len(samples):
+            return known
+        return SampleKeys.from_torch(len(samples)).with_rows(placed, known)
+
+    def _load_all(self, samples: list[Sample]) -> tuple[list[Tensor], list[Sample], list[Skipped]]:
+        """The images, the samples that they are of, and those that had to be replaced."""
+        loaded: list[Tensor | None] = []
+        skipped: list[Skipped] = []
+        for sample in samples:
+            try:
+                loaded.append(self.load(sample))
+            except UserError as error:
+                if self.on_error == "raise":
+                    raise
+                loaded.append(None)
+                skipped.append(Skipped(-1 if sample.index is None else sample.index, str(error)))
+        readable = [n for n, image in enumerate(loaded) if image is not None]
+        if not readable:
+            raise UserError(
+                f"no image of a batch of {len(samples)} can be read; the first: "
+                f"{skipped[0].reason if skipped else 'there is none'}",
+                code="image",
+            )
+        for one in skipped:
+            log.warning("skipped sample %s: %s", one.index, one.reason)
+        # A broken sample gives way to the next readable one, and its views keep their own draws.
+        sources = [next((m for m in readable if m >= n), readable[0]) for n in range(len(samples))]
+        images = [image for source in sources if (image := loaded[source]) is not None]
+        return images, [samples[source] for source in sources], skipped
+
+
+def as_sample(item: Sample | Sequence[Any] | ImageLike) -> Sample:
+    """A data set's item as a Sample. UserError: it is none of a Sample, an (image, target) pair and an image."""
+    if isinstance(item, Sample):
+        return item
+    if not isinstance(item, tuple | list):
+        return Sample(item)  # type: ignore[arg-type]  # load_image says what is wrong with it
+    if len(item) != 2:
+        raise UserError(
+            f"an item of the data set is a {type(item).__name__} of {len(item)}",
+            hint="an item is a sslreg.Sample, an (image, target) pair or an image",
+            code="sample",
+        )
+    image, target = item
+    return Sample(image, _class_number(target))
+
+
+def _class_number(target: Any) -> int | None:
+    if target is None or isinstance(target, int):
+        return target
+    if isinstance(target, np.integer) or (isinstance(target, Tensor | np.ndarray) and target.ndim == 0):
+        return int(target)
+    raise UserError(
+        f"a target is a {type(target).__name__}, not a class number",
+        hint="give an integer or None; a collate of one's own can put anything else into the batch by `extras`",
+        code="sample",
+    )
+
+
+def _targets(samples: list[Sample]) -> Tensor | None:
+    targets = [sample.target for sample in samples]
+    known = [target for target in targets if target is not None]
+    return torch.tensor(known) if known and len(known) == len(targets) else None

@@ -1,0 +1,157 @@
+"""From whatever a data set gives as an image to a tensor (C, H, W)."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torchvision.io
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from sslreg.contracts.batch import ImageLike
+from sslreg.errors import UserError
+
+#: ITU-R 601-2 luma, the weights that torchvision and Pillow use.
+LUMA = (0.2989, 0.587, 0.114)
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_BIT_DEPTH = 24
+
+
+def load_image(image: ImageLike, channels: int | None = None) -> Tensor:
+    """An image as a tensor (C, H, W), uint8, or float32 in [0, 1] where it has more than 8 bits.
+
+    image: encoded bytes, a path, a PIL image, or pixels: a tensor or an array (C, H, W), or (H, W) for gray, of
+        uint8, uint16 or floating point in [0, 1].
+    channels: what C has to be. 1 and 3 convert between gray and RGB; any other number has to match. None keeps
+        what the image has. An alpha channel is laid over white, unless as many channels as the file has are asked for.
+        CMYK and palettes become RGB, and the orientation that EXIF tells is applied.
+
+    UserError: the image cannot be read, or cannot be meant; the message names the file.
+    """
+    name = _name(image)
+    try:
+        if isinstance(image, bytes | str | Path):
+            pixels = _decode(image if isinstance(image, bytes) else Path(image).read_bytes(), channels)
+        elif isinstance(image, Image.Image):
+            pixels = _from_pil(image, channels)
+        elif isinstance(image, Tensor | np.ndarray):
+            pixels = _from_array(image)
+        else:
+            raise UserError(
+                f"a {type(image).__name__} is not an image",
+                hint="give bytes, a path, a PIL image, or a tensor or array (C, H, W)",
+            )
+        return _with_channels(pixels, channels)
+    except UserError as error:
+        raise UserError(
+            f"{name}: {error.diagnostics[0].message}", hint=error.diagnostics[0].hint, code="image"
+        ) from error
+    except FileNotFoundError as error:
+        raise UserError(f"{name}: there is no such file", code="image") from error
+    # Pillow's decoders raise whatever they stumble over in a broken file, SyntaxError and struct.error included.
+    except Exception as error:
+        raise UserError(f"{name} cannot be read: {type(error).__name__}: {error}", code="image") from error
+
+
+def _name(image: ImageLike) -> str:
+    match image:
+        case str() | Path():
+            return str(image)
+        case bytes():
+            return f"an encoded image of {len(image)} bytes"
+        case Image.Image():
+            return str(getattr(image, "filename", "") or "a PIL image")
+    return f"an image of type {type(image).__name__}"
+
+
+def _decode(data: bytes, channels: int | None) -> Tensor:
+    if not data:
+        raise UserError("the file is empty")
+    if data.startswith(_PNG) and data[_PNG_BIT_DEPTH : _PNG_BIT_DEPTH + 1] == b"\x10":
+        # Pillow would drop the lower eight bits of a color PNG.
+        deep = torchvision.io.decode_png(torch.frombuffer(bytearray(data), dtype=torch.uint8))
+        return _over_white(_as_levels(deep), channels)
+    with Image.open(io.BytesIO(data)) as image:
+        return _from_pil(image, channels)
+
+
+def _from_pil(image: Image.Image, channels: int | None) -> Tensor:
+    image = ImageOps.exif_transpose(image)
+    if image.mode == "P" or "transparency" in image.info:
+        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+    elif image.mode == "1":
+        image = image.convert("L")
+    elif image.mode in ("CMYK", "YCbCr", "LAB", "HSV") and channels != len(image.getbands()):
+        image = image.convert("RGB")
+    array = np.array(image)
+    if array.dtype == np.int32:
+        # Pillow's mode I: 16-bit levels in 32 bits.
+        if array.min() < 0 or array.max() > 0xFFFF:
+            raise UserError("its levels are 32-bit integers beyond 16 bits", hint="scale it to 16 bits")
+        array = array.astype(np.uint16)
+    pixels = _as_levels(torch.from_numpy(array))
+    pixels = pixels.unsqueeze(0) if pixels.ndim == 2 else pixels.permute(2, 0, 1).contiguous()
+    return _over_white(pixels, channels) if image.mode in ("LA", "RGBA", "La", "RGBa") else pixels
+
+
+def _from_array(image: Tensor | np.ndarray[Any, Any]) -> Tensor:
+    pixels = image.detach() if isinstance(image, Tensor) else torch.from_numpy(np.array(image))
+    if pixels.ndim == 2:
+        pixels = pixels.unsqueeze(0)
+    if pixels.ndim != 3:
+        raise UserError(f"its shape is {tuple(pixels.shape)}", hint="an image is (C, H, W), or (H, W) for gray")
+    if pixels.shape[2] <= 4 < pixels.shape[0]:
+        raise UserError(
+            f"its shape is {tuple(pixels.shape)}, which looks like (H, W, C)", hint="make it (C, H, W) by .transpose"
+        )
+    return _as_levels(pixels)
+
+
+def _as_levels(pixels: Tensor) -> Tensor:
+    """uint8 as it is, uint16 and floating point as float32 in [0, 1]."""
+    if not pixels.numel():
+        raise UserError(f"it has no pixels: its shape is {tuple(pixels.shape)}")
+    if pixels.dtype == torch.uint8:
+        return pixels
+    if pixels.dtype == torch.bool:
+        return pixels.to(torch.uint8) * 255
+    if pixels.dtype == torch.uint16:
+        return pixels.to(torch.float32) / 0xFFFF
+    if not pixels.is_floating_point():
+        raise UserError(f"its levels are {pixels.dtype}", hint="make them uint8, uint16, or float32 in [0, 1]")
+    low, high = (float(bound) for bound in torch.aminmax(pixels))
+    if not (low >= 0.0 and high <= 1.0):
+        raise UserError(
+            f"its levels run from {low:g} to {high:g}",
+            hint="floating-point images lie in [0, 1]: divide by the largest level, and leave normalizing to the views",
+        )
+    return pixels.to(torch.float32)
+
+
+def _over_white(pixels: Tensor, channels: int | None) -> Tensor:
+    """Color laid over white by its last channel, where there is one that is not asked for."""
+    if len(pixels) not in (2, 4) or len(pixels) == channels:
+        return pixels
+    top = 255 if pixels.dtype == torch.uint8 else 1.0
+    color, alpha = pixels[:-1].to(torch.float32), pixels[-1:].to(torch.float32) / top
+    over = color * alpha + top * (1.0 - alpha)
+    return over.round_().to(torch.uint8) if pixels.dtype == torch.uint8 else over
+
+
+def _with_channels(pixels: Tensor, channels: int | None) -> Tensor:
+    if channels is None or len(pixels) == channels:
+        return pixels
+    if channels == 3 and len(pixels) == 1:
+        return pixels.expand(3, -1, -1).contiguous()
+    if channels == 1 and len(pixels) == 3:
+        gray: Tensor = torch.tensordot(torch.tensor([LUMA]), pixels.to(torch.float32), dims=1)
+        return gray.round_().to(torch.uint8) if pixels.dtype == torch.uint8 else gray
+    raise UserError(
+        f"it has {len(pixels)} channels, and {channels} are wanted",
+        hint="only 1 and 3 channels are converted into each other; set data.channels to what the images have",
+    )

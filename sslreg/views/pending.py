@@ -1,0 +1,74 @@
+"""A batch whose views are made as far as the host makes them; the device does the rest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from sslreg.contracts.augmentation import Images, Params
+from sslreg.contracts.batch import Batch
+from sslreg.views.plan import Drawn, ToLevels, ViewPlan
+
+
+@dataclass
+class PendingView:
+    """A view after the first `done` steps of its plan: the images as they are then, and what every step drew."""
+
+    plan: ViewPlan
+    images: Images
+    drawn: list[Drawn]
+    done: int
+
+    def finish(self, device: torch.device | str) -> Tensor:
+        """The view, float32 (N, C, H, W), on the device."""
+        images = _each(self.images, lambda image: image.to(device, non_blocking=True))
+        drawn = [drawn.to(device) if step >= self.done else drawn for step, drawn in enumerate(self.drawn)]
+        return self.plan.finished(self.plan.run(images, drawn, range(self.done, len(self.plan.steps))))
+
+    def params(self) -> dict[str, Params]:
+        """What was drawn, by operation; the second of a name is ``name[1]``."""
+        seen: Counter[str] = Counter()
+        named: dict[str, Params] = {}
+        for step, drawn in zip(self.plan.steps, self.drawn, strict=True):
+            if isinstance(step.augmentation, ToLevels):
+                continue
+            named[f"{step.name}[{seen[step.name]}]" if seen[step.name] else step.name] = drawn.params
+            seen[step.name] += 1
+        return named
+
+    def pin_memory(self) -> PendingView:
+        return replace(self, images=_each(self.images, Tensor.pin_memory))
+
+
+@dataclass
+class PendingBatch:
+    """What a collate function with a device returns: `finish` makes the batch of it.
+
+    batch: all but the views and their params.
+    """
+
+    views: list[PendingView]
+    batch: Batch
+    keep_params: bool = False
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    def finish(self, device: torch.device | str) -> Batch:
+        """The batch on a device, its views finished there."""
+        batch = self.batch.to(device, non_blocking=True)
+        batch.views = [view.finish(device) for view in self.views]
+        batch.params = [view.params() for view in self.views] if self.keep_params else None
+        return batch
+
+    def pin_memory(self) -> PendingBatch:
+        """The same in page-locked memory; a DataLoader calls it when told to pin."""
+        return replace(self, views=[view.pin_memory() for view in self.views], batch=self.batch.pin_memory())
+
+
+def _each(images: Images, change: Callable[[Tensor], Tensor]) -> Images:
+    return change(images) if isinstance(images, Tensor) else [change(image) for image in images]

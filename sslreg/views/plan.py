@@ -1,0 +1,180 @@
+"""How one view is made: its operations in order, what they draw, and where each of them runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from sslreg.contracts.augmentation import Augmentation, Images, Params
+from sslreg.errors import UserError
+from sslreg.views.keys import SampleKeys
+from sslreg.views.rows import apply, as_float, gathered, shapes_of
+
+Place = Literal["auto", "host", "device"]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An augmentation under the name that a spec calls it; the name keys its randomness."""
+
+    name: str
+    augmentation: Augmentation
+
+
+class ToLevels(Augmentation):
+    """Rounds the images that came in 8 bits to 8 bits again: the end of a view's leading geometry."""
+
+    ragged = True
+
+    def apply(self, images: Images, params: Params) -> Images:
+        eight_bits = params["eight_bits"].tolist()
+        if isinstance(images, Tensor) and all(eight_bits):
+            return _to_levels(images)
+        return [_to_levels(image) if eight else image for image, eight in zip(images, eight_bits, strict=True)]
+
+
+def _to_levels(pixels: Tensor) -> Tensor:
+    return (pixels * 255).round_().clamp_(0, 255).to(torch.uint8)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a step drew: `params`, one row per sample, and the shapes (N, 3) that it will return."""
+
+    params: Params
+    shapes: Tensor
+
+    def to(self, device: torch.device | str) -> Drawn:
+        """The same with the parameters on a device."""
+        return Drawn({name: values.to(device, non_blocking=True) for name, values in self.params.items()}, self.shapes)
+
+
+@dataclass(frozen=True)
+class ViewPlan:
+    """The making of one view.
+
+    operations: in the order in which they act. group: the number of the spec's `views` entry. place: where it runs when
+    there is a device: ``host``, all of it in the data loader's process; ``device``, there from the first operation
+    on that needs images of one size; ``auto``, geometry on the host and the rest on the device.
+
+    The leading geometry operations work in floating point and end in one rounding to 8 bits, for images that came
+    in 8 bits. What follows works on float32 in [0, 1].
+    """
+
+    operations: Sequence[Operation]
+    group: int = 0
+    place: Place = "auto"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "operations", tuple(self.operations))
+
+    @cached_property
+    def leading(self) -> int:
+        """How many operations at the start are geometry."""
+        return next(
+            (n for n, operation in enumerate(self.operations) if not operation.augmentation.geometry),
+            len(self.operations),
+        )
+
+    def geometry_only(self) -> ViewPlan:
+        """The leading geometry alone: what brings an image to its size."""
+        return ViewPlan(self.operations[: self.leading], self.group, self.place)
+
+    def for_embedding(self) -> ViewPlan:
+        """The deterministic view with which images are embedded, after each operation's `for_embedding`."""
+        return ViewPlan(
+            [
+                Operation(operation.name, augmentation)
+                for operation in self.operations
+                for augmentation in operation.augmentation.for_embedding()
+            ]
+        )
+
+    @cached_property
+    def steps(self) -> Sequence[Operation]:
+        """The operations with the rounding in its place."""
+        if not self.leading:
+            return self.operations
+        levels = Operation("to_levels", ToLevels())
+        return (*self.operations[: self.leading], levels, *self.operations[self.leading :])
+
+    def steps_on_host(self, device: torch.device | None) -> int:
+        """How many of the steps run on the host when the rest runs on a device; all of them without one."""
+        if device is None or self.place == "host":
+            return len(self.steps)
+        flags = [step.augmentation for step in self.steps]
+        if self.place == "device":
+            sized = [n + 1 for n, step in enumerate(flags[: self.leading]) if step.ragged]
+            first = max(sized, default=0)
+        else:
+            first = self.leading + 1 if self.leading else 0
+        return max([first, *(n + 1 for n, step in enumerate(flags) if step.host_only)])
+
+    def draw(self, keys: SampleKeys, view: int, images: Sequence[Tensor]) -> list[Drawn]:
+        """What each of the steps draws for N decoded images. view: the view's number, which keys the draws.
+
+        UserError: an operation cannot act on images of these sizes.
+        """
+        shapes = shapes_of(list(images))
+        seen: Counter[str] = Counter()
+        drawn: list[Drawn] = []
+        for step in self.steps:
+            if isinstance(step.augmentation, ToLevels):
+                eight_bits = torch.tensor([image.dtype == torch.uint8 for image in images])
+                drawn.append(Drawn({"eight_bits": eight_bits}, shapes))
+                continue
+            step_keys = keys.operation(view, step.name, seen[step.name])
+            seen[step.name] += 1
+            try:
+                params = step.augmentation.draw(step_keys, shapes)
+                shapes = step.augmentation.output_shapes(shapes, params)
+            except ValueError as error:
+                raise UserError(f"view {view}, {step.name}: {error}", code="augmentation") from error
+            drawn.append(Drawn(params, shapes))
+        return drawn
+
+    def run(self, images: Images, drawn: Sequence[Drawn], steps: range) -> Images:
+        """Apply some of the steps to images that have gone through those before.
+
+        UserError: an operation's result is not of the type or the sizes that it announced.
+        """
+        images = gathered(images)
+        for number in steps:
+            step = self.steps[number]
+            images = apply(step.augmentation, as_float(images), drawn[number].params)
+            if not isinstance(step.augmentation, ToLevels):
+                _check(step, images, drawn[number].shapes)
+        return images
+
+    def finished(self, images: Images) -> Tensor:
+        """The view, float32 (N, C, H, W). UserError: the images differ in size."""
+        images = gathered(as_float(images))
+        if isinstance(images, Tensor):
+            return images
+        sizes = sorted({" × ".join(map(str, image.shape)) for image in images})
+        raise UserError(
+            f"a view's images have to agree in size, and they are {', '.join(sizes[:4])}{' …' * (len(sizes) > 4)}",
+            hint="add a random_resized_crop, or a resize and a center_crop; give data.channels if channels differ",
+            code="augmentation",
+        )
+
+
+def _check(step: Operation, images: Images, announced: Tensor) -> None:
+    dtypes = {images.dtype} if isinstance(images, Tensor) else {image.dtype for image in images}
+    if dtypes != {torch.float32}:
+        raise UserError(f"{step.name} returned {', '.join(map(str, dtypes))}, not torch.float32", code="augmentation")
+    found = shapes_of(images)
+    if not torch.equal(found, announced):
+        row = int((found != announced).any(dim=1).nonzero()[0])
+        raise UserError(
+            f"{step.name} returned an image (C, H, W) of {found[row].tolist()}, and its output_shapes said "
+            f"{announced[row].tolist()}",
+            hint="an augmentation that changes shapes says so in output_shapes",
+            code="augmentation",
+        )

@@ -1,0 +1,81 @@
+"""Applying an augmentation to images of any sizes, or to some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from sslreg.contracts.augmentation import Augmentation, Images, Params
+
+
+def gathered(images: Images) -> Images:
+    """The images as a batch (N, C, H, W) where their sizes and types agree, as they are otherwise."""
+    if isinstance(images, Tensor) or not images:
+        return images
+    first = images[0]
+    if all(image.shape == first.shape and image.dtype == first.dtype for image in images):
+        return torch.stack(images)
+    return images
+
+
+def as_float(images: Images) -> Images:
+    """The images in float32: uint8 levels become [0, 1], float32 stays as it is."""
+    if isinstance(images, list):
+        return [_as_float(image) for image in images]
+    return _as_float(images)
+
+
+def _as_float(pixels: Tensor) -> Tensor:
+    return pixels.to(torch.float32) / 255 if pixels.dtype == torch.uint8 else pixels
+
+
+def shapes_of(images: Images) -> Tensor:
+    """int64 (N, 3): C, H, W of each image."""
+    if isinstance(images, Tensor):
+        return torch.tensor(images.shape[1:]).expand(len(images), 3)
+    return torch.tensor([image.shape for image in images], dtype=torch.int64).reshape(-1, 3)
+
+
+def apply(augmentation: Augmentation, images: Images, params: Params) -> Images:
+    """What the augmentation makes of N images, whose sizes may differ even where it takes none that do."""
+    if isinstance(images, Tensor) or augmentation.ragged:
+        return gathered(augmentation.apply(images, params))
+    results: list[Tensor] = list(images)
+    for rows in _rows_of_one_shape(images):
+        part = augmentation.apply(torch.stack([images[row] for row in rows]), _rows_of(params, torch.tensor(rows)))
+        for row, result in zip(rows, part, strict=True):
+            results[row] = result
+    return gathered(results)
+
+
+def apply_where(mask: Tensor, augmentation: Augmentation, images: Images, params: Params) -> Images:
+    """Apply an augmentation to the images for which the mask (N,) is true, and leave the others alone."""
+    if mask.all():
+        return apply(augmentation, images, params)
+    if not mask.any():
+        return images
+    rows = mask.nonzero().squeeze(1)
+    if isinstance(images, Tensor):
+        rows = rows.to(images.device)
+        part = apply(augmentation, images[rows], _rows_of(params, rows))
+        if isinstance(part, Tensor) and part.shape[1:] == images.shape[1:]:
+            return images.index_copy(0, rows, part)
+    else:
+        part = apply(augmentation, gathered([images[row] for row in rows]), _rows_of(params, rows))
+    results = list(images)
+    for row, result in zip(rows.tolist(), part, strict=True):
+        results[row] = result
+    return gathered(results)
+
+
+def _rows_of(params: Params, rows: Tensor) -> Params:
+    return {name: values[rows.to(values.device)] for name, values in params.items()}
+
+
+def _rows_of_one_shape(images: Sequence[Tensor]) -> list[list[int]]:
+    rows: dict[torch.Size, list[int]] = {}
+    for row, image in enumerate(images):
+        rows.setdefault(image.shape, []).append(row)
+    return list(rows.values())
