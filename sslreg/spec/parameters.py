@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUserError
+from pydantic.fields import FieldInfo
 
 from sslreg.registry import KINDS, ComponentInfo
 from sslreg.spec.from_run import FromRun
@@ -194,6 +195,8 @@ def _parameter(found: inspect.Parameter, description: str) -> Parameter | None:
 def _of_hint(name: str, hint: Any, default: Any, description: str) -> Parameter:
     for mark in getattr(hint, "__metadata__", ()):
         match mark:
+            case FieldInfo():
+                description = mark.description or description
             case FromRun():
                 return Parameter(name, hint, default, description, from_run=mark.name)
             case Slot():
@@ -260,18 +263,19 @@ def _has_schema(hint: Any) -> bool:
 
 
 def _descriptions(target: Any) -> dict[str, str]:
-    """What the docstrings of a class and of its constructor say of each parameter, as far as they name it.
+    """What docstrings say of each parameter, as far as they name it: those of a class, its bases and constructors.
 
     Read are lines that begin with a name and a colon (``lr (float): learning rate``, ``:param lr: …``), and
     sentences that do (``size: pixels; ratio: width over height.``).
     """
     while isinstance(target, partial):
         target = target.func
-    texts = [target.__doc__, getattr(target.__init__, "__doc__", None) if inspect.isclass(target) else None]
+    classes = target.__mro__[:-1] if inspect.isclass(target) else ()
+    documented = [text for each in classes for text in (each, each.__dict__.get("__init__"))] or [target]
     names = [parameter.name for parameter in _signature(target)]
     found: dict[str, str] = {}
-    for text in texts:
-        if text and names:
+    for each in documented if names else ():
+        if text := getattr(each, "__doc__", None):
             found = {**_described(inspect.cleandoc(text), names), **found}
     return found
 
