@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sslreg.assembly import build as build, build_collate as build_collate
     from sslreg.contracts import (
         Augmentation as Augmentation,
         Backbone as Backbone,
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
         Embeddings as Embeddings,
         EvaluatedRun as EvaluatedRun,
         Evaluator as Evaluator,
+        ImageLike as ImageLike,
         Images as Images,
         Keys as Keys,
         Loss as Loss,
@@ -29,17 +31,33 @@ if TYPE_CHECKING:
     )
     from sslreg.errors import Diagnostic as Diagnostic, SslregError as SslregError, UserError as UserError
     from sslreg.registry import ComponentInfo as ComponentInfo, Registry as Registry, hookimpl as hookimpl
+    from sslreg.spec import Spec as Spec, load_spec as load_spec
     from sslreg.spec.from_run import FromRun as FromRun
+    from sslreg.training import Run as Run, load_run as load_run, train as train
+    from sslreg.views import (
+        Collate as Collate,
+        Operation as Operation,
+        PendingBatch as PendingBatch,
+        Sometimes as Sometimes,
+        ViewPlan as ViewPlan,
+        apply_where as apply_where,
+        load_image as load_image,
+        noise_like as noise_like,
+    )
 
 #: Every public name, by the module that it lives in.
 _HOMES = {
+    "sslreg.assembly": "build build_collate",
     "sslreg.contracts": (
-        "Augmentation Backbone Batch Dataset Embeddings EvaluatedRun Evaluator Images Keys Loss MemoryBank Model "
-        "Params Sample StepOutput"
+        "Augmentation Backbone Batch Dataset Embeddings EvaluatedRun Evaluator ImageLike Images Keys Loss MemoryBank "
+        "Model Params Sample StepOutput"
     ),
     "sslreg.errors": "Diagnostic SslregError UserError",
     "sslreg.registry": "ComponentInfo Registry hookimpl",
+    "sslreg.spec": "Spec load_spec",
     "sslreg.spec.from_run": "FromRun",
+    "sslreg.training": "Run load_run train",
+    "sslreg.views": "Collate Operation PendingBatch Sometimes ViewPlan apply_where load_image noise_like",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 

@@ -1,1 +1,30 @@
+"""From a spec to the objects it names."""
 
+from sslreg.assembly.builder import Builder, build
+from sslreg.assembly.collates import build_collate, build_embed_collate, build_raw_collate
+from sslreg.assembly.pipeline import (
+    NamedEvaluator,
+    Pipeline,
+    assemble,
+    build_loss,
+    build_model,
+    evaluation_sets,
+    named_evaluators,
+)
+from sslreg.assembly.samples import SampleDataset
+
+__all__ = [
+    "Builder",
+    "NamedEvaluator",
+    "Pipeline",
+    "SampleDataset",
+    "assemble",
+    "build",
+    "build_collate",
+    "build_embed_collate",
+    "build_loss",
+    "build_model",
+    "build_raw_collate",
+    "evaluation_sets",
+    "named_evaluators",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -41,6 +41,9 @@ class Evaluator:
     The figures it returns are written as ``<name>_<metric>``, name being the component's or the spec's ``as:``. Larger
     is better unless the metric's name says otherwise.
     """
+
+    #: Whether reference and test need targets; a run without them is refused before it starts.
+    needs_targets: ClassVar[bool] = True
 
     def evaluate(self, reference: Embeddings, test: Embeddings, run: EvaluatedRun) -> dict[str, float]:
         """Figures by metric. reference: what is known; test: what is judged. ValueError: it cannot be judged."""

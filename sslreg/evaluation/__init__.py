@@ -1,1 +1,6 @@
+"""Judges features: embeds data sets, runs evaluators, and does the same for baselines."""
 
+from sslreg.evaluation.embed import embed
+from sslreg.evaluation.evaluate import Evaluation
+
+__all__ = ["Evaluation", "embed"]

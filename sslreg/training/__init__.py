@@ -1,1 +1,22 @@
+"""Trains a spec's pipeline and reads back what a run left."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sslreg.training.evaluate_run import embed_split, evaluate_run
+from sslreg.training.run import Run, load_run
+
+if TYPE_CHECKING:
+    from sslreg.training.fit import train
+
+__all__ = ["Run", "embed_split", "evaluate_run", "load_run", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    # Lightning is slow to import, and using a finished run does not need it.
+    if name != "train":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from sslreg.training.fit import train
+
+    return train

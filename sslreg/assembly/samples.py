@@ -1,0 +1,46 @@
+"""Any data set as one of Samples, keyed by epoch and index."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch.utils.data
+
+from sslreg.contracts import Dataset, Sample
+
+
+class SampleDataset(torch.utils.data.Dataset[Sample]):
+    """Makes every data set's items `Sample`s that know their number and their epoch.
+
+    Indexed by ``(epoch, index)``, which is what the run's sampler yields, or by an index alone (epoch 0).
+    """
+
+    def __init__(self, source: Any) -> None:
+        self.source = source
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> Sample:
+        epoch, index = key if isinstance(key, tuple) else (0, key)
+        item = self.source[index]
+        if isinstance(item, Sample):
+            return replace(item, index=index, epoch=epoch)
+        image, target = item if isinstance(item, tuple) else (item, None)
+        return Sample(image, None if target is None else int(target), index, epoch)
+
+    @property
+    def has_targets(self) -> bool:
+        """Whether the samples carry labels, judged by the first one."""
+        return self[0].target is not None
+
+    @property
+    def classes(self) -> list[str] | None:
+        """The classes' names by number, where the data set knows them."""
+        names = getattr(self.source, "classes", None)
+        return None if names is None else list(names)
+
+    def name(self, index: int) -> str:
+        """What a person calls a sample."""
+        return self.source.name(index) if isinstance(self.source, Dataset) else str(index)

@@ -1,0 +1,58 @@
+"""The command's root: its options, its subcommands, and what becomes of an error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+import sslreg
+from sslreg.cli import check, embed, evaluate, plugins, specs, train
+from sslreg.cli.output import print_error
+from sslreg.errors import SslregError
+
+app = typer.Typer(
+    name="sslreg",
+    help="Self-supervised learning on images, from plugins and a YAML spec.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("train")(train.train)
+app.command("check")(check.check)
+app.command("evaluate")(evaluate.evaluate)
+app.command("embed")(embed.embed)
+app.add_typer(plugins.app)
+app.add_typer(specs.app)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"sslreg {sslreg.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+    no_plugins: Annotated[
+        bool, typer.Option("--no-plugins", help="Import no plugin at all, the default ones included.")
+    ] = False,
+) -> None:
+    if no_plugins:
+        # In the environment, so that the processes of a distributed run inherit it.
+        os.environ["SSLREG_PLUGINS"] = ""
+
+
+def main() -> None:
+    """Run the command. A `SslregError` becomes a message and its exit status, never a traceback."""
+    try:
+        app()
+    except SslregError as error:
+        print_error(error)
+        sys.exit(error.exit_status)

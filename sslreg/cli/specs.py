@@ -1,0 +1,55 @@
+"""sslreg specs"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from sslreg.cli.output import print_json, stdout
+from sslreg.errors import UserError, did_you_mean
+
+app = typer.Typer(name="specs", help="Ready recipes: see and copy the specs that are shipped.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List the shipped specs."""
+    from sslreg.spec.shipped import shipped_specs
+
+    found = {name: _summary(path) for name, path in shipped_specs().items()}
+    if json:
+        print_json({"specs": [{"name": name, "summary": summary} for name, summary in found.items()]})
+        return
+    table = Table("spec", "what it is")
+    for name, summary in found.items():
+        table.add_row(name, summary)
+    stdout.print(table)
+
+
+@app.command()
+def copy(
+    name: Annotated[str, typer.Argument(help="The name of a shipped spec.")],
+    to: Annotated[Path | None, typer.Argument(metavar="FILE", help="Where to; default NAME.yaml here.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
+) -> None:
+    """Copy a shipped spec, to change it."""
+    from sslreg.spec.shipped import shipped_specs
+
+    shipped = shipped_specs()
+    if name not in shipped:
+        raise UserError(f"no shipped spec is called {name!r}", hint=did_you_mean(name, shipped), code="unknown-spec")
+    target = Path(f"{name}.yaml") if to is None else to / f"{name}.yaml" if to.is_dir() else to
+    if target.exists() and not force:
+        raise UserError(f"{target} is there already", hint="name another file, or say --force", code="file-exists")
+    if not target.parent.is_dir():
+        raise UserError(f"there is no folder {target.parent}", code="no-folder")
+    target.write_text(shipped[name].read_text())
+    stdout.print(f"{target}: change it, then run: sslreg train {target}", highlight=False)
+
+
+def _summary(path: Path) -> str:
+    """The comment that a shipped spec begins with."""
+    return path.read_text().partition("\n")[0].removeprefix("# ")

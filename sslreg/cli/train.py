@@ -1,0 +1,56 @@
+"""sslreg train"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sslreg.cli.output import figures_table, print_diagnostics, stderr, stdout
+
+if TYPE_CHECKING:
+    from sslreg.training import Run
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one value of the spec: --set data.batch_size=128."),
+]
+
+
+def train(
+    spec: Annotated[str, typer.Argument(metavar="SPEC", help="A YAML spec, or the name of a shipped one.")],
+    overrides: Overrides = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="The run's folder; default runs/NAME/TIMESTAMP.")
+    ] = None,
+) -> None:
+    """Train what a spec describes."""
+    from sslreg.spec import load_spec
+
+    loaded = load_spec(spec, overrides or ())
+    print_diagnostics(loaded.warnings, stderr)
+
+    from sslreg.training import train as run_training
+
+    _print_result(run_training(loaded, out, console=stderr))
+
+
+def _print_result(run: Run) -> None:
+    """The figures, where everything is, and what to do with it next."""
+    summary = run.summary
+    if summary["baseline"]:
+        stdout.print(figures_table(summary["final"], summary["baseline"]))
+    stdout.print(
+        f"trained {summary['epochs']} epochs, {summary['steps']} steps at {summary['images_per_second']:,.0f} images/s "
+        f"({summary['waiting_for_data']:.0%} of the time waiting for data)",
+        highlight=False,
+    )
+    stdout.print(
+        f"everything is in {run.path}\n\nnext:\n"
+        f"  sslreg evaluate {run.path}\n"
+        f"  sslreg embed {run.path} --out embeddings.npz\n"
+        f"  python -c 'import sslreg; backbone = sslreg.load_run(\"{run.path}\").backbone(); print(backbone)'",
+        highlight=False,
+        markup=False,
+    )

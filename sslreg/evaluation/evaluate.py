@@ -1,0 +1,76 @@
+"""Runs evaluators over embeddings, and over the baselines that give their figures a meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sslreg.assembly import NamedEvaluator, SampleDataset, build_raw_collate
+from sslreg.contracts import Embeddings, Model
+from sslreg.errors import UserError
+from sslreg.evaluation.embed import embed
+from sslreg.spec import Spec
+from sslreg.views import Collate
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a run is judged on.
+
+    reference and test are embedded alike, by whatever function is being judged; device: where heavy work is done.
+    """
+
+    spec: Spec
+    reference: SampleDataset
+    test: SampleDataset
+    collate: Collate
+    device: torch.device
+
+    def of_model(self, model: Model, evaluators: Iterable[NamedEvaluator]) -> dict[str, float]:
+        """Figures of a model's features; its train or eval mode is left as it was found."""
+        was_training = model.training
+        model.eval()
+        try:
+            reference = self._embed(self.reference, self.collate, model.embed)
+            test = self._embed(self.test, self.collate, model.embed)
+            return self._judge(reference, test, evaluators)
+        finally:
+            model.train(was_training)
+
+    def of_raw_pixels(self, evaluators: Iterable[NamedEvaluator]) -> dict[str, float]:
+        """Figures of the pixels themselves, each less its mean over the reference set."""
+        collate = build_raw_collate(self.spec)
+        reference = self._embed(self.reference, collate, _flat)
+        test = self._embed(self.test, collate, _flat)
+        mean = reference.features.mean(dim=0)
+        for embeddings in (reference, test):
+            embeddings.features.sub_(mean)
+        return self._judge(reference, test, evaluators)
+
+    def _embed(self, samples: SampleDataset, collate: Collate, function: Callable[[Tensor], Tensor]) -> Embeddings:
+        return embed(
+            samples,
+            collate,
+            function,
+            device=self.device,
+            batch_size=min(256, len(samples)),
+            workers=self.spec.data.workers,
+        )
+
+    def _judge(self, reference: Embeddings, test: Embeddings, evaluators: Iterable[NamedEvaluator]) -> dict[str, float]:
+        figures: dict[str, float] = {}
+        for named in evaluators:
+            try:
+                found = named.evaluator.evaluate(reference, test, self)
+            except ValueError as error:
+                place = self.spec.diagnostic(named.component.at, "cannot-evaluate", f"{named.name}: {error}")
+                raise UserError(place) from error
+            figures.update({f"{named.name}_{metric}": float(value) for metric, value in found.items()})
+        return figures
+
+
+def _flat(images: Tensor) -> Tensor:
+    return images.flatten(1)

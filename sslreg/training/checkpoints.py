@@ -1,0 +1,67 @@
+"""Saves a run's state: the last one, and the best by a figure."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+from lightning.pytorch.callbacks import Callback
+
+from sslreg.training.recorder import Recorder
+from sslreg.training.run_folder import RunFolder
+
+
+class Checkpoints(Callback):
+    """Writes ``last.ckpt`` every so many minutes and when training ends, however it ends.
+
+    best: the name of an evaluation figure; whenever an evaluation raises it, ``best.ckpt`` is written as well. The
+    figures are read from the recorder, so this callback comes after the evaluations.
+    """
+
+    def __init__(self, folder: RunFolder, every_minutes: float, recorder: Recorder, best: str | None = None) -> None:
+        self.folder = folder
+        self.every_seconds = 60 * every_minutes
+        self.recorder = recorder
+        self.best = best
+        self._best_value = float("-inf")
+        self._saved_at = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        # One clock decides for all ranks: saving is a collective call.
+        due = trainer.strategy.broadcast(time.monotonic() - self._saved_at >= self.every_seconds)
+        if due:
+            self.save_last(trainer)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        value = self.recorder.evaluated.get(self.best) if self.best else None
+        if trainer.strategy.broadcast(value is not None and value > self._best_value):
+            self._best_value = float("-inf") if value is None else value
+            self._save(trainer, self.folder.checkpoints / "best.ckpt")
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self.on_train_epoch_end(trainer, pl_module)
+        self.save_last(trainer)
+
+    def on_exception(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
+    ) -> None:
+        if isinstance(exception, KeyboardInterrupt) and trainer.world_size == 1:
+            self.save_last(trainer)
+
+    def save_last(self, trainer: lightning.Trainer) -> None:
+        self.recorder.flush()
+        self._save(trainer, self.folder.last_checkpoint)
+        self._saved_at = time.monotonic()
+
+    def _save(self, trainer: lightning.Trainer, path: Path) -> None:
+        draft = path.with_name(f".{path.name}.draft")
+        trainer.save_checkpoint(draft)
+        if trainer.is_global_zero:
+            with draft.open("rb+") as file:
+                os.fsync(file.fileno())
+            draft.replace(path)

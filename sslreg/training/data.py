@@ -1,0 +1,108 @@
+"""The training loader: which samples in which order, and how a failure in a worker comes home."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+from sslreg.assembly import Pipeline
+from sslreg.contracts import Batch, Sample
+from sslreg.errors import Diagnostic, SslregError
+from sslreg.views import Collate, PendingBatch
+
+
+class EpochSampler(Sampler[tuple[int, int]]):
+    """Yields ``(epoch, index)`` in an order that depends on the seed and the epoch alone.
+
+    The order is cut into batches over all ranks, and a rank gets its share of each: rank r the r-th block. So the
+    ranks' shares side by side are the batch that one process would see. Incomplete batches are dropped.
+    """
+
+    def __init__(self, num_samples: int, batch_size: int, *, seed: int = 0, rank: int = 0, world_size: int = 1) -> None:
+        self.num_samples = num_samples
+        self.batch_size = batch_size
+        self.seed = seed
+        self.rank = rank
+        self.world_size = world_size
+        self.epoch = 0
+
+    @property
+    def share(self) -> int:
+        """Samples of a batch that go to one rank."""
+        return self.batch_size // self.world_size
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the trainer before each pass."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.num_samples // self.batch_size * self.share
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        order = epoch_order(self.num_samples, self.seed, self.epoch)
+        for start in range(0, self.num_samples - self.batch_size + 1, self.batch_size):
+            first = start + self.rank * self.share
+            for index in order[first : first + self.share]:
+                yield self.epoch, int(index)
+
+
+def epoch_order(num_samples: int, seed: int, epoch: int) -> torch.Tensor:
+    """A permutation of the samples, the same for the same seed and epoch."""
+    # Two generators, so that neighbouring seeds and epochs do not share orders (seed 1, epoch 0 and seed 0, epoch 1).
+    offset = int(torch.randint(2**62, (), generator=torch.Generator().manual_seed(seed)))
+    return torch.randperm(num_samples, generator=torch.Generator().manual_seed(offset + epoch))
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a worker returns in place of a batch when a sample cannot be used.
+
+    An exception would reach the main process with the worker's traceback for a message.
+    """
+
+    diagnostics: tuple[Diagnostic, ...]
+    error: type[SslregError]
+
+
+class Guarded:
+    """A collate whose `SslregError`s come back as a `Failure`."""
+
+    def __init__(self, collate: Collate) -> None:
+        self.collate = collate
+
+    def __call__(self, samples: list[Sample]) -> Batch | PendingBatch | Failure:
+        try:
+            return self.collate(samples)
+        except SslregError as error:
+            return Failure(error.diagnostics, type(error))
+
+
+def arrived(batch: Batch | PendingBatch | Failure, device: torch.device) -> Batch:
+    """The batch on its device, finished. The error that a worker met is raised here."""
+    if isinstance(batch, Failure):
+        raise batch.error(*batch.diagnostics)
+    if isinstance(batch, PendingBatch):
+        return batch.finish(device)
+    return batch.to(device, non_blocking=True)
+
+
+def training_loader(pipeline: Pipeline, *, rank: int, world_size: int, device: torch.device) -> DataLoader[Any]:
+    """The loader that a rank trains from."""
+    data = pipeline.spec.data
+    sampler = EpochSampler(
+        len(pipeline.train), data.batch_size, seed=pipeline.spec.seed, rank=rank, world_size=world_size
+    )
+    return DataLoader(
+        pipeline.train,
+        batch_size=sampler.share,
+        sampler=sampler,
+        num_workers=data.workers,
+        collate_fn=Guarded(pipeline.collate),
+        drop_last=True,
+        pin_memory=device.type == "cuda",
+        persistent_workers=data.workers > 0,
+    )

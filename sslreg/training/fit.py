@@ -1,0 +1,181 @@
+"""Trains what a spec describes."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import Callback
+from rich.console import Console
+
+from sslreg.assembly import Builder, Pipeline, assemble
+from sslreg.errors import SslregError, UserError
+from sslreg.evaluation import Evaluation
+from sslreg.spec import Spec
+from sslreg.training import provenance
+from sslreg.training.checkpoints import Checkpoints
+from sslreg.training.data import training_loader
+from sslreg.training.evaluations import Evaluations
+from sslreg.training.meter import Meter
+from sslreg.training.metrics import MetricsFile
+from sslreg.training.module import TrainingModule
+from sslreg.training.progress import TrainingProgress
+from sslreg.training.recorder import Recorder
+from sslreg.training.run import Run
+from sslreg.training.run_folder import RunFolder, write_json
+
+
+def train(spec: Spec, out: str | Path | None = None, *, console: Console | None = None) -> Run:
+    """Train what `spec` describes and return the finished run.
+
+    out: the run's folder, new or empty; by default ``runs/NAME/TIMESTAMP``. console: where progress is shown (standard
+    error if not given). The folder is made only once everything has been built and fits, so a UserError
+    leaves nothing behind; what fails later leaves a folder whose summary says so.
+    """
+    console = console or Console(stderr=True)
+    with quiet_lightning():
+        folder = RunFolder(Path(out)) if out is not None else RunFolder.default(spec.name)
+        trainer = _trainer(spec, folder)
+        device = trainer.strategy.root_device
+        pipeline = assemble(spec, world_size=trainer.world_size, device=None if device.type == "cpu" else device)
+        return _Training(spec, folder, trainer, pipeline, console).run()
+
+
+class _Training:
+    """One run in progress: the objects that its stages share."""
+
+    def __init__(
+        self, spec: Spec, folder: RunFolder, trainer: lightning.Trainer, pipeline: Pipeline, console: Console
+    ) -> None:
+        self.spec = spec
+        self.folder = folder
+        self.trainer = trainer
+        self.pipeline = pipeline
+        self.console = console
+        self.evaluation = _evaluation(pipeline, trainer.strategy.root_device)
+        self.meter = Meter(spec.data.batch_size)
+        self.summary: dict[str, Any] = {"name": spec.name, "status": "running"}
+
+    def run(self) -> Run:
+        self.summary["baseline"] = self._baseline()
+        self.folder.create()
+        self._write_provenance()
+        recorder = Recorder(MetricsFile(self.folder.metrics), self.spec.trainer.get("log_every_n_steps", 50))
+        evaluations = self._attach(recorder)
+        module = TrainingModule(self.pipeline)
+        if self.spec.engine.compile:
+            # The backbone alone, in place: its parameters keep their names in checkpoints.
+            self.pipeline.model.backbone.compile()
+        loader = training_loader(
+            self.pipeline,
+            rank=self.trainer.global_rank,
+            world_size=self.trainer.world_size,
+            device=self.trainer.strategy.root_device,
+        )
+        try:
+            self.trainer.fit(module, loader)
+        except SystemExit as exit_:  # what Lightning makes of an interrupt
+            self._finish("interrupted", recorder, evaluations)
+            raise SslregError(f"interrupted; what was trained is in {self.folder.path}", code="interrupted") from exit_
+        except BaseException:
+            self._finish("failed", recorder, evaluations)
+            raise
+        self._finish("finished", recorder, evaluations)
+        return Run(self.folder.path)
+
+    def _baseline(self) -> dict[str, dict[str, float]]:
+        """What the evaluators say of raw pixels and of the backbone before training."""
+        if self.evaluation is None or not self.trainer.is_global_zero:
+            return {}
+        self.console.print("evaluating raw pixels and the untrained backbone", style="dim")
+        model = self.pipeline.model.to(self.trainer.strategy.root_device)
+        return {
+            "raw_pixels": self.evaluation.of_raw_pixels(self.pipeline.evaluators),
+            "untrained": self.evaluation.of_model(model, self.pipeline.evaluators),
+        }
+
+    def _write_provenance(self) -> None:
+        self.folder.spec.write_text(self.spec.source)
+        self.folder.resolved_spec.write_text(self.spec.to_yaml())
+        write_json(self.folder.lock, provenance.lock(self.spec, self.pipeline.facts))
+        write_json(self.folder.summary, self.summary)
+
+    def _attach(self, recorder: Recorder) -> Evaluations | None:
+        """Give the trainer its callbacks, in the order in which they act: measure, record, evaluate, save."""
+        evaluations = (
+            Evaluations(self.evaluation, self.pipeline.evaluators, recorder, self.meter) if self.evaluation else None
+        )
+        checkpoint = self.spec.checkpoint
+        own = [
+            self.meter,
+            recorder,
+            evaluations,
+            Checkpoints(self.folder, checkpoint.every_minutes, recorder, checkpoint.best),
+            TrainingProgress(self.console, self.meter, recorder),
+        ]
+        theirs = [self.pipeline.builder.build(component) for component in self.spec.callbacks]
+        callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
+        callbacks += [callback for callback in (*theirs, *own) if callback is not None]
+        return evaluations
+
+    def _finish(self, status: str, recorder: Recorder, evaluations: Evaluations | None) -> None:
+        final = {} if evaluations is None else dict(evaluations.final)
+        if "loss" in recorder.latest:
+            final["loss"] = recorder.latest["loss"]
+        self.summary.update(
+            status=status,
+            epochs=self.trainer.current_epoch,
+            steps=self.trainer.global_step,
+            images_per_second=round(self.meter.images_per_second, 1),
+            waiting_for_data=round(self.meter.waiting_share, 4),
+            resumed_at=[],
+            final=final,
+        )
+        write_json(self.folder.summary, self.summary)
+
+
+def _evaluation(pipeline: Pipeline, device: torch.device) -> Evaluation | None:
+    if pipeline.reference is None or pipeline.test is None:
+        return None
+    return Evaluation(pipeline.spec, pipeline.reference, pipeline.test, pipeline.embed_collate, device)
+
+
+def _trainer(spec: Spec, folder: RunFolder) -> lightning.Trainer:
+    """Lightning's trainer with the spec's keys. UserError: it refuses them, as when there is no such device."""
+    loggers = [Builder(spec).build(component) for component in spec.loggers]
+    try:
+        return lightning.Trainer(
+            **spec.trainer,
+            logger=loggers or False,
+            default_root_dir=folder.path,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+        )
+    except (MisconfigurationException, ValueError, TypeError) as error:
+        at = next((("trainer", key) for key in ("accelerator", "devices") if key in spec.trainer), ("trainer",))
+        raise UserError(spec.diagnostic(at, "trainer", f"the trainer refuses this: {error}")) from error
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Keep Lightning's remarks about itself away from the user; errors still come through."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"lightning\.")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

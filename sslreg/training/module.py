@@ -1,0 +1,65 @@
+"""The model and its loss as Lightning wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+from torch import Tensor
+
+from sslreg.assembly import Pipeline
+from sslreg.contracts import Batch, MemoryBank
+from sslreg.training.data import arrived
+
+
+class TrainingModule(lightning.LightningModule):
+    """Runs a model's steps; everything that is particular to a method stays in the model and the loss."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        super().__init__()
+        self.pipeline = pipeline
+        self.model = pipeline.model
+        self.loss = pipeline.loss
+        # Every rank writes its own bank, with the same rows; a broadcast from rank 0 would cost and add nothing.
+        self._ddp_params_and_buffers_to_ignore = [
+            f"{prefix}.{name}"
+            for prefix, module in self.named_modules()
+            if isinstance(module, MemoryBank)
+            for name, _ in module.named_buffers()
+        ]
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Batch:
+        return arrived(batch, device)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        output = self.model.training_step(batch, self.loss)
+        figures = {"loss": output.loss.detach(), **output.metrics}
+        self.log_dict(figures, batch_size=len(batch))
+        return {"loss": output.loss, "figures": figures}
+
+    def optimizer_step(
+        self,
+        epoch: int,
+        batch_idx: int,
+        optimizer: Any,
+        optimizer_closure: Callable[[], Any] | None = None,
+    ) -> None:
+        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        # Here rather than in a hook: a checkpoint callback may run before the module's own hooks.
+        self.model.after_step()
+        self.loss.commit()
+
+    def configure_optimizers(self) -> Any:
+        optimizer = self.pipeline.build_optimizer()
+        schedule = self.pipeline.build_schedule(optimizer)
+        if schedule is None:
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    @property
+    def learning_rate(self) -> float:
+        """That of the first parameter group."""
+        rate: float | Tensor = self.trainer.optimizers[0].param_groups[0]["lr"]
+        return float(rate)

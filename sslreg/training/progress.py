@@ -1,0 +1,74 @@
+"""What a person sees while a run trains."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import lightning.pytorch as lightning
+from lightning.pytorch.callbacks import Callback
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
+
+from sslreg.training.meter import Meter
+from sslreg.training.recorder import Recorder
+
+#: Seconds between two lines where there is no terminal to draw a bar on.
+LINE_EVERY = 10.0
+
+
+class TrainingProgress(Callback):
+    """A bar on a terminal, a line now and then elsewhere: loss, learning rate, images/s, waiting, latest evaluation."""
+
+    def __init__(self, console: Console, meter: Meter, recorder: Recorder) -> None:
+        self.console = console
+        self.meter = meter
+        self.recorder = recorder
+        self._progress: Progress | None = None
+        self._task = TaskID(0)
+        self._drawn_at = 0.0
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        if self.console.is_terminal:
+            self._progress = Progress(*self._columns(), console=self.console, transient=True)
+            self._task = self._progress.add_task("train", total=trainer.estimated_stepping_batches, status="")
+            self._progress.start()
+        self._drawn_at = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self._progress is not None:
+            self._progress.update(self._task, completed=trainer.global_step, status=self._status(trainer))
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if self._progress is None and trainer.is_global_zero and time.monotonic() - self._drawn_at >= LINE_EVERY:
+            self._drawn_at = time.monotonic()
+            self.console.print(self._status(trainer), highlight=False)
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._stop()
+
+    def on_exception(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
+    ) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def _columns(self) -> tuple[ProgressColumn, ...]:
+        return SpinnerColumn(), BarColumn(20), TimeRemainingColumn(), TextColumn("{task.fields[status]}")
+
+    def _status(self, trainer: lightning.Trainer) -> str:
+        latest = self.recorder.latest
+        parts = [f"epoch {trainer.current_epoch + 1}" + (f"/{trainer.max_epochs}" if trainer.max_epochs else "")]
+        if "loss" in latest:
+            parts.append(f"loss {latest['loss']:.4g}  lr {latest['lr']:.3g}")
+        parts.append(f"{self.meter.images_per_second:,.0f} images/s  waiting {self.meter.waiting_share:.0%}")
+        parts += [f"{name} {value:.3f}" for name, value in self.recorder.evaluated.items()]
+        return "  ".join(parts)

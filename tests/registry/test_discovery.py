@@ -1,0 +1,136 @@
+"""Plugins found on the path as pip would have installed them, whole and broken ones."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import EntryPoint, distributions
+from pathlib import Path
+
+import pytest
+
+from sslreg.registry import Catalogue, Selection, discover, installed
+
+GOOD = """
+import sslreg
+sslreg_api = 1
+@sslreg.hookimpl
+def sslreg_register(registry):
+    registry.loss("{name}_loss", "math:sqrt")
+"""
+
+BROKEN = {
+    "import_error": ("import no_such_module", "ModuleNotFoundError"),
+    "syntax_error": ("def broken(", "SyntaxError"),
+    "system_exit": ("raise SystemExit('bye')", "SystemExit: bye"),
+    "no_api": ("import sslreg", "lacks the line 'sslreg_api = 1'"),
+    "other_api": ("sslreg_api = 99", "written for version 99 of the plugin contract, and this is version 1"),
+    "raising_hook": (GOOD.format(name="x") + "    raise RuntimeError('hook fell over')", "hook fell over"),
+    "bad_target": (GOOD.format(name="x") + "    registry.loss('y', 'no colon')", "'no colon' is not"),
+    "unknown_hook": (
+        "import sslreg\nsslreg_api = 1\n@sslreg.hookimpl\ndef sslreg_registr(registry): ...",
+        "sslreg_registr",
+    ),
+}
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder on the path, for modules and the metadata of their distributions."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+def install(site: Path, distribution: str, source: str | None, entry: str | None = None) -> None:
+    """Put a distribution with one plugin module on the path; without `source` its entry point leads nowhere."""
+    module = f"plugin_{distribution}_{site.name}".replace("-", "_")
+    if source is not None:
+        (site / f"{module}.py").write_text(source)
+    metadata = site / f"{distribution.replace('-', '_')}-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[sslreg]\n{entry or distribution} = {module}\n")
+
+
+def discovered(site: Path, selection: Selection = Selection()) -> Catalogue:  # noqa: B008 - it is frozen
+    points: list[EntryPoint] = []
+    for distribution in distributions(path=[str(site)]):
+        points += distribution.entry_points
+    return discover(selection, points)
+
+
+def test_a_plugin_provides_its_components(site: Path) -> None:
+    install(site, "acme-ssl", GOOD.format(name="acme"))
+    info = discovered(site).get("loss", "acme_loss")
+    assert (info.distribution, info.version, info.plugin) == ("acme-ssl", "1.0", "acme-ssl")
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_plugin_is_reported_and_harms_no_other(site: Path, case: str) -> None:
+    source, error = BROKEN[case]
+    install(site, "broken", source)
+    install(site, "good", GOOD.format(name="good"))
+    catalogue = discovered(site)
+    reports = {plugin.name: plugin for plugin in catalogue.plugins}
+    assert reports["broken"].status == "failed"
+    assert error in (reports["broken"].error or "")
+    assert "Traceback" in (reports["broken"].traceback or "")
+    assert reports["broken"].components == ()
+    assert catalogue.get("loss", "good_loss").distribution == "good"
+
+
+def test_an_entry_point_to_nothing_is_reported(site: Path) -> None:
+    install(site, "hollow", None)
+    (report,) = discovered(site).plugins
+    assert (report.status, (report.error or "").partition(":")[0]) == ("failed", "ModuleNotFoundError")
+
+
+def test_two_distributions_may_use_one_entry_point_name(site: Path) -> None:
+    install(site, "acme", GOOD.format(name="acme"), entry="losses")
+    install(site, "other", GOOD.format(name="other"), entry="losses")
+    assert [plugin.status for plugin in discovered(site).plugins] == ["loaded", "loaded"]
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [Selection(block=frozenset({"bomb"})), Selection(allow=frozenset({"good"})), Selection(allow=frozenset())],
+)
+def test_a_plugin_that_is_kept_out_is_never_imported(
+    site: Path, selection: Selection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(site, "bomb", "print('boom')")
+    install(site, "good", GOOD.format(name="good"))
+    reports = {plugin.name: plugin.status for plugin in discovered(site, selection).plugins}
+    assert reports["bomb"] == "blocked"
+    assert reports["good"] == ("loaded" if selection.admits({"good"}) else "blocked")
+    assert "boom" not in "".join(capsys.readouterr())
+
+
+def test_what_a_plugin_prints_goes_to_standard_error(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    install(site, "chatty", "print('hello')\n" + GOOD.format(name="chatty"))
+    assert discovered(site).plugins[0].status == "loaded"
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "hello\n")
+
+
+def test_the_environment_selects() -> None:
+    assert Selection.from_environment({}) == Selection()
+    assert Selection.from_environment({"SSLREG_PLUGINS": ""}) == Selection(allow=frozenset())
+    chosen = Selection.from_environment({"SSLREG_PLUGINS": "a, b", "SSLREG_DISABLE_PLUGINS": "b"})
+    assert [chosen.admits({name}) for name in "abc"] == [True, False, False]
+
+
+def test_every_default_plugin_loads() -> None:
+    reports = [plugin for plugin in installed().plugins if plugin.distribution == "sslreg"]
+    assert {plugin.name: plugin.error for plugin in reports if plugin.status != "loaded"} == {}
+    assert len(reports) == 8
+
+
+def test_discovery_imports_no_component_and_no_torch() -> None:
+    program = (
+        "import sys; from sslreg.registry import installed; assert list(installed());"
+        "heavy = {'torch', 'torchvision', 'lightning', 'sklearn', 'numba', 'pydantic'} & set(sys.modules);"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
