@@ -195,6 +195,7 @@ class _References:
     environ: Mapping[str, str]
     findings: Findings
     copied: int = 0
+    outermost: Node = field(init=False)
 
     def filled(self) -> Entries:
         filled = self._fill(self.root, ())
@@ -206,7 +207,9 @@ class _References:
         if within:
             self.copied += 1
             if self.copied > MAX_NODES:
-                self.findings.report(node.origin, "too-large", f"references grow the spec beyond {MAX_NODES} values")
+                self.findings.report(
+                    self.outermost.origin, "too-large", f"this grows the spec beyond {MAX_NODES} values"
+                )
                 raise self.findings.stop()
         if isinstance(node, Items):
             return replace(node, items=tuple(self._fill(item, within) for item in node.items))
@@ -215,6 +218,8 @@ class _References:
         return self._follow(node, within)
 
     def _follow(self, node: Scalar, within: tuple[At, ...]) -> Node:
+        if not within:
+            self.outermost = node
         if not isinstance(node.value, str) or "${" not in node.value:
             return node
         reference = _REFERENCE.fullmatch(node.value)
@@ -225,16 +230,16 @@ class _References:
                 f"{shown(node)} is only in part a reference",
                 "a reference is the whole value: ${path}",
             )
-            return node
+            return replace(node, broken=True)
         if reference[1].startswith("env:"):
             return self._environment(node, reference[1].removeprefix("env:").strip())
         path = tuple(int(step) if step.isdecimal() else step for step in reference[1].split("."))
         if path in within:
             self.findings.report(node.origin, "cycle", f"{node.value} leads back to itself")
-            return replace(node, value=None)
+            return replace(node, broken=True)
         within = (*within, path)
         target = self._target(node, path, within)
-        return replace(self._fill(target, within), origin=node.origin) if target else replace(node, value=None)
+        return replace(self._fill(target, within), origin=node.origin) if target else replace(node, broken=True)
 
     def _target(self, node: Scalar, path: At, within: tuple[At, ...]) -> Node | None:
         """What the reference `node` names."""
@@ -263,7 +268,7 @@ class _References:
             self.findings.report(
                 node.origin, "environment", f"the environment has no {name!r}", f"set it before the command: {name}=…"
             )
-            return replace(node, value=None)
+            return replace(node, broken=True)
         text = self.environ[name].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         try:
             value = resolve(text)

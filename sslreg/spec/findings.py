@@ -18,11 +18,12 @@ class SpecError(UserError):
 
 
 class Findings:
-    """The findings so far, and the texts that they point into."""
+    """The findings so far. sources: the texts that they point into; errors: how often one was reported."""
 
     def __init__(self) -> None:
-        self._found: set[Diagnostic] = set()
+        self._found: dict[Diagnostic, None] = {}
         self.sources: dict[str, str] = {}
+        self.errors = 0
 
     def report(
         self,
@@ -36,11 +37,17 @@ class Findings:
 
     def add(self, origin: Origin, diagnostic: Diagnostic) -> None:
         """Take a finding, placed at `origin` unless it has a place."""
-        self._found.add(diagnostic.located(origin.file, origin.line, origin.column))
+        self._found[diagnostic.located(origin.file, origin.line, origin.column)] = None
+        self.errors += diagnostic.severity == "error"
 
     def of(self, severity: str) -> tuple[Diagnostic, ...]:
-        """The errors or the warnings, in the order of their places."""
-        return tuple(sorted((found for found in self._found if found.severity == severity), key=_place))
+        """The errors or the warnings, in the order of their places; those of the files read first come first."""
+        files = {file: number for number, file in enumerate(self.sources)}
+
+        def place(found: Diagnostic) -> tuple[int, int, int]:
+            return files.get(found.file or "", -1), found.line or 0, found.column or 0
+
+        return tuple(sorted((found for found in self._found if found.severity == severity), key=place))
 
     def stop(self) -> SpecError:
         """The exception that says all of it."""
@@ -48,9 +55,5 @@ class Findings:
 
     def check(self) -> None:
         """SpecError: there is an error among the findings."""
-        if self.of("error"):
+        if self.errors:
             raise self.stop()
-
-
-def _place(found: Diagnostic) -> tuple[str, int, int, str]:
-    return found.file or "", found.line or 0, found.column or 0, found.message

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from sslreg.errors import Diagnostic
 from sslreg.registry import ComponentInfo
@@ -109,6 +110,12 @@ def _section(made: type, **how: bool) -> Section:
     return Section(fields_of(made), made, **how)
 
 
+def _as_folder(name: str) -> str:
+    if not re.fullmatch(r"\w[\w .+=-]*", name):
+        raise ValueError("a folder is named after it, so it is letters, digits and - _ . + = alone")
+    return name
+
+
 @dataclass(frozen=True)
 class Sections:
     """The spec's language: its keys, their types and defaults.
@@ -138,7 +145,7 @@ class Sections:
     model: Annotated[ComponentSpec, Slot("model")]
     loss: Annotated[ComponentSpec, Slot("loss")]
     optimizer: Annotated[ComponentSpec, Slot("optimizer")]
-    name: Annotated[str, Field(pattern=r"^\w[\w .+=-]*$")] = ""
+    name: Annotated[str, AfterValidator(_as_folder)] = ""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     task: Annotated[TaskSpec | None, _section(TaskSpec, optional=True)] = None
     embed_view: Annotated[tuple[ComponentSpec, ...] | None, Slot("augmentation", many=True, optional=True)] = None

@@ -29,13 +29,15 @@ class Scalar:
     """A single value.
 
     environment: for a value from the environment, which may be secret, the reference as written
-    (``${env:NAME}``); text: that value before it was read as YAML.
+    (``${env:NAME}``); text: that value before it was read as YAML. broken: the value could not be made out, which has
+    been reported.
     """
 
     value: bool | int | float | str | None
     origin: Origin
     environment: str | None = None
     text: str | None = None
+    broken: bool = False
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ class _Composer:
             parsed = [event for event in stream if not isinstance(event, events.StreamStartEvent)]
         except yaml.reader.ReaderError as error:
             origin = self._shift(_origin_at(self._start.file, self._yaml, error.position))
-            self._character(origin, error.character)
+            self._character(origin, int(error.character))
             raise self._findings.stop() from None
         except yaml.MarkedYAMLError as error:
             self._syntax_error(error)
@@ -97,17 +97,8 @@ class _Composer:
         next(self._events)
         return self._compose(next(self._events), 0)
 
-    def _character(self, origin: Origin, character: Any) -> None:
-        self._findings.report(origin, "character", f"the character U+{ord(character):04X} has no place in a spec")
-
-    def _text(self, event: Any) -> str:
-        """A scalar's text. Halves of UTF-16 pairs, which an escape can write, are not text."""
-        text = str(event.value)
-        for character in text:
-            if "\ud800" <= character <= "\udfff":
-                self._character(self._origin(event), character)
-                return ""
-        return text
+    def _character(self, origin: Origin, code: int) -> None:
+        self._findings.report(origin, "character", f"the character U+{code:04X} has no place in a spec")
 
     def _syntax_error(self, error: yaml.MarkedYAMLError) -> None:
         mark = error.problem_mark or error.context_mark
@@ -176,16 +167,24 @@ class _Composer:
             self._findings.report(origin, "alias", f"*{name} is inside of what it stands for")
         else:
             self._findings.report(origin, "alias", f"nothing is anchored as &{name} above")
-        return Scalar(None, origin)
+        return Scalar(None, origin, broken=True)
 
     def _scalar(self, event: Any, origin: Origin) -> Scalar:
+        broken = Scalar(None, origin, broken=True)
+        # An escape can write half of a UTF-16 pair, which is no text.
+        for character in event.value:
+            if "\ud800" <= character <= "\udfff":
+                self._character(origin, ord(character))
+                return broken
+        if event.tag is not None:
+            return broken
         if not event.implicit[0]:
-            return Scalar(self._text(event), origin)
+            return Scalar(event.value, origin)
         try:
-            return Scalar(resolve(self._text(event)), origin)
+            return Scalar(resolve(event.value), origin)
         except ValueError as error:
             self._findings.report(origin, "number", f"{error} is no use here")
-            return Scalar(None, origin)
+            return broken
 
     def _items(self, depth: int) -> Iterator[Node]:
         while not isinstance(event := next(self._events), events.SequenceEndEvent):
@@ -209,15 +208,14 @@ class _Composer:
         return Entries(entries, origin, keys)
 
     def _key(self, event: Any, origin: Origin, depth: int) -> str | None:
-        if not isinstance(event, events.ScalarEvent) or event.value == "":
-            self._compose(event, depth + 1)
+        """A key's text; None if it cannot be one."""
+        node = self._compose(event, depth + 1)
+        if not isinstance(node, Scalar) or event.value == "":
             self._findings.report(origin, "key", "a key is a word", "quote text that contains braces or brackets")
             return None
-        if event.tag is not None:
-            self._findings.report(origin, "tag", f"the tag {event.tag!r} has no meaning in a spec", "leave it out")
         if event.value == "<<":
             self._findings.report(
                 origin, "merge-key", "YAML 1.2 has no merge keys", "use `extends:` for a base, or ${path} for a value"
             )
             return None
-        return self._text(event)
+        return None if node.broken else str(event.value)

@@ -13,7 +13,7 @@ from sslreg.registry import KINDS, Catalogue
 from sslreg.spec.findings import Findings
 from sslreg.spec.fit import check_fit
 from sslreg.spec.models import VERSION, ComponentSpec, Sections, Spec
-from sslreg.spec.node import At, Entries, Items, Node, Scalar, dotted, plain, shown, without
+from sslreg.spec.node import At, Entries, Items, Node, Scalar, dotted, plain, shown, walk, without
 from sslreg.spec.parameters import Parameter, Parameters, Section, Slot, fields_of, keys_of, parameters_of
 from sslreg.spec.trainer_keys import OWNED
 from sslreg.spec.values import BAD, read_value
@@ -44,6 +44,10 @@ def _check_version(tree: Entries, findings: Findings) -> None:
         raise findings.stop()
 
 
+def _a(title: str) -> str:
+    return f"an {title}" if title[0] in "aeiou" else f"a {title}"
+
+
 def _home(key: str) -> str | None:
     """Where a key belongs that is written at the top."""
     sections = {name: parameter.section for name, parameter in fields_of(Sections).items() if parameter.section}
@@ -58,6 +62,7 @@ class _Reader:
         self._catalogue = catalogue
         self._findings = findings
         self.dropped: set[At] = set()
+        self._broken = 0
 
     def keys(self, node: Entries, allowed: Mapping[str, Parameter], at: At, owner: str) -> dict[str, Any]:
         """The values of a mapping's keys, as far as they are right. owner: what the mapping is, for messages."""
@@ -94,60 +99,61 @@ class _Reader:
         self._findings.report(origin, "unknown-key", f"{owner} takes no {key!r}", hint)
 
     def _value(self, node: Node, parameter: Parameter, at: At) -> Any:
-        if parameter.slot:
-            return self._slot(node, parameter.slot, at)
-        if parameter.section:
-            return self._section(node, parameter.section, at)
-        return read_value(node, parameter, at, self._findings)
+        """The value of a key; `BAD` where anything in it is wrong, so that nothing is concluded from it."""
+        before = self._trouble
+        if place := parameter.slot or parameter.section:
+            value = self._nested(node, place, at)
+        else:
+            value = BAD if self._is_broken(node) else read_value(node, parameter, at, self._findings)
+        return value if self._trouble == before else BAD
 
-    def _section(self, node: Node, section: Section, at: At) -> Any:
-        if section.optional and isinstance(node, Scalar) and node.value is None:
+    @property
+    def _trouble(self) -> int:
+        return self._findings.errors + self._broken
+
+    def _is_broken(self, node: Node) -> bool:
+        """Whether a value, or a part of it, could not be made out, which has been reported."""
+        broken = any(isinstance(part, Scalar) and part.broken for _, part in walk(node))
+        self._broken += broken
+        return broken
+
+    def _nested(self, node: Node, place: Slot | Section, at: At) -> Any:
+        """What is in a slot or a section."""
+        if place.optional and isinstance(node, Scalar) and node.value is None:
             return None
-        if not section.many:
-            return self._mapping(node, section, at)
-        if not isinstance(node, Items):
-            self._findings.report(node.origin, "not-a-list", f"{dotted(at)} is {shown(node)}; it should be a list")
-            return BAD
-        found = [self._mapping(item, section, (*at, number)) for number, item in enumerate(node.items)]
-        return tuple(value for value in found if value is not BAD) if found else ()
-
-    def _mapping(self, node: Node, section: Section, at: At) -> Any:
-        if not isinstance(node, Entries):
+        if not place.many:
+            return self._one(node, place, at)
+        if isinstance(node, Items):
+            found = [self._one(item, place, (*at, number)) for number, item in enumerate(node.items)]
+            return tuple(value for value in found if value is not BAD)
+        if not self._is_broken(node):
+            hint = "one alone is a list too: [{…}]" if isinstance(node, Entries) else None
             self._findings.report(
-                node.origin, "not-a-mapping", f"{dotted(at)} is {shown(node)}; it should be a mapping"
+                node.origin, "not-a-list", f"{dotted(at)} is {shown(node)}; it should be a list", hint
             )
+        return BAD
+
+    def _one(self, node: Node, place: Slot | Section, at: At) -> Any:
+        if isinstance(node, Entries):
+            return self._component(node, place.kind, at) if isinstance(place, Slot) else self._section(node, place, at)
+        if self._is_broken(node):
             return BAD
+        message = f"{dotted(at)} is {shown(node)}; it should be "
+        if isinstance(place, Section):
+            self._findings.report(node.origin, "not-a-mapping", message + "a mapping")
+            return BAD
+        hint = f"write {{use: {node.value}}}" if isinstance(node, Scalar) and isinstance(node.value, str) else None
+        self._findings.report(
+            node.origin, "not-a-component", f"{message}{_a(KINDS[place.kind].title)}, a mapping with `use:`", hint
+        )
+        return BAD
+
+    def _section(self, node: Entries, section: Section, at: At) -> Any:
         values = self.keys(node, section.keys, at, dotted(at))
         complete = all(name in values for name, parameter in section.keys.items() if parameter.required)
         return section.build(**values) if complete else BAD
 
-    def _slot(self, node: Node, slot: Slot, at: At) -> Any:
-        if slot.optional and isinstance(node, Scalar) and node.value is None:
-            return None
-        if not slot.many:
-            return self._component(node, slot.kind, at)
-        if not isinstance(node, Items):
-            title = KINDS[slot.kind].title
-            self._findings.report(
-                node.origin,
-                "not-a-list",
-                f"{dotted(at)} is {shown(node)}; it should be a list of {title}s",
-                "one alone is a list too: [{use: …}]" if isinstance(node, Entries) else None,
-            )
-            return BAD
-        found = [self._component(item, slot.kind, (*at, number)) for number, item in enumerate(node.items)]
-        return tuple(component for component in found if component is not BAD)
-
-    def _component(self, node: Node, kind: str, at: At) -> Any:
-        if not isinstance(node, Entries):
-            named = isinstance(node, Scalar) and isinstance(node.value, str)
-            self._findings.report(
-                node.origin,
-                "not-a-component",
-                f"{dotted(at)} is {shown(node)}; it should be a {KINDS[kind].title}, a mapping with `use:`",
-                f"write {{use: {plain(node)}}}" if named else None,
-            )
-            return BAD
+    def _component(self, node: Entries, kind: str, at: At) -> Any:
         use = node.entries.get("use")
         parameters = self._find(node, use, kind, at)
         if use is None or parameters is None:
@@ -172,10 +178,12 @@ class _Reader:
         if use is None:
             key = next((key for key in node.entries if key in names), None)
             hint = f"write {{use: {key}, …}}" if key else did_you_mean("", names)
-            self._findings.report(node.origin, "missing-use", f"{dotted(at)} lacks `use:`, the name of a {title}", hint)
+            self._findings.report(node.origin, "missing-use", f"{dotted(at)} lacks `use:`, {_a(title)}'s name", hint)
+            return None
+        if self._is_broken(use):
             return None
         if not isinstance(use, Scalar) or not isinstance(use.value, str):
-            self._findings.report(use.origin, "wrong-type", f"use is {shown(use)}; it should be the name of a {title}")
+            self._findings.report(use.origin, "wrong-type", f"use is {shown(use)}; it should be {_a(title)}'s name")
             return None
         try:
             parameters = parameters_of(self._catalogue.get(kind, use.value))

@@ -1,0 +1,66 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from sslreg.registry import Catalogue, ComponentInfo, PluginReport, Registry
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _acme_is_importable():
+    sys.path.insert(0, str(HERE))
+    yield
+    sys.path.remove(str(HERE))
+
+
+@pytest.fixture(scope="session")
+def valid() -> str:
+    """A spec in which every component is the made-up package's."""
+    return (HERE / "valid.yaml").read_text()
+
+
+@pytest.fixture(scope="session")
+def acme() -> Catalogue:
+    """The made-up package, another that clashes with it in one name, one that is broken and one that is blocked."""
+    registry = Registry("parts", "acme-ssl", "1.2")
+    registry.dataset("photos", "acme_parts:Photos", summary="Photos in a folder")
+    registry.augmentation("crop", "acme_parts:Crop", invariances=("shape",))
+    registry.augmentation("jitter", "acme_parts:Jitter", invariances=("color",))
+    registry.augmentation("one_of", "acme_parts:OneOf")
+    registry.backbone("tiny", "acme_parts:Tiny")
+    registry.model("pairs", "acme_parts:Pairs", summary="Pairs of views")
+    registry.model("open", "acme_parts:Open")
+    registry.loss("contrast", "acme_parts:Contrast", summary="Contrast")
+    registry.loss("prototypes", "acme_parts:Prototypes")
+    registry.loss("twice", "acme_parts:Contrast")
+    registry.memory_bank("fifo", "acme_parts:Fifo")
+    registry.optimizer("sgd", "torch.optim:SGD")
+    registry.optimizer("adamw", "torch.optim:AdamW")
+    registry.schedule("steps", "torch.optim.lr_scheduler:StepLR")
+    registry.schedule("lambda", "torch.optim.lr_scheduler:LambdaLR")
+    registry.evaluator("knn", "acme_parts:Knn")
+    registry.callback("paint", "acme_parts:paint")
+    registry.callback("needs_callable", "acme_parts:NeedsCallable")
+    registry.callback("gone", "acme_parts:Gone")
+    other = Registry("other", "other-ssl", "0.1")
+    other.loss("twice", "acme_parts:Contrast")
+    return Catalogue(
+        [
+            PluginReport("parts", "acme-ssl", "1.2", "loaded", components=tuple(registry.components)),
+            PluginReport("other", "other-ssl", "0.1", "loaded", components=tuple(other.components)),
+            PluginReport("crash", "crash-ssl", "2.0", "failed", error="ImportError: no module named 'moon'"),
+            PluginReport("shut", "shut-ssl", "3.0", "blocked"),
+        ]
+    )
+
+
+@pytest.fixture
+def info():
+    """Makes the `ComponentInfo` of a target in the made-up package."""
+
+    def make(kind: str, target: str) -> ComponentInfo:
+        return ComponentInfo(kind, "made_up", target if ":" in target else f"acme_parts:{target}")
+
+    return make
