@@ -13,8 +13,8 @@ import sslreg
 class ConvNet(sslreg.Backbone):
     """3x3 convolutions, each with batch normalization and a ReLU, and the mean over what is left of the image.
 
-    width: channels of the first layer. depth: the number of layers; the second and every second one after it halves the
-    image's sides and doubles the channels.
+    width: the channels of the first layer.
+    depth: the number of layers.
     """
 
     def __init__(

@@ -22,8 +22,9 @@ class TorchvisionBackbone(sslreg.Backbone):
 
     image_size: the side of the square images that a Vision Transformer or MaxViT is made for; others take any size.
     stem: ``small`` starts a ResNet with a 3x3 convolution of stride 1 and no max-pool, for images of CIFAR's size.
-    weights: the name of torchvision's weights (``IMAGENET1K_V1``, ``DEFAULT``), or the path of a state dict, in a
-    safetensors file or one of ``torch.save``; the first filters are folded to the channels at hand.
+    weights: what to start from: the name of torchvision's weights (``IMAGENET1K_V1``, ``DEFAULT``), or the path of a
+        state dict, in a safetensors file or one of ``torch.save``. The first filters are folded to the channels.
+
     ValueError: a stem or an image size that the architecture cannot have, weights that are missing or do not fit.
     """
 

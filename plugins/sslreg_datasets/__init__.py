@@ -1,6 +1,7 @@
 """The default data sets."""
 
 import sslreg
+from sslreg_datasets.torchvision_names import CLASSES
 
 sslreg_api = 1
 
@@ -15,3 +16,9 @@ def sslreg_register(registry: sslreg.Registry) -> None:
         "sslreg_datasets.image_folder:ImageFolder",
         summary="the images in a folder and its subfolders, with or without labels",
     )
+    for name, shows in CLASSES.items():
+        registry.dataset(
+            name.lower(),
+            f"sslreg_datasets.torchvision_datasets:{name.lower()}",
+            summary=f"{shows} (torchvision's {name})",
+        )

@@ -13,9 +13,10 @@ import sslreg
 class Digits(sslreg.Dataset):
     """The 1,797 digits that scikit-learn ships: one channel, 8x8 pixels, ten classes.
 
+    Images are uint8 arrays (1, 8, 8), the original's 0 to 16 spread over 0 to 255.
+
     split: ``test`` is the last quarter of numpy's ``default_rng(0).permutation(1797)``, rounded down to 449 samples;
-    ``train`` is the 1,348 before it, ``all`` is everything in that order. Images are uint8 arrays (1, 8, 8), the
-    original's 0 to 16 spread over 0 to 255.
+        ``train`` is the 1,348 before it, ``all`` is everything in that order.
     """
 
     def __init__(self, split: Literal["train", "test", "all"] = "train") -> None:

@@ -15,13 +15,17 @@ import sslreg
 
 
 class ImageFolder(sslreg.Dataset):
-    """Every image under a folder, at any depth, in the order of its path.
+    """Every image under a folder, at any depth, in the order of the paths.
 
-    root: the folder; links are followed, files and folders whose names start with a dot are not images.
+    An image is a file with an extension that Pillow reads. Links are followed; files and folders whose names start
+    with a dot are passed over. Items are ``(path, target)``, target None without labels.
+
+    root: the folder.
     labels: ``folders`` takes the first-level subfolder that an image lies in as its class, classes in the order of
-    their names; ``none`` reads no labels; ``auto`` does the one where every image lies in one of at least two such
-    subfolders, the other where not. Items are ``(path, target)``, target None without labels: whoever makes views of
-    them decodes them. ValueError: no such folder, no image in it, or no subfolder to name an image's class.
+        their names; ``none`` reads no labels; ``auto`` does the former where every image lies in one of at least two
+        such subfolders, the latter where not.
+
+    ValueError: there is no such folder, no image in it, or no subfolder to name the class of one.
     """
 
     def __init__(self, root: str, labels: Literal["auto", "folders", "none"] = "auto") -> None:

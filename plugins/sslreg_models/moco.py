@@ -22,9 +22,10 @@ class MoCo(sslreg.Model):
     The queue of past keys is the loss's memory bank. Where batch statistics could tell which key belongs to a query,
     the keys' batch is shuffled, over all processes (section 3.3, shuffling BN).
 
-    projection: the widths of the head; one is the linear head of v1, two are the perceptron of v2.
-    momentum: how much of the key encoder stays at each step. symmetric: let each view be query and key in turn.
-    bn_splits: normalize a batch in so many parts of their own, as so many devices would.
+    projection: the widths of the head's layers: one is the linear head of v1, two are the perceptron of v2.
+    momentum: how much of the key encoder stays at each step.
+    symmetric: let each view be query and key in turn, and average the two losses.
+    bn_splits: in how many parts the backbone's batch normalization splits a batch, as so many devices would.
     """
 
     gives = ("pair",)
@@ -64,6 +65,7 @@ class MoCo(sslreg.Model):
     @torch.no_grad()
     def after_step(self) -> None:
         """Move the key encoder towards the query encoder (equation 2)."""
-        for key, query in ((self.key_backbone, self.backbone), (self.key_projection, self.projection)):
-            for slow, fast in zip(key.parameters(), query.parameters(), strict=True):
-                slow.lerp_(fast, 1 - self.momentum)
+        keys = [*self.key_backbone.parameters(), *self.key_projection.parameters()]
+        queries = [*self.backbone.parameters(), *self.projection.parameters()]
+        for key, query in zip(keys, queries, strict=True):
+            key.lerp_(query, 1 - self.momentum)

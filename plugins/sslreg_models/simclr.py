@@ -16,11 +16,13 @@ from sslreg_models.projection import projection_head
 class SimCLR(sslreg.Model):
     """Views of one image attract each other and repel those of all others (section 2, algorithm 1).
 
-    projection: the widths of the head g, a perceptron with batch normalization; the last one is what the loss
-    compares; the default is the paper's for ResNet-50. With more than two views, the loss is the mean over their pairs.
+    With more than two views, a loss that takes a pair is averaged over their pairs.
+
+    projection: the widths of the layers of the head g, a perceptron with batch normalization; the last one is what
+        the loss compares. The default is the paper's for ResNet-50.
     """
 
-    gives = ("pair", "views")
+    gives = ("pair", "views", "labelled views")
     views = (2, None)
 
     def __init__(
@@ -35,5 +37,6 @@ class SimCLR(sslreg.Model):
 
     def training_step(self, batch: sslreg.Batch, loss: sslreg.Loss) -> sslreg.StepOutput:
         z = [self.projection(self.backbone(view)) for view in batch.views]
-        pairs = [loss(a, b) for a, b in combinations(z, 2)]
-        return sslreg.StepOutput(torch.stack(pairs).mean(), embeddings=z[0])
+        compared = combinations(z, 2) if loss.takes == "pair" else [z]
+        losses = [loss(*views, targets=batch.targets) for views in compared]
+        return sslreg.StepOutput(torch.stack(losses).mean(), embeddings=z[0])

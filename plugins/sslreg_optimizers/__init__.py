@@ -9,6 +9,9 @@ sslreg_api = 1
 def sslreg_register(registry: sslreg.Registry) -> None:
     registry.optimizer("sgd", "torch.optim:SGD", summary="stochastic gradient descent with momentum")
     registry.optimizer("adamw", "torch.optim:AdamW", summary="Adam with decoupled weight decay")
+    registry.optimizer(
+        "lars", "sslreg_optimizers.lars:LARS", summary="SGD with a learning rate of its own for every layer"
+    )
     registry.schedule(
         "cosine",
         "sslreg_optimizers.cosine:CosineWithWarmup",

@@ -20,8 +20,13 @@ class CosineWithWarmup(LRScheduler):
     `warmup_start_factor`: the last of them has the full rate. From step W on the rate follows the cosine from the
     full rate to `eta_min`, which the run's last step has. To be stepped once after each optimizer step.
 
-    warmup_epochs: may be a fraction. eta_min: a learning rate, the same for every parameter group. A state dict holds
-    the position alone, so that a resumed run may have another length. ValueError: the warm-up is longer than the run.
+    A state dict holds the position alone, so that a resumed run may have another length.
+
+    warmup_epochs: the length of the warm-up, 0 for none; a fraction of an epoch is rounded to steps.
+    warmup_start_factor: what the warm-up starts from, as a share of the full rate.
+    eta_min: the rate at the end, the same for every parameter group.
+
+    ValueError: the warm-up is longer than the run.
     """
 
     def __init__(

@@ -1,0 +1,125 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sslreg_datasets.image_folder import ImageFolder, image_extensions
+
+
+def save(path: Path, mode: str = "RGB") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, (4, 3)).save(path)
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    for name in ("zebra/2.png", "zebra/deep/er/1.jpg", "ant/b.bmp", "ant/a.webp"):
+        save(tmp_path / name)
+    return tmp_path
+
+
+def names(folder: ImageFolder) -> list[str]:
+    return [folder.name(index) for index in range(len(folder))]
+
+
+def test_images_come_in_the_order_of_their_paths(labelled: Path) -> None:
+    assert names(ImageFolder(str(labelled))) == ["ant/a.webp", "ant/b.bmp", "zebra/2.png", "zebra/deep/er/1.jpg"]
+
+
+def test_an_item_is_a_path_and_the_class_of_its_first_level_folder(labelled: Path) -> None:
+    folder = ImageFolder(str(labelled))
+    assert folder.classes == ["ant", "zebra"]
+    assert folder[3] == (str(labelled / "zebra/deep/er/1.jpg"), 1)
+    assert [target for _, target in folder] == [0, 0, 1, 1]
+
+
+def test_without_labels_targets_are_none(labelled: Path) -> None:
+    folder = ImageFolder(str(labelled), labels="none")
+    assert folder.classes is None
+    assert folder[0] == (str(labelled / "ant/a.webp"), None)
+
+
+def test_an_image_outside_of_subfolders_leaves_all_unlabelled(labelled: Path) -> None:
+    save(labelled / "loose.png")
+    folder = ImageFolder(str(labelled))
+    assert folder.classes is None
+    assert len(folder) == 5
+
+
+def test_one_subfolder_is_no_labelling_unless_asked_for(tmp_path: Path) -> None:
+    save(tmp_path / "all/1.png")
+    assert ImageFolder(str(tmp_path)).classes is None
+    assert ImageFolder(str(tmp_path), labels="folders").classes == ["all"]
+
+
+def test_demanded_labels_name_the_image_that_has_none(labelled: Path) -> None:
+    save(labelled / "loose.png")
+    with pytest.raises(ValueError, match=r"loose\.png' lies in no subfolder .* labels: none"):
+        ImageFolder(str(labelled), labels="folders")
+
+
+@pytest.mark.parametrize("name", ["a.JPG", "b.jpeg", "c.Tiff", "d.gif", "e.ppm", "f.jp2", "g.png", "h.tga"])
+def test_extensions_are_those_that_pillow_reads_in_any_case(tmp_path: Path, name: str) -> None:
+    save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no image")
+    assert names(ImageFolder(str(tmp_path))) == [name]
+
+
+def test_formats_that_pillow_only_recognizes_are_no_images() -> None:
+    assert {".mpg", ".pdf", ".h5", ".grib"}.isdisjoint(image_extensions())
+
+
+def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
+    for name in (".a.png", ".cache/b.png", "c.png"):
+        save(tmp_path / name)
+    assert names(ImageFolder(str(tmp_path))) == ["c.png"]
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
+    save(tmp_path / "elsewhere/1.png")
+    root = tmp_path / "root"
+    save(root / "own/2.png")
+    (root / "linked").symlink_to(tmp_path / "elsewhere")
+    (root / "own/back").symlink_to(root)
+    assert names(ImageFolder(str(root))) == ["linked/1.png", "own/2.png"]
+
+
+def test_names_beyond_ascii_survive(tmp_path: Path) -> None:
+    save(tmp_path / "größe 大.png")
+    assert names(ImageFolder(str(tmp_path))) == ["größe 大.png"]
+
+
+def test_an_empty_folder_is_an_error_that_says_what_counts(tmp_path: Path) -> None:
+    (tmp_path / "readme.txt").write_text("nothing here")
+    with pytest.raises(ValueError, match=r"no image in .*\.jpg, \.png"):
+        ImageFolder(str(tmp_path))
+
+
+def test_a_missing_folder_is_an_error_that_says_where_the_path_ends(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(ValueError, match=r"photos exists, 2024/summer does not"):
+        ImageFolder(str(tmp_path / "photos/2024/summer"))
+
+
+def test_a_relative_root_is_reported_with_its_meaning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=rf"no folder 'photos' \(that is, {tmp_path}/photos\)"):
+        ImageFolder("photos")
+
+
+def test_a_file_in_place_of_the_folder_is_an_error(tmp_path: Path) -> None:
+    save(tmp_path / "1.png")
+    with pytest.raises(ValueError, match="is a file; root has to be the folder"):
+        ImageFolder(str(tmp_path / "1.png"))
+
+
+def test_the_home_directory_may_be_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    save(tmp_path / "photos/1.png")
+    assert ImageFolder("~/photos")[0][0] == os.path.join(tmp_path, "photos", "1.png")
+
+
+def test_the_list_of_names_is_one_array_that_workers_share(labelled: Path) -> None:
+    assert isinstance(ImageFolder(str(labelled))._names, np.ndarray)
