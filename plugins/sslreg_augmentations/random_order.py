@@ -20,8 +20,10 @@ class RandomOrder(Container):
         order = keys.permutation(len(self.augment))
         params: sslreg.Params = {"order": order}
         for number, mask in _turns(order):
-            # The shapes are right for the masked samples alone, and so is what is kept.
-            drawn = self.draw_one(number, keys, shapes)
+            if not mask.any():
+                continue
+            # It is not the turn of the other samples: they borrow a shape, and what is drawn for them is not kept.
+            drawn = self.draw_one(number, keys, shapes.where(mask[:, None], shapes[mask][0]))
             for name, values in drawn.items():
                 kept = params.get(name, values)
                 params[name] = values.where(mask.reshape(-1, *[1] * (values.ndim - 1)), kept)

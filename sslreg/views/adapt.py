@@ -14,6 +14,7 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from sslreg.contracts.augmentation import Augmentation, Images, Keys, Params
+from sslreg.errors import UserError
 
 
 class Adapted(Augmentation):
@@ -56,7 +57,7 @@ class Adapted(Augmentation):
         output: Any = self.function(image)
         if not isinstance(output, Tensor) or output.ndim != 3:
             what = f"a tensor {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
-            raise TypeError(f"{self.function} returned {what}, not an image as a tensor (C, H, W)")
+            raise UserError(f"{self.function} returned {what}, not an image as a tensor (C, H, W)", code="augmentation")
         return output.as_subclass(Tensor)
 
 

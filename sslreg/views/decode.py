@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torchvision.io
 from PIL import Image, ImageOps
 from torch import Tensor
 
@@ -17,9 +16,6 @@ from sslreg.errors import UserError
 
 #: ITU-R 601-2 luma, the weights that torchvision and Pillow use.
 LUMA = (0.2989, 0.587, 0.114)
-
-_PNG = b"\x89PNG\r\n\x1a\n"
-_PNG_BIT_DEPTH = 24
 
 
 def load_image(image: ImageLike, channels: int | None = None) -> Tensor:
@@ -30,6 +26,8 @@ def load_image(image: ImageLike, channels: int | None = None) -> Tensor:
     channels: what C has to be. 1 and 3 convert between gray and RGB; any other number has to match. None keeps
         what the image has. An alpha channel is laid over white, unless as many channels as the file has are asked for.
         CMYK and palettes become RGB, and the orientation that EXIF tells is applied.
+
+    Files are read by Pillow, which knows 16 bits of gray alone: color of 16 bits has to come as an array.
 
     UserError: the image cannot be read, or cannot be meant; the message names the file.
     """
@@ -72,10 +70,6 @@ def _name(image: ImageLike) -> str:
 def _decode(data: bytes, channels: int | None) -> Tensor:
     if not data:
         raise UserError("the file is empty")
-    if data.startswith(_PNG) and data[_PNG_BIT_DEPTH : _PNG_BIT_DEPTH + 1] == b"\x10":
-        # Pillow would drop the lower eight bits of a color PNG.
-        deep = torchvision.io.decode_png(torch.frombuffer(bytearray(data), dtype=torch.uint8))
-        return _over_white(_as_levels(deep), channels)
     with Image.open(io.BytesIO(data)) as image:
         return _from_pil(image, channels)
 
