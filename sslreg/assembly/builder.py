@@ -56,7 +56,7 @@ class Builder:
         return self.spec.diagnostic(
             component.at,
             "missing-fact",
-            f"{component.use} needs the number of {FACTS[fact]}, which this run does not have",
+            f"{component.use} needs {fact} ({FACTS[fact]}), which this run does not know",
         )
 
 

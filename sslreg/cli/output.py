@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.table import Table
 
 from sslreg.errors import Diagnostic, SslregError
-from sslreg.spec.render import render
 
 stdout = Console(soft_wrap=True)
 stderr = Console(stderr=True, soft_wrap=True)
@@ -25,7 +24,11 @@ def print_error(error: SslregError) -> None:
 
 def print_diagnostics(diagnostics: Iterable[Diagnostic], console: Console) -> None:
     """Show findings with their source lines."""
+    from sslreg.spec.render import render
+
     diagnostics = list(diagnostics)
+    if not diagnostics:
+        return
     files = {found.file for found in diagnostics if found.file}
     sources = {file: Path(file).read_text(errors="replace") for file in files if Path(file).is_file()}
     console.print(render(diagnostics, sources))

@@ -162,7 +162,8 @@ def _trainer(spec: Spec, folder: RunFolder) -> lightning.Trainer:
         )
     except (MisconfigurationException, ValueError, TypeError) as error:
         at = next((("trainer", key) for key in ("accelerator", "devices") if key in spec.trainer), ("trainer",))
-        raise UserError(spec.diagnostic(at, "trainer", f"the trainer refuses this: {error}")) from error
+        hint = "without trainer.accelerator and trainer.devices the best device there is is used" if at[1:] else None
+        raise UserError(spec.diagnostic(at, "trainer", f"the trainer refuses this: {error}", hint)) from error
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 import sslreg
-from sslreg.spec import Spec, components
+from sslreg.spec import Spec
 
 
 def lock(spec: Spec, facts: dict[str, Any]) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def lock(spec: Spec, facts: dict[str, Any]) -> dict[str, Any]:
                 "version": component.info.version,
                 "target": component.info.target,
             }
-            for component in components({**vars(spec), "data": vars(spec.data)})
+            for component in spec.components()
         },
         "facts": facts,
     }

@@ -1,0 +1,129 @@
+"""Filling constructors: parameters, nested components, what only the run knows."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Annotated
+
+import pytest
+import torch
+
+import sslreg
+from sslreg import FromRun, UserError
+from sslreg.assembly import Builder
+from sslreg.registry import Catalogue, PluginReport, Registry, installed
+from sslreg.spec import Spec, parse_spec
+from sslreg.views import Sometimes
+
+module = ModuleType("throwaway_components")
+
+
+class WithFacts(sslreg.Loss):
+    def __init__(
+        self,
+        dim: Annotated[int, FromRun("embedding_dim")],
+        classes: Annotated[int | None, FromRun("num_classes")] = None,
+        memory_bank: sslreg.MemoryBank | None = None,
+        scale: float = 1.0,
+    ) -> None:
+        super().__init__()
+        if scale < 0:
+            raise ValueError(f"scale is {scale}, and a scale is not negative")
+        self.got = {"dim": dim, "classes": classes, "memory_bank": memory_bank, "scale": scale}
+
+
+def double(image: torch.Tensor) -> torch.Tensor:
+    return (2 * image).clamp(max=1)
+
+
+def make_double():
+    return double
+
+
+module.WithFacts, module.make_double = WithFacts, make_double
+
+
+@pytest.fixture
+def catalogue(monkeypatch: pytest.MonkeyPatch) -> Catalogue:
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    registry = Registry("throwaway", "throwaway", "1.0")
+    registry.loss("with_facts", f"{module.__name__}:WithFacts")
+    registry.augmentation("double", f"{module.__name__}:make_double")
+    report = PluginReport("throwaway", "throwaway", "1.0", "loaded", components=tuple(registry.components))
+    return Catalogue([*installed().plugins, report])
+
+
+@pytest.fixture
+def spec(tiny_spec: str, catalogue: Catalogue):
+    def parse(*overrides: str) -> Spec:
+        return parse_spec(tiny_spec, "tiny.yaml", overrides, catalogue)
+
+    return parse
+
+
+def test_the_run_fills_in_what_it_knows(spec) -> None:
+    builder = Builder(spec("loss={use: with_facts, scale: 2}"), {"embedding_dim": 16, "num_classes": 10})
+    assert builder.build(builder.spec.loss).got == {"dim": 16, "classes": 10, "memory_bank": None, "scale": 2}
+
+
+def test_a_default_serves_where_the_run_does_not_know(spec) -> None:
+    builder = Builder(spec("loss={use: with_facts}"), {"embedding_dim": 16})
+    assert builder.build(builder.spec.loss).got["classes"] is None
+
+
+def test_a_fact_that_is_needed_and_not_known_is_named(spec) -> None:
+    builder = Builder(spec("loss={use: with_facts}"))
+    with pytest.raises(UserError, match=r"with_facts needs embedding_dim \(width of the embeddings") as caught:
+        builder.build(builder.spec.loss)
+    assert caught.value.diagnostics[0].file == "--set"
+
+
+def test_nested_components_are_built_into_their_slot(spec) -> None:
+    builder = Builder(spec("loss={use: with_facts, memory_bank: {use: fifo, size: 32}}"), {"embedding_dim": 16})
+    bank = builder.build(builder.spec.loss).got["memory_bank"]
+    bank.enqueue(torch.ones(2, 16))
+    bank.commit()
+    assert bank.negatives().shape == (2, 16)
+
+
+def test_what_a_constructor_refuses_is_reported_at_its_place(spec) -> None:
+    builder = Builder(spec("loss={use: with_facts, scale: -1}"), {"embedding_dim": 16})
+    with pytest.raises(UserError, match="a scale is not negative") as caught:
+        builder.build(builder.spec.loss)
+    assert (caught.value.diagnostics[0].file, caught.value.diagnostics[0].column) == ("--set", 6)
+
+
+def test_an_augmentation_gets_its_probability_from_the_plan(spec) -> None:
+    builder = Builder(spec("views.0.augment=[{use: double, p: 0.25}, {use: double}]"))
+    sometimes, always = (builder.build(component) for component in builder.spec.views[0].augment)
+    assert isinstance(sometimes, Sometimes)
+    assert sometimes.p == 0.25
+    assert not isinstance(always, Sometimes)
+
+
+def test_a_plain_function_is_an_augmentation(spec) -> None:
+    collate = sslreg.build_collate(spec("views=[{repeat: 2, augment: [{use: double}]}]"))
+    gray = torch.full((1, 8, 8), 51, dtype=torch.uint8)
+    assert torch.allclose(collate([sslreg.Sample(gray, index=0, epoch=0)]).views[0], torch.tensor(0.4))
+
+
+def test_a_component_can_be_built_without_a_spec() -> None:
+    loss = sslreg.build("loss", "nt_xent", temperature=0.1)
+    assert loss(torch.eye(4), torch.eye(4)).ndim == 0
+
+
+def test_building_without_a_spec_takes_objects_and_mappings_for_slots() -> None:
+    backbone = sslreg.build("backbone", "convnet", in_channels=1, width=8)
+    model = sslreg.build("model", "simclr", backbone=backbone, projection=[16])
+    bank = {"use": "fifo", "size": 8, "dim": model.embedding_dim}
+    assert len(list(sslreg.build("loss", "nt_xent", memory_bank=bank).children())) >= 1
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [({"temperature": -1}, "temperature"), ({"temprature": 1}, "temprature")],
+)
+def test_building_without_a_spec_reports_mistakes(params: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        sslreg.build("loss", "nt_xent", **params)

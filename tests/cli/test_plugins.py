@@ -1,0 +1,56 @@
+"""sslreg plugins"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sslreg.registry import installed
+
+
+def test_list_names_every_default_component(cli) -> None:
+    result = cli("plugins", "list", "--json")
+    listed = {
+        (component["kind"], component["name"])
+        for plugin in json.loads(result.out)["plugins"]
+        for component in plugin["components"]
+    }
+    assert result.status == 0
+    assert listed == {(info.kind, info.name) for info in installed()}
+    assert {("loss", "nt_xent"), ("memory_bank", "fifo"), ("model", "simclr"), ("backbone", "resnet18")} <= listed
+
+
+def test_list_is_a_table_for_people(cli) -> None:
+    assert "memory bank: " in cli("plugins", "list").out
+
+
+def test_show_prints_parameters_with_bounds_and_defaults(cli) -> None:
+    out = cli("plugins", "show", "loss/nt_xent").out
+    assert "temperature" in out
+    assert "0.5" in out
+    assert "memory_bank" in out
+
+
+def test_show_hides_what_the_run_fills_in(cli) -> None:
+    shown = json.loads(cli("plugins", "show", "memory_bank/fifo", "--json").out)
+    assert "size" in {parameter["name"] for parameter in shown["parameters"]}
+    assert "dim" not in {parameter["name"] for parameter in shown["parameters"]}
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [
+        ("loss/nt_xnet", "did you mean 'nt_xent'"),
+        ("losses/nt_xent", "did you mean 'loss'"),
+        ("nt_xnet", "did you mean 'nt_xent'"),
+    ],
+)
+def test_show_answers_a_typo_with_the_name_that_was_meant(cli, asked: str, answer: str) -> None:
+    result = cli("plugins", "show", asked)
+    assert (result.status, result.out) == (2, "")
+    assert answer in result.err
+
+
+def test_a_bare_name_will_do_where_one_kind_has_it(cli) -> None:
+    assert cli("plugins", "show", "nt_xent").out == cli("plugins", "show", "loss/nt_xent").out

@@ -1,0 +1,142 @@
+"""train, evaluate and embed, with what a person gets wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sslreg import Run
+
+
+@pytest.fixture
+def spec_file(tmp_path: Path, tiny_spec: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "tiny.yaml"
+    path.write_text(tiny_spec)
+    return path
+
+
+def test_train_ends_with_the_figures_and_what_to_do_next(cli, spec_file: Path) -> None:
+    result = cli("train", spec_file, "--set", "trainer.max_epochs=1", "--out", "out")
+    assert result.status == 0, result.err
+    assert {path.name for path in Path("out").iterdir()} == {
+        "spec.yaml",
+        "spec.resolved.yaml",
+        "lock.json",
+        "metrics.csv",
+        "checkpoints",
+        "summary.json",
+    }
+    assert "few_shot_1" in result.out
+    for line in ("sslreg evaluate out", "sslreg embed out --out embeddings.npz", 'sslreg.load_run("out").backbone()'):
+        assert line in result.out
+
+
+WRONG = {
+    "a typo in a key": (["--set", "loss.temprature=0.1"], "temperature"),
+    "a component that no plugin provides": (["--set", "loss.use=nt_xnet"], "did you mean 'nt_xent'"),
+    "a batch larger than the data set": (["--set", "data.batch_size=5000"], "use data.batch_size: 1348 or less"),
+    "a GPU where there is none": (["--set", "trainer.accelerator=gpu"], "the trainer refuses this"),
+    "an empty image folder": (["--set", "data.train={use: image_folder, root: empty}"], "empty"),
+    "a missing image folder": (["--set", "data.train={use: image_folder, root: nowhere}"], "nowhere"),
+    "a warm-up longer than the run": (["--set", "schedule.warmup_epochs=50"], "shorten the warm-up"),
+    "evaluation without a test set": (["--set", "data.test=null"], "data.test"),
+    "no end": (["--set", "trainer.max_epochs=null"], "max_epochs"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_mistake_is_one_clear_message_and_leaves_nothing_behind(cli, spec_file: Path, case: str) -> None:
+    if case == "a GPU where there is none" and torch.cuda.is_available():
+        pytest.skip("there is one")
+    Path("empty").mkdir()
+    arguments, message = WRONG[case]
+    result = cli("train", spec_file, *arguments)
+    assert (result.status, result.out) == (2, "")
+    assert message in result.err
+    assert not Path("runs").exists()
+
+
+def test_a_missing_spec_is_answered_with_those_that_exist(cli) -> None:
+    result = cli("train", "digits-simlcr.yaml")
+    assert result.status == 2
+    assert "digits-simclr" in result.err
+
+
+def test_training_into_a_folder_in_use_is_refused(cli, spec_file: Path) -> None:
+    Path("out").mkdir()
+    Path("out/precious").write_text("mine")
+    result = cli("train", spec_file, "--out", "out")
+    assert result.status == 2
+    assert "not empty" in result.err
+    assert [path.name for path in Path("out").iterdir()] == ["precious"]
+
+
+def test_evaluate_repeats_the_figures_of_the_run(cli, tiny_run: Run) -> None:
+    result = cli("evaluate", tiny_run.path, "--json")
+    figures = json.loads(result.out)
+    final = {name: value for name, value in tiny_run.summary["final"].items() if name != "loss"}
+    assert figures["trained"] == pytest.approx(final, abs=1e-6)
+    assert figures["untrained"] == pytest.approx(tiny_run.summary["baseline"]["untrained"], abs=1e-6)
+    assert figures["raw_pixels"] == pytest.approx(tiny_run.summary["baseline"]["raw_pixels"], abs=1e-6)
+
+
+def test_evaluate_takes_evaluators_that_the_spec_does_not_name(cli, tiny_run: Run) -> None:
+    figures = json.loads(cli("evaluate", tiny_run.path, "knn", "--json").out)
+    assert set(figures["trained"]) == {"knn_top1", "knn_top5"}
+
+
+def test_evaluate_takes_other_data(cli, tiny_run: Run, spec_file: Path) -> None:
+    other = spec_file.with_name("other.yaml")
+    other.write_text(spec_file.read_text().replace("test: {use: digits, split: test}", "test: {use: digits}"))
+    figures = json.loads(cli("evaluate", tiny_run.path, "neighbors", "--data", other, "--json").out)
+    assert figures["trained"] != {"neighbors_top1": tiny_run.summary["final"]["neighbors_top1"]}
+
+
+def test_evaluate_shows_the_three_side_by_side(cli, tiny_run: Run) -> None:
+    out = cli("evaluate", tiny_run.path).out
+    assert "raw pixels" in out
+    assert "untrained" in out
+
+
+@pytest.mark.parametrize("command", ["evaluate", "embed"])
+def test_a_folder_that_is_no_run_is_named(cli, tmp_path: Path, command: str) -> None:
+    extra = ["--out", tmp_path / "e.npz"] if command == "embed" else []
+    result = cli(command, tmp_path, *extra)
+    assert result.status == 2
+    assert "is not the folder of a run" in result.err
+
+
+def test_embed_writes_what_the_run_evaluated(cli, tiny_run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "e.npz"
+    assert cli("embed", tiny_run.path, "--out", out).status == 0
+    with np.load(out) as archive:
+        assert set(archive.files) == {"embeddings", "targets", "indices", "names"}
+        assert archive["embeddings"].shape == (449, 16)
+        assert archive["indices"].tolist() == list(range(449))
+        assert len(archive["names"]) == len(archive["targets"]) == 449
+
+
+def test_embed_names_a_split_that_the_spec_lacks(cli, tiny_run: Run, tmp_path: Path) -> None:
+    result = cli("embed", tiny_run.path, "--split", "reference", "--out", tmp_path / "e.npz")
+    assert result.status == 2
+    assert "data.reference" in result.err
+
+
+@pytest.mark.parametrize("out", ["e.txt", "no/such/folder/e.npz"])
+def test_embed_refuses_a_file_that_it_cannot_write(cli, tiny_run: Run, out: str) -> None:
+    assert cli("embed", tiny_run.path, "--out", out).status == 2
+
+
+def test_a_run_without_its_checkpoint_says_so(cli, tiny_run: Run, tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(tiny_run.path, copy)
+    (copy / "checkpoints" / "last.ckpt").unlink()
+    result = cli("embed", copy, "--out", tmp_path / "e.npz")
+    assert result.status == 1
+    assert "last.ckpt is missing" in result.err

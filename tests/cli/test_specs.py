@@ -1,0 +1,55 @@
+"""sslreg specs"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import sslreg
+from sslreg.spec import shipped_specs
+
+SHIPPED = {
+    "digits-simclr",
+    "digits-moco",
+    "cifar10-simclr",
+    "cifar10-moco",
+    "imagenet-simclr",
+    "imagenet-mocov2",
+    "folder-simclr",
+}
+
+
+def test_list_says_what_each_spec_is(cli) -> None:
+    specs = json.loads(cli("specs", "list", "--json").out)["specs"]
+    assert {spec["name"] for spec in specs} >= SHIPPED
+    assert all(len(spec["summary"]) > 20 for spec in specs)
+
+
+@pytest.mark.parametrize("name", sorted(shipped_specs()))
+def test_every_shipped_spec_is_sound(name: str) -> None:
+    spec = sslreg.load_spec(name)
+    assert (spec.name, spec.warnings) == (name, ())
+
+
+def test_a_copy_is_the_shipped_spec(cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli("specs", "copy", "digits-simclr").status == 0
+    copied = sslreg.load_spec("digits-simclr.yaml")
+    assert copied.resolved() == sslreg.load_spec(shipped_specs()["digits-simclr"]).resolved()
+
+
+def test_a_copy_replaces_nothing_unasked(cli, tmp_path: Path) -> None:
+    target = tmp_path / "mine.yaml"
+    target.write_text("precious")
+    result = cli("specs", "copy", "digits-simclr", target)
+    assert (result.status, target.read_text()) == (2, "precious")
+    assert "--force" in result.err
+    assert cli("specs", "copy", "digits-simclr", target, "--force").status == 0
+
+
+def test_an_unknown_name_suggests_a_known_one(cli) -> None:
+    result = cli("specs", "copy", "digit-simclr")
+    assert result.status == 2
+    assert "did you mean 'digits-simclr'" in result.err

@@ -1,0 +1,85 @@
+"""What many tests use: a run small enough to train on the spot, and images of every sort on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import sslreg
+from sslreg import Run
+from sslreg.spec import parse_spec
+
+#: SimCLR on the digits with as little of everything as will do.
+TINY = """
+version: 1
+name: tiny
+data:
+  train: {use: digits, split: train}
+  test: {use: digits, split: test}
+  channels: 1
+  batch_size: 64
+views:
+  - repeat: 2
+    augment:
+      - {use: random_resized_crop, size: 8, scale: [0.5, 1.0]}
+      - {use: normalize, mean: [0.5], std: [0.5]}
+model: {use: simclr, backbone: {use: convnet, width: 8, depth: 3}, projection: [32, 16]}
+loss: {use: nt_xent}
+optimizer: {use: sgd, lr: 0.1, momentum: 0.9}
+schedule: {use: cosine}
+trainer: {max_epochs: 2, accelerator: cpu}
+evaluate:
+  - {use: few_shot, draws: 5}
+  - {use: knn, every: 1, as: neighbors}
+"""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """The tensors of tests are small: threads would cost more than they bring."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def tiny_spec() -> str:
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A finished run; tests only read it."""
+    return sslreg.train(parse_spec(TINY, "tiny.yaml"), tmp_path_factory.mktemp("runs") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of images of mixed sizes, modes and formats, nested, with a file in it that is no image."""
+    root = tmp_path_factory.mktemp("photos")
+    generator = np.random.default_rng(0)
+
+    def pixels(height: int, width: int, channels: int) -> np.ndarray:
+        coarse = generator.integers(0, 256, (6, 8, channels), dtype=np.uint8)
+        return np.kron(coarse, np.ones((height // 6, width // 8, 1), dtype=np.uint8))
+
+    color = Image.fromarray(pixels(60, 80, 3))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned by 90 degrees
+    (root / "trip" / "day 2").mkdir(parents=True)
+    color.save(root / "rgb.jpg")
+    color.save(root / "trip" / "turned.jpeg", exif=exif)
+    Image.fromarray(pixels(90, 48, 1)[..., 0]).save(root / "trip" / "gray.jpg")
+    Image.fromarray(pixels(48, 96, 4)).save(root / "trip" / "alpha.png")
+    color.convert("CMYK").save(root / "trip" / "day 2" / "cmyk.jpg")
+    color.convert("P").save(root / "trip" / "day 2" / "palette.gif")
+    color.resize((120, 96)).save(root / "trip" / "day 2" / "photo.webp")
+    color.save(root / "trip" / "photo.bmp")
+    (root / "notes.txt").write_text("not an image")
+    return root

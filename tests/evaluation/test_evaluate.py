@@ -1,0 +1,65 @@
+"""Embedding data sets and judging what comes out."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sslreg import Run, UserError
+from sslreg.assembly import SampleDataset, build_embed_collate, build_raw_collate, named_evaluators
+from sslreg.assembly.builder import Builder
+from sslreg.evaluation import Evaluation, embed
+from sslreg.spec import parse_spec
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def evaluation(tiny_spec: str):
+    def make(*overrides: str, size: int = 200) -> tuple[Evaluation, list]:
+        spec = parse_spec(tiny_spec, "tiny.yaml", overrides)
+        builder = Builder(spec)
+        train, test = (
+            SampleDataset(torch.utils.data.Subset(builder.build(component), range(size)))
+            for component in (spec.data.train, spec.data.test)
+        )
+        return Evaluation(spec, train, test, build_embed_collate(spec), CPU), named_evaluators(builder)
+
+    return make
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_every_sample_is_embedded_once_in_order(tiny_run: Run, workers: int) -> None:
+    samples = tiny_run.split("test")
+    collate = build_raw_collate(tiny_run.spec)
+    embedded = embed(samples, collate, lambda images: images.flatten(1), device=CPU, batch_size=100, workers=workers)
+    assert embedded.indices.tolist() == list(range(449))
+    assert embedded.targets is not None
+    assert embedded.targets.tolist() == [samples[number].target for number in range(449)]
+    assert torch.equal(embedded.features[7], collate([samples[7]]).views[0].flatten())
+
+
+def test_figures_carry_the_evaluators_name_or_its_alias(evaluation) -> None:
+    judge, evaluators = evaluation()
+    assert set(judge.of_raw_pixels(evaluators)) == {
+        "few_shot_1",
+        "few_shot_5",
+        "neighbors_top1",
+        "neighbors_top5",
+    }
+
+
+def test_evaluating_leaves_the_models_mode_as_it_was(evaluation, tiny_run: Run) -> None:
+    judge, evaluators = evaluation()
+    model = tiny_run.model()
+    for mode in (True, False):
+        model.train(mode)
+        judge.of_model(model, evaluators)
+        assert model.training is mode
+
+
+def test_an_evaluator_that_cannot_judge_says_why_at_its_place(evaluation) -> None:
+    judge, evaluators = evaluation("evaluate=[{use: few_shot, shots: [500]}]")
+    with pytest.raises(UserError, match="few_shot: 500 labels per class are asked for") as caught:
+        judge.of_raw_pixels(evaluators)
+    assert caught.value.diagnostics[0].file == "--set"

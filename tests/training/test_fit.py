@@ -1,0 +1,208 @@
+"""A run from its spec to its folder."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+import sslreg
+from sslreg import Run, SslregError, UserError
+from sslreg.spec import parse_spec
+from sslreg.training.module import TrainingModule
+
+Trained = Callable[..., Run]
+
+
+@pytest.fixture
+def trained(tiny_spec: str, tmp_path: Path) -> Trained:
+    """Trains the tiny spec with overrides."""
+
+    def train(*overrides: str, name: str = "run") -> Run:
+        return sslreg.train(parse_spec(tiny_spec, "tiny.yaml", overrides), tmp_path / name)
+
+    return train
+
+
+def rows(run: Run) -> list[dict[str, str]]:
+    with run.folder.metrics.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_step_has_a_row_and_every_evaluation_one_more(tiny_run: Run) -> None:
+    steps = 2 * (1348 // 64)
+    recorded = rows(tiny_run)
+    assert [int(row["step"]) for row in recorded if row["loss"]] == list(range(1, steps + 1))
+    assert [(row["step"], row["epoch"]) for row in recorded if row["neighbors_top1"]] == [
+        (str(steps // 2), "0"),
+        (str(steps), "1"),
+    ]
+    assert [(row["step"], row["epoch"]) for row in recorded if row["few_shot_1"]] == [(str(steps), "1")]
+
+
+def test_the_summary_tells_the_whole_story(tiny_run: Run) -> None:
+    summary = tiny_run.summary
+    assert (summary["status"], summary["epochs"], summary["steps"], summary["resumed_at"]) == ("finished", 2, 42, [])
+    assert summary["images_per_second"] > 0
+    assert 0 <= summary["waiting_for_data"] <= 1
+    figures = {"few_shot_1", "few_shot_5", "neighbors_top1", "neighbors_top5"}
+    assert set(summary["final"]) == figures | {"loss"}
+    assert set(summary["baseline"]["raw_pixels"]) == set(summary["baseline"]["untrained"]) == figures
+
+
+def test_the_folder_keeps_the_spec_as_written_and_as_trained(trained: Trained, tiny_spec: str) -> None:
+    run = trained("trainer.max_epochs=1", "evaluate=[]")
+    assert run.folder.spec.read_text() == tiny_spec
+    assert run.spec.trainer["max_epochs"] == 1
+    assert run.spec.evaluate == ()
+
+
+def test_the_lock_names_every_component_with_its_version(tiny_run: Run) -> None:
+    lock = json.loads(tiny_run.folder.lock.read_text())
+    assert set(lock["components"]) == {
+        "dataset/digits",
+        "augmentation/random_resized_crop",
+        "augmentation/normalize",
+        "model/simclr",
+        "backbone/convnet",
+        "loss/nt_xent",
+        "optimizer/sgd",
+        "schedule/cosine",
+        "evaluator/few_shot",
+        "evaluator/knn",
+    }
+    assert lock["components"]["loss/nt_xent"] == {
+        "distribution": "sslreg",
+        "version": sslreg.__version__,
+        "target": "sslreg_losses.nt_xent:NTXentLoss",
+    }
+    assert (lock["torch"], lock["sslreg"]) == (torch.__version__.partition("+")[0], sslreg.__version__)
+    assert lock["facts"]["total_steps"] == 42
+    assert lock["facts"]["num_classes"] == 10
+
+
+def test_training_is_reproducible_and_its_views_do_not_depend_on_workers(trained: Trained) -> None:
+    alone = trained("trainer.max_epochs=1", "evaluate=[]", name="alone")
+    helped = trained("trainer.max_epochs=1", "evaluate=[]", "data.workers=2", name="helped")
+    assert [row["loss"] for row in rows(alone)] == [row["loss"] for row in rows(helped)]
+    for ours, theirs in zip(alone.model().parameters(), helped.model().parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_another_seed_gives_another_run(trained: Trained) -> None:
+    losses = {
+        seed: [row["loss"] for row in rows(trained("trainer.max_steps=3", "evaluate=[]", f"seed={seed}", name=seed))]
+        for seed in "01"
+    }
+    assert len(losses["0"]) == 3
+    assert losses["0"] != losses["1"]
+
+
+def test_training_lowers_the_loss(trained: Trained) -> None:
+    losses = [float(row["loss"]) for row in rows(trained("trainer.max_epochs=4", "evaluate=[]"))]
+    assert sum(losses[-10:]) < 0.97 * sum(losses[:10])
+
+
+MOCO = "model={use: moco, backbone: {use: convnet, width: 8, depth: 3}, projection: [16], momentum: 0.5}"
+
+
+def test_moco_commits_its_keys_and_moves_its_key_encoder_once_a_step(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    from sslreg_memory_banks import FIFOMemoryBank
+    from sslreg_models.moco import MoCo
+
+    for owner, method in ((FIFOMemoryBank, "commit"), (MoCo, "after_step")):
+        original = getattr(owner, method)
+
+        def counted(self, original=original, method=method):
+            calls.append(method)
+            return original(self)
+
+        monkeypatch.setattr(owner, method, counted)
+    run = trained(MOCO, "loss.memory_bank={use: fifo, size: 100}", "trainer.max_steps=5", "evaluate=[]")
+    assert sorted(calls) == ["after_step"] * 5 + ["commit"] * 5
+    state = torch.load(run.folder.last_checkpoint, weights_only=True)["state_dict"]
+    assert any(name.startswith("loss.memory_bank.") for name in state)
+
+
+def test_gradient_accumulation_makes_fewer_steps_and_the_rows_follow(trained: Trained) -> None:
+    run = trained("trainer.accumulate_grad_batches=2", "trainer.max_epochs=1", "evaluate=[]")
+    assert run.summary["steps"] == 11  # of 21 batches
+    assert [row["step"] for row in rows(run)] == [str(step) for step in range(1, 12)]
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_says_so(trained: Trained, tmp_path: Path) -> None:
+    with pytest.raises(SslregError, match=r"the loss is nan at step \d+|not finite"):
+        trained("optimizer.lr=1.0e+30", "evaluate=[]", "trainer.log_every_n_steps=1")
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "failed"
+
+
+def test_labels_are_not_needed(trained: Trained, photos: Path) -> None:
+    run = trained(
+        f"data={{train: {{use: image_folder, root: '{photos}'}}, batch_size: 4}}",
+        "views.0.augment=[{use: random_resized_crop, size: 24}]",
+        "evaluate=[]",
+        "trainer.max_epochs=2",
+    )
+    assert run.summary["steps"] == 4
+    assert run.embed(sorted(photos.rglob("*.jpg"))).shape == (3, 16)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_broken_image_is_named_without_a_workers_traceback(
+    trained: Trained, photos: Path, tmp_path: Path, workers: int
+) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(7):
+        (folder / f"{number}.jpg").write_bytes((photos / "rgb.jpg").read_bytes())
+    (folder / "torn.jpg").write_bytes((photos / "rgb.jpg").read_bytes()[:300])
+    with pytest.raises(UserError, match=r"torn\.jpg") as caught:
+        trained(
+            f"data={{train: {{use: image_folder, root: '{folder}'}}, batch_size: 8, workers: {workers}}}",
+            "views.0.augment=[{use: random_resized_crop, size: 24}]",
+            "evaluate=[]",
+        )
+    assert "Traceback" not in str(caught.value)
+
+
+def test_evaluators_that_need_labels_are_refused_before_training(
+    trained: Trained, photos: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match="needs labels, and the reference set has none"):
+        trained(
+            f"data={{train: {{use: image_folder, root: '{photos}'}}, test: {{use: digits}}, batch_size: 4}}",
+            "views.0.augment=[{use: random_resized_crop, size: 24}]",
+        )
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_interrupt_leaves_a_checkpoint_and_says_where(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = TrainingModule.training_step
+
+    def interrupted(self: TrainingModule, batch, batch_idx):
+        if batch_idx == 5:
+            raise KeyboardInterrupt
+        return original(self, batch, batch_idx)
+
+    monkeypatch.setattr(TrainingModule, "training_step", interrupted)
+    monkeypatch.setattr("signal.signal", lambda *_: None)  # the trainer switches interrupts off on its way out
+    with pytest.raises(SslregError, match="interrupted; what was trained is in"):
+        trained("evaluate=[]")
+    run = sslreg.load_run(tmp_path / "run")
+    assert run.summary["status"] == "interrupted"
+    assert run.summary["steps"] == 5
+    assert run.backbone() is not None
+
+
+def test_the_best_checkpoint_by_a_figure_is_kept_beside_the_last(trained: Trained) -> None:
+    run = trained("checkpoint.best=neighbors_top1")
+    assert {path.name for path in run.folder.checkpoints.iterdir()} == {"best.ckpt", "last.ckpt"}
