@@ -10,10 +10,11 @@ import sslreg
 if TYPE_CHECKING:
     from sslreg_losses.dcl import DCLLoss as DCLLoss
     from sslreg_losses.nt_xent import NTXentLoss as NTXentLoss
+    from sslreg_losses.sup_con import SupConLoss as SupConLoss
 
 sslreg_api = 1
 
-_HOME = {"DCLLoss": "dcl", "NTXentLoss": "nt_xent"}
+_HOME = {"DCLLoss": "dcl", "NTXentLoss": "nt_xent", "SupConLoss": "sup_con"}
 __all__ = list(_HOME)
 
 
@@ -23,6 +24,7 @@ def sslreg_register(registry: sslreg.Registry) -> None:
         "nt_xent", "sslreg_losses.nt_xent:NTXentLoss", summary="Tell each sample's views from all others (SimCLR, MoCo)"
     )
     registry.loss("dcl", "sslreg_losses.dcl:DCLLoss", summary="NT-Xent without the positive among the candidates (DCL)")
+    registry.loss("sup_con", "sslreg_losses.sup_con:SupConLoss", summary="Bring samples of one class together (SupCon)")
 
 
 def __getattr__(name: str) -> Any:

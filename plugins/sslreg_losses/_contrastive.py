@@ -19,65 +19,72 @@ Negatives = Literal["batch", "bank", "both"]
 Temperature = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-def checked_temperature(temperature: float) -> float:
-    """ValueError: no positive finite number."""
-    if not (temperature > 0 and math.isfinite(temperature)):
-        raise ValueError(f"temperature must be a finite number above 0, not {temperature}")
-    return temperature
-
-
-def unit_views(views: tuple[Tensor, ...]) -> Tensor:
-    """V >= 2 views (N, D) as unit vectors (V, N, D). ValueError: their shapes do not allow it."""
-    if len(views) < 2:
-        raise ValueError(f"a contrastive loss compares at least two views, not {len(views)}")
-    shapes = [tuple(view.shape) for view in views]
-    if len(set(shapes)) > 1 or len(shapes[0]) != 2 or 0 in shapes[0]:
-        raise ValueError(f"the views must be non-empty and of one shape (N, D), not {' and '.join(map(str, shapes))}")
-    return unit_rows(torch.stack(views))
-
-
 class ContrastiveLoss(sslreg.Loss):
-    """Base of the losses that contrast a sample's other views with negatives from the batch, a bank or both."""
+    """Base of the losses that contrast a sample's other views with negatives from the batch, a bank or both.
+
+    Parameters of all of them:
+
+    * temperature: > 0; what the cosine similarities are divided by.
+    * memory_bank: holds keys of past batches, to which those of this batch are added while it is trained on.
+    * gather_distributed: take the batches of all processes for the batch. Every process returns the mean over its own
+      rows, and the gradient of an embedding is summed over the processes' losses. DDP's average of the parameters'
+      gradients is then exactly the gradient of one process that has the whole batch.
+    * negatives: ``batch``, ``bank`` or ``both``; by default the bank if there is one, else the batch.
+    * symmetric: every view is compared with the others. If not, the first view is: its candidates, and what a bank is
+      given, are the other views. By default a loss is symmetric unless it has a bank.
+
+    ValueError: a parameter, or views whose shapes do not fit. `sslreg.SslregError`: embeddings that are not finite,
+    processes that gather batches of different sizes, a second derivative.
+    """
 
     def __init__(
         self,
         temperature: float,
-        memory_bank: sslreg.MemoryBank | None,
-        gather_distributed: bool,
-        negatives: Negatives | None,
-        symmetric: bool | None,
+        memory_bank: sslreg.MemoryBank | None = None,
+        gather_distributed: bool = False,
+        negatives: Negatives | None = None,
+        symmetric: bool | None = None,
     ) -> None:
         super().__init__()
-        if negatives is None:
-            negatives = "batch" if memory_bank is None else "bank"
-        if (memory_bank is None) != (negatives == "batch"):
-            raise ValueError(
-                f"negatives: {negatives} needs a memory_bank"
-                if memory_bank is None
-                else "a memory_bank has no use with negatives: batch; say bank or both"
-            )
-        self.temperature = checked_temperature(temperature)
+        if not (temperature > 0 and math.isfinite(temperature)):
+            raise ValueError(f"temperature must be a finite number above 0, not {temperature}")
+        if negatives not in (None, "batch", "bank", "both"):
+            raise ValueError(f"negatives must be batch, bank or both, not {negatives!r}")
+        if memory_bank is None and negatives in ("bank", "both"):
+            raise ValueError(f"negatives: {negatives} needs a memory_bank")
+        if memory_bank is not None and negatives == "batch":
+            raise ValueError("a memory_bank is of no use with negatives: batch; say bank or both")
+        self.temperature = temperature
         self.memory_bank = memory_bank
         self.gather_distributed = gather_distributed
-        self.negatives = negatives
+        self.negatives = negatives or ("batch" if memory_bank is None else "bank")
         self.symmetric = memory_bank is None if symmetric is None else symmetric
 
-    def compare(self, views: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """The logits of the positives (R, V-1), and the log-sum-exp of the negatives' (R,), -inf where there are none.
+    def unit_views(self, views: tuple[Tensor, ...]) -> Tensor:
+        """V >= 2 views (N, D) as unit vectors z (V, N, D)."""
+        if len(views) < 2:
+            raise ValueError(f"a contrastive loss compares at least two views, not {len(views)}")
+        shapes = [tuple(view.shape) for view in views]
+        if len(set(shapes)) > 1 or len(shapes[0]) != 2 or 0 in shapes[0]:
+            raise ValueError(f"views must be of one shape (N, D), N and D above 0, not {', '.join(map(str, shapes))}")
+        return unit_rows(torch.stack(views))
 
-        The rows are those of all V views, or of the first alone in a loss of one direction.
+    def compare(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Compare each row of z (V, N, D), or of its first view alone, with its positives and its negatives.
+
+        Returns the logits of the positives, which are the sample's other views, (R, V-1), and the log-sum-exp of the
+        logits of the negatives, (R,): -inf for a lone sample that has no bank, or an empty one.
         """
-        z = unit_views(views)
-        similarity = torch.einsum("vnd,wnd->nvw", z if self.symmetric else z[:1], z) / self.temperature
-        own = torch.eye(len(z), dtype=torch.bool, device=z.device)[: similarity.shape[1]]
-        positives = similarity.transpose(0, 1)[~own[:, None].expand(-1, z.shape[1], -1)].view(-1, len(z) - 1)
-        return positives, self._log_negatives(z)
+        count, samples, _ = z.shape
+        rows = z if self.symmetric else z[:1]
+        similarity = torch.einsum("rnd,vnd->rnv", rows, z)
+        others = torch.tensor([[v for v in range(count) if v != row] for row in range(len(rows))], device=z.device)
+        positives = similarity.gather(2, others[:, None].expand(-1, samples, -1)).flatten(0, 1) / self.temperature
+        return positives, self._log_negatives(rows.flatten(0, 1), z if self.symmetric else z[1:])
 
-    def _log_negatives(self, z: Tensor) -> Tensor:
-        samples = z.shape[1]
-        rows = z.flatten(0, 1) if self.symmetric else z[0]
-        keys = rows if self.symmetric else z[1:].flatten(0, 1)
-        parts = []
+    def _log_negatives(self, rows: Tensor, key_views: Tensor) -> Tensor:
+        keys, samples = key_views.flatten(0, 1), key_views.shape[1]
+        parts: list[Tensor] = []
         if self.negatives != "bank":
             if samples > 1 and self.symmetric:
                 parts.append(log_sum_exp_within(rows, self.temperature, samples))
@@ -86,11 +93,11 @@ class ContrastiveLoss(sslreg.Loss):
             if self.gather_distributed and world_size() > 1:
                 parts.append(log_sum_exp_across(rows, others_rows(keys), self.temperature))
         if self.memory_bank is not None:
-            bank = self.memory_bank.negatives()
-            if bank.shape[1] != rows.shape[1]:
-                raise ValueError(f"the memory bank has dim {bank.shape[1]}, the embeddings have {rows.shape[1]}")
-            if len(bank):
-                parts.append(log_sum_exp_across(rows, bank.to(rows), self.temperature))
+            past = self.memory_bank.negatives()
+            if past.shape[1] != rows.shape[1]:
+                raise ValueError(f"the memory bank has dim {past.shape[1]}, and the embeddings have {rows.shape[1]}")
+            if len(past):
+                parts.append(log_sum_exp_across(rows, past, self.temperature))
             if rows.requires_grad:
                 self.memory_bank.enqueue(keys)
         return reduce(torch.logaddexp, parts) if parts else rows.new_full((len(rows),), -math.inf)

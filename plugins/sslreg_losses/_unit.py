@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 import sslreg
+from sslreg_losses._precision import full_precision, refuse_second_derivative
 
 #: Vectors shorter than this have no direction: their similarity to anything is 0, and so is their gradient.
 SHORTEST = 1e-12
@@ -47,19 +48,10 @@ class _UnitRows(torch.autograd.Function):
         refuse_second_derivative()
         (gradient,) = gradients
         unit, inverse = ctx.saved_tensors
-        along = torch.linalg.vecdot(gradient, unit).unsqueeze(-1)
-        result: Tensor = torch.addcmul(gradient, unit, along, value=-1).mul_(inverse).to(ctx.dtype)
-        return result
-
-
-def refuse_second_derivative() -> None:
-    """SslregError: the backward pass is being recorded, which ``create_graph=True`` asks for."""
-    if torch.is_grad_enabled():
-        raise sslreg.SslregError(
-            "a contrastive loss has no second derivative here, and create_graph=True asks for one",
-            hint="call backward() without create_graph",
-            code="second-derivative",
-        )
+        with full_precision(gradient):
+            along = torch.linalg.vecdot(gradient, unit).unsqueeze(-1)
+            across = torch.addcmul(gradient, unit, along, value=-1)
+        return across.mul_(inverse).to(ctx.dtype)
 
 
 def _refuse(rows: Tensor) -> None:

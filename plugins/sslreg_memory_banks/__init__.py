@@ -9,10 +9,11 @@ import sslreg
 
 if TYPE_CHECKING:
     from sslreg_memory_banks.fifo import FIFOMemoryBank as FIFOMemoryBank
+    from sslreg_memory_banks.nearest_neighbor import NearestNeighborMemoryBank as NearestNeighborMemoryBank
 
 sslreg_api = 1
 
-_HOME = {"FIFOMemoryBank": "fifo"}
+_HOME = {"FIFOMemoryBank": "fifo", "NearestNeighborMemoryBank": "nearest_neighbor"}
 __all__ = list(_HOME)
 
 
@@ -20,6 +21,11 @@ __all__ = list(_HOME)
 def sslreg_register(registry: sslreg.Registry) -> None:
     registry.memory_bank(
         "fifo", "sslreg_memory_banks.fifo:FIFOMemoryBank", summary="The last keys, first in, first out (MoCo's queue)"
+    )
+    registry.memory_bank(
+        "nearest_neighbor",
+        "sslreg_memory_banks.nearest_neighbor:NearestNeighborMemoryBank",
+        summary="Past embeddings, of which the nearest stands in for a positive (NNCLR)",
     )
 
 

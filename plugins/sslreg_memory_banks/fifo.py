@@ -1,10 +1,11 @@
-"""The queue of MoCo: the last K keys."""
+"""The queue of MoCo: the keys of the last batches, first in, first out."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
+import torch.distributed as dist
 from pydantic import Field
 from torch import Tensor
 
@@ -14,42 +15,102 @@ import sslreg
 class FIFOMemoryBank(sslreg.MemoryBank):
     """The last `size` keys of width `dim`, first in, first out (MoCo, arXiv 1911.05722, section 3.2).
 
-    The bank starts empty and fills with real keys; until it is full, `negatives` gives the rows that it has.
-    ValueError: size or dim is below 1.
+    * fill: ``empty`` starts without rows, so that there is no negative which was not a key; ``random`` starts full of
+      random directions, the same on every process, as MoCo's published code does.
+    * dtype: what the rows are stored in. Half precision halves the memory, and rounds cosine similarities by up to
+      2^-11 (float16) or 2^-8 (bfloat16).
+    * gather: in a distributed run, enqueue the keys of all processes, in the order of their ranks. That costs an
+      all-gather of (N, D) in each `enqueue` and keeps the bank equal on every process, and equal to the bank of one
+      process that has the whole batch. Without it a process enqueues its own keys alone, at no cost: the processes'
+      banks differ, and a checkpoint, which one process writes, holds only its own.
+
+    Keys are stored as they are; losses enqueue vectors of length one. ValueError: size or dim below 1, keys that are
+    not (N, dim). `sslreg.SslregError`: keys that are not finite, processes that gather different numbers of keys.
     """
 
     rows: Tensor
-    position: Tensor
-    count: Tensor
 
     def __init__(
-        self, size: Annotated[int, Field(ge=1)], dim: Annotated[int, sslreg.FromRun("embedding_dim"), Field(ge=1)]
+        self,
+        size: Annotated[int, Field(ge=1)],
+        dim: Annotated[int, sslreg.FromRun("embedding_dim"), Field(ge=1)],
+        fill: Literal["empty", "random"] = "empty",
+        dtype: Literal["float16", "bfloat16", "float32", "float64"] = "float32",
+        gather: bool = True,
     ) -> None:
         super().__init__()
         if size < 1 or dim < 1:
-            raise ValueError(f"a memory bank holds at least one row of at least one value, not {size} of {dim}")
-        self.register_buffer("rows", torch.zeros(size, dim))
-        self.register_buffer("position", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
+            raise ValueError(f"a memory bank holds one row of one value at least, not {size} of {dim}")
+        if fill not in ("empty", "random"):
+            raise ValueError(f"fill must be empty or random, not {fill!r}")
+        self.gather = gather
+        self._next = 0
+        self._valid = 0
         self._staged: list[Tensor] = []
+        rows = torch.zeros(size, dim)
+        if fill == "random":
+            # A generator of its own: processes that are seeded differently still start with the same bank.
+            rows = torch.nn.functional.normalize(rows.normal_(generator=torch.Generator().manual_seed(0)))
+            self._valid = size
+        self.register_buffer("rows", rows.to(getattr(torch, dtype)))
+
+    def extra_repr(self) -> str:
+        size, dim = self.rows.shape
+        return f"size={size}, dim={dim}, valid={self._valid}, gather={self.gather}"
 
     def negatives(self) -> Tensor:
-        return self.rows[: int(self.count)]
+        return self.rows[: self._valid]
 
     def enqueue(self, keys: Tensor) -> None:
-        if keys.ndim != 2 or keys.shape[1] != self.rows.shape[1]:
-            raise ValueError(
-                f"the bank holds rows of {self.rows.shape[1]} values, and the keys are {tuple(keys.shape)}"
+        """Stage keys (N, dim). Of all that is staged between two commits, the last `size` rows are kept."""
+        size, dim = self.rows.shape
+        if keys.ndim != 2 or keys.shape[1] != dim:
+            raise ValueError(f"the memory bank holds rows of dim {dim}, and the keys have shape {tuple(keys.shape)}")
+        keys = keys.detach()
+        if not keys.isfinite().all():
+            raise sslreg.SslregError(
+                f"a key is not finite: {keys[~keys.isfinite()][0].item()} among keys of shape {tuple(keys.shape)}",
+                hint="lower the learning rate, or train with more precision (trainer.precision: 32-true)",
+                code="non-finite-embedding",
             )
-        self._staged.append(keys.detach())
+        if self.gather and dist.is_available() and dist.is_initialized():
+            keys = _gathered(keys)
+        # A copy: the keys may be a part of something larger, which should not stay alive with them.
+        self._staged.append(keys[-size:].to(self.rows, copy=True))
+        while sum(map(len, self._staged[1:])) >= size:
+            del self._staged[0]
 
     @torch.no_grad()
     def commit(self) -> None:
         size = len(self.rows)
         for keys in self._staged:
-            keys = keys[-size:]
-            at = torch.arange(len(keys), device=keys.device).add(self.position).remainder(size)
-            self.rows[at] = keys.to(self.rows)
-            self.position.add_(len(keys)).remainder_(size)
-            self.count.add_(len(keys)).clamp_(max=size)
+            until_end = min(len(keys), size - self._next)
+            self.rows[self._next : self._next + until_end] = keys[:until_end]
+            self.rows[: len(keys) - until_end] = keys[until_end:]
+            self._next = (self._next + len(keys)) % size
+            self._valid = min(self._valid + len(keys), size)
         self._staged.clear()
+
+    def get_extra_state(self) -> Tensor:
+        """Where the next row goes and how many are valid; kept on the host, where reading them waits for no device."""
+        return torch.tensor([self._next, self._valid])
+
+    def set_extra_state(self, state: Tensor) -> None:
+        self._next, self._valid = state.tolist()
+        self._staged.clear()
+
+
+def _gathered(keys: Tensor) -> Tensor:
+    """The keys (N, D) of every process in the order of their ranks."""
+    world = dist.get_world_size()
+    counts = [torch.zeros(1, dtype=torch.int64, device=keys.device) for _ in range(world)]
+    dist.all_gather(counts, counts[0].new_tensor([len(keys)]))
+    if len({int(count) for count in counts}) > 1:
+        raise sslreg.SslregError(
+            f"the processes enqueue different numbers of keys: {[int(count) for count in counts]}",
+            hint="drop the incomplete last batch, or give the bank gather: false",
+            code="unequal-batches",
+        )
+    everyone = keys.new_empty(world * len(keys), keys.shape[1])
+    dist.all_gather(list(everyone.chunk(world)), keys.contiguous())
+    return everyone

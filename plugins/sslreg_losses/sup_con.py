@@ -1,0 +1,50 @@
+"""SupCon, the supervised contrastive loss: NT-Xent whose positives are all embeddings of the same class."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from sslreg_losses._contrastive import ContrastiveLoss, Temperature
+from sslreg_losses._distributed import gather_rows, rank, world_size
+from sslreg_losses._precision import full_precision
+
+
+class SupConLoss(ContrastiveLoss):
+    """-log softmax of each embedding's positives among all other embeddings, averaged over its positives.
+
+    L_out of arXiv 2004.11362, equation 2. Positives are the other views of the sample and all views of the batch's
+    other samples with the same target. `targets`: (N,) class numbers. temperature and gather_distributed are those
+    of `ContrastiveLoss`.
+    """
+
+    takes: ClassVar[str] = "labelled views"
+
+    def __init__(self, temperature: Temperature = 0.1, gather_distributed: bool = False) -> None:
+        super().__init__(temperature, gather_distributed=gather_distributed)
+
+    def forward(self, *views: Tensor, targets: Tensor | None = None) -> Tensor:
+        z = self.unit_views(views)
+        with full_precision(z):
+            same_sample, log_negatives = self.compare(z)
+            log_candidates = torch.logaddexp(same_sample.logsumexp(1), log_negatives)
+            return (log_candidates - self._mean_positive(z, targets)).mean()
+
+    def _mean_positive(self, z: Tensor, targets: Tensor | None) -> Tensor:
+        """Each row's mean logit with its positives, (R,): its product with the sum of its class, itself left out."""
+        if targets is None or targets.shape != z.shape[1:2]:
+            shape = None if targets is None else tuple(targets.shape)
+            raise ValueError(
+                f"SupCon needs a target for each of the {z.shape[1]} samples; the targets' shape is {shape}"
+            )
+        rows, labels = z.flatten(0, 1), targets.repeat(len(z))
+        everyone, first = rows, 0
+        if self.gather_distributed and world_size() > 1:
+            everyone, labels, first = gather_rows(rows), gather_rows(labels), rank() * len(rows)
+        classes, number, sizes = torch.unique(labels, return_inverse=True, return_counts=True)
+        sums = rows.new_zeros(len(classes), rows.shape[1]).index_add(0, number, everyone)
+        own = number[first : first + len(rows)]
+        mean: Tensor = torch.linalg.vecdot(rows, sums[own] - rows) / (sizes[own] - 1)
+        return mean / self.temperature
