@@ -175,8 +175,8 @@ def _with(node: Node | None, steps: list[tuple[str, Origin]], value: Node, at: A
         return node
     if isinstance(node, Items):
         if not step.isdecimal() or int(step) >= len(node.items):
-            count = f"0 to {len(node.items) - 1}" if node.items else "no items"
-            findings.report(origin, "override", f"{dotted(at)} is a list without {step!r}", f"it has {count}")
+            count = f"its items are 0 to {len(node.items) - 1}" if node.items else "it is empty"
+            findings.report(origin, "override", f"{dotted(at)} is a list without {step!r}", count)
             return node
         number = int(step)
         items = list(node.items)

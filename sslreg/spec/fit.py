@@ -56,7 +56,7 @@ def _views_are_as_many_as_model_takes(model: ComponentSpec, views: Any, tree: En
     findings.report(
         nearest(tree, ("views",)).origin,
         "view-count",
-        f"model {model.use!r} takes {wanted} views of an image, and here are {count}",
+        f"model {model.use!r} takes {wanted} views of an image, not {count}",
         "`repeat` says how many views an entry of `views` stands for",
     )
 

@@ -120,7 +120,7 @@ def _as_folder(name: str) -> str:
 class Sections:
     """The spec's language: its keys, their types and defaults.
 
-    version: the version of the language.
+    version: the version of the language, 1.
     name: what the run is called; by default the file's name.
     seed: what all randomness derives from.
     task: what the embeddings are for.

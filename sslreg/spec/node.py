@@ -130,6 +130,7 @@ def shown(node: Node) -> str:
         case Scalar():
             return f"{node.value}"[:40]
         case Items():
-            return "a list"
+            text = f"[{', '.join(shown(item) for item in node.items[:20])}]"
+            return text if len(text) <= 40 else "a list"
         case Entries():
             return "a mapping"

@@ -22,6 +22,7 @@ from pydantic import TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUserError
 from pydantic.fields import FieldInfo
 
+from sslreg.errors import UserError
 from sslreg.registry import KINDS, ComponentInfo
 from sslreg.spec.from_run import FromRun
 
@@ -117,14 +118,18 @@ def parameters_of(info: ComponentInfo) -> Parameters:
 
     Left out: the leading arguments that the run passes by position, ``*args`` and ``**kwargs``, names that the kind
     keeps for itself (`p` of an augmentation), and parameters with a default whose type has no form in a spec.
-    UserError: the component cannot be imported.
+    UserError: the component cannot be imported or called.
     """
     kind = KINDS[info.kind]
     target = info.load()
-    described = _descriptions(target)
+    try:
+        signature = _signature(target)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{info} cannot be called: {error}", code="broken-component") from error
+    described = _descriptions(target, [parameter.name for parameter in signature])
     found: dict[str, Parameter] = {}
     unwritable = []
-    for parameter in _signature(target)[kind.takes :]:
+    for parameter in signature[kind.takes :]:
         if parameter.name in kind.keys or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         made = _parameter(parameter, described.get(parameter.name, ""))
@@ -145,7 +150,7 @@ def keys_of(kind: str) -> dict[str, Parameter]:
 def fields_of(section: type) -> dict[str, Parameter]:
     """The keys of a section of the spec, from the fields of its dataclass."""
     hints = typing.get_type_hints(section, include_extras=True)
-    described = _descriptions(section)
+    described = _descriptions(section, list(hints))
     found: dict[str, Parameter] = {}
     for field in dataclasses.fields(section):
         default: Any = field.default if field.default is not dataclasses.MISSING else REQUIRED
@@ -262,7 +267,7 @@ def _has_schema(hint: Any) -> bool:
     return True
 
 
-def _descriptions(target: Any) -> dict[str, str]:
+def _descriptions(target: Any, names: list[str]) -> dict[str, str]:
     """What docstrings say of each parameter, as far as they name it: those of a class, its bases and constructors.
 
     Read are lines that begin with a name and a colon (``lr (float): learning rate``, ``:param lr: …``), and
@@ -272,7 +277,6 @@ def _descriptions(target: Any) -> dict[str, str]:
         target = target.func
     classes = target.__mro__[:-1] if inspect.isclass(target) else ()
     documented = [text for each in classes for text in (each, each.__dict__.get("__init__"))] or [target]
-    names = [parameter.name for parameter in _signature(target)]
     found: dict[str, str] = {}
     for each in documented if names else ():
         if text := getattr(each, "__doc__", None):
@@ -280,16 +284,23 @@ def _descriptions(target: Any) -> dict[str, str]:
     return found
 
 
+#: A part of a docstring, with a heading of its own, that is about something other than parameters.
+_OTHER_PART = re.compile(
+    r"^(?!Args|Arguments|Parameters|Keyword)[A-Z][\w ]*:[ \t]*\n(?:[ \t]+\S.*\n?|\n)+", re.MULTILINE
+)
+
+
 def _described(text: str, names: Iterable[str]) -> dict[str, str]:
     name = "|".join(re.escape(name) for name in names)
     start = re.compile(
         rf"(?:^[ \t]*(?::param )?|(?<=[.;] ))((?:{name})(?:, (?:{name}))*)(?: \([^)\n]*\))?: *", re.MULTILINE
     )
+    text = _OTHER_PART.sub("\n", text)
     marks = list(start.finditer(text))
     found: dict[str, str] = {}
     for mark, following in itertools.zip_longest(marks, marks[1:]):
         said = text[mark.end() : following.start() if following else None]
-        said = " ".join(re.split(r"\n[ \t]*\n|\n(?=[A-Z]\w*:\n)", said)[0].split()).rstrip(";")
+        said = " ".join(re.split(r"\n[ \t]*\n", said)[0].split()).rstrip(";")
         for each in mark[1].split(", "):
             found.setdefault(each, said)
     return found

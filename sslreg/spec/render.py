@@ -15,7 +15,7 @@ _COLORS = {"error": "red", "warning": "yellow"}
 #: Wider source lines are shown around the place that matters.
 _WIDTH = 110
 
-_WORD = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|[^\s,:{}\[\]]+")
+_WORD = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|[^\s,:={}\[\]]+")
 
 
 def render(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str]) -> Text:

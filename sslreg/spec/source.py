@@ -31,6 +31,9 @@ _HINTS = (
     ("cannot start any token", "quote text that starts with this character"),
 )
 
+#: Problems that are noticed long after the mistake.
+_LOST = ("end of stream", "<stream end>", "could not find expected ':'")
+
 
 def read_text(path: Path, findings: Findings) -> str:
     """A file's text. SpecError: it is not UTF-8, at the place where it stops being so; UserError: it cannot be read."""
@@ -91,7 +94,10 @@ class _Composer:
             return None
         if len(starts) > 1:
             self._findings.report(
-                self._origin(starts[1]), "several-documents", "a second document starts here", "one file is one spec"
+                self._at(starts[1].start_mark),
+                "several-documents",
+                "a second document starts here",
+                "one file is one spec",
             )
         self._events = iter(parsed)
         next(self._events)
@@ -101,31 +107,30 @@ class _Composer:
         self._findings.report(origin, "character", f"the character U+{code:04X} has no place in a spec")
 
     def _syntax_error(self, error: yaml.MarkedYAMLError) -> None:
-        mark = error.problem_mark or error.context_mark
         problem = str(error.problem or error.context)
-        origin = self._shift(Origin(self._start.file, mark.line + 1, mark.column + 1)) if mark else self._start
+        mark, context = error.problem_mark or error.context_mark, error.context_mark
+        if context and any(lost in problem for lost in _LOST):
+            # PyYAML points to where it gave up; what matters is where that began.
+            mark = context
+        origin = self._at(mark) if mark else self._start
         if "'\\t'" in problem:
             self._findings.report(origin, "tab", "a tab cannot indent or separate in YAML", "use spaces")
             return
-        if error.context_mark and error.context and error.context_mark.line != (mark.line if mark else -1):
-            problem += f" ({error.context} in line {self._shift_line(error.context_mark.line + 1)})"
+        if context and mark and context.line != mark.line:
+            problem += f" ({error.context} in line {self._at(context).line})"
         hint = next((hint for part, hint in _HINTS if part in problem), None)
         self._findings.report(origin, "syntax", f"not YAML: {problem}", hint)
 
-    def _shift_line(self, line: int) -> int:
-        return line + self._start.line - 1
+    def _at(self, mark: Any) -> Origin:
+        return self._shift(Origin(self._start.file, mark.line + 1, mark.column + 1))
 
     def _shift(self, origin: Origin) -> Origin:
         """From a place in the text to one in the file that the text is part of."""
         column = origin.column + self._start.column - 1 if origin.line == 1 else origin.column
-        return Origin(origin.file, self._shift_line(origin.line), column)
-
-    def _origin(self, event: Any) -> Origin:
-        mark = event.start_mark
-        return self._shift(Origin(self._start.file, mark.line + 1, mark.column + 1))
+        return Origin(origin.file, origin.line + self._start.line - 1, column)
 
     def _compose(self, event: Any, depth: int) -> Node:
-        origin = self._origin(event)
+        origin = self._at(event.start_mark)
         if isinstance(event, events.AliasEvent):
             return self._alias(str(event.anchor), origin)
         self._count(1, origin)
@@ -136,7 +141,7 @@ class _Composer:
             self._findings.report(
                 origin,
                 "tag",
-                f"the tag {event.tag!r} has no meaning in a spec",
+                f"the tag {event.tag.replace('tag:yaml.org,2002:', '!!')!r} has no meaning in a spec",
                 "leave it out; quotes make text of a number",
             )
         if event.anchor is not None:
@@ -194,7 +199,7 @@ class _Composer:
         entries: dict[str, Node] = {}
         keys: dict[str, Origin] = {}
         while not isinstance(event := next(self._events), events.MappingEndEvent):
-            at = self._origin(event)
+            at = self._at(event.start_mark)
             key = self._key(event, at, depth)
             value = self._compose(next(self._events), depth + 1)
             if key is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import PurePath
 from typing import Any
 
@@ -67,17 +68,19 @@ class _Reader:
     def keys(self, node: Entries, allowed: Mapping[str, Parameter], at: At, owner: str) -> dict[str, Any]:
         """The values of a mapping's keys, as far as they are right. owner: what the mapping is, for messages."""
         values = {}
+        unknown = []
         for key, child in node.entries.items():
             parameter = allowed.get(key)
             if parameter is None or parameter.from_run:
+                unknown.append(key)
                 self._unknown(node, key, allowed, at, owner)
             elif (value := self._value(child, parameter, (*at, key))) is not BAD:
                 values[key] = value
         for name, parameter in allowed.items():
-            if parameter.required and not parameter.from_run and name not in node.entries:
-                self._findings.report(
-                    node.origin, "missing-key", f"{owner} needs {name!r}", parameter.description or None
-                )
+            given = name in node.entries or parameter.from_run or get_close_matches(name, unknown)
+            if parameter.required and not given:
+                hint = parameter.description or (f"write {name}: {{use: …}}" if parameter.slot else None)
+                self._findings.report(node.origin, "missing-key", f"{owner} needs {name!r}", hint)
         return values
 
     def _unknown(self, node: Entries, key: str, allowed: Mapping[str, Parameter], at: At, owner: str) -> None:
@@ -174,7 +177,7 @@ class _Reader:
     def _find(self, node: Entries, use: Node | None, kind: str, at: At) -> Parameters | None:
         """The parameters of the component that `use` names."""
         title = KINDS[kind].title
-        names = [info.name for info in self._catalogue.of_kind(kind)]
+        names = {info.name for info in self._catalogue.of_kind(kind)}
         if use is None:
             key = next((key for key in node.entries if key in names), None)
             hint = f"write {{use: {key}, …}}" if key else did_you_mean("", names)
@@ -189,7 +192,10 @@ class _Reader:
             parameters = parameters_of(self._catalogue.get(kind, use.value))
         except UserError as error:
             for diagnostic in error.diagnostics:
-                self._findings.add(use.origin, diagnostic)
+                message = diagnostic.message
+                if use.environment:
+                    message = message.replace(repr(use.value), use.environment)
+                self._findings.add(use.origin, replace(diagnostic, message=message))
             return None
         if parameters.unwritable:
             self._findings.report(

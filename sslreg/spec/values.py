@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
@@ -68,7 +69,7 @@ def _report(node: Node, details: Iterable[ErrorDetails], at: At, findings: Findi
         findings.report(
             value.origin,
             "wrong-type" if typed else "wrong-value",
-            f"{dotted((at[-1], *place))} is {shown(value)}; {_wanted(here)}",
+            f"{dotted((at[-1], *place))} is {shown(value)}; {_wanted(here, value)}",
             _hint(value, here),
         )
 
@@ -85,18 +86,50 @@ def _place(node: Node, loc: tuple[int | str, ...]) -> At:
     return place
 
 
-def _wanted(details: list[ErrorDetails]) -> str:
-    messages = dict.fromkeys(detail["msg"] for detail in details)
-    wishes = [
-        message.removeprefix("Input should be ") for message in messages if message.startswith("Input should be ")
-    ]
-    others = [
-        message.removeprefix("Value error, ")
-        for message in messages
-        if message not in [f"Input should be {wish}" for wish in wishes]
-    ]
-    said = [f"it should be {' or '.join(wishes)}"] if wishes else []
-    return "; ".join([*said, *(message[:1].lower() + message[1:] for message in others)])
+#: What pydantic's kinds of error ask for, in words; `ctx` fills them in.
+_WISHES = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "path_type": "text",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "set_type": "a list",
+    "dict_type": "a mapping",
+    "none_required": "null",
+    "greater_than": "above {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "below {lt}",
+    "less_than_equal": "at most {le}",
+    "literal_error": "{expected}",
+    "enum": "{expected}",
+}
+_LENGTHS = {"too_short": "it needs {min_length} or more items", "too_long": "it takes no more than {max_length} items"}
+
+
+def _wanted(details: list[ErrorDetails], value: Node) -> str:
+    """What the value should have been, all that it might have been together."""
+    wishes: dict[str, None] = {}
+    others: dict[str, None] = {}
+    for detail in details:
+        kind, facts = detail["type"], {name: _short(fact) for name, fact in detail.get("ctx", {}).items()}
+        if kind in _WISHES:
+            wishes[_WISHES[kind].format(**facts)] = None
+        elif kind in _LENGTHS:
+            others[_LENGTHS[kind].format(**facts)] = None
+        elif kind == "missing":
+            others["it has too few items" if isinstance(value, Items) else f"it lacks {detail['loc'][-1]!r}"] = None
+        else:
+            message = detail["msg"].removeprefix("Value error, ")
+            others[message[:1].lower() + message[1:]] = None
+    should = [f"it should be {' or '.join(wishes)}"] if wishes else []
+    return "; ".join([*should, *others])
+
+
+def _short(fact: Any) -> Any:
+    return int(fact) if isinstance(fact, float) and fact.is_integer() else fact
 
 
 def _hint(value: Node, details: list[ErrorDetails]) -> str | None:
@@ -106,11 +139,12 @@ def _hint(value: Node, details: list[ErrorDetails]) -> str | None:
     given = value.value
     if isinstance(given, str):
         for detail in details:
-            if detail["type"] == "literal_error":
-                return did_you_mean(given, re.findall(r"'([^']*)'", detail["msg"]))
+            expected = re.findall(r"'([^']*)'", str(detail.get("ctx", {}).get("expected", "")))
+            if get_close_matches(given, expected):
+                return did_you_mean(given, expected)
         if "bool_type" in kinds and given.lower() in _FLAGS:
             return f"write {_FLAGS[given.lower()]}"
-        number = resolve(given.replace("_", ""))
+        number = resolve(given.replace("_", "")) if len(given) < 40 else given
         if kinds & {"int_type", "float_type"} and isinstance(number, int | float):
             return f"a number is written without quotes: {number}"
     elif "string_type" in kinds and given is not None:

@@ -42,6 +42,13 @@ class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        # PyYAML takes these for line breaks, which quotes other than double ones fold into spaces.
+        breaks = any(character in text for character in "\x85\u2028\u2029")
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style='"' if breaks else None)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
 
 # A string that either version of YAML takes for something else is quoted.
 _Dumper.yaml_implicit_resolvers = {

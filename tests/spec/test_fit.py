@@ -1,0 +1,53 @@
+"""Doubts about how the parts of a spec fit are said where they can be mended."""
+
+import pytest
+
+from sslreg.spec import induced_invariances, parse_spec
+
+
+def test_a_view_that_destroys_what_the_task_needs_is_warned_of(valid, acme):
+    spec = parse_spec(valid, overrides=["task={keep: [color]}"], catalogue=acme)
+
+    (warning,) = spec.warnings
+    assert (warning.code, warning.severity) == ("invariance", "warning")
+    assert (warning.line, warning.column) == (10, 9)
+    assert "'jitter' teaches the model to overlook color" in warning.message
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["task={keep: [texture]}", "views.0.augment.1.p=0", "views.0.augment.1={use: one_of, augment: []}"],
+)
+def test_a_view_that_leaves_it_alone_is_not(valid, acme, override):
+    overrides = ["task={keep: [color]}", override]
+
+    assert parse_spec(valid, overrides=overrides, catalogue=acme).warnings == ()
+
+
+def test_a_view_inside_of_another_counts(valid, acme):
+    nested = "views.0.augment.1={use: one_of, augment: [{use: crop, size: 8}, {use: jitter}]}"
+    spec = parse_spec(valid, overrides=["task={keep: [color, shape]}", nested], catalogue=acme)
+
+    assert [warning.file for warning in spec.warnings] == ["<spec>", "--set", "--set"]
+
+
+def test_what_views_induce_is_listed_with_its_source(valid, acme):
+    spec = parse_spec(valid, catalogue=acme)
+
+    induced = induced_invariances(spec.views)
+    assert {name: [component.use for component in found] for name, found in induced.items()} == {
+        "shape": ["crop"],
+        "color": ["jitter"],
+    }
+
+
+@pytest.mark.parametrize("overrides", [["views.0.repeat=1"], ["views.0.repeat=9"]])
+def test_a_model_without_a_limit_takes_any_number_of_views(valid, acme, overrides):
+    overrides = ["model={use: open, backbone: {use: tiny}}", *overrides]
+
+    assert parse_spec(valid, overrides=overrides, catalogue=acme).warnings == ()
+
+
+@pytest.mark.parametrize("devices", ["4", "[0, 1]", "auto", "'2'", "-1", "0"])
+def test_a_batch_that_can_be_shared_is_fine(valid, acme, devices):
+    assert parse_spec(valid, overrides=[f"trainer.devices={devices}"], catalogue=acme).trainer

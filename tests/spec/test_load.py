@@ -1,0 +1,166 @@
+"""A valid spec becomes a `Spec` whose values are those written, and the defaults."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+import sslreg
+from sslreg.errors import UserError
+from sslreg.registry import installed
+from sslreg.spec import CheckpointSpec, ComponentSpec, EngineSpec, load_spec, parse_spec, shipped_specs
+from sslreg.spec.shipped import summary_of
+
+
+@pytest.fixture
+def spec(valid, acme):
+    return parse_spec(valid, "valid.yaml", catalogue=acme)
+
+
+def test_what_is_written_is_there(spec):
+    assert (spec.version, spec.name, spec.data.batch_size) == (1, "acme", 64)
+    assert spec.trainer == {"max_epochs": 5}
+    assert [view.repeat for view in spec.views] == [2]
+    assert spec.data.train.params == {"root": Path("photos")}
+    assert spec.optimizer.params == {"lr": 0.06, "momentum": 0.9}
+
+
+def test_what_is_not_written_has_its_default(spec):
+    assert (spec.seed, spec.task, spec.embed_view, spec.callbacks, spec.loggers) == (0, None, None, (), ())
+    assert (spec.data.reference, spec.data.test, spec.data.channels, spec.data.on_error) == (None, None, 3, "raise")
+    assert spec.views[0].place == "auto"
+    assert (spec.checkpoint, spec.engine) == (CheckpointSpec(30.0, None), EngineSpec(False, "stop"))
+    assert spec.warnings == ()
+
+
+def test_the_least_spec_has_no_schedule_and_is_called_after_its_file(valid, acme):
+    text = valid.replace("name: acme\n", "").replace("schedule: {use: steps, step_size: 10}\n", "")
+    spec = parse_spec(text, "dir/my photos.yaml", catalogue=acme)
+
+    assert spec.schedule is None
+    assert spec.name == "my-photos"
+
+
+def test_lists_become_what_the_constructor_takes(spec):
+    assert spec.views[0].augment[0].params == {"size": 32, "scale": (0.2, 1.0)}
+
+
+def test_whole_numbers_do_for_numbers(valid, acme):
+    assert parse_spec(valid, overrides=["loss.temperature=1"], catalogue=acme).loss.params["temperature"] == 1.0
+
+
+def test_keys_of_the_run_are_apart_from_parameters(spec):
+    crop, jitter = spec.views[0].augment
+
+    assert (crop.keys, jitter.keys) == ({"p": 1.0}, {"p": 0.8})
+    assert jitter.params == {"brightness": 0.4}
+    assert spec.evaluate[0].params == {"k": 20}
+    assert spec.evaluate[0].keys == {"every": 5, "as": None}
+
+
+def test_nested_components_know_their_place(spec):
+    backbone = spec.model.params["backbone"]
+
+    assert isinstance(backbone, ComponentSpec)
+    assert (backbone.kind, backbone.use, backbone.at) == ("backbone", "tiny", ("model", "backbone"))
+    assert backbone.info.distribution == "acme-ssl"
+
+
+def test_nested_lists_are_lists(valid, acme):
+    container = "views.0.augment.1={use: one_of, augment: [{use: jitter}, {use: crop, size: 8}]}"
+    spec = parse_spec(valid, overrides=[container], catalogue=acme)
+
+    inner = spec.views[0].augment[1].params["augment"]
+    assert [(component.use, component.at[-2:]) for component in inner] == [
+        ("jitter", ("augment", 0)),
+        ("crop", ("augment", 1)),
+    ]
+    assert type(inner) is list
+
+
+def test_null_is_no_component_where_none_is_allowed(valid, acme):
+    spec = parse_spec(
+        valid, overrides=["schedule=null", "task=", "embed_view=", "loss.memory_bank=null"], catalogue=acme
+    )
+
+    assert (spec.schedule, spec.task, spec.embed_view) == (None, None, None)
+    assert spec.loss.params["memory_bank"] is None
+
+
+def test_no_embedding_view_and_an_empty_one_differ(valid, acme):
+    assert parse_spec(valid, overrides=["embed_view=[]"], catalogue=acme).embed_view == ()
+
+
+def test_a_name_that_several_provide_is_told_apart(valid, acme):
+    spec = parse_spec(valid, overrides=["loss.use=other-ssl:twice"], catalogue=acme)
+
+    assert spec.loss.info.distribution == "other-ssl"
+
+
+def test_all_components_are_listed_nested_ones_too(spec):
+    assert [component.use for component in spec.components()] == [
+        "photos", "crop", "jitter", "pairs", "tiny", "contrast", "sgd", "steps", "knn",
+    ]  # fmt: skip
+
+
+def test_a_resolved_spec_reads_back_as_the_same(spec, acme):
+    again = parse_spec(spec.to_yaml(), "valid.yaml", catalogue=acme)
+
+    assert again.resolved() == spec.resolved()
+    assert again.views == spec.views
+    assert again.model == spec.model
+
+
+def test_a_spec_keeps_its_text_and_its_file(spec, valid):
+    assert (spec.source, spec.file) == (valid, "valid.yaml")
+
+
+def test_a_spec_crosses_process_boundaries(spec):
+    assert pickle.loads(pickle.dumps(spec)).resolved() == spec.resolved()
+
+
+@pytest.mark.parametrize(
+    ("at", "place"),
+    [
+        (("loss",), (12, 7)),
+        (("loss", "temperature"), (12, 36)),
+        (("loss", "missing"), (12, 7)),
+        (("views", 0, "augment", 1, "p"), (10, 26)),
+        (("views", 7), (7, 3)),
+        (("callbacks", 0), (1, 1)),
+    ],
+)
+def test_a_finding_is_placed_as_near_as_is_known(spec, at, place):
+    found = spec.diagnostic(at, "odd", "an odd value", "mend it", severity="warning")
+
+    assert (found.file, found.line, found.column) == ("valid.yaml", *place)
+    assert (found.code, found.message, found.hint, found.severity) == ("odd", "an odd value", "mend it", "warning")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("simclrr.yaml", "'simclr.yaml'"), ("digits-smclr", "'digits-simclr'"), ("no/x.yaml", "no folder 'no'")],
+)
+def test_a_file_that_does_not_exist_brings_up_those_that_do(tmp_path, monkeypatch, name, hint):
+    monkeypatch.chdir(tmp_path)
+    Path("simclr.yaml").write_text("version: 1\n")
+
+    with pytest.raises(UserError, match=f"there is no spec '{name}'") as raised:
+        load_spec(name)
+
+    assert hint in raised.value.diagnostics[0].hint
+
+
+def test_the_public_name_takes_what_the_command_line_takes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    assert sslreg.load_spec("digits-simclr", ["seed=3"]).seed == 3
+
+
+@pytest.mark.parametrize("name", shipped_specs())
+def test_every_shipped_spec_is_right(name):
+    spec = load_spec(name, catalogue=installed())
+
+    assert spec.name == name
+    assert spec.warnings == ()
+    assert summary_of(shipped_specs()[name])

@@ -1,0 +1,43 @@
+"""The table of trainer keys is what the installed Lightning takes."""
+
+import inspect
+from datetime import timedelta
+from types import UnionType
+from typing import Literal, Union, get_args, get_origin
+
+import pytest
+
+from sslreg.spec.parameters import _FORMLESS, _spec_form
+from sslreg.spec.trainer_keys import OWNED, TABLE
+
+lightning = pytest.importorskip("lightning")
+
+
+def signature():
+    parameters = dict(inspect.signature(lightning.Trainer.__init__, eval_str=True).parameters)
+    del parameters["self"]
+    return parameters
+
+
+def members(hint) -> set:
+    """The alternatives of a type: its classes and the values of its literals."""
+    if get_origin(hint) in (Union, UnionType):
+        return {member for argument in get_args(hint) for member in members(argument)}
+    return {(type(value), value) for value in get_args(hint)} if get_origin(hint) is Literal else {hint}
+
+
+def test_every_argument_of_lightning_is_a_key_or_the_run_s():
+    assert {*TABLE, *OWNED} == set(signature())
+    assert not {*TABLE} & {*OWNED}
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_a_key_s_type_and_default_are_lightning_s(name):
+    parameter = signature()[name]
+    form = _spec_form(parameter.annotation)
+    annotation, default = TABLE[name]
+
+    assert form is not _FORMLESS
+    # Lightning's durations are written as text or as a mapping.
+    assert members(annotation) == members(form) - {timedelta}
+    assert default == parameter.default
