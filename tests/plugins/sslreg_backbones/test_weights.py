@@ -1,0 +1,129 @@
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from torchvision import models
+
+from sslreg_backbones import torchvision_models
+from sslreg_backbones.weights import fold_channels, load_weights
+
+
+def build(name: str, **parameters: Any) -> torchvision_models.TorchvisionBackbone:
+    backbone: torchvision_models.TorchvisionBackbone = getattr(torchvision_models, name)(**parameters)
+    return backbone
+
+
+@pytest.fixture(scope="module")
+def resnet() -> models.ResNet:
+    torch.manual_seed(0)
+    return models.resnet18().eval()
+
+
+@pytest.fixture
+def saved(resnet: models.ResNet, tmp_path: Path) -> Path:
+    torch.save(resnet.state_dict(), tmp_path / "resnet18.pth")
+    return tmp_path / "resnet18.pth"
+
+
+def features(resnet: models.ResNet, images: torch.Tensor) -> torch.Tensor:
+    return nn.Sequential(*list(resnet.children())[:-1], nn.Flatten())(images)
+
+
+def test_a_state_dict_of_torchvisions_is_a_start(resnet: models.ResNet, saved: Path) -> None:
+    images = torch.rand(2, 3, 32, 32)
+    torch.testing.assert_close(build("resnet18", weights=str(saved)).eval()(images), features(resnet, images))
+
+
+def test_a_safetensors_file_of_a_backbone_of_ours_is_a_start(tmp_path: Path) -> None:
+    trained = build("resnet18", stem="small", in_channels=1).eval()
+    save_file(trained.state_dict(), tmp_path / "backbone.safetensors")
+    again = build("resnet18", stem="small", in_channels=1, weights=str(tmp_path / "backbone.safetensors")).eval()
+    images = torch.rand(2, 1, 16, 16)
+    torch.testing.assert_close(again(images), trained(images))
+
+
+@pytest.mark.parametrize("weights", ["IMAGENET1K_V1", "DEFAULT"])
+def test_named_weights_are_torchvisions_own(
+    weights: str, saved: Path, resnet: models.ResNet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = saved.parent / "hub" / "checkpoints"
+    cache.mkdir(parents=True)
+    saved.rename(cache / models.ResNet18_Weights.IMAGENET1K_V1.url.rpartition("/")[2])
+    monkeypatch.setenv("TORCH_HOME", str(saved.parent))
+    images = torch.rand(2, 3, 32, 32)
+    torch.testing.assert_close(build("resnet18", weights=weights).eval()(images), features(resnet, images))
+
+
+def test_weights_that_cannot_be_downloaded_say_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*_: Any, **__: Any) -> Any:
+        raise URLError("no network")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("torch.hub.urlopen", unreachable)
+    with pytest.raises(ValueError, match=r"cannot be downloaded \(.*no network.*give the file's path"):
+        build("resnet18", weights="DEFAULT")
+
+
+def test_a_gray_image_gets_the_response_of_its_colored_copy(saved: Path) -> None:
+    gray = torch.rand(2, 1, 32, 32)
+    one = build("resnet18", in_channels=1, weights=str(saved)).eval()
+    three = build("resnet18", weights=str(saved)).eval()
+    torch.testing.assert_close(one(gray), three(gray.expand(-1, 3, -1, -1)), rtol=1e-4, atol=1e-5)
+
+
+def test_more_channels_repeat_the_filters_in_turn() -> None:
+    filters = torch.randn(4, 3, 5, 5)
+    folded = fold_channels(filters, 7)
+    assert folded.shape == (4, 7, 5, 5)
+    torch.testing.assert_close(folded[:, 5] * 7 / 3, filters[:, 2])
+    constant = torch.ones(1, 1, 5, 5)
+    responses = [nn.functional.conv2d(constant.expand(-1, c, -1, -1), fold_channels(filters, c)) for c in (3, 6)]
+    torch.testing.assert_close(*responses)
+
+
+def test_position_embeddings_are_resized_to_the_images() -> None:
+    size = {"patch_size": 16, "num_layers": 1, "num_heads": 2, "hidden_dim": 8, "mlp_dim": 8}
+    large, small = models.VisionTransformer(64, **size), models.VisionTransformer(32, **size)
+    small.heads = nn.Identity()
+    load_weights(small, "conv_proj", "heads.head", large.state_dict())
+    embeddings = small.encoder.pos_embedding
+    torch.testing.assert_close(embeddings[:, 0], large.encoder.pos_embedding[:, 0])
+    grids = [each.encoder.pos_embedding[:, 1:].mean(dim=1) for each in (small, large)]
+    torch.testing.assert_close(*grids, atol=0.02, rtol=0)
+
+
+def test_a_name_that_does_not_exist_is_an_error_with_those_that_do() -> None:
+    with pytest.raises(ValueError, match=r"'IMAGENET1K_V9' is no file .* which are IMAGENET1K_V1"):
+        build("resnet18", weights="IMAGENET1K_V9")
+
+
+@pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors"])
+def test_a_file_of_something_else_is_an_error(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"this is no state dict at all, whatever its name says")
+    with pytest.raises(ValueError, match="neither a safetensors file nor a state dict"):
+        build("resnet18", weights=str(tmp_path / name))
+
+
+def test_a_file_that_holds_more_than_a_state_dict_is_an_error(tmp_path: Path, resnet: models.ResNet) -> None:
+    torch.save({"state_dict": resnet.state_dict(), "epoch": 3}, tmp_path / "checkpoint.pth")
+    with pytest.raises(ValueError, match="has to hold a state dict"):
+        build("resnet18", weights=str(tmp_path / "checkpoint.pth"))
+
+
+def test_weights_of_another_architecture_are_an_error(saved: Path) -> None:
+    with pytest.raises(ValueError, match=r"not of this architecture: without layer1.* and \d+ more"):
+        build("resnet34", weights=str(saved))
+
+
+def test_weights_of_another_stem_are_an_error(saved: Path) -> None:
+    with pytest.raises(ValueError, match=r"conv1\.weight is \(64, 3, 7, 7\) there and \(64, 3, 3, 3\) here"):
+        build("resnet18", stem="small", weights=str(saved))
+
+
+def test_weights_that_undo_a_normalization_want_three_channels() -> None:
+    with pytest.raises(ValueError, match="want images of 3 channels, and the views have 1"):
+        build("googlenet", in_channels=1, weights="DEFAULT")
