@@ -30,6 +30,7 @@ from sslreg.training.progress import TrainingProgress
 from sslreg.training.recorder import Recorder
 from sslreg.training.run import Run
 from sslreg.training.run_folder import RunFolder, write_json
+from sslreg.training.skipped import SkippedSamples
 
 
 def train(spec: Spec, out: str | Path | None = None, *, console: Console | None = None) -> Run:
@@ -61,6 +62,7 @@ class _Training:
         self.console = console
         self.evaluation = _evaluation(pipeline, trainer.strategy.root_device)
         self.meter = Meter(spec.data.batch_size)
+        self.skipped = SkippedSamples(folder, pipeline.train)
         self.summary: dict[str, Any] = {"name": spec.name, "status": "running"}
 
     def run(self) -> Run:
@@ -116,6 +118,7 @@ class _Training:
         own = [
             self.meter,
             recorder,
+            self.skipped,
             evaluations,
             Checkpoints(self.folder, checkpoint.every_minutes, recorder, checkpoint.best),
             TrainingProgress(self.console, self.meter, recorder),
@@ -135,6 +138,7 @@ class _Training:
             steps=self.trainer.global_step,
             images_per_second=round(self.meter.images_per_second, 1),
             waiting_for_data=round(self.meter.waiting_share, 4),
+            skipped_samples=self.skipped.count,
             resumed_at=[],
             final=final,
         )

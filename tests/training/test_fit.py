@@ -172,6 +172,25 @@ def test_a_broken_image_is_named_without_a_workers_traceback(
     assert "Traceback" not in str(caught.value)
 
 
+def test_broken_images_can_be_skipped_and_are_listed(trained: Trained, photos: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(7):
+        (folder / f"{number}.jpg").write_bytes((photos / "rgb.jpg").read_bytes())
+    (folder / "torn.jpg").write_bytes((photos / "rgb.jpg").read_bytes()[:300])
+    run = trained(
+        f"data={{train: {{use: image_folder, root: '{folder}'}}, batch_size: 8, on_error: skip}}",
+        "views.0.augment=[{use: random_resized_crop, size: 24}]",
+        "evaluate=[]",
+        "trainer.max_epochs=3",
+    )
+    assert run.summary["skipped_samples"] == 3
+    with (run.path / "skipped.csv").open(newline="") as file:
+        (listed,) = csv.DictReader(file)
+    assert (listed["index"], listed["name"]) == ("7", "torn.jpg")
+    assert "torn.jpg" in listed["reason"]
+
+
 def test_evaluators_that_need_labels_are_refused_before_training(
     trained: Trained, photos: Path, tmp_path: Path
 ) -> None:
