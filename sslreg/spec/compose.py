@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,19 +24,29 @@ _REFERENCE = re.compile(r"\$\{\s*([^{}]*?)\s*\}")
 
 def find_spec(name: str | Path, beside: Path | None = None) -> Path | None:
     """The file that a spec's name stands for: a path, relative to the folder `beside`, or a shipped spec."""
-    path = Path(name).expanduser()
-    path = beside / path if beside else path
-    return path if path.is_file() else shipped_specs().get(str(name))
+    try:
+        path = _path(name, beside)
+        found = path.is_file()
+    except (OSError, RuntimeError):
+        # A name that no file can have: too long, or in the home of a user who does not exist.
+        found = False
+    return path if found else shipped_specs().get(str(name))
 
 
 def missing_spec_hint(name: str | Path, beside: Path | None = None) -> str | None:
     """What to say when `find_spec` finds nothing: the nearest of what there is."""
-    folder = ((beside or Path()) / Path(name).expanduser()).parent
-    if not folder.is_dir():
-        return f"there is no folder {str(folder)!r}"
-    near = [str(Path(name).parent / path.name) for pattern in ("*.yaml", "*.yml") for path in folder.glob(pattern)]
-    hint = did_you_mean(str(name), [*near, *shipped_specs()])
-    return hint or f"shipped specs: {', '.join(shipped_specs())}"
+    near: list[str] = []
+    with suppress(OSError, RuntimeError):
+        folder = _path(name, beside).parent
+        if not folder.is_dir():
+            return f"there is no folder {str(folder)!r}"
+        near = [str(Path(name).parent / path.name) for suffix in ("yaml", "yml") for path in folder.glob(f"*.{suffix}")]
+    return did_you_mean(str(name), [*near, *shipped_specs()]) or f"shipped specs: {', '.join(shipped_specs())}"
+
+
+def _path(name: str | Path, beside: Path | None) -> Path:
+    path = Path(name).expanduser()
+    return beside / path if beside else path
 
 
 def compose(

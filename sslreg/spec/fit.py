@@ -35,7 +35,7 @@ def induced_invariances(views: Any) -> dict[str, list[ComponentSpec]]:
 def _loss_takes_what_model_gives(model: ComponentSpec, loss: ComponentSpec, tree: Entries, findings: Findings) -> None:
     takes = getattr(loss.info.load(), "takes", None)
     gives = getattr(model.info.load(), "gives", None)
-    if isinstance(takes, str) and isinstance(gives, tuple) and takes not in gives:
+    if isinstance(takes, str) and isinstance(gives, tuple | list) and takes not in gives:
         findings.report(
             nearest(tree, (*loss.at, "use")).origin,
             "loss-mismatch",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc
+import contextlib
 import dataclasses
 import enum
 import functools
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import TypeAdapter
-from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUserError
+from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic.fields import FieldInfo
 
 from sslreg.errors import UserError
@@ -124,7 +125,7 @@ def parameters_of(info: ComponentInfo) -> Parameters:
     target = info.load()
     try:
         signature = _signature(target)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, NameError) as error:
         raise UserError(f"{info} cannot be called: {error}", code="broken-component") from error
     described = _descriptions(target, [parameter.name for parameter in signature])
     found: dict[str, Parameter] = {}
@@ -177,12 +178,31 @@ def _type_text(hint: Any) -> str:
 
 
 def _signature(target: Any) -> list[inspect.Parameter]:
+    """The parameters of a constructor, their hints evaluated where they can be.
+
+    Hints that name what only type checkers import stay text.
+    """
     try:
-        signature = inspect.signature(target, eval_str=True)
-    except (NameError, AttributeError, SyntaxError, TypeError):
-        # A hint names something that only type checkers import. What it would have said is not known.
-        signature = inspect.signature(target)
-    return list(signature.parameters.values())
+        return list(inspect.signature(target, eval_str=True).parameters.values())
+    except (NameError, AttributeError, SyntaxError):
+        namespace = _namespace(target)
+        return [_evaluated(parameter, namespace) for parameter in inspect.signature(target).parameters.values()]
+
+
+def _namespace(target: Any) -> dict[str, Any]:
+    """The globals of the function that a constructor is."""
+    while isinstance(target, partial):
+        target = target.func
+    function = inspect.unwrap(target.__init__ if inspect.isclass(target) else target)
+    namespace: dict[str, Any] = getattr(function, "__globals__", {})
+    return namespace
+
+
+def _evaluated(parameter: inspect.Parameter, namespace: dict[str, Any]) -> inspect.Parameter:
+    if isinstance(parameter.annotation, str):
+        with contextlib.suppress(NameError, AttributeError, SyntaxError, TypeError):
+            return parameter.replace(annotation=eval(parameter.annotation, namespace))
+    return parameter
 
 
 def _parameter(found: inspect.Parameter, description: str) -> Parameter | None:
@@ -198,7 +218,8 @@ def _parameter(found: inspect.Parameter, description: str) -> Parameter | None:
 
 
 def _of_hint(name: str, hint: Any, default: Any, description: str) -> Parameter:
-    for mark in getattr(hint, "__metadata__", ()):
+    members = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    for mark in (mark for member in members for mark in getattr(member, "__metadata__", ())):
         match mark:
             case FieldInfo():
                 description = mark.description or description
@@ -262,7 +283,7 @@ def _has_schema(hint: Any) -> bool:
         return True
     try:
         TypeAdapter(hint).json_schema()
-    except (PydanticSchemaGenerationError, PydanticInvalidForJsonSchema, PydanticUserError):
+    except (PydanticUserError, PydanticUndefinedAnnotation, TypeError):
         return False
     return True
 

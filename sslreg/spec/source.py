@@ -215,7 +215,7 @@ class _Composer:
     def _key(self, event: Any, origin: Origin, depth: int) -> str | None:
         """A key's text; None if it cannot be one."""
         node = self._compose(event, depth + 1)
-        if not isinstance(node, Scalar) or event.value == "":
+        if not isinstance(event, events.ScalarEvent) or event.value == "":
             self._findings.report(origin, "key", "a key is a word", "quote text that contains braces or brackets")
             return None
         if event.value == "<<":
@@ -223,4 +223,4 @@ class _Composer:
                 origin, "merge-key", "YAML 1.2 has no merge keys", "use `extends:` for a base, or ${path} for a value"
             )
             return None
-        return None if node.broken else str(event.value)
+        return None if isinstance(node, Scalar) and node.broken else str(event.value)

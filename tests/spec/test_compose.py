@@ -65,6 +65,10 @@ class TestExtends:
         assert found["seed"] == 7
         assert found["loss"]["use"] == "nt_xent"
 
+    def test_a_name_too_long_for_a_file_is_a_missing_one(self, beside):
+        with pytest.raises(UserError, match="there is no spec"):
+            composed(f"extends: {'a' * 5000}\n", file=beside())
+
     def test_a_value_keeps_the_place_where_it_was_written(self, beside, tmp_path):
         tree = composed("extends: base.yaml\na: {y: 2}\n", file=beside(base="# base\na: {x: 1}\n"))
 

@@ -45,6 +45,7 @@ def test_a_hint_may_be_missing_or_beyond_evaluation(info):
     found = parameters_of(info("callback", "paint"))
 
     assert found["weights"].annotation is Any
+    assert found["color"].annotation is acme_parts.Color
 
 
 def test_catch_alls_are_passed_over(info):
@@ -98,6 +99,12 @@ def test_a_fact_of_the_run_is_not_for_the_spec(info):
 
     assert found["dim"].from_run == "embedding_dim"
     assert list(found.writable) == ["size"]
+
+
+def test_a_fact_that_may_be_absent_is_one_too(of):
+    def loss(classes: Annotated[int, sslreg.FromRun("num_classes")] | None = None): ...
+
+    assert of(loss)["classes"].from_run == "num_classes"
 
 
 def test_what_the_run_passes_by_position_is_passed_over(info):
