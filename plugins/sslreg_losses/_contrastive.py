@@ -75,11 +75,10 @@ class ContrastiveLoss(sslreg.Loss):
         Returns the logits of the positives, which are the sample's other views, (R, V-1), and the log-sum-exp of the
         logits of the negatives, (R,): -inf for a lone sample that has no bank, or an empty one.
         """
-        count, samples, _ = z.shape
         rows = z if self.symmetric else z[:1]
-        similarity = torch.einsum("rnd,vnd->rnv", rows, z)
-        others = torch.tensor([[v for v in range(count) if v != row] for row in range(len(rows))], device=z.device)
-        positives = similarity.gather(2, others[:, None].expand(-1, samples, -1)).flatten(0, 1) / self.temperature
+        # Not a matrix product, whose backward pass would be at the mercy of autocast and of TF32.
+        similarity = [[(row * other).sum(1) for w, other in enumerate(z) if w != v] for v, row in enumerate(rows)]
+        positives = torch.cat([torch.stack(of_view, 1) for of_view in similarity]) / self.temperature
         return positives, self._log_negatives(rows.flatten(0, 1), z if self.symmetric else z[1:])
 
     def _log_negatives(self, rows: Tensor, key_views: Tensor) -> Tensor:
@@ -99,5 +98,6 @@ class ContrastiveLoss(sslreg.Loss):
             if len(past):
                 parts.append(log_sum_exp_across(rows, past, self.temperature))
             if rows.requires_grad:
-                self.memory_bank.enqueue(keys)
+                # By sample, so that several processes enqueue in the order of one that has all samples.
+                self.memory_bank.enqueue(key_views.transpose(0, 1).flatten(0, 1))
         return reduce(torch.logaddexp, parts) if parts else rows.new_full((len(rows),), -math.inf)

@@ -46,5 +46,5 @@ class SupConLoss(ContrastiveLoss):
         classes, number, sizes = torch.unique(labels, return_inverse=True, return_counts=True)
         sums = rows.new_zeros(len(classes), rows.shape[1]).index_add(0, number, everyone)
         own = number[first : first + len(rows)]
-        mean: Tensor = torch.linalg.vecdot(rows, sums[own] - rows) / (sizes[own] - 1)
-        return mean / self.temperature
+        positives: Tensor = sizes[own] - 1
+        return (rows * (sums[own] - rows)).sum(1) / positives / self.temperature

@@ -1,0 +1,69 @@
+"""The losses under autocast, torch.compile, copying and second derivatives."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import pytest
+import torch
+
+import sslreg
+from sslreg_losses import DCLLoss, NTXentLoss, SupConLoss
+from sslreg_memory_banks import FIFOMemoryBank
+
+LOSSES = [
+    NTXentLoss(),
+    NTXentLoss(symmetric=False),
+    NTXentLoss(memory_bank=FIFOMemoryBank(9, 5, fill="random")),
+    DCLLoss(),
+    SupConLoss(),
+]
+
+
+def arguments(make_views: Any, dtype: torch.dtype = torch.float32) -> tuple[list[Any], dict[str, Any]]:
+    return make_views(6, 5, dtype=dtype), {"targets": torch.arange(6) % 3}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_autocast_changes_nothing(make_views: Any, gradients: Any, loss: Any) -> None:
+    views, targets = arguments(make_views)
+    plain = loss(*views, **targets)
+    expected = gradients(plain, views)
+    with torch.autocast("cpu", torch.bfloat16):
+        cast = loss(*views, **targets)
+        got = gradients(cast, views)
+    assert torch.equal(cast, plain)
+    assert torch.equal(got, expected)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_second_derivative_is_refused(make_views: Any, loss: Any) -> None:
+    views, targets = arguments(make_views)
+    with pytest.raises(sslreg.SslregError, match="no second derivative"):
+        torch.autograd.grad(loss(*views, **targets), views, create_graph=True)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_copies_and_pickles_give_the_same_loss(make_views: Any, loss: Any) -> None:
+    views, targets = arguments(make_views)
+    expected = loss(*views, **targets)
+    loss.commit()
+    for other in (copy.deepcopy(loss), pickle.loads(pickle.dumps(loss))):
+        assert torch.equal(other(*views, **targets), loss(*views, **targets))
+    assert expected.isfinite()
+
+
+@pytest.mark.filterwarnings("ignore::Warning")
+@pytest.mark.parametrize("loss", LOSSES[:2])
+def test_a_compiled_step_gives_the_same_loss_and_gradient(make_views: Any, gradients: Any, loss: Any) -> None:
+    views, targets = arguments(make_views)
+
+    def step(*views: Any) -> Any:
+        return loss(*(view * 2 for view in views), **targets) + 1
+
+    compiled = torch.compile(step, backend="aot_eager")
+    value, expected = compiled(*views), step(*views)
+    torch.testing.assert_close(value, expected)
+    torch.testing.assert_close(gradients(value, views), gradients(expected, views))
