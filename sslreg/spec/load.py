@@ -7,7 +7,8 @@ from pathlib import Path
 
 from sslreg.errors import UserError
 from sslreg.registry import Catalogue, installed
-from sslreg.spec.compose import compose, find_spec, missing_spec_hint
+from sslreg.spec.bases import find_spec, missing_spec_hint
+from sslreg.spec.compose import compose
 from sslreg.spec.findings import Findings
 from sslreg.spec.models import Spec
 from sslreg.spec.source import read_text

@@ -9,6 +9,10 @@ from typing import Any
 #: Where in the tree a value is: keys of mappings and places in lists.
 At = tuple[str | int, ...]
 
+#: More values, and deeper, than any spec has; what grows beyond is a mistake, or meant to exhaust memory.
+MAX_NODES = 20_000
+MAX_DEPTH = 60
+
 
 def dotted(at: At) -> str:
     """The place as a person writes it: ``views.0.augment``."""
@@ -74,6 +78,12 @@ def plain(node: Node, secrets: bool = True) -> Any:
             return [plain(item, secrets) for item in node.items]
         case Entries():
             return {key: plain(value, secrets) for key, value in node.entries.items()}
+
+
+def item(node: Items, step: str) -> int | None:
+    """The number of a list's item that a step of a path names; None if it names none."""
+    number = int(step) if step.isdecimal() and len(step) < 10 else len(node.items)
+    return number if number < len(node.items) else None
 
 
 def nearest(root: Node, at: At) -> Node:

@@ -9,6 +9,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from sslreg.errors import Diagnostic
+from sslreg.spec.source import lines_of
 
 _COLORS = {"error": "red", "warning": "yellow"}
 
@@ -33,7 +34,7 @@ def _finding(found: Diagnostic, sources: Mapping[str, str]) -> Text:
     margin = len(str(found.line or ""))
     if place:
         text.append(f"\n{' ' * margin}--> ", "blue").append(place)
-    lines = sources.get(found.file or "", "").splitlines()
+    lines = lines_of(sources.get(found.file or "", ""))
     if found.line is not None and found.line <= len(lines):
         line, column = _window(lines[found.line - 1], found.column or 1)
         word = _WORD.match(line, column - 1)

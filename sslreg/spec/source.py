@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +14,11 @@ from yaml import events
 
 from sslreg.errors import UserError
 from sslreg.spec.findings import Findings
-from sslreg.spec.node import Entries, Items, Node, Origin, Scalar, walk
+from sslreg.spec.node import MAX_DEPTH, MAX_NODES, Entries, Items, Node, Origin, Scalar, walk
 from sslreg.spec.yaml12 import resolve
 
-#: More values than any spec has; aliases that expand beyond it are meant to exhaust memory.
-MAX_NODES = 20_000
-MAX_DEPTH = 60
-
 _HINTS = (
+    ("a reference inside", "write '${…}'"),
     (
         "mapping values are not allowed",
         "is the line above complete, and the indentation the same? ': ' in text needs quotes",
@@ -33,6 +32,8 @@ _HINTS = (
 
 #: Problems that are noticed long after the mistake.
 _LOST = ("end of stream", "<stream end>", "could not find expected ':'")
+
+_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
 
 def read_text(path: Path, findings: Findings) -> str:
@@ -63,9 +64,14 @@ def parse(text: str, start: Origin, findings: Findings) -> Node | None:
     return _Composer(text, start, findings).document()
 
 
+def lines_of(text: str) -> list[str]:
+    """The lines of a text, where YAML breaks them."""
+    return _LINE_BREAK.split(text)
+
+
 def _origin_at(file: str, text: str, index: int) -> Origin:
-    line_start = text.rfind("\n", 0, index) + 1
-    return Origin(file, text.count("\n", 0, index) + 1, index - line_start + 1)
+    lines = lines_of(text[:index])
+    return Origin(file, len(lines), len(lines[-1]) + 1)
 
 
 class _Composer:
@@ -116,6 +122,9 @@ class _Composer:
         if "'\\t'" in problem:
             self._findings.report(origin, "tab", "a tab cannot indent or separate in YAML", "use spaces")
             return
+        if mark and self._yaml[mark.index - 1 : mark.index + 1] == "${":
+            origin = replace(origin, column=origin.column - 1)
+            problem, context = "a reference inside of braces or brackets is quoted", None
         if context and mark and context.line != mark.line:
             problem += f" ({error.context} in line {self._at(context).line})"
         hint = next((hint for part, hint in _HINTS if part in problem), None)
@@ -132,11 +141,8 @@ class _Composer:
     def _compose(self, event: Any, depth: int) -> Node:
         origin = self._at(event.start_mark)
         if isinstance(event, events.AliasEvent):
-            return self._alias(str(event.anchor), origin)
-        self._count(1, origin)
-        if depth > MAX_DEPTH:
-            self._findings.report(origin, "too-deep", f"nested more than {MAX_DEPTH} levels deep")
-            raise self._findings.stop()
+            return self._alias(str(event.anchor), origin, depth)
+        self._count(1, depth, origin)
         if event.tag is not None:
             self._findings.report(
                 origin,
@@ -157,16 +163,21 @@ class _Composer:
             self._anchors[event.anchor] = node
         return node
 
-    def _count(self, nodes: int, origin: Origin) -> None:
+    def _count(self, nodes: int, depth: int, origin: Origin) -> None:
+        """Take note of `nodes` more, `depth` deep. SpecError: that is more than a spec has."""
         self._nodes += nodes
+        if depth > MAX_DEPTH:
+            self._findings.report(origin, "too-deep", f"nested more than {MAX_DEPTH} levels deep")
+            raise self._findings.stop()
         if self._nodes > MAX_NODES:
             self._findings.report(origin, "too-large", f"the spec grows beyond {MAX_NODES} values here")
             raise self._findings.stop()
 
-    def _alias(self, name: str, origin: Origin) -> Node:
+    def _alias(self, name: str, origin: Origin, depth: int) -> Node:
         node = self._anchors.get(name)
         if node is not None:
-            self._count(sum(1 for _ in walk(node)), origin)
+            depths = [len(at) for at, _ in walk(node)]
+            self._count(len(depths), depth + max(depths), origin)
             return node
         if name in self._anchors:
             self._findings.report(origin, "alias", f"*{name} is inside of what it stands for")

@@ -28,7 +28,7 @@ def validate(tree: Entries, catalogue: Catalogue, findings: Findings, source: st
     tree = without(tree, reader.dropped)
     check_fit(values, tree, findings)
     findings.check()
-    values.setdefault("name", re.sub(r"\W+", "-", PurePath(file).stem).strip("-"))
+    values.setdefault("name", re.sub(r"\W+", "-", PurePath(file).stem).strip("-") or "run")
     return Spec(**values, warnings=findings.of("warning"), source=source, file=file, tree=tree)
 
 

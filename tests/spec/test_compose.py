@@ -178,3 +178,34 @@ class TestReferences:
         assert spec.resolved()["loss"]["label"] == spec.resolved()["name"] == "${env:ACME_TOKEN}"
         assert "hunter2" not in spec.to_yaml() + str(raised.value)
         assert "${env:ACME_TOKEN}" in str(raised.value)
+
+
+def chain(length, link):
+    """A spec of many values of which each refers to the next."""
+    return "".join(link.format(here=number, there=number + 1) for number in range(length)) + f"a{length}: 1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides"),
+    [
+        (chain(500, "a{here}: ${{a{there}}}\n"), []),
+        (chain(500, "a{here}:\n  x: ${{a{there}}}\n"), []),
+        ("a0: &a0 [1]\n" + "".join(f"a{n + 1}: &a{n + 1} [[[[[[*a{n}]]]]]]\n" for n in range(300)), []),
+        ("a: 1\n", ["b" + ".b" * 2000 + "=1"]),
+        ("a: 1\n", ["a=" + "[" * 2000 + "]" * 2000]),
+    ],
+    ids=["references", "references in maps", "aliases", "a path to set", "a value to set"],
+)
+def test_depth_is_bounded_however_it_comes_about(text, overrides):
+    with pytest.raises(UserError) as raised:
+        composed(text, overrides)
+
+    assert {found.code for found in raised.value.diagnostics} <= {"too-deep", "override"}
+
+
+@pytest.mark.parametrize("step", ["1" * 5000, "٣", "²", "-1", "1e0"])
+def test_only_a_short_number_is_an_item_s(step):
+    with pytest.raises(UserError, match="is a list without"):
+        composed("a: [1, 2]\n", [f"a.{step}=1"])
+    with pytest.raises(UserError, match="names nothing"):
+        composed(f"a: [1, 2]\nb: '${{a.{step}}}'\n")

@@ -33,12 +33,15 @@ def test_what_is_not_written_has_its_default(spec):
     assert spec.warnings == ()
 
 
-def test_the_least_spec_has_no_schedule_and_is_called_after_its_file(valid, acme):
-    text = valid.replace("name: acme\n", "").replace("schedule: {use: steps, step_size: 10}\n", "")
-    spec = parse_spec(text, "dir/my photos.yaml", catalogue=acme)
+@pytest.mark.parametrize(
+    ("file", "name"), [("dir/my photos.yaml", "my-photos"), ("<spec>", "spec"), ("été.yaml", "été"), ("-.yaml", "run")]
+)
+def test_a_spec_without_a_name_is_called_after_its_file(valid, acme, file, name):
+    assert parse_spec(valid.replace("name: acme\n", ""), file, catalogue=acme).name == name
 
-    assert spec.schedule is None
-    assert spec.name == "my-photos"
+
+def test_a_spec_may_do_without_a_schedule(valid, acme):
+    assert parse_spec(valid.replace("schedule: {use: steps, step_size: 10}\n", ""), catalogue=acme).schedule is None
 
 
 def test_lists_become_what_the_constructor_takes(spec):

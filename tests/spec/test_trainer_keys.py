@@ -7,7 +7,7 @@ from typing import Literal, Union, get_args, get_origin
 
 import pytest
 
-from sslreg.spec.parameters import _FORMLESS, _spec_form
+from sslreg.spec.hints import FORMLESS, spec_form
 from sslreg.spec.trainer_keys import OWNED, TABLE
 
 lightning = pytest.importorskip("lightning")
@@ -34,10 +34,10 @@ def test_every_argument_of_lightning_is_a_key_or_the_run_s():
 @pytest.mark.parametrize("name", TABLE)
 def test_a_key_s_type_and_default_are_lightning_s(name):
     parameter = signature()[name]
-    form = _spec_form(parameter.annotation)
+    form = spec_form(parameter.annotation)
     annotation, default = TABLE[name]
 
-    assert form is not _FORMLESS
+    assert form is not FORMLESS
     # Lightning's durations are written as text or as a mapping.
     assert members(annotation) == members(form) - {timedelta}
     assert default == parameter.default
