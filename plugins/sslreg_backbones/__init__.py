@@ -11,6 +11,9 @@ def sslreg_register(registry: sslreg.Registry) -> None:
     registry.backbone(
         "convnet", "sslreg_backbones.convnet:ConvNet", summary="a few convolutions, for small images on a CPU"
     )
+    registry.backbone(
+        "timm", "sslreg_backbones.timm_models:TimmBackbone", summary="any model of timm, by its name (extra: timm)"
+    )
     for family, names in FAMILIES.items():
         for name in names:
             registry.backbone(

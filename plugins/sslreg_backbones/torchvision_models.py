@@ -11,7 +11,10 @@ from torchvision import models
 
 import sslreg
 from sslreg_backbones.torchvision_names import NAMES
-from sslreg_backbones.weights import is_named, load_weights, read_weights
+from sslreg_backbones.weights import first_convolution, is_named, load_weights, read_weights
+
+#: The auxiliary classifiers of GoogLeNet and Inception, which are never built.
+_AUXILIARY = ("aux1", "aux2", "AuxLogits")
 
 
 class TorchvisionBackbone(sslreg.Backbone):
@@ -43,10 +46,9 @@ class TorchvisionBackbone(sslreg.Backbone):
         self.num_features = _take_off(self.body, head)
         if stem == "small":
             _shrink_stem(self.body, self.architecture)
-        first = next(name for name, module in self.body.named_modules() if isinstance(module, nn.Conv2d))
-        _set_channels(self.body, first, in_channels)
+        _set_channels(self.body, in_channels)
         if weights is not None:
-            load_weights(self.body, first, head, read_weights(self.architecture, weights))
+            load_weights(self.body, [head, *_AUXILIARY], read_weights(self.architecture, weights))
 
     def forward(self, images: Tensor) -> Tensor:
         features: Tensor = self.body(images)
@@ -106,9 +108,9 @@ def _shrink_stem(body: nn.Module, architecture: str) -> None:
 
 
 @torch.no_grad()
-def _set_channels(body: nn.Module, name: str, channels: int) -> None:
+def _set_channels(body: nn.Module, channels: int) -> None:
     """Make the first convolution one of `channels` channels, with new filters that are spread as the old ones."""
-    old = body.get_submodule(name)
+    old = body.get_submodule(first_convolution(body) or "")
     assert isinstance(old, nn.Conv2d)
     if channels == old.in_channels:
         return

@@ -1,7 +1,8 @@
-"""Starting a torchvision model from existing weights."""
+"""Starting a model from existing weights."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -23,17 +24,7 @@ def read_weights(architecture: str, weights: str) -> dict[str, Tensor]:
     """
     if is_named(architecture, weights):
         return _downloaded(architecture, weights)
-    path = Path(weights).expanduser()
-    if not path.is_file():
-        names = ", ".join(models.get_model_weights(architecture).__members__)
-        raise ValueError(
-            f"weights: {weights!r} is no file ({path.absolute()}) and none of torchvision's weights for "
-            f"{architecture}, which are {names}"
-        )
-    state = _from_file(path)
-    if all(name.startswith("body.") for name in state):  # an exported backbone of ours rather than a torchvision model
-        return {name.removeprefix("body."): tensor for name, tensor in state.items()}
-    return state
+    return read_file(weights, "torchvision", list(models.get_model_weights(architecture).__members__))
 
 
 def _downloaded(architecture: str, weights: str) -> dict[str, Tensor]:
@@ -47,7 +38,17 @@ def _downloaded(architecture: str, weights: str) -> dict[str, Tensor]:
         ) from error
 
 
-def _from_file(path: Path) -> dict[str, Tensor]:
+def read_file(weights: str, library: str, names: Sequence[str]) -> dict[str, Tensor]:
+    """The state dict in a file. Keys are those of `library`, whose model a backbone of ours calls its body.
+
+    names: what else `weights` could have been. ValueError: there is no such file, or it holds something else.
+    """
+    path = Path(weights).expanduser()
+    if not path.is_file():
+        raise ValueError(
+            f"weights: {weights!r} is no file ({path.absolute()}) and no name of weights that {library} has for the "
+            f"model, which are {', '.join(names)}"
+        )
     try:
         state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except Exception as error:  # unpickling what is no pickle may raise anything
@@ -56,25 +57,34 @@ def _from_file(path: Path) -> dict[str, Tensor]:
         ) from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ValueError(f"weights: {path} has to hold a state dict, names to tensors, and nothing else")
+    if all(name.startswith("body.") for name in state):
+        return {name.removeprefix("body."): tensor for name, tensor in state.items()}
     return state
 
 
-@torch.no_grad()
-def load_weights(body: nn.Module, stem: str, head: str, state: dict[str, Tensor]) -> None:
-    """Copy a state dict of torchvision's names into a model whose head was taken off.
+def first_convolution(body: nn.Module) -> str | None:
+    """The name of the layer that sees the images, where it is a convolution."""
+    return next((name for name, module in body.named_modules() if isinstance(module, nn.Conv2d)), None)
 
-    stem, head: the names of the first convolution and of the layer taken off. The stem's filters are folded to other
-    channels, and a Vision Transformer's position embeddings are resized. ValueError: what is missing, unknown or
-    of another shape.
+
+@torch.no_grad()
+def load_weights(body: nn.Module, heads: Sequence[str], state: dict[str, Tensor]) -> None:
+    """Copy the state dict of a whole model into one whose heads were taken off.
+
+    heads: the names of the layers taken off. The first filters are folded to other channels, and the position
+    embeddings of torchvision's Vision Transformer are resized. ValueError: something is missing, unknown or of
+    another shape.
     """
     own = body.state_dict()
-    state = {name: tensor for name, tensor in state.items() if not name.startswith((f"{head}.", "aux", "AuxLogits."))}
+    left_out = tuple(f"{head}." for head in heads)
+    state = {name: tensor for name, tensor in state.items() if not name.startswith(left_out)}
     missing = [name for name in own if name not in state and not name.endswith("num_batches_tracked")]
     unknown = [name for name in state if name not in own]
     if missing or unknown:
         raise ValueError(f"the weights are not of this architecture: {_named_few('without', missing, 'with', unknown)}")
-    filters = f"{stem}.weight"
-    state[filters] = fold_channels(state[filters], own[filters].shape[1])
+    if (stem := first_convolution(body)) is not None:
+        filters = f"{stem}.weight"
+        state[filters] = fold_channels(state[filters], own[filters].shape[1])
     if isinstance(body, VisionTransformer):
         state = dict(interpolate_embeddings(body.image_size, body.patch_size, state))
     if odd := [name for name in state if state[name].shape != own[name].shape]:

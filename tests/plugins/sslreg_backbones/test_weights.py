@@ -89,7 +89,7 @@ def test_position_embeddings_are_resized_to_the_images() -> None:
     size = {"patch_size": 16, "num_layers": 1, "num_heads": 2, "hidden_dim": 8, "mlp_dim": 8}
     large, small = models.VisionTransformer(64, **size), models.VisionTransformer(32, **size)
     small.heads = nn.Identity()
-    load_weights(small, "conv_proj", "heads.head", large.state_dict())
+    load_weights(small, ["heads.head"], large.state_dict())
     embeddings = small.encoder.pos_embedding
     torch.testing.assert_close(embeddings[:, 0], large.encoder.pos_embedding[:, 0])
     grids = [each.encoder.pos_embedding[:, 1:].mean(dim=1) for each in (small, large)]
@@ -97,7 +97,7 @@ def test_position_embeddings_are_resized_to_the_images() -> None:
 
 
 def test_a_name_that_does_not_exist_is_an_error_with_those_that_do() -> None:
-    with pytest.raises(ValueError, match=r"'IMAGENET1K_V9' is no file .* which are IMAGENET1K_V1"):
+    with pytest.raises(ValueError, match=r"'IMAGENET1K_V9' is no file .* torchvision has .* which are IMAGENET1K_V1"):
         build("resnet18", weights="IMAGENET1K_V9")
 
 

@@ -1,0 +1,61 @@
+"""timm's models without their heads."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Annotated, Any
+
+from torch import Tensor
+
+import sslreg
+from sslreg_backbones.weights import load_weights, read_file
+
+
+class TimmBackbone(sslreg.Backbone):
+    """A model of timm's without its classifier: features (N, D), pooled as timm pools them.
+
+    `body` is timm's module.
+
+    name: timm's name of the model, with the tag of its weights where it has several (``resnet50.a1_in1k``).
+    image_size: the side of the square images that a model of a fixed size is made for; others take any size.
+    weights: what to start from: ``pretrained`` for timm's own weights, or the path of a state dict, in a safetensors
+        file or one of ``torch.save``.
+
+    ValueError: timm is not installed or has no such model, or the weights are missing or do not fit.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        in_channels: Annotated[int, sslreg.FromRun("in_channels")] = 3,
+        image_size: Annotated[int, sslreg.FromRun("image_size")] = 224,
+        weights: str | None = None,
+    ) -> None:
+        super().__init__()
+        try:
+            timm: Any = import_module("timm")
+        except ImportError as error:
+            raise ValueError("timm is not installed; it comes with: pip install 'sslreg[timm]'") from error
+        try:
+            known = timm.get_pretrained_cfg(name)
+            sized = {"img_size": image_size} if known and known.fixed_input_size else {}
+            self.body: Any = timm.create_model(
+                name,
+                pretrained=weights == "pretrained",
+                num_classes=0,
+                in_chans=in_channels,
+                **sized,
+            )
+        except (AssertionError, OSError, RuntimeError) as error:
+            raise ValueError(
+                f"timm cannot make {name!r} for images of {image_size} pixels with weights {weights!r}: {error}"
+            ) from error
+        self.num_features: int = self.body.head_hidden_size
+        if weights is not None and weights != "pretrained":
+            classifier = self.body.pretrained_cfg["classifier"]
+            heads = [classifier] if isinstance(classifier, str) else list(classifier or ())
+            load_weights(self.body, heads, read_file(weights, "timm", ["pretrained"]))
+
+    def forward(self, images: Tensor) -> Tensor:
+        features: Tensor = self.body(images)
+        return features

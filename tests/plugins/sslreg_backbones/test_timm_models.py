@@ -1,0 +1,62 @@
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import sslreg
+
+pytest.importorskip("timm", reason="timm is an extra")
+
+import timm
+
+from sslreg_backbones.timm_models import TimmBackbone
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet18", "mobilenetv3_small_050", "efficientvit_b0", "convnext_atto", "vit_tiny_patch16_224"]
+)
+def test_features_are_as_wide_as_promised(name: str) -> None:
+    with torch.device("meta"):
+        backbone = TimmBackbone(name, in_channels=5, image_size=64)
+    features = backbone(torch.empty(2, 5, 64, 64, device="meta"))
+    assert features.shape == (2, backbone.num_features)
+
+
+def test_features_are_what_timms_classifier_is_given(tmp_path: Path) -> None:
+    theirs = timm.create_model("resnet18").eval()
+    torch.save(theirs.state_dict(), tmp_path / "resnet18.pth")
+    ours = TimmBackbone("resnet18", weights=str(tmp_path / "resnet18.pth")).eval()
+    images = torch.rand(2, 3, 64, 64)
+    torch.testing.assert_close(theirs.fc(ours(images)), theirs(images))
+
+
+def test_a_gray_image_gets_the_response_of_its_colored_copy(tmp_path: Path) -> None:
+    torch.save(timm.create_model("resnet18").state_dict(), tmp_path / "resnet18.pth")
+    one, three = (
+        TimmBackbone("resnet18", channels, weights=str(tmp_path / "resnet18.pth")).eval() for channels in (1, 3)
+    )
+    gray = torch.rand(2, 1, 32, 32)
+    torch.testing.assert_close(one(gray), three(gray.expand(-1, 3, -1, -1)), rtol=1e-4, atol=1e-5)
+
+
+def test_a_spec_names_the_model() -> None:
+    model = sslreg.build("model", "simclr", backbone={"use": "timm", "name": "resnet18"})
+    assert model.backbone.num_features == 512
+
+
+@pytest.mark.parametrize("name", ["resnet_eighteen", "resnet18.no_such_tag"])
+def test_a_model_that_timm_does_not_have_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"timm cannot make '{name}'"):
+        TimmBackbone(name)
+
+
+def test_weights_that_are_no_file_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"'here\.pth' is no file .* timm has for the model, which are pretrained"):
+        TimmBackbone("resnet18", weights="here.pth")
+
+
+def test_without_timm_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(ValueError, match=r"pip install 'sslreg\[timm\]'"):
+        TimmBackbone("resnet18")
