@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import sslreg
-from sslreg.cli import check, embed, evaluate, plugins, specs, train
+from sslreg.cli import check, diff, embed, evaluate, plugins, schema, specs, train
 from sslreg.cli.output import print_error
 from sslreg.errors import SslregError
 
@@ -25,6 +25,8 @@ app.command("train")(train.train)
 app.command("check")(check.check)
 app.command("evaluate")(evaluate.evaluate)
 app.command("embed")(embed.embed)
+app.command("diff")(diff.diff)
+app.command("schema")(schema.schema)
 app.add_typer(plugins.app)
 app.add_typer(specs.app)
 

@@ -17,9 +17,9 @@ app = typer.Typer(name="specs", help="Ready recipes: see and copy the specs that
 @app.command("list")
 def list_(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List the shipped specs."""
-    from sslreg.spec.shipped import shipped_specs
+    from sslreg.spec.shipped import shipped_specs, summary_of
 
-    found = {name: _summary(path) for name, path in shipped_specs().items()}
+    found = {name: summary_of(path) for name, path in shipped_specs().items()}
     if json:
         print_json({"specs": [{"name": name, "summary": summary} for name, summary in found.items()]})
         return
@@ -48,8 +48,3 @@ def copy(
         raise UserError(f"there is no folder {target.parent}", code="no-folder")
     target.write_text(shipped[name].read_text())
     stdout.print(f"{target}: change it, then run: sslreg train {target}", highlight=False)
-
-
-def _summary(path: Path) -> str:
-    """The comment that a shipped spec begins with."""
-    return path.read_text().partition("\n")[0].removeprefix("# ")

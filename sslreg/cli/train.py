@@ -24,12 +24,19 @@ def train(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="The run's folder; default runs/NAME/TIMESTAMP.")
     ] = None,
+    locked: Annotated[
+        bool, typer.Option("--locked", help="Refuse versions other than those in the lock.json beside the spec.")
+    ] = False,
 ) -> None:
     """Train what a spec describes."""
     from sslreg.spec import load_spec
 
     loaded = load_spec(spec, overrides or ())
     print_diagnostics(loaded.warnings, stderr)
+    if locked:
+        from sslreg.training.provenance import require_lock
+
+        require_lock(loaded)
 
     from sslreg.training import train as run_training
 

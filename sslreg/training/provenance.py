@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import sslreg
+from sslreg.errors import Diagnostic, UserError
 from sslreg.spec import Spec
+from sslreg.spec.diff import ABSENT, differences
 
 
 def lock(spec: Spec, facts: dict[str, Any]) -> dict[str, Any]:
@@ -15,6 +19,40 @@ def lock(spec: Spec, facts: dict[str, Any]) -> dict[str, Any]:
 
     facts: what the run knew when it was assembled; with them its model is built again without its data.
     """
+    return _versions(spec) | {"facts": facts}
+
+
+def require_lock(spec: Spec) -> None:
+    """Compare what is installed with the ``lock.json`` beside a spec's file. UserError: it is missing or differs."""
+    path = Path(spec.file).with_name("lock.json")
+    try:
+        locked = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"there is no lock to hold {spec.file} to: {path}: {error}",
+            hint="train the spec.resolved.yaml in a run's folder, which has its lock.json beside it",
+            code="no-lock",
+        ) from error
+    del locked["facts"]
+    changes = list(differences(locked, _versions(spec)))
+    if changes:
+        raise UserError(
+            *(
+                Diagnostic(
+                    "lock-differs",
+                    f"{change.path}: the lock has {_said(change.before)}, installed is {_said(change.after)}",
+                    file=str(path),
+                )
+                for change in changes
+            )
+        )
+
+
+def _said(value: Any) -> str:
+    return "nothing" if value is ABSENT else json.dumps(value)
+
+
+def _versions(spec: Spec) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "torch": version("torch"),
@@ -27,5 +65,4 @@ def lock(spec: Spec, facts: dict[str, Any]) -> dict[str, Any]:
             }
             for component in spec.components()
         },
-        "facts": facts,
     }

@@ -1,0 +1,59 @@
+"""sslreg diff"""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from sslreg.cli.output import print_json, stdout
+
+
+def diff(
+    before: Annotated[str, typer.Argument(metavar="A", help="A spec, or the folder of a run.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="Another.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what differs between two specs or runs, as values; for two runs, versions too."""
+    from sslreg.spec.diff import ABSENT, differences
+
+    changes = list(differences(_content(before), _content(after)))
+    if json:
+        sides = ("before", "after")
+        print_json(
+            {
+                "differences": [
+                    {"path": change.path}
+                    | {side: getattr(change, side) for side in sides if getattr(change, side) is not ABSENT}
+                    for change in changes
+                ]
+            }
+        )
+        return
+    if not changes:
+        stdout.print("no difference")
+        return
+    table = Table("what", before, after)
+    for change in changes:
+        table.add_row(change.path, *("" if v is ABSENT else _text(v) for v in (change.before, change.after)))
+    stdout.print(table)
+
+
+def _content(name: str) -> dict[str, Any]:
+    """A spec's resolved content; a run's has what its lock says under ``lock``."""
+    from sslreg.spec import load_spec
+
+    if not Path(name).is_dir():
+        return load_spec(name).resolved()
+    from sslreg.training import load_run
+
+    run = load_run(name)
+    lock = json_module.loads(run.folder.lock.read_text())
+    return run.spec.resolved() | {"lock": {key: value for key, value in lock.items() if key != "facts"}}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json_module.dumps(value)
