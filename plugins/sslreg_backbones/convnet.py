@@ -19,7 +19,7 @@ class ConvNet(sslreg.Backbone):
 
     def __init__(
         self,
-        in_channels: Annotated[int, sslreg.FromRun("in_channels")],
+        in_channels: Annotated[int, sslreg.FromRun("in_channels")] = 3,
         width: PositiveInt = 32,
         depth: Annotated[int, Field(ge=1)] = 5,
     ) -> None:

@@ -25,12 +25,13 @@ class ImageFolder(sslreg.Dataset):
         their names; ``none`` reads no labels; ``auto`` does the former where every image lies in one of at least two
         such subfolders, the latter where not.
 
-    ValueError: there is no such folder, no image in it, or no subfolder to name the class of one.
+    ValueError: there is no such folder, it cannot be read or has no image, or an image lies in no subfolder that
+    would be its class.
     """
 
     def __init__(self, root: str, labels: Literal["auto", "folders", "none"] = "auto") -> None:
         self.root = Path(root).expanduser()
-        names = sorted(_images_in(_existing(self.root)))
+        names = _images_in(_existing(self.root))
         if not names:
             raise ValueError(
                 f"no image in {_said(self.root)} or its subfolders; files that count end in .jpg, .png, .tiff, .webp "
@@ -94,13 +95,16 @@ def _said(path: Path) -> str:
     return f"'{path}'" if path.is_absolute() else f"'{path}' (that is, {path.absolute()})"
 
 
-def _images_in(folder: Path) -> Iterator[str]:
-    """The images below a folder, as paths relative to it."""
-    for entry in _entries(folder, within=()):
-        yield os.path.relpath(entry, folder)
+def _images_in(folder: Path) -> list[str]:
+    """The images below a folder, as sorted paths relative to it."""
+    try:
+        return sorted(os.path.relpath(path, folder) for path in _walk(folder, within=()))
+    except OSError as error:
+        raise ValueError(f"cannot look into '{error.filename}': {error.strerror}") from error
 
 
-def _entries(folder: str | Path, within: tuple[tuple[int, int], ...]) -> Iterator[str]:
+def _walk(folder: str | Path, within: tuple[tuple[int, int], ...]) -> Iterator[str]:
+    """The images at any depth. within: which folders this one lies in, by device and inode."""
     status = os.stat(folder)
     identity = (status.st_dev, status.st_ino)
     if identity in within:  # a link back to a folder above would never end
@@ -110,6 +114,6 @@ def _entries(folder: str | Path, within: tuple[tuple[int, int], ...]) -> Iterato
             if entry.name.startswith("."):
                 continue
             if entry.is_dir():
-                yield from _entries(entry.path, (*within, identity))
+                yield from _walk(entry.path, (*within, identity))
             elif os.path.splitext(entry.name)[1].lower() in image_extensions():
                 yield entry.path
