@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 import sslreg
+from sslreg_augmentations import _instructions
 from sslreg_augmentations._arguments import around
 from sslreg_augmentations._color import blend, hue_shifted, luma, mean_per_image
+from sslreg_augmentations._photometric import Photometric, Program
 
 #: The changes, by the numbers that torchvision gives them.
 CHANGES = ("brightness", "contrast", "saturation", "hue")
 
+_CODES = {name: getattr(_instructions, name.upper()) for name in CHANGES}
 _NEUTRAL = {"brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "hue": 0.0}
 
 
-class ColorJitter(sslreg.Augmentation):
+class ColorJitter(Photometric):
     """Changes brightness, contrast, saturation and hue, in an order of its own for every sample.
 
     A factor's range is [1 - spread, 1 + spread], cut at zero, for one number, or the two bounds that are given. hue: a
@@ -50,7 +54,7 @@ class ColorJitter(sslreg.Augmentation):
         drawn = {name: keys.uniform(*self.ranges.get(name, (1.0, 1.0))) for name in CHANGES}
         return {"order": keys.permutation(len(CHANGES)), **{name: drawn[name] for name in self.ranges}}
 
-    def apply(self, images: Tensor, params: sslreg.Params) -> Tensor:
+    def change(self, images: Tensor, params: sslreg.Params) -> Tensor:
         images = images.clone()
         for turn in range(len(CHANGES)):
             for name in self.ranges:
@@ -58,6 +62,11 @@ class ColorJitter(sslreg.Augmentation):
                 if len(rows):
                     images[rows] = changed(name, images[rows], params[name][rows, None, None, None])
         return images
+
+    def instructions(self, params: sslreg.Params, count: int) -> Program:
+        codes = torch.tensor([_CODES[name] if name in self.ranges else _instructions.NOTHING for name in CHANGES])
+        factors = torch.stack([params.get(name, torch.zeros(count)) for name in CHANGES], dim=1)
+        return codes[params["order"]], factors.gather(1, params["order"])
 
 
 def changed(name: str, images: Tensor, factor: Tensor) -> Tensor:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 
 import sslreg
 from sslreg_augmentations._arguments import interval
 from sslreg_augmentations._gaussian import smoothed
+from sslreg_augmentations._instructions import BLUR
+from sslreg_augmentations._photometric import REACH, Photometric, Program
 
 
-class GaussianBlur(sslreg.Augmentation):
+class GaussianBlur(Photometric):
     """Blurs with a Gaussian of random deviation, in pixels.
 
     sigma: the range that the deviation is drawn from uniformly, or the deviation. The kernel reaches ceil(3 · sigma)
@@ -28,6 +31,9 @@ class GaussianBlur(sslreg.Augmentation):
     def draw(self, keys: sslreg.Keys, shapes: Tensor) -> sslreg.Params:
         return {"sigma": keys.uniform(*self.sigma)}
 
-    def apply(self, images: Tensor, params: sslreg.Params) -> Tensor:
+    def change(self, images: Tensor, params: sslreg.Params) -> Tensor:
         sigma = params["sigma"][:, None].expand(-1, 2)
-        return smoothed(images, sigma, (3.0 * sigma).ceil(), math.ceil(3.0 * self.sigma[1]))
+        return smoothed(images, sigma, (REACH * sigma).ceil(), math.ceil(REACH * self.sigma[1]))
+
+    def instructions(self, params: sslreg.Params, count: int) -> Program:
+        return torch.full((count, 1), BLUR), params["sigma"][:, None]

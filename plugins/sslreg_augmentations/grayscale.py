@@ -8,9 +8,11 @@ from torch import Tensor
 
 import sslreg
 from sslreg_augmentations._color import luma
+from sslreg_augmentations._instructions import GRAY
+from sslreg_augmentations._photometric import Photometric, Program, constant
 
 
-class Grayscale(sslreg.Augmentation):
+class Grayscale(Photometric):
     """Replaces red, green and blue by their luma (ITU-R 601-2), in three channels; gray images stay as they are."""
 
     def draw(self, keys: sslreg.Keys, shapes: Tensor) -> sslreg.Params:
@@ -18,8 +20,11 @@ class Grayscale(sslreg.Augmentation):
             raise ValueError(f"luma is defined for RGB, and there are images of {max(strange)} channels")
         return {}
 
-    def apply(self, images: Tensor, params: sslreg.Params) -> Tensor:
+    def change(self, images: Tensor, params: sslreg.Params) -> Tensor:
         return images if images.shape[1] == 1 else luma(images).repeat(1, 3, 1, 1)
+
+    def instructions(self, params: sslreg.Params, count: int) -> Program:
+        return constant(GRAY, 0.0, count)
 
     def for_embedding(self) -> Sequence[sslreg.Augmentation]:
         return [self]

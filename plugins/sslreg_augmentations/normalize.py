@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 import sslreg
+from sslreg_augmentations._instructions import NORMALIZE
+from sslreg_augmentations._photometric import Photometric, Program, constant
 
 #: Mean and standard deviation of the channels of well-known data sets, on the scale of [0, 1].
 STATISTICS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
@@ -20,12 +22,14 @@ STATISTICS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 }
 
 
-class Normalize(sslreg.Augmentation):
+class Normalize(Photometric):
     """Subtracts the mean of each channel and divides by its standard deviation. It does not clamp.
 
     Give either stats, the name of known statistics (half is mean and deviation 0.5, for any number of channels),
     or mean and std, one number for each channel or one for all.
     """
+
+    last = True
 
     def __init__(
         self,
@@ -53,9 +57,15 @@ class Normalize(sslreg.Augmentation):
             )
         return {}
 
-    def apply(self, images: Tensor, params: sslreg.Params) -> Tensor:
+    def change(self, images: Tensor, params: sslreg.Params) -> Tensor:
         mean, std = (torch.tensor(values, device=images.device)[:, None, None] for values in (self.mean, self.std))
         return (images - mean) / std
+
+    def instructions(self, params: sslreg.Params, count: int) -> Program:
+        return constant(NORMALIZE, 0.0, count)
+
+    def statistics(self) -> tuple[Sequence[float], Sequence[float]]:
+        return self.mean, self.std
 
     def for_embedding(self) -> Sequence[sslreg.Augmentation]:
         return [self]

@@ -10,7 +10,8 @@ from torch import Tensor
 
 import sslreg
 from sslreg_augmentations._arguments import height_and_width, interval
-from sslreg_augmentations._resampling import Interpolation, resized
+from sslreg_augmentations._cropping import CropPass
+from sslreg_augmentations._resampling import Interpolation
 from sslreg_augmentations.center_crop import CenterCrop
 from sslreg_augmentations.resize import Resize
 
@@ -31,6 +32,7 @@ class RandomResizedCrop(sslreg.Augmentation):
 
     ragged = True
     geometry = True
+    eight_bits = True
 
     def __init__(
         self,
@@ -71,11 +73,10 @@ class RandomResizedCrop(sslreg.Augmentation):
         return torch.stack((height, width), dim=1)
 
     def apply(self, images: sslreg.Images, params: sslreg.Params) -> sslreg.Images:
-        parts = zip(*(params[name].tolist() for name in ("top", "left", "height", "width")), strict=True)
-        return [
-            resized(image[:, top : top + height, left : left + width], self.size, self.interpolation)
-            for image, (top, left, height, width) in zip(images, parts, strict=True)
-        ]
+        return CropPass(self).apply(images, {f"0.{name}": values for name, values in params.items()})
+
+    def absorb(self, following: sslreg.Augmentation) -> sslreg.Augmentation | None:
+        return CropPass(self).absorb(following)
 
     def output_shapes(self, shapes: Tensor, params: sslreg.Params) -> Tensor:
         return torch.cat((shapes[:, :1], torch.tensor([self.size]).expand(len(shapes), 2)), dim=1)

@@ -10,16 +10,21 @@ from pydantic import Field
 from torch import Tensor
 
 import sslreg
+from sslreg_augmentations._instructions import SOLARIZE
+from sslreg_augmentations._photometric import Photometric, Program, constant
 
 
-class Solarize(sslreg.Augmentation):
+class Solarize(Photometric):
     """Inverts the levels that are at or above a threshold in [0, 1]."""
 
     def __init__(self, threshold: Annotated[float, Field(ge=0, le=1)] = 0.5) -> None:
         self.threshold = threshold
 
-    def apply(self, images: Tensor, params: sslreg.Params) -> Tensor:
+    def change(self, images: Tensor, params: sslreg.Params) -> Tensor:
         return torch.where(images >= self.threshold, 1.0 - images, images)
+
+    def instructions(self, params: sslreg.Params, count: int) -> Program:
+        return constant(SOLARIZE, self.threshold, count)
 
     def for_embedding(self) -> Sequence[sslreg.Augmentation]:
         return [self]

@@ -72,6 +72,8 @@ class Augmentation:
     geometry: bool = False
     #: Cannot run on an accelerator.
     host_only: bool = False
+    #: Takes uint8 levels as they are, which spares their conversion: geometry then returns uint8, rounded once.
+    eight_bits: bool = False
 
     def draw(self, keys: Keys, shapes: Tensor) -> Params:
         """Draw what `apply` needs. shapes: int64 (N, 3), each image's C, H, W before this operation."""
@@ -93,3 +95,12 @@ class Augmentation:
         crop returns the resize and center crop that show the same amount of image.
         """
         return ()
+
+    def absorb(self, following: Augmentation) -> Augmentation | None:
+        """One augmentation that does the work of this one and then of `following`, in less time; None if there is none.
+
+        A plan asks an operation for its successor, and the result for the one after that. The result is only asked to
+        `apply`: its params hold what the k-th of those that it stands for drew as ``k.name``, and ``k.applied``, bool
+        (N,), where that one acts on some of the samples alone.
+        """
+        return None

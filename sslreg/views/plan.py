@@ -15,6 +15,7 @@ from sslreg.contracts.augmentation import Augmentation, Images, Params
 from sslreg.errors import UserError
 from sslreg.views.keys import SampleKeys
 from sslreg.views.rows import apply, as_float, gathered, shapes_of
+from sslreg.views.stages import Stage, fused
 
 Place = Literal["auto", "host", "device"]
 
@@ -110,8 +111,8 @@ class ViewPlan:
             return len(self.steps)
         flags = [step.augmentation for step in self.steps]
         if self.place == "device":
-            sized = [n + 1 for n, step in enumerate(flags[: self.leading]) if step.ragged]
-            first = max(sized, default=0)
+            stages = self.stages(range(self.leading))
+            first = max((stage.steps.stop for stage in stages if stage.augmentation.ragged), default=0)
         else:
             first = self.leading + 1 if self.leading else 0
         return max([first, *(n + 1 for n, step in enumerate(flags) if step.host_only)])
@@ -139,18 +140,32 @@ class ViewPlan:
             drawn.append(Drawn(params, shapes))
         return drawn
 
+    def stages(self, steps: range) -> list[Stage]:
+        """Some of the steps as they run: those that fuse in one stage."""
+        return fused([step.augmentation for step in self.steps], steps)
+
     def run(self, images: Images, drawn: Sequence[Drawn], steps: range) -> Images:
         """Apply some of the steps to images that have gone through those before.
 
         UserError: an operation's result is not of the type or the sizes that it announced.
         """
         images = gathered(images)
-        for number in steps:
-            step = self.steps[number]
-            images = apply(step.augmentation, as_float(images), drawn[number].params)
-            if not isinstance(step.augmentation, ToLevels):
-                _check(step, images, drawn[number].shapes)
+        for stage in self.stages(steps):
+            augmentation, last = stage.augmentation, stage.steps[-1]
+            if isinstance(augmentation, ToLevels) and _dtypes(images) == {torch.uint8}:
+                continue
+            if not (augmentation.eight_bits and self._is_whole_geometry(stage)):
+                images = as_float(images)
+            images = apply(augmentation, images, stage.params([drawn[step].params for step in stage.steps]))
+            if not isinstance(augmentation, ToLevels):
+                _check(
+                    " + ".join(self.steps[step].name for step in stage.steps), augmentation, images, drawn[last].shapes
+                )
         return images
+
+    def _is_whole_geometry(self, stage: Stage) -> bool:
+        """Whether its result is the one to round. Photometric stages round nothing, and may take levels anywhere."""
+        return not stage.augmentation.geometry or stage.steps == range(self.leading)
 
     def finished(self, images: Images) -> Tensor:
         """The view, float32 (N, C, H, W). UserError: the images differ in size."""
@@ -165,15 +180,19 @@ class ViewPlan:
         )
 
 
-def _check(step: Operation, images: Images, announced: Tensor) -> None:
-    dtypes = {images.dtype} if isinstance(images, Tensor) else {image.dtype for image in images}
-    if dtypes != {torch.float32}:
-        raise UserError(f"{step.name} returned {', '.join(map(str, dtypes))}, not torch.float32", code="augmentation")
+def _dtypes(images: Images) -> set[torch.dtype]:
+    return {images.dtype} if isinstance(images, Tensor) else {image.dtype for image in images}
+
+
+def _check(name: str, augmentation: Augmentation, images: Images, announced: Tensor) -> None:
+    allowed = {torch.float32, torch.uint8} if augmentation.eight_bits and augmentation.geometry else {torch.float32}
+    if strange := _dtypes(images) - allowed:
+        raise UserError(f"{name} returned {', '.join(map(str, strange))}, not torch.float32", code="augmentation")
     found = shapes_of(images)
     if not torch.equal(found, announced):
         row = int((found != announced).any(dim=1).nonzero()[0])
         raise UserError(
-            f"{step.name} returned an image (C, H, W) of {found[row].tolist()}, and its output_shapes said "
+            f"{name} returned an image (C, H, W) of {found[row].tolist()}, and its output_shapes said "
             f"{announced[row].tolist()}",
             hint="an augmentation that changes shapes says so in output_shapes",
             code="augmentation",

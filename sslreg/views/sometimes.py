@@ -25,6 +25,8 @@ class Sometimes(Augmentation):
         self.augmentation, self.p = augmentation, p
         self.ragged, self.geometry = augmentation.ragged, augmentation.geometry
         self.host_only = augmentation.host_only
+        # Photometry would return float32 for some of the samples, and leave the levels of the others.
+        self.eight_bits = augmentation.eight_bits and augmentation.geometry
 
     def draw(self, keys: Keys, shapes: Tensor) -> Params:
         return {MASK: keys.child(MASK).bernoulli(self.p), **self.augmentation.draw(keys, shapes)}

@@ -8,6 +8,16 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from sslreg.views import SampleKeys
+from sslreg_augmentations import _kernels
+
+
+@pytest.fixture(autouse=True, params=["compiled", "torch"])
+def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every test runs with the compiled kernels, and as if numba were not installed."""
+    name: str = request.param
+    if name == "torch":
+        monkeypatch.setattr(_kernels, "installed", lambda: False)
+    return name
 
 
 @pytest.fixture

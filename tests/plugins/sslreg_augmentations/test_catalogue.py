@@ -141,5 +141,10 @@ def test_it_can_act_sometimes(augmentation: sslreg.Augmentation) -> None:
     sometimes = run(Sometimes(augmentation, 0.5), SQUARES)
     always, never = run(augmentation, SQUARES), [load_image(image) for image in SQUARES]
     for result, acted, left in zip(sometimes, always, never, strict=True):
-        scaled = left if result.dtype == torch.uint8 else left / 255
-        assert torch.equal(result, acted) or torch.equal(result, scaled)
+        assert alike(result, acted) or alike(result, left if result.dtype == torch.uint8 else left / 255)
+
+
+def alike(one: Tensor, other: Tensor) -> bool:
+    """Whether two images are equal, but for the rounding of one way to compute them or another."""
+    tolerance = 1.0 if one.dtype == torch.uint8 else 1e-4
+    return one.shape == other.shape and float((one.float() - other.float()).abs().max()) <= tolerance
