@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch import nn
 
 from sslreg_backbones.convnet import ConvNet
 
@@ -7,13 +8,16 @@ from sslreg_backbones.convnet import ConvNet
 @pytest.mark.parametrize("size", [8, 16, 28])
 def test_features_are_as_wide_as_promised(size: int) -> None:
     backbone = ConvNet(in_channels=1)
-    assert backbone(torch.rand(2, 1, size, size)).shape == (2, backbone.num_features)
+    assert backbone(torch.rand(2, 1, size, size)).shape == (2, backbone.num_features) == (2, 256)
 
 
-@pytest.mark.parametrize(("width", "depth"), [(8, 1), (8, 2), (16, 4)])
-def test_width_and_depth_are_free(width: int, depth: int) -> None:
+def test_images_of_sixteen_pixels_end_as_two_by_two() -> None:
+    assert ConvNet(in_channels=1).body(torch.rand(1, 1, 16, 16)).shape == (1, 256, 2, 2)
+
+
+@pytest.mark.parametrize(("width", "depth", "features"), [(8, 1, 8), (8, 2, 16), (4, 6, 128)])
+def test_every_layer_doubles_the_channels(width: int, depth: int, features: int) -> None:
     backbone = ConvNet(in_channels=3, width=width, depth=depth)
-    convolutions = [module for module in backbone.modules() if isinstance(module, torch.nn.Conv2d)]
-    assert len(convolutions) == depth
-    assert convolutions[0].out_channels == width
-    assert backbone(torch.rand(2, 3, 16, 16)).shape == (2, backbone.num_features)
+    channels = [module.out_channels for module in backbone.modules() if isinstance(module, nn.Conv2d)]
+    assert channels == [width * 2**layer for layer in range(depth)]
+    assert backbone(torch.rand(2, 3, 16, 16)).shape == (2, features)
