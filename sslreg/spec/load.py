@@ -37,4 +37,4 @@ def parse_spec(
 
 def _read(text: str, file: str, overrides: Sequence[str], catalogue: Catalogue | None, findings: Findings) -> Spec:
     tree = compose(text, file, overrides, findings)
-    return validate(tree, installed() if catalogue is None else catalogue, findings, source=text, file=file)
+    return validate(tree, installed() if catalogue is None else catalogue, findings, file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal
 
@@ -162,13 +163,19 @@ class Sections:
 class Spec(Sections):
     """A spec that has been read and found right.
 
-    warnings: what is doubtful about it; source: the text as written; file: where it is from.
+    warnings: what is doubtful about it; file: where it is from; sources: the text of that file and of all else that it
+    was put together from; tree: all values after composition, with their places.
     """
 
     warnings: tuple[Diagnostic, ...]
-    source: str = field(repr=False)
     file: str
+    sources: Mapping[str, str] = field(repr=False)
     tree: Entries = field(repr=False)
+
+    @property
+    def source(self) -> str:
+        """The text as written."""
+        return self.sources[self.file]
 
     def components(self) -> list[ComponentSpec]:
         """All components, nested ones too, in the order of the sections."""

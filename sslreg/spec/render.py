@@ -34,7 +34,8 @@ def _finding(found: Diagnostic, sources: Mapping[str, str]) -> Text:
     margin = len(str(found.line or ""))
     if place:
         text.append(f"\n{' ' * margin}--> ", "blue").append(place)
-    lines = lines_of(sources.get(found.file or "", ""))
+    source = sources.get(found.file or "")
+    lines = lines_of(source) if source else []
     if found.line is not None and found.line <= len(lines):
         line, column = _window(lines[found.line - 1], found.column or 1)
         word = _WORD.match(line, column - 1)

@@ -86,28 +86,30 @@ class _Composer:
 
     def document(self) -> Node | None:
         try:
-            stream: Iterator[Any] = yaml.parse(self._yaml, Loader=yaml.SafeLoader)
-            parsed = [event for event in stream if not isinstance(event, events.StreamStartEvent)]
+            return self._first_document()
         except yaml.reader.ReaderError as error:
             origin = self._shift(_origin_at(self._start.file, self._yaml, error.position))
             self._character(origin, int(error.character))
-            raise self._findings.stop() from None
         except yaml.MarkedYAMLError as error:
             self._syntax_error(error)
-            raise self._findings.stop() from None
-        starts = [event for event in parsed if isinstance(event, events.DocumentStartEvent)]
-        if not starts:
+        raise self._findings.stop()
+
+    def _first_document(self) -> Node | None:
+        self._events: Iterator[Any] = iter(yaml.parse(self._yaml, Loader=yaml.SafeLoader))
+        next(self._events)  # the stream starts
+        if isinstance(next(self._events), events.StreamEndEvent):
             return None
-        if len(starts) > 1:
+        node = self._compose(next(self._events), 0)
+        next(self._events)  # the document ends
+        following = next(self._events)
+        if isinstance(following, events.DocumentStartEvent):
             self._findings.report(
-                self._at(starts[1].start_mark),
+                self._at(following.start_mark),
                 "several-documents",
                 "a second document starts here",
                 "one file is one spec",
             )
-        self._events = iter(parsed)
-        next(self._events)
-        return self._compose(next(self._events), 0)
+        return node
 
     def _character(self, origin: Origin, code: int) -> None:
         self._findings.report(origin, "character", f"the character U+{code:04X} has no place in a spec")

@@ -20,7 +20,7 @@ from sslreg.spec.trainer_keys import OWNED
 from sslreg.spec.values import BAD, read_value
 
 
-def validate(tree: Entries, catalogue: Catalogue, findings: Findings, source: str, file: str) -> Spec:
+def validate(tree: Entries, catalogue: Catalogue, findings: Findings, file: str) -> Spec:
     """Read a composed tree. SpecError: with all that is wrong, what was in the findings before included."""
     _check_version(tree, findings)
     reader = _Reader(catalogue, findings)
@@ -29,7 +29,7 @@ def validate(tree: Entries, catalogue: Catalogue, findings: Findings, source: st
     check_fit(values, tree, findings)
     findings.check()
     values.setdefault("name", re.sub(r"\W+", "-", PurePath(file).stem).strip("-") or "run")
-    return Spec(**values, warnings=findings.of("warning"), source=source, file=file, tree=tree)
+    return Spec(**values, warnings=findings.of("warning"), file=file, sources=findings.sources, tree=tree)
 
 
 def _check_version(tree: Entries, findings: Findings) -> None:

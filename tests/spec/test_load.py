@@ -118,6 +118,16 @@ def test_a_spec_keeps_its_text_and_its_file(spec, valid):
     assert (spec.source, spec.file) == (valid, "valid.yaml")
 
 
+def test_a_spec_keeps_all_that_it_was_put_together_from(valid, acme, tmp_path):
+    (tmp_path / "base.yaml").write_text(valid)
+    (tmp_path / "spec.yaml").write_text("extends: base.yaml\n")
+
+    spec = load_spec(tmp_path / "spec.yaml", ["seed=1", "name=b"], acme)
+
+    assert [Path(file).name for file in spec.sources] == ["spec.yaml", "base.yaml", "--set"]
+    assert spec.sources["--set"] == "seed=1\nname=b\n"
+
+
 def test_a_spec_crosses_process_boundaries(spec):
     assert pickle.loads(pickle.dumps(spec)).resolved() == spec.resolved()
 

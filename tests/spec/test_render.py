@@ -37,7 +37,7 @@ def test_a_long_line_is_shown_around_the_place():
 
 def test_a_finding_without_a_source_or_a_place_is_still_said():
     assert text(Diagnostic("x", "y")) == "error[x]: y"
-    assert render([FOUND], {}).plain.splitlines()[1] == " --> a.yaml:2:7"
+    assert render([FOUND], {}).plain.splitlines()[1:] == [" --> a.yaml:2:7", "  = hint: did you mean 'temperature'?"]
 
 
 def test_findings_are_apart_and_warnings_differ():
