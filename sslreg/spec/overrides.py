@@ -7,7 +7,7 @@ from dataclasses import replace
 from sslreg.spec.bases import inherited
 from sslreg.spec.findings import Findings
 from sslreg.spec.node import MAX_DEPTH, At, Entries, Items, Node, Origin, Scalar, dotted, item, shown
-from sslreg.spec.source import parse
+from sslreg.spec.source import lines_of, parse
 
 #: The file that diagnostics about the arguments name. Its lines are the arguments.
 ARGUMENTS = "--set"
@@ -17,7 +17,7 @@ def overridden(root: Entries, argument: str, findings: Findings) -> Entries:
     """The tree with one ``a.b.0.c=VALUE`` applied."""
     before = findings.sources.get(ARGUMENTS, "")
     findings.sources[ARGUMENTS] = f"{before}{argument}\n"
-    start = Origin(ARGUMENTS, before.count("\n") + 1, 1)
+    start = Origin(ARGUMENTS, len(lines_of(before)), 1)
     path, equals, text = argument.partition("=")
     steps, column = [], 1
     for step in path.split("."):

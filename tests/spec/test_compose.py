@@ -137,6 +137,12 @@ class TestOverrides:
         assert nearest(tree, ("c", "d")).origin == Origin("--set", 2, 5)
         assert tree.keys["c"] == Origin("--set", 2, 1)
 
+    def test_an_argument_of_several_lines_takes_as_many(self):
+        tree = composed("a: 1\n", ["b=[1,\r\n 2,\r 3]", "c=2"])
+
+        assert nearest(tree, ("b", 2)).origin == Origin("--set", 3, 2)
+        assert nearest(tree, ("c",)).origin == Origin("--set", 4, 3)
+
 
 class TestReferences:
     def test_a_reference_is_what_it_names(self):
