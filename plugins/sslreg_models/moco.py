@@ -22,7 +22,8 @@ class MoCo(sslreg.Model):
     The queue of past keys is the loss's memory bank. Where batch statistics could tell which key belongs to a query,
     the keys' batch is shuffled, over all processes (section 3.3, shuffling BN).
 
-    projection: the widths of the head's layers: one is the linear head of v1, two are the perceptron of v2.
+    projection: the widths of the head's layers: one is the linear head of v1, two are the perceptron of v2, and an
+        empty list lets the loss compare the backbone's own features.
     momentum: how much of the key encoder stays at each step.
     symmetric: let each view be query and key in turn, and average the two losses.
     bn_splits: in how many parts the backbone's batch normalization splits a batch, as so many devices would.
@@ -33,7 +34,7 @@ class MoCo(sslreg.Model):
     def __init__(
         self,
         backbone: sslreg.Backbone,
-        projection: Annotated[Sequence[PositiveInt], Field(min_length=1)] = (2048, 128),
+        projection: Sequence[PositiveInt] = (2048, 128),
         momentum: Annotated[float, Field(ge=0, lt=1)] = 0.999,
         symmetric: bool = False,
         bn_splits: PositiveInt = 1,
@@ -43,7 +44,7 @@ class MoCo(sslreg.Model):
         self.projection = projection_head(backbone.num_features, projection, batch_norm=False)
         self.key_backbone = copy.deepcopy(self.backbone).requires_grad_(False)
         self.key_projection = copy.deepcopy(self.projection).requires_grad_(False)
-        self.embedding_dim = projection[-1]
+        self.embedding_dim = [backbone.num_features, *projection][-1]
         self.momentum = momentum
         self.symmetric = symmetric
         self.bn_splits = bn_splits

@@ -11,8 +11,8 @@ from torch import nn
 def projection_head(in_features: int, widths: Sequence[int], *, batch_norm: bool) -> nn.Sequential:
     """A perceptron from features (N, in_features) to (N, widths[-1]), with a ReLU between its linear layers.
 
-    widths: the width of each linear layer's output; one width makes a linear head. batch_norm: normalize after every
-    linear layer, the last one included; such a layer has no bias.
+    widths: the width of each linear layer's output; one width makes a linear head, none the identity.
+    batch_norm: normalize after every linear layer, the last one included; such a layer has no bias.
     """
     head = nn.Sequential()
     for before, after in pairwise([in_features, *widths]):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import Annotated
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 
 import sslreg
 from sslreg_models.projection import projection_head
@@ -19,7 +18,8 @@ class SimCLR(sslreg.Model):
     With more than two views, a loss that takes a pair is averaged over their pairs.
 
     projection: the widths of the layers of the head g, a perceptron with batch normalization; the last one is what
-        the loss compares. The default is the paper's for ResNet-50.
+        the loss compares. The default is the paper's for ResNet-50; an empty list lets the loss compare the
+        backbone's own features (section 4.2).
     """
 
     gives = ("pair", "views", "labelled views")
@@ -28,12 +28,12 @@ class SimCLR(sslreg.Model):
     def __init__(
         self,
         backbone: sslreg.Backbone,
-        projection: Annotated[Sequence[PositiveInt], Field(min_length=1)] = (2048, 128),
+        projection: Sequence[PositiveInt] = (2048, 128),
     ) -> None:
         super().__init__()
         self.backbone = backbone
         self.projection = projection_head(backbone.num_features, projection, batch_norm=True)
-        self.embedding_dim = projection[-1]
+        self.embedding_dim = [backbone.num_features, *projection][-1]
 
     def training_step(self, batch: sslreg.Batch, loss: sslreg.Loss) -> sslreg.StepOutput:
         z = [self.projection(self.backbone(view)) for view in batch.views]

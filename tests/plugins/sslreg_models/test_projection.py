@@ -23,6 +23,11 @@ def test_one_width_is_a_linear_head() -> None:
     assert layer.bias is not None
 
 
+def test_without_widths_it_is_the_identity() -> None:
+    features = torch.randn(3, 12)
+    assert torch.equal(projection_head(12, [], batch_norm=True)(features), features)
+
+
 def assert_same(ours: nn.Module, theirs: nn.Module) -> None:
     ours.load_state_dict({name.removeprefix("layers."): value for name, value in theirs.state_dict().items()})
     features = torch.randn(9, 12)

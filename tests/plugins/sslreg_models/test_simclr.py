@@ -61,6 +61,13 @@ def test_a_loss_of_views_gets_them_together_with_the_labels(model: SimCLR, takes
     assert given is targets
 
 
+def test_without_a_projection_the_features_are_compared() -> None:
+    model = SimCLR(ConvNet(in_channels=1, width=4), projection=[])
+    step = model.training_step(batch(2), NTXentLoss())
+    assert step.embeddings is not None
+    assert step.embeddings.shape == (8, model.embedding_dim) == (8, model.backbone.num_features)
+
+
 def test_views_may_differ_in_size(model: SimCLR) -> None:
     views = sslreg.Batch([torch.rand(4, 1, 16, 16), torch.rand(4, 1, 8, 8)], None, torch.arange(4))
     assert torch.isfinite(model.training_step(views, NTXentLoss()).loss)
