@@ -10,12 +10,14 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import get_worker_info
 
 from sslreg.contracts.augmentation import Images
 from sslreg.contracts.batch import Batch, ImageLike, Sample
 from sslreg.errors import UserError
 from sslreg.views.decode import load_image
 from sslreg.views.keys import SampleKeys
+from sslreg.views.memory import keep_freed_memory
 from sslreg.views.pending import PendingBatch, PendingView
 from sslreg.views.plan import ViewPlan
 
@@ -70,6 +72,8 @@ class Collate:
 
     def __call__(self, samples: Sequence[Any]) -> Batch | PendingBatch:
         """UserError: an image cannot be read or is too small, or the samples cannot be meant."""
+        if get_worker_info() is not None:
+            keep_freed_memory()
         asked = [as_sample(item) for item in samples]
         keys = self._keys(asked)
         images, used, skipped = self._load_all(asked)

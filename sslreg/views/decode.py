@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 
 from sslreg.contracts.batch import ImageLike
 from sslreg.errors import UserError
+from sslreg.views.jpeg import decode_plain_jpeg
 
 #: ITU-R 601-2 luma, the weights that torchvision and Pillow use.
 LUMA = (0.2989, 0.587, 0.114)
@@ -70,12 +71,16 @@ def _name(image: ImageLike) -> str:
 def _decode(data: bytes, channels: int | None) -> Tensor:
     if not data:
         raise UserError("the file is empty")
+    pixels = decode_plain_jpeg(data)
+    if pixels is not None:
+        return pixels
     with Image.open(io.BytesIO(data)) as image:
         return _from_pil(image, channels)
 
 
 def _from_pil(image: Image.Image, channels: int | None) -> Tensor:
-    image = ImageOps.exif_transpose(image)
+    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        image = ImageOps.exif_transpose(image)
     if image.mode == "P" or "transparency" in image.info:
         image = image.convert("RGBA" if "transparency" in image.info else "RGB")
     elif image.mode == "1":
@@ -89,7 +94,7 @@ def _from_pil(image: Image.Image, channels: int | None) -> Tensor:
             raise UserError("its levels are 32-bit integers beyond 16 bits", hint="scale it to 16 bits")
         array = array.astype(np.uint16)
     pixels = _as_levels(torch.from_numpy(array))
-    pixels = pixels.unsqueeze(0) if pixels.ndim == 2 else pixels.permute(2, 0, 1).contiguous()
+    pixels = pixels.unsqueeze(0) if pixels.ndim == 2 else pixels.permute(2, 0, 1)
     return _over_white(pixels, channels) if image.mode in ("LA", "RGBA", "La", "RGBa") else pixels
 
 

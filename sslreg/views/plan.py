@@ -149,7 +149,6 @@ class ViewPlan:
 
         UserError: an operation's result is not of the type or the sizes that it announced.
         """
-        images = gathered(images)
         for stage in self.stages(steps):
             augmentation, last = stage.augmentation, stage.steps[-1]
             if isinstance(augmentation, ToLevels) and _dtypes(images) == {torch.uint8}:

@@ -40,6 +40,8 @@ def shapes_of(images: Images) -> Tensor:
 
 def apply(augmentation: Augmentation, images: Images, params: Params) -> Images:
     """What the augmentation makes of N images, whose sizes may differ even where it takes none that do."""
+    if not augmentation.ragged:
+        images = gathered(images)
     if isinstance(images, Tensor) or augmentation.ragged:
         return gathered(augmentation.apply(images, params))
     results: list[Tensor] = list(images)
