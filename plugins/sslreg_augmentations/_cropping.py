@@ -18,6 +18,9 @@ from sslreg_augmentations.vertical_flip import VerticalFlip
 if TYPE_CHECKING:
     from sslreg_augmentations.random_resized_crop import RandomResizedCrop
 
+#: Up to this many numbers, images are copied into a batch if they can be: a call for each would take longer.
+_SMALL = 3 * 64 * 64
+
 
 class CropPass(sslreg.Augmentation):
     """A random resized crop and the flips that follow it. Levels of 8 bits are rounded once."""
@@ -52,6 +55,8 @@ def crop_and_flip(images: sslreg.Images, boxes: Tensor, flips: Tensor, crop: Ran
     if kernels is None:
         rows = zip(images, boxes.tolist(), flips.tolist(), strict=True)
         return [_in_torch(image, box, flip, crop) for image, box, flip in rows]
+    if isinstance(images, list) and images[0].numel() <= _SMALL:
+        images = _together(images)
     height, width = crop.size
     edges, turns = boxes.double().numpy(), flips.numpy()
     if isinstance(images, Tensor):
@@ -65,6 +70,11 @@ def crop_and_flip(images: sslreg.Images, boxes: Tensor, flips: Tensor, crop: Ran
     results = [torch.empty(image.shape[0], height, width, dtype=image.dtype) for image in images]
     _each_of(kernels, images, edges, turns, results)
     return results
+
+
+def _together(images: list[Tensor]) -> sslreg.Images:
+    """The images in one batch, where they are of one size and type."""
+    return torch.stack(images) if len({(image.shape, image.dtype) for image in images}) == 1 else images
 
 
 def _each_of(kernels: ModuleType, images: Sequence[Tensor], edges: Any, turns: Any, results: Sequence[Tensor]) -> None:

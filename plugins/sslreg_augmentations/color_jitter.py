@@ -44,7 +44,7 @@ class ColorJitter(Photometric):
         self.ranges = {name: bounds for name, bounds in ranges.items() if bounds != (_NEUTRAL[name],) * 2}
 
     def draw(self, keys: sslreg.Keys, shapes: Tensor) -> sslreg.Params:
-        strange = {int(count) for count in shapes[:, 0]} - {1, 3}
+        strange = set(shapes[:, 0].tolist()) - {1, 3}
         if strange and (of_color := self.ranges.keys() & {"saturation", "hue"}):
             raise ValueError(
                 f"{' and '.join(sorted(of_color))} are of RGB, and there are images of {max(strange)} channels; "

@@ -49,7 +49,7 @@ class Normalize(Photometric):
             raise ValueError(f"std {self.std} has to be above zero")
 
     def draw(self, keys: sslreg.Keys, shapes: Tensor) -> sslreg.Params:
-        strange = {int(count) for count in shapes[:, 0]} - {len(self.mean)}
+        strange = set(shapes[:, 0].tolist()) - {len(self.mean)}
         if len(self.mean) > 1 and strange:
             raise ValueError(
                 f"the statistics are of {len(self.mean)} channels, and there are images of {max(strange)}; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -118,29 +119,26 @@ class Collate:
 
     def _load_all(self, samples: list[Sample]) -> tuple[list[Tensor], list[Sample], list[Skipped]]:
         """The images, the samples that they are of, and those that had to be replaced."""
-        loaded: list[Tensor | None] = []
+        loaded: dict[int, Tensor] = {}
         skipped: list[Skipped] = []
-        for sample in samples:
+        for number, sample in enumerate(samples):
             try:
-                loaded.append(self.load(sample))
+                loaded[number] = self.load(sample)
             except UserError as error:
                 if self.on_error == "raise":
                     raise
-                loaded.append(None)
                 skipped.append(Skipped(-1 if sample.index is None else sample.index, str(error)))
-        readable = [n for n, image in enumerate(loaded) if image is not None]
-        if not readable:
+                log.warning("skipped sample %s: %s", skipped[-1].index, error)
+        if not loaded:
             raise UserError(
                 f"no image of a batch of {len(samples)} can be read; the first: "
                 f"{skipped[0].reason if skipped else 'there is none'}",
                 code="image",
             )
-        for one in skipped:
-            log.warning("skipped sample %s: %s", one.index, one.reason)
-        # A broken sample gives way to the next readable one, and its views keep their own draws.
-        sources = [next((m for m in readable if m >= n), readable[0]) for n in range(len(samples))]
-        images = [image for source in sources if (image := loaded[source]) is not None]
-        return images, [samples[source] for source in sources], skipped
+        # A broken sample gives way to the next readable one, cyclically, and its views keep their own draws.
+        readable = list(loaded)
+        sources = [readable[bisect_left(readable, number) % len(readable)] for number in range(len(samples))]
+        return [loaded[source] for source in sources], [samples[source] for source in sources], skipped
 
 
 def as_sample(item: Sample | Sequence[Any] | ImageLike) -> Sample:

@@ -32,7 +32,6 @@ def load_image(image: ImageLike, channels: int | None = None) -> Tensor:
 
     UserError: the image cannot be read, or cannot be meant; the message names the file.
     """
-    name = _name(image)
     try:
         if isinstance(image, bytes | str | Path):
             pixels = _decode(image if isinstance(image, bytes) else Path(image).read_bytes(), channels)
@@ -48,13 +47,13 @@ def load_image(image: ImageLike, channels: int | None = None) -> Tensor:
         return _with_channels(pixels, channels)
     except UserError as error:
         raise UserError(
-            f"{name}: {error.diagnostics[0].message}", hint=error.diagnostics[0].hint, code="image"
+            f"{_name(image)}: {error.diagnostics[0].message}", hint=error.diagnostics[0].hint, code="image"
         ) from error
     except FileNotFoundError as error:
-        raise UserError(f"{name}: there is no such file", code="image") from error
+        raise UserError(f"{_name(image)}: there is no such file", code="image") from error
     # Pillow's decoders raise whatever they stumble over in a broken file, SyntaxError and struct.error included.
     except Exception as error:
-        raise UserError(f"{name} cannot be read: {type(error).__name__}: {error}", code="image") from error
+        raise UserError(f"{_name(image)} cannot be read: {type(error).__name__}: {error}", code="image") from error
 
 
 def _name(image: ImageLike) -> str:

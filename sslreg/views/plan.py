@@ -160,7 +160,7 @@ class ViewPlan:
                 _check(
                     " + ".join(self.steps[step].name for step in stage.steps), augmentation, images, drawn[last].shapes
                 )
-        return images
+        return gathered(images)
 
     def _is_whole_geometry(self, stage: Stage) -> bool:
         """Whether its result is the one to round. Photometric stages round nothing, and may take levels anywhere."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,7 +36,7 @@ def shapes_of(images: Images) -> Tensor:
     """int64 (N, 3): C, H, W of each image."""
     if isinstance(images, Tensor):
         return torch.tensor(images.shape[1:]).expand(len(images), 3)
-    return torch.tensor([image.shape for image in images], dtype=torch.int64).reshape(-1, 3)
+    return torch.from_numpy(np.array([image.shape for image in images], dtype=np.int64).reshape(-1, 3))
 
 
 def apply(augmentation: Augmentation, images: Images, params: Params) -> Images:
