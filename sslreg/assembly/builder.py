@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sslreg.contracts import Augmentation
-from sslreg.errors import Diagnostic, UserError
+from sslreg.errors import UserError
 from sslreg.registry import KINDS, Catalogue, ComponentInfo, installed
 from sslreg.spec import ComponentSpec, Spec
 from sslreg.spec.from_run import FACTS
@@ -38,11 +38,11 @@ class Builder:
             if self.facts.get(parameter.from_run) is not None:
                 arguments[parameter.name] = self.facts[parameter.from_run]
             elif parameter.required:
-                raise UserError(self._lacks(component, parameter.from_run))
+                raise self._lacks(component, parameter.from_run)
         try:
             built = component.info.load()(*leading, **arguments)
         except ValueError as error:
-            raise UserError(self.spec.diagnostic(component.at, "bad-value", f"{component.use}: {error}")) from error
+            raise self.spec.error(component.at, "bad-value", f"{component.use}: {error}") from error
         return _finished(component.kind, built, component.keys)
 
     def _value(self, value: Any) -> Any:
@@ -52,8 +52,8 @@ class Builder:
             return [self._value(item) for item in value]
         return value
 
-    def _lacks(self, component: ComponentSpec, fact: str) -> Diagnostic:
-        return self.spec.diagnostic(
+    def _lacks(self, component: ComponentSpec, fact: str) -> UserError:
+        return self.spec.error(
             component.at,
             "missing-fact",
             f"{component.use} needs {fact} ({FACTS[fact]}), which this run does not know",

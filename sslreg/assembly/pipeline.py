@@ -13,7 +13,6 @@ from sslreg.assembly.builder import Builder
 from sslreg.assembly.collates import build_collate, build_embed_collate
 from sslreg.assembly.samples import SampleDataset
 from sslreg.contracts import Batch, Evaluator, Loss, Model
-from sslreg.errors import UserError
 from sslreg.spec import ComponentSpec, Spec
 from sslreg.views import Collate
 
@@ -109,22 +108,18 @@ def _learn_sizes(builder: Builder, train: SampleDataset) -> None:
     spec, facts = builder.spec, builder.facts
     samples, batch, world = len(train), spec.data.batch_size, facts["world_size"]
     if batch > samples:
-        raise UserError(
-            spec.diagnostic(
-                ("data", "batch_size"),
-                "batch-too-large",
-                f"a batch of {batch} is larger than the training set, which has {samples} samples",
-                f"use data.batch_size: {samples} or less",
-            )
+        raise spec.error(
+            ("data", "batch_size"),
+            "batch-too-large",
+            f"a batch of {batch} is larger than the training set, which has {samples} samples",
+            f"use data.batch_size: {samples} or less",
         )
     if batch % world:
-        raise UserError(
-            spec.diagnostic(
-                ("data", "batch_size"),
-                "batch-not-divisible",
-                f"a batch of {batch} cannot be shared evenly by {world} processes",
-                f"use a multiple of {world}, such as {math.ceil(batch / world) * world}",
-            )
+        raise spec.error(
+            ("data", "batch_size"),
+            "batch-not-divisible",
+            f"a batch of {batch} cannot be shared evenly by {world} processes",
+            f"use a multiple of {world}, such as {math.ceil(batch / world) * world}",
         )
     if train.has_targets and train.classes is not None:
         facts["num_classes"] = len(train.classes)
@@ -144,10 +139,8 @@ def _limited(batches: int, limit: int | float | None) -> int:
 def _total_steps(spec: Spec, steps_per_epoch: int) -> int:
     epochs, steps = spec.trainer.get("max_epochs"), spec.trainer.get("max_steps", -1)
     if epochs is None and steps == -1:
-        raise UserError(
-            spec.diagnostic(
-                ("trainer",), "no-end", "nothing says how long to train", "add trainer.max_epochs, for example 200"
-            )
+        raise spec.error(
+            ("trainer",), "no-end", "nothing says how long to train", "add trainer.max_epochs, for example 200"
         )
     bounds = ([] if epochs is None else [epochs * steps_per_epoch]) + ([] if steps == -1 else [steps])
     return int(min(bounds))
@@ -180,10 +173,8 @@ def evaluation_sets(
     """
     spec = builder.spec
     if spec.data.test is None:
-        raise UserError(
-            spec.diagnostic(
-                ("evaluate",), "no-test-set", "there is nothing to evaluate on", "name a data set under data.test"
-            )
+        raise spec.error(
+            ("evaluate",), "no-test-set", "there is nothing to evaluate on", "name a data set under data.test"
         )
     if spec.data.reference is None and train is not None:
         reference = train
@@ -193,12 +184,10 @@ def evaluation_sets(
     for named in evaluators:
         for role, samples in (("reference", reference), ("test", test)):
             if named.evaluator.needs_targets and not samples.has_targets:
-                raise UserError(
-                    spec.diagnostic(
-                        named.component.at,
-                        "no-labels",
-                        f"{named.name} needs labels, and the {role} set has none",
-                        f"name a data set with labels under data.{role}",
-                    )
+                raise spec.error(
+                    named.component.at,
+                    "no-labels",
+                    f"{named.name} needs labels, and the {role} set has none",
+                    f"name a data set with labels under data.{role}",
                 )
     return reference, test

@@ -29,9 +29,9 @@ def check(
     try:
         loaded = load_spec(spec, overrides or ())
     except UserError as error:
-        ok, found = False, error.diagnostics
+        ok, found, sources = False, error.diagnostics, getattr(error, "sources", {})
     else:
-        ok, found = True, loaded.warnings
+        ok, found, sources = True, loaded.warnings, loaded.sources
     if format_ is Format.json:
         print_json({"ok": ok, "diagnostics": [diagnostic.as_json() for diagnostic in found]})
     elif format_ is Format.github:
@@ -40,7 +40,7 @@ def check(
         for diagnostic in found:
             typer.echo(as_github(diagnostic))
     else:
-        print_diagnostics(found, stderr)
+        print_diagnostics(found, sources, stderr)
         if ok:
             stdout.print(f"{loaded.file}: ok", highlight=False)
     if not ok:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -19,19 +18,16 @@ stderr = Console(stderr=True, soft_wrap=True)
 
 def print_error(error: SslregError) -> None:
     """Show an error's findings on standard error."""
-    print_diagnostics(error.diagnostics, stderr)
+    print_diagnostics(error.diagnostics, getattr(error, "sources", {}), stderr)
 
 
-def print_diagnostics(diagnostics: Iterable[Diagnostic], console: Console) -> None:
-    """Show findings with their source lines."""
-    from sslreg.spec.render import render
-
+def print_diagnostics(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str], console: Console) -> None:
+    """Show findings with their source lines. sources: the texts that they point into, by file."""
     diagnostics = list(diagnostics)
-    if not diagnostics:
-        return
-    files = {found.file for found in diagnostics if found.file}
-    sources = {file: Path(file).read_text(errors="replace") for file in files if Path(file).is_file()}
-    console.print(render(diagnostics, sources))
+    if diagnostics:
+        from sslreg.spec.render import render
+
+        console.print(render(diagnostics, sources))
 
 
 def print_json(content: Mapping[str, Any]) -> None:

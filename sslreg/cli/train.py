@@ -32,7 +32,7 @@ def train(
     from sslreg.spec import load_spec
 
     loaded = load_spec(spec, overrides or ())
-    print_diagnostics(loaded.warnings, stderr)
+    print_diagnostics(loaded.warnings, loaded.sources, stderr)
     if locked:
         from sslreg.training.provenance import require_lock
 

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from sslreg.assembly import NamedEvaluator, SampleDataset, build_raw_collate
 from sslreg.contracts import Embeddings, Model
-from sslreg.errors import UserError
 from sslreg.evaluation.embed import embed
 from sslreg.spec import Spec
 from sslreg.views import Collate
@@ -66,8 +65,7 @@ class Evaluation:
             try:
                 found = named.evaluator.evaluate(reference, test, self)
             except ValueError as error:
-                place = self.spec.diagnostic(named.component.at, "cannot-evaluate", f"{named.name}: {error}")
-                raise UserError(place) from error
+                raise self.spec.error(named.component.at, "cannot-evaluate", f"{named.name}: {error}") from error
             figures.update({f"{named.name}_{metric}": float(value) for metric, value in found.items()})
         return figures
 

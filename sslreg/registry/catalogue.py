@@ -145,12 +145,12 @@ class Catalogue:
 
     def _missing(self, kind: str, name: str, bare: str, named: list[ComponentInfo]) -> Diagnostic:
         title = KINDS[kind].title
-        message = f"no plugin provides a {title} {name!r}"
+        message = f"no plugin provides the {title} {name!r}"
         elsewhere = [info.kind for info in self if info.name == bare and info.kind != kind]
         if named:
             hint: str | None = f"it comes from {' and '.join(info.distribution for info in named)}"
         elif elsewhere:
-            hint = f"{bare!r} is a {KINDS[elsewhere[0]].title}, and a {title} is wanted here"
+            hint = f"{bare!r} is {_a(KINDS[elsewhere[0]].title)}, and {_a(title)} is wanted here"
         else:
             hint = did_you_mean(bare, {info.name for info in self.of_kind(kind)})
         for plugin in self.plugins:
@@ -159,3 +159,7 @@ class Catalogue:
             elif plugin.status == "blocked":
                 message += f"; {plugin} is blocked"
         return Diagnostic("unknown-component", message, hint)
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"

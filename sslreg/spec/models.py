@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 
 from sslreg.errors import Diagnostic
 from sslreg.registry import ComponentInfo
+from sslreg.spec.findings import SpecError
 from sslreg.spec.node import At, Entries, nearest, plain
 from sslreg.spec.parameters import Section, Slot, fields_of
 from sslreg.spec.trainer_keys import trainer_keys
@@ -100,11 +101,11 @@ class EngineSpec:
     """How the training computes.
 
     compile: whether the model is compiled.
-    on_nan: what a loss that is not finite does: stop the run, skip the step, or rewind to the last checkpoint.
+    on_nan: what a loss that is not finite does: it stops the run.
     """
 
     compile: bool = False
-    on_nan: Literal["stop", "skip", "rewind"] = "stop"
+    on_nan: Literal["stop"] = "stop"
 
 
 def _section(made: type, **how: bool) -> Section:
@@ -190,17 +191,11 @@ class Spec(Sections):
         """`resolved` as a spec file."""
         return dump(self.resolved())
 
-    def diagnostic(
-        self,
-        at: At,
-        code: str,
-        message: str,
-        hint: str | None = None,
-        severity: Literal["error", "warning"] = "error",
-    ) -> Diagnostic:
-        """A finding about what is at a place, or is missing there."""
+    def error(self, at: At, code: str, message: str, hint: str | None = None) -> SpecError:
+        """The exception for what turns out later to be wrong at a place, or missing there."""
         origin = nearest(self.tree, at).origin
-        return Diagnostic(code, message, hint, origin.file, origin.line, origin.column, severity)
+        found = Diagnostic(code, message, hint, origin.file, origin.line, origin.column)
+        return SpecError(found, sources=self.sources)
 
 
 def components(value: Any) -> list[ComponentSpec]:

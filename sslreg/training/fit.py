@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 
 from sslreg.assembly import Builder, Pipeline, assemble
-from sslreg.errors import SslregError, UserError
+from sslreg.errors import SslregError
 from sslreg.evaluation import Evaluation
 from sslreg.spec import Spec
 from sslreg.training import provenance
@@ -167,7 +167,7 @@ def _trainer(spec: Spec, folder: RunFolder) -> lightning.Trainer:
     except (MisconfigurationException, ValueError, TypeError) as error:
         at = next((("trainer", key) for key in ("accelerator", "devices") if key in spec.trainer), ("trainer",))
         hint = "without trainer.accelerator and trainer.devices the best device there is is used" if at[1:] else None
-        raise UserError(spec.diagnostic(at, "trainer", f"the trainer refuses this: {error}", hint)) from error
+        raise spec.error(at, "trainer", f"the trainer refuses this: {error}", hint) from error
 
 
 @contextmanager

@@ -101,9 +101,7 @@ class Run:
         """One of the spec's data sets: train, reference or test. UserError: the spec has none of that name."""
         component = getattr(self.spec.data, name, None)
         if component is None:
-            raise UserError(
-                self.spec.diagnostic(("data",), "no-such-split", f"the spec names no data.{name}"),
-            )
+            raise self.spec.error(("data",), "no-such-split", f"the spec names no data.{name}")
         return SampleDataset(Builder(self.spec, self.facts).build(component))
 
     @cached_property

@@ -31,7 +31,7 @@ def test_the_facts_are_those_of_the_run(spec) -> None:
         "image_size": 8,
         "steps_per_epoch": 11,
         "total_steps": 33,
-        "num_features": 16,
+        "num_features": 32,
         "embedding_dim": 16,
     }
 

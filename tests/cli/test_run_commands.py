@@ -117,7 +117,7 @@ def test_embed_writes_what_the_run_evaluated(cli, tiny_run: Run, tmp_path: Path)
     assert cli("embed", tiny_run.path, "--out", out).status == 0
     with np.load(out) as archive:
         assert set(archive.files) == {"embeddings", "targets", "indices", "names"}
-        assert archive["embeddings"].shape == (449, 16)
+        assert archive["embeddings"].shape == (449, tiny_run.facts["num_features"])
         assert archive["indices"].tolist() == list(range(449))
         assert len(archive["names"]) == len(archive["targets"]) == 449
 

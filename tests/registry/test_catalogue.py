@@ -56,14 +56,14 @@ def test_a_kind_that_does_not_exist_has_no_method() -> None:
 
 def test_an_unknown_name_suggests_the_nearest() -> None:
     catalogue = Catalogue([plugin("acme", ("loss", "nt_xent"), ("loss", "dcl"))])
-    with pytest.raises(UserError, match=r"no plugin provides a loss 'nt_xnet'(?s:.*)did you mean 'nt_xent'"):
+    with pytest.raises(UserError, match=r"no plugin provides the loss 'nt_xnet'(?s:.*)did you mean 'nt_xent'"):
         catalogue.get("loss", "nt_xnet")
 
 
 def test_a_name_of_another_kind_is_recognized() -> None:
     catalogue = Catalogue([plugin("acme", ("memory_bank", "fifo"))])
-    with pytest.raises(UserError, match="'fifo' is a memory bank, and a loss is wanted here"):
-        catalogue.get("loss", "fifo")
+    with pytest.raises(UserError, match="'fifo' is a memory bank, and an evaluator is wanted here"):
+        catalogue.get("evaluator", "fifo")
 
 
 def test_a_failed_plugin_is_named_as_a_possible_source() -> None:

@@ -144,10 +144,12 @@ def test_a_spec_crosses_process_boundaries(spec):
     ],
 )
 def test_a_finding_is_placed_as_near_as_is_known(spec, at, place):
-    found = spec.diagnostic(at, "odd", "an odd value", "mend it", severity="warning")
+    error = spec.error(at, "odd", "an odd value", "mend it")
+    (found,) = error.diagnostics
 
     assert (found.file, found.line, found.column) == ("valid.yaml", *place)
-    assert (found.code, found.message, found.hint, found.severity) == ("odd", "an odd value", "mend it", "warning")
+    assert (found.code, found.message, found.hint, found.severity) == ("odd", "an odd value", "mend it", "error")
+    assert error.sources == spec.sources
 
 
 @pytest.mark.parametrize(

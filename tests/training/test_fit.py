@@ -151,7 +151,7 @@ def test_labels_are_not_needed(trained: Trained, photos: Path) -> None:
         "trainer.max_epochs=2",
     )
     assert run.summary["steps"] == 4
-    assert run.embed(sorted(photos.rglob("*.jpg"))).shape == (3, 16)
+    assert run.embed(sorted(photos.rglob("*.jpg"))).shape == (3, run.backbone().num_features)
 
 
 @pytest.mark.parametrize("workers", [0, 1])
