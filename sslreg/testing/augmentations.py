@@ -1,0 +1,114 @@
+"""What an augmentation promises; see `sslreg.Augmentation`."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from sslreg.contracts import Augmentation
+from sslreg.errors import UserError
+from sslreg.testing.case import Case
+from sslreg.testing.checks import check
+from sslreg.testing.parts import pictures
+from sslreg.views import Operation, SampleKeys, Sometimes, ViewPlan
+
+ONE_SIZE = pictures(7)
+SEVERAL_SIZES = [image for size in ((20, 20), (31, 17), (14, 50), (31, 17)) for image in pictures(1, *size)]
+
+
+def views_of(augmentation: Augmentation, images: Sequence[Tensor], first: int = 0, seed: int = 0) -> list[Tensor]:
+    """What a view makes of samples that are numbered from `first`. The plan compares it with `output_shapes`."""
+    keys = SampleKeys.of_samples(seed, [0] * len(images), list(range(first, first + len(images))))
+    plan = ViewPlan([Operation("under_test", augmentation)])
+    return list(plan.run(list(images), plan.draw(keys, 0, images), range(len(plan.steps))))
+
+
+def equal(some: list[Tensor], others: list[Tensor]) -> bool:
+    return len(some) == len(others) and all(map(torch.equal, some, others))
+
+
+@check("augmentation")
+def draws_one_row_per_sample(case: Case) -> None:
+    keys = SampleKeys.of_samples(0, [0] * 5, list(range(5)))
+    drawn = case.build().draw(keys, torch.tensor([[3, 20, 20]]).expand(5, 3))
+    assert {name: len(rows) for name, rows in drawn.items()} == dict.fromkeys(drawn, 5)
+
+
+@check("augmentation")
+def is_deterministic(case: Case) -> None:
+    assert equal(views_of(case.build(), ONE_SIZE), views_of(case.build(), ONE_SIZE)), "randomness is drawn from keys"
+
+
+@check("augmentation")
+def does_not_depend_on_the_batch(case: Case) -> None:
+    augmentation = case.build()
+    for images in (ONE_SIZE, SEVERAL_SIZES):
+        parts = [view for n, image in enumerate(images) for view in views_of(augmentation, [image], n)]
+        for alone, among_others in zip(parts, views_of(augmentation, images), strict=True):
+            torch.testing.assert_close(alone, among_others, atol=1 if alone.dtype == torch.uint8 else 1e-5, rtol=0)
+
+
+@check("augmentation")
+def announces_its_shapes_and_gives_finite_pixels(case: Case) -> None:
+    for images in (ONE_SIZE, SEVERAL_SIZES):
+        assert all(view.float().isfinite().all() for view in views_of(case.build(), images))
+
+
+@check("augmentation")
+def takes_gray_images_or_says_why_not(case: Case) -> None:
+    try:
+        views = views_of(case.build(), pictures(2, channels=1))
+    except UserError:
+        return
+    assert {view.shape[0] for view in views} == {1}
+
+
+@check("augmentation")
+def leaves_its_input_and_itself_alone(case: Case) -> None:
+    augmentation = case.build()
+    itself = pickle.dumps(augmentation)
+    for images in (ONE_SIZE, [image / 255 for image in ONE_SIZE]):
+        before = [image.clone() for image in images]
+        views_of(augmentation, images)
+        assert equal(images, before), "apply changes the images that it is given"
+    assert pickle.dumps(augmentation) == itself, "an augmentation holds its parameters and nothing else"
+
+
+@check("augmentation")
+def pickles(case: Case) -> None:
+    augmentation = case.build()
+    assert equal(views_of(pickle.loads(pickle.dumps(augmentation)), ONE_SIZE), views_of(augmentation, ONE_SIZE))
+
+
+@check("augmentation")
+def can_act_sometimes(case: Case) -> None:
+    views = views_of(Sometimes(case.build(), 0.5), ONE_SIZE)
+    assert len(views) == len(ONE_SIZE)
+
+
+@check("augmentation")
+def is_embedded_without_randomness(case: Case) -> None:
+    plan = ViewPlan([Operation("under_test", case.build())]).for_embedding()
+    views = [
+        list(plan.run(list(ONE_SIZE), plan.draw(keys, 0, ONE_SIZE), range(len(plan.steps))))
+        for keys in (SampleKeys.of_samples(seed, [0] * len(ONE_SIZE), list(range(len(ONE_SIZE)))) for seed in (0, 1))
+    ]
+    assert equal(*views)
+
+
+@check("augmentation")
+def runs_on_the_accelerator(case: Case) -> None:
+    augmentation = case.build()
+    if augmentation.host_only or augmentation.ragged:
+        case.skip("it stays on the host")
+    if not torch.cuda.is_available():
+        case.skip("there is no accelerator here")
+    images = torch.stack(ONE_SIZE) / 255
+    keys = SampleKeys.of_samples(0, [0] * len(images), list(range(len(images))))
+    drawn = augmentation.draw(keys, torch.tensor(images.shape[1:]).expand(len(images), 3))
+    there = augmentation.apply(images.cuda(), {name: rows.cuda() for name, rows in drawn.items()})
+    assert there.is_cuda
+    torch.testing.assert_close(there.cpu(), augmentation.apply(images, drawn), atol=2 / 255, rtol=0)

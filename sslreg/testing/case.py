@@ -1,0 +1,111 @@
+"""A component under test, and how it is built with as little as it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NoReturn
+
+import pytest
+from pydantic import ValidationError
+
+from sslreg.registry import Catalogue, ComponentInfo, installed
+from sslreg.spec.parameters import Parameter, Slot, parameters_of
+from sslreg.testing.parts import PARTS
+from sslreg.views import adapt
+
+#: What the run of a test knows, by `FromRun`'s names.
+FACTS: dict[str, Any] = {
+    "in_channels": 3,
+    "image_size": 32,
+    "num_features": 8,
+    "embedding_dim": 8,
+    "num_samples": 64,
+    "num_classes": 4,
+    "batch_size": 8,
+    "world_size": 1,
+    "steps_per_epoch": 8,
+    "total_steps": 32,
+}
+
+#: What a required parameter gets if its type takes it; the first that does.
+EXAMPLES: tuple[Any, ...] = (12, 1, 0.5, 0.05, True, (12, 12), (0.2, 0.8))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A component under test.
+
+    parameters: as a spec would give them, for those that have no default and that cannot be guessed from their types; a
+        mapping with `use` stands for a nested component. largest: modules of more parameters than this are checked
+        without memory for them, as far as that goes.
+    """
+
+    info: ComponentInfo
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    largest: float = 3e7
+    catalogue: Catalogue = field(default_factory=installed)
+
+    def __str__(self) -> str:
+        return f"{self.info.kind}/{self.info.name}"
+
+    def build(self, *leading: Any, **facts: Any) -> Any:
+        """A new object of the component. facts: what the run knows, where it is not what `FACTS` says."""
+        known = {**FACTS, **facts}
+        takes = parameters_of(self.info)
+        arguments = {name: self._value(takes.get(name), value, facts) for name, value in self.parameters.items()}
+        for name, parameter in takes.items():
+            if name in arguments:
+                continue
+            if parameter.from_run is not None:
+                arguments[name] = known[parameter.from_run]
+            elif parameter.required:
+                arguments[name] = self._example(parameter, facts)
+        built = self.info.load()(*leading, **arguments)
+        return adapt(built) if self.info.kind == "augmentation" else built
+
+    def of(self, name: str, kind: str, parameters: Mapping[str, Any] | None = None) -> Case:
+        """Another component, under the same conditions."""
+        return replace(self, info=self.catalogue.get(kind, name), parameters=parameters or {})
+
+    def skip(self, reason: str) -> NoReturn:
+        """End the check: this component cannot be held to it."""
+        pytest.skip(f"{self}: {reason}")
+
+    def _value(self, parameter: Parameter | None, value: Any, facts: Mapping[str, Any]) -> Any:
+        """A given value, with the components that it names built."""
+        slot = parameter.slot if parameter else None
+        if slot is None:
+            return value
+        if slot.many:
+            return [self._component(slot, item, facts) for item in value]
+        return self._component(slot, value, facts)
+
+    def _component(self, slot: Slot, value: Any, facts: Mapping[str, Any]) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        parameters = dict(value)
+        return self.of(parameters.pop("use"), slot.kind, parameters).build(**facts)
+
+    def _example(self, parameter: Parameter, facts: Mapping[str, Any]) -> Any:
+        """Something that a required parameter takes; the test fails if nothing comes to mind."""
+        slot = parameter.slot
+        if slot is not None and slot.kind in PARTS:
+            part = PARTS[slot.kind]()
+            return [part] if slot.many else part
+        for example in (*_choices(parameter), *EXAMPLES):
+            try:
+                return parameter.adapter.validate_python(example, strict=True)
+            except ValidationError:
+                continue
+        pytest.fail(
+            f"{self} needs {parameter.name!r} ({parameter.type_text}), which cannot be guessed; give it: "
+            f'conformance.of("{self.info.distribution}", parameters={{"{self}": {{"{parameter.name}": …}}}})',
+            pytrace=False,
+        )
+
+
+def _choices(parameter: Parameter) -> tuple[Any, ...]:
+    """The values that the type itself names."""
+    schema = parameter.adapter.json_schema()
+    return (*schema.get("enum", ()), *([schema["const"]] if "const" in schema else ()))

@@ -1,0 +1,67 @@
+"""What a data set promises; see `sslreg.Dataset`."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import torch
+
+from sslreg.testing.case import Case
+from sslreg.testing.checks import check
+from sslreg.views import as_sample, load_image
+
+#: How many of a data set's items are looked at.
+ITEMS = 16
+
+
+def items_of(dataset: Any) -> list[int]:
+    """Indices all over the data set."""
+    count = len(dataset)
+    return sorted({int(position) for position in torch.linspace(0, count - 1, min(count, ITEMS)).tolist()})
+
+
+@check("dataset")
+def has_samples_that_can_be_read(case: Case) -> None:
+    dataset = case.build()
+    assert len(dataset) > 0
+    for index in items_of(dataset):
+        image = load_image(as_sample(dataset[index]).image)
+        assert image.ndim == 3
+        assert image.float().isfinite().all()
+
+
+@check("dataset")
+def has_targets_among_its_classes(case: Case) -> None:
+    dataset = case.build()
+    classes = getattr(dataset, "classes", None)
+    targets = [as_sample(dataset[index]).target for index in items_of(dataset)]
+    if classes is None:
+        return
+    assert all(isinstance(name, str) for name in classes)
+    assert all(target is None or 0 <= target < len(classes) for target in targets)
+
+
+@check("dataset")
+def gives_the_same_item_again(case: Case) -> None:
+    dataset = case.build()
+    for index in items_of(dataset)[:4]:
+        one, other = as_sample(dataset[index]), as_sample(dataset[index])
+        assert torch.equal(load_image(one.image), load_image(other.image)), "augmenting is the views' business"
+        assert one.target == other.target
+
+
+@check("dataset")
+def pickles(case: Case) -> None:
+    dataset = case.build()
+    again = pickle.loads(pickle.dumps(dataset))
+    assert len(again) == len(dataset)
+    for index in items_of(dataset)[:4]:
+        assert torch.equal(load_image(as_sample(again[index]).image), load_image(as_sample(dataset[index]).image))
+
+
+@check("dataset")
+def names_its_samples(case: Case) -> None:
+    dataset = case.build()
+    if hasattr(dataset, "name"):
+        assert all(isinstance(dataset.name(index), str) for index in items_of(dataset))

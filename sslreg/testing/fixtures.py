@@ -1,0 +1,22 @@
+"""Fixtures for a plugin's tests: ``pytest_plugins = ["sslreg.testing.fixtures"]`` in the top ``conftest.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from sslreg.testing.throwaway import throwaway
+
+
+@pytest.fixture
+def register() -> Iterator[Callable[[str, str, Any], None]]:
+    """``register("loss", "acme", AcmeLoss)`` registers a component until the test ends."""
+    with ExitStack() as stack:
+
+        def register(kind: str, name: str, target: Any) -> None:
+            stack.enter_context(throwaway(**{kind: {name: target}}))
+
+        yield register

@@ -1,0 +1,176 @@
+"""Small parts that complete a component under test: what it is nested with, and what it is fed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import torch
+from torch import Tensor, nn
+
+from sslreg.contracts import (
+    Augmentation,
+    Backbone,
+    Batch,
+    Dataset,
+    Embeddings,
+    Keys,
+    Loss,
+    MemoryBank,
+    Model,
+    Params,
+    StepOutput,
+)
+from sslreg.spec.from_run import FromRun
+
+#: The width of embeddings and features.
+WIDTH = 8
+
+
+class TinyBackbone(Backbone):
+    """Images (N, C, H, W) of any size to features (N, 8)."""
+
+    def __init__(self, in_channels: Annotated[int, FromRun("in_channels")] = 3) -> None:
+        super().__init__()
+        self.num_features = WIDTH
+        self.convolution = nn.Conv2d(in_channels, WIDTH, 3, padding=1)
+        self.normalization = nn.BatchNorm2d(WIDTH)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features: Tensor = self.normalization(self.convolution(images)).relu().mean(dim=(2, 3))
+        return features
+
+
+class TinyModel(Model):
+    """Two views of an image go through the backbone."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.embedding_dim = backbone.num_features
+
+    def training_step(self, batch: Batch, loss: Loss) -> StepOutput:
+        first, second = (self.backbone(view) for view in batch.views)
+        return StepOutput(loss(first, second), embeddings=first)
+
+
+class AnyLoss(Loss):
+    """Takes whatever a model gives, and remembers it.
+
+    The gradient with respect to each view differs between its rows, as that of a real loss does.
+    """
+
+    def __init__(self, takes: str = "pair") -> None:
+        super().__init__()
+        self.takes = takes  # type: ignore[misc]  # of the instance: it has to suit the model
+        self.seen: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+
+    def forward(self, *views: Any, targets: Any = None, **others: Any) -> Tensor:
+        self.seen.append((views, {"targets": targets, **others}))
+        terms = [
+            (view * torch.linspace(1, 2, view.numel(), device=view.device).reshape(view.shape)).square().mean()
+            for view in tensors_in(views)
+            if view.is_floating_point()
+        ]
+        return torch.stack(terms).mean()
+
+
+class TinyBank(MemoryBank):
+    """The last 16 keys, as they are."""
+
+    rows: Tensor
+    written: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("rows", torch.zeros(16, WIDTH))
+        self.register_buffer("written", torch.zeros((), dtype=torch.int64))
+        self.staged: list[Tensor] = []
+
+    def negatives(self) -> Tensor:
+        return self.rows[: int(self.written)]
+
+    def enqueue(self, keys: Tensor) -> None:
+        if keys.shape[1] != WIDTH:
+            raise ValueError(f"the bank holds rows of {WIDTH} values, not {keys.shape[1]}")
+        self.staged.append(keys.detach().clone())
+
+    def commit(self) -> None:
+        for key in (key for keys in self.staged for key in keys):
+            self.rows[int(self.written) % len(self.rows)] = key
+            self.written += 1
+        self.staged.clear()
+
+
+class Darken(Augmentation):
+    """Each image made darker by a factor of its own."""
+
+    def draw(self, keys: Keys, shapes: Tensor) -> Params:
+        return {"factor": keys.uniform(0.5, 1.0)}
+
+    def apply(self, images: Tensor, params: Params) -> Tensor:
+        return images * params["factor"].to(images.device)[:, None, None, None]
+
+
+class Pictures(Dataset):
+    """Twelve images of random levels, 3x16x16, of four classes."""
+
+    def __init__(self) -> None:
+        self.classes = ["a", "b", "c", "d"]
+
+    def __len__(self) -> int:
+        return 12
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return pictures(1, seed=index)[0], index % 4
+
+
+#: What fills a required slot, by kind.
+PARTS: dict[str, Callable[[], Any]] = {
+    "backbone": TinyBackbone,
+    "memory_bank": TinyBank,
+    "augmentation": Darken,
+    "dataset": Pictures,
+}
+
+
+def pictures(count: int, height: int = 20, width: int = 20, channels: int = 3, seed: int = 0) -> list[Tensor]:
+    """Images of random levels, uint8 (C, H, W)."""
+    generator = torch.Generator().manual_seed(seed)
+    return list(torch.randint(0, 256, (count, channels, height, width), dtype=torch.uint8, generator=generator))
+
+
+def batch_of(views: int, samples: int = 8, size: int = 16, channels: int = 3) -> Batch:
+    """A batch of random views of `samples` samples, of four classes."""
+    generator = torch.Generator().manual_seed(0)
+    return Batch(
+        views=[torch.rand(samples, channels, size, size, generator=generator) for _ in range(views)],
+        targets=torch.arange(samples) % 4,
+        indices=torch.arange(samples),
+        groups=(0,) * views,
+    )
+
+
+def embeddings_of(samples: int, *, classes: int = 4, width: int = WIDTH, seed: int = 0) -> Embeddings:
+    """Embeddings that lie around one direction for each class."""
+    generator = torch.Generator().manual_seed(seed)
+    centers = torch.nn.functional.one_hot(torch.arange(classes), width).float()
+    targets = torch.arange(samples) % classes
+    noise = torch.randn(samples, width, generator=generator)
+    return Embeddings(
+        features=centers[targets] + 0.3 * noise,
+        targets=targets,
+        indices=torch.arange(samples),
+        names=[f"sample {number}" for number in range(samples)],
+    )
+
+
+def tensors_in(value: Any) -> list[Tensor]:
+    """All tensors in nested lists, tuples and mappings."""
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, dict):
+        return tensors_in(list(value.values()))
+    if isinstance(value, list | tuple):
+        return [tensor for item in value for tensor in tensors_in(item)]
+    return []

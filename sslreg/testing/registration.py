@@ -1,0 +1,32 @@
+"""What holds for a component of any kind."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+
+from sslreg.registry import KINDS
+from sslreg.spec.parameters import parameters_of
+from sslreg.testing.case import Case
+from sslreg.testing.checks import check
+
+
+@check()
+def says_what_it_is(case: Case) -> None:
+    assert case.info.summary, f"{case} has no summary; give registry.{case.info.kind} one: summary='…'"
+    assert inspect.getdoc(case.info.load()), f"{case.info.target} has no docstring, which `sslreg plugins show` prints"
+
+
+@check()
+def derives_from_the_contract(case: Case) -> None:
+    contract, target = KINDS[case.info.kind].contract, case.info.load()
+    if contract is None or case.info.kind in ("augmentation", "dataset") or not inspect.isclass(target):
+        return  # plain callables and data sets of torch's are taken as they are; functions are judged by what they make
+    module, _, name = contract.partition(":")
+    assert issubclass(target, getattr(import_module(module), name)), f"{case.info.target} is no sslreg.{name}"
+
+
+@check()
+def can_be_written_in_a_spec(case: Case) -> None:
+    unwritable = parameters_of(case.info).unwritable
+    assert not unwritable, f"no spec can give {', '.join(unwritable)}: their types have no form in YAML, and no default"

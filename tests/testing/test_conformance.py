@@ -1,0 +1,383 @@
+"""The kit notices what breaks a contract, and says which component it is and what it should have."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import sslreg
+from sslreg.registry import KINDS, Catalogue
+from sslreg.testing import conformance, throwaway
+from sslreg.testing.case import Case
+from sslreg.testing.checks import CHECKS
+from sslreg.testing.parts import PARTS, AnyLoss, Darken, Pictures, TinyBackbone, TinyBank, TinyModel
+
+
+class Unkeyed(Darken):
+    """Draws from torch's generator."""
+
+    def draw(self, keys: sslreg.Keys, shapes: Tensor) -> sslreg.Params:
+        return {"factor": torch.rand(len(keys))}
+
+
+class Equalizing(sslreg.Augmentation):
+    """Looks at the whole batch."""
+
+    def apply(self, images: Tensor, params: sslreg.Params) -> Tensor:
+        return images - images.mean()
+
+
+class Overwriting(sslreg.Augmentation):
+    """Works in place."""
+
+    ragged = True
+
+    def apply(self, images: sslreg.Images, params: sslreg.Params) -> sslreg.Images:
+        return [image.mul_(0.5) for image in images]
+
+
+class Cropping(sslreg.Augmentation):
+    """Says nothing of the size that it changes."""
+
+    def apply(self, images: Tensor, params: sslreg.Params) -> Tensor:
+        return images[..., :8, :8]
+
+
+class Remembering(Darken):
+    """Counts its calls."""
+
+    calls = 0
+
+    def apply(self, images: Tensor, params: sslreg.Params) -> Tensor:
+        self.calls += 1
+        return super().apply(images, params)
+
+
+class Unpicklable(Darken):
+    """Holds a function."""
+
+    def __init__(self) -> None:
+        self.function = lambda image: image
+
+
+class NotANumber(sslreg.Loss):
+    """Divides by zero."""
+
+    def forward(self, *views: Tensor, targets: Tensor | None = None) -> Tensor:
+        return views[0].sum() / 0
+
+
+class PerSample(sslreg.Loss):
+    """Is no scalar."""
+
+    def forward(self, *views: Tensor, targets: Tensor | None = None) -> Tensor:
+        return (views[0] - views[1]).square().mean(1)
+
+
+class Detached(sslreg.Loss):
+    """Has no gradient."""
+
+    def forward(self, *views: Tensor, targets: Tensor | None = None) -> Tensor:
+        return (views[0] - views[1]).detach().square().mean()
+
+
+class Ordered(sslreg.Loss):
+    """Takes the first sample for more than the others."""
+
+    def forward(self, *views: Tensor, targets: Tensor | None = None) -> Tensor:
+        return (views[0] - views[1]).square().mean() + views[0][0].square().sum()
+
+
+class Hasty(sslreg.Loss):
+    """Moves a center in `forward`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("center", torch.zeros(()))
+
+    def forward(self, *views: Tensor, targets: Tensor | None = None) -> Tensor:
+        self.center = self.center + 1
+        return (views[0] - views[1]).square().mean() * self.center
+
+
+class Orphan(sslreg.Loss):
+    """Takes what no model gives."""
+
+    takes = "tea leaves"
+
+
+class Impatient(TinyBank):
+    """Writes at once."""
+
+    def enqueue(self, keys: Tensor) -> None:
+        super().enqueue(keys)
+        self.commit()
+
+
+class Forgetful(TinyBank):
+    """Keeps its contents out of the checkpoint."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("rows", self.rows, persistent=False)
+
+
+class Aliasing(TinyBank):
+    """Stages without a copy."""
+
+    def enqueue(self, keys: Tensor) -> None:
+        super().enqueue(keys)
+        self.staged[-1] = keys.detach()
+
+
+class Truncating(TinyBank):
+    """Drops what does not fit before the end."""
+
+    def enqueue(self, keys: Tensor) -> None:
+        left = len(self.rows) - int(self.written) % len(self.rows)
+        super().enqueue(keys[:left])
+
+
+class Welcoming(TinyBank):
+    """Cuts keys of another width to its own."""
+
+    def enqueue(self, keys: Tensor) -> None:
+        super().enqueue(keys[:, :8])
+
+
+class Attached(TinyBank):
+    """Keeps the gradient."""
+
+    def negatives(self) -> Tensor:
+        return self.rows.clone().requires_grad_()
+
+
+class Flat(TinyBank):
+    """Gives rows without a width."""
+
+    def negatives(self) -> Tensor:
+        return super().negatives().flatten()
+
+
+class Untrained(TinyModel):
+    """Learns nothing."""
+
+    def training_step(self, batch: sslreg.Batch, loss: sslreg.Loss) -> sslreg.StepOutput:
+        output = super().training_step(batch, loss)
+        return sslreg.StepOutput(0 * output.loss)
+
+
+class Widening(TinyModel):
+    """Has embeddings of another width than it says."""
+
+    def __init__(self, backbone: sslreg.Backbone) -> None:
+        super().__init__(backbone)
+        self.embedding_dim = 99
+
+
+class Partial(TinyModel):
+    """Leaves parameters out."""
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        return [{"params": list(self.parameters())[:1]}]
+
+
+class Narrow(TinyBackbone):
+    """Has more features than it says."""
+
+    def __init__(self, in_channels: Annotated[int, sslreg.FromRun("in_channels")] = 3) -> None:
+        super().__init__(in_channels)
+        self.num_features = 3
+
+
+class OnlyColor(sslreg.Backbone):
+    """Takes three channels, whatever the run has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.num_features = 4
+        self.body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.body(images)
+
+
+class Empty(Pictures):
+    """Has no samples."""
+
+    def __len__(self) -> int:
+        return 0
+
+
+class Restless(Pictures):
+    """Augments by itself."""
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return torch.rand(3, 8, 8), 0
+
+
+class Overcounting(Pictures):
+    """Has targets beyond its classes."""
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return super().__getitem__(index)[0], index
+
+
+class Climbing(torch.optim.SGD):
+    """Goes up."""
+
+    def __init__(self, params: Any, lr: float = 0.1) -> None:
+        super().__init__(params, lr, maximize=True)
+
+
+class Exploding(torch.optim.lr_scheduler.LambdaLR):
+    """Ends below zero."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        super().__init__(optimizer, lambda step: 1.0 - step)
+
+
+class Hopeful(sslreg.Evaluator):
+    """Gives figures that are no numbers."""
+
+    def evaluate(
+        self, reference: sslreg.Embeddings, test: sslreg.Embeddings, run: sslreg.EvaluatedRun
+    ) -> dict[str, float]:
+        return {"top1": float("nan")}
+
+
+def nothing(image: Tensor) -> Tensor:
+    return image
+
+
+FAULTS = [
+    ("augmentation", Unkeyed, "is_deterministic"),
+    ("augmentation", Equalizing, "does_not_depend_on_the_batch"),
+    ("augmentation", Overwriting, "leaves_its_input_and_itself_alone"),
+    ("augmentation", Cropping, "announces_its_shapes_and_gives_finite_pixels"),
+    ("augmentation", Remembering, "leaves_its_input_and_itself_alone"),
+    ("augmentation", Unpicklable, "pickles"),
+    ("loss", NotANumber, "is_a_finite_scalar"),
+    ("loss", PerSample, "is_a_finite_scalar"),
+    ("loss", Detached, "is_differentiable"),
+    ("loss", Ordered, "does_not_depend_on_the_order_of_samples"),
+    ("loss", Hasty, "changes_its_state_in_commit_alone"),
+    ("loss", Orphan, "suits_its_model"),
+    ("loss", TinyBank, "derives_from_the_contract"),
+    ("memory_bank", Impatient, "writes_in_commit_alone"),
+    ("memory_bank", Forgetful, "survives_a_checkpoint"),
+    ("memory_bank", Aliasing, "keeps_keys_that_change_afterwards"),
+    ("memory_bank", Truncating, "wraps_without_dropping_rows"),
+    ("memory_bank", Truncating, "takes_more_keys_than_it_holds"),
+    ("memory_bank", Welcoming, "refuses_keys_of_another_width"),
+    ("memory_bank", Attached, "keeps_no_gradient"),
+    ("memory_bank", Flat, "gives_rows_of_its_width"),
+    ("model", Untrained, "trains"),
+    ("model", Widening, "makes_a_training_step"),
+    ("model", Partial, "groups_what_is_trained_once"),
+    ("backbone", Narrow, "gives_as_many_features_as_it_says"),
+    ("backbone", OnlyColor, "takes_the_channels_of_the_run"),
+    ("dataset", Empty, "has_samples_that_can_be_read"),
+    ("dataset", Restless, "gives_the_same_item_again"),
+    ("dataset", Overcounting, "has_targets_among_its_classes"),
+    ("optimizer", Climbing, "lowers_a_loss"),
+    ("schedule", Exploding, "gives_a_rate_for_every_step"),
+    ("evaluator", Hopeful, "gives_finite_figures"),
+    ("augmentation", nothing, "says_what_it_is"),
+]
+
+
+def case_of(catalogue: Catalogue, kind: str, name: str = "under_test", **parameters: Any) -> Case:
+    return Case(catalogue.get(kind, name), parameters)
+
+
+@pytest.mark.parametrize(("kind", "component", "name"), FAULTS, ids=lambda value: getattr(value, "__name__", value))
+def test_a_broken_contract_is_noticed(kind: str, component: Any, name: str) -> None:
+    check = {**CHECKS[""], **CHECKS[kind]}[name]
+    with (
+        throwaway(**{kind: {"under_test": component}}) as catalogue,
+        # pytest.fail's and pytest.raises' own exceptions derive from BaseException alone.
+        pytest.raises(BaseException) as caught,  # noqa: PT011 - a component may raise whatever it likes
+    ):
+        check(case_of(catalogue, kind))
+    assert not isinstance(caught.value, pytest.skip.Exception | KeyboardInterrupt)
+
+
+@pytest.mark.parametrize("kind", [*PARTS, "model"])
+def test_the_kits_own_parts_keep_the_contracts(kind: str) -> None:
+    with throwaway(**{kind: {"under_test": {**PARTS, "model": TinyModel}[kind]}}) as catalogue:
+        for check in conformance.checks_of(kind):
+            try:
+                check(case_of(catalogue, kind))
+            except pytest.skip.Exception:
+                continue
+
+
+def test_every_kind_has_checks_of_its_own() -> None:
+    assert set(CHECKS) - {""} == set(KINDS)
+
+
+class Sized(Darken):
+    """Takes a word."""
+
+    def __init__(self, word: str) -> None: ...
+
+
+def test_a_parameter_that_cannot_be_guessed_is_asked_for() -> None:
+    with (
+        throwaway(augmentation={"under_test": Sized}) as catalogue,
+        pytest.raises(pytest.fail.Exception, match=r"needs 'word' \(str\).*parameters="),
+    ):
+        case_of(catalogue, "augmentation").build()
+
+
+def test_nested_components_may_be_named() -> None:
+    with throwaway(model={"under_test": TinyModel}) as catalogue:
+        model = case_of(catalogue, "model", backbone={"use": "convnet", "depth": 2}).build(in_channels=1)
+    assert model.backbone(torch.rand(2, 1, 8, 8)).shape == (2, model.embedding_dim)
+
+
+def test_a_distribution_that_is_not_installed_says_so() -> None:
+    with pytest.raises(sslreg.UserError, match="no plugin of a distribution 'acme-missing' is installed"):
+        conformance.of("acme-missing")
+
+
+def test_a_component_is_a_test_for_each_check_of_its_kind() -> None:
+    with throwaway(loss={"under_test": AnyLoss}) as catalogue:
+        distribution = catalogue.get("loss", "under_test").distribution
+        (mark,) = conformance.of(distribution).pytestmark
+        assert len(mark.args[1]) == len(conformance.checks_of("loss"))
+        (skipped,) = conformance.of(distribution, leave_out={"loss/*": "not today"}).pytestmark[0].args[1]
+    assert skipped.marks[0].kwargs == {"reason": "not today"}
+
+
+@pytest.mark.parametrize("kind", ["callback", "logger"])
+def test_what_takes_part_in_a_run_is_tested_in_one(kind: str) -> None:
+    from lightning.pytorch.callbacks import Callback
+    from lightning.pytorch.loggers import Logger
+
+    seen: list[str] = []
+
+    class Watching(Callback):
+        """Looks on."""
+
+        def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+            seen.append("end")
+
+    class Noting(Logger):
+        """Takes notes."""
+
+        name, version = "noting", "0"
+
+        def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+            seen.extend(metrics)
+
+        def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None: ...
+
+    with throwaway(**{kind: {"under_test": {"callback": Watching, "logger": Noting}[kind]}}) as catalogue:
+        for check in conformance.checks_of(kind):
+            check(case_of(catalogue, kind))
+    assert seen
