@@ -1,7 +1,7 @@
 """From a spec to the objects it names."""
 
 from sslreg.assembly.builder import Builder, build
-from sslreg.assembly.collates import build_collate, build_embed_collate, build_raw_collate
+from sslreg.assembly.collates import build_collate, build_embed_collate, build_raw_collate, embed_plan, view_plans
 from sslreg.assembly.pipeline import (
     NamedEvaluator,
     Pipeline,
@@ -25,6 +25,8 @@ __all__ = [
     "build_loss",
     "build_model",
     "build_raw_collate",
+    "embed_plan",
     "evaluation_sets",
     "named_evaluators",
+    "view_plans",
 ]

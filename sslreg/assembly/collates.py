@@ -33,12 +33,12 @@ def build_embed_collate(spec: Spec) -> Collate:
     It is the spec's `embed_view`, or derived from its first view: what is deterministic stays, a random crop becomes
     the center of a resized image, and all else is left out.
     """
-    return _one_view(spec, _embed_plan(spec))
+    return _one_view(spec, embed_plan(spec))
 
 
 def build_raw_collate(spec: Spec) -> Collate:
     """The collate of the raw-pixels baseline: the embedding view as far as it only moves pixels."""
-    return _one_view(spec, _embed_plan(spec).geometry_only())
+    return _one_view(spec, embed_plan(spec).geometry_only())
 
 
 def view_plans(builder: Builder) -> list[ViewPlan]:
@@ -54,7 +54,8 @@ def _operations(builder: Builder, components: Sequence[ComponentSpec]) -> list[O
     return [Operation(component.info.name, builder.build(component)) for component in components]
 
 
-def _embed_plan(spec: Spec) -> ViewPlan:
+def embed_plan(spec: Spec) -> ViewPlan:
+    """The plan of the embedding view."""
     builder = Builder(spec)
     if spec.embed_view is not None:
         return ViewPlan(_operations(builder, spec.embed_view))

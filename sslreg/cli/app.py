@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import sslreg
-from sslreg.cli import check, diff, embed, evaluate, plugins, schema, specs, train
+from sslreg.cli import check, diff, embed, evaluate, explain, plugins, schema, specs, train
 from sslreg.cli.output import print_error
 from sslreg.errors import SslregError
 
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 app.command("train")(train.train)
 app.command("check")(check.check)
+app.command("explain")(explain.explain)
 app.command("evaluate")(evaluate.evaluate)
 app.command("embed")(embed.embed)
 app.command("diff")(diff.diff)

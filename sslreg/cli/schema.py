@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -15,19 +16,24 @@ def schema(
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it to a file.")] = None,
 ) -> None:
     """Print the JSON Schema of specs that use the installed components, for completion and hover in an editor."""
-    import json
-
-    from sslreg.registry import installed
-    from sslreg.spec.schema import json_schema
-
-    content = json_schema(installed())
     if out is None:
-        print_json(content)
+        from sslreg.registry import installed
+        from sslreg.spec.schema import json_schema
+
+        print_json(json_schema(installed()))
         return
-    try:
-        out.write_text(json.dumps(content, indent=2) + "\n")
-    except OSError as error:
-        raise SslregError(f"{out} cannot be written: {error.strerror}") from error
+    write_schema(out)
     stdout.print(
         f"{out}: begin a spec with the line\n# yaml-language-server: $schema={out}", highlight=False, markup=False
     )
+
+
+def write_schema(path: Path) -> None:
+    """Write the schema of the installed components. SslregError: the file cannot be written."""
+    from sslreg.registry import installed
+    from sslreg.spec.schema import json_schema
+
+    try:
+        path.write_text(json.dumps(json_schema(installed()), indent=2) + "\n")
+    except OSError as error:
+        raise SslregError(f"{path} cannot be written: {error.strerror}") from error

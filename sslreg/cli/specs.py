@@ -9,7 +9,11 @@ import typer
 from rich.table import Table
 
 from sslreg.cli.output import print_json, stdout
+from sslreg.cli.schema import write_schema
 from sslreg.errors import UserError, did_you_mean
+
+#: The schema beside a copied spec, to which the spec's first line points an editor.
+SCHEMA = "sslreg.schema.json"
 
 app = typer.Typer(name="specs", help="Ready recipes: see and copy the specs that are shipped.", no_args_is_help=True)
 
@@ -35,7 +39,7 @@ def copy(
     to: Annotated[Path | None, typer.Argument(metavar="FILE", help="Where to; default NAME.yaml here.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
 ) -> None:
-    """Copy a shipped spec, to change it."""
+    """Copy a shipped spec, to change it, with the schema for an editor beside it."""
     from sslreg.spec.shipped import shipped_specs
 
     shipped = shipped_specs()
@@ -46,5 +50,6 @@ def copy(
         raise UserError(f"{target} is there already", hint="name another file, or say --force", code="file-exists")
     if not target.parent.is_dir():
         raise UserError(f"there is no folder {target.parent}", code="no-folder")
-    target.write_text(shipped[name].read_text())
+    target.write_text(f"# yaml-language-server: $schema={SCHEMA}\n{shipped[name].read_text()}")
+    write_schema(target.with_name(SCHEMA))
     stdout.print(f"{target}: change it, then run: sslreg train {target}", highlight=False)

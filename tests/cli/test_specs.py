@@ -40,6 +40,13 @@ def test_a_copy_is_the_shipped_spec(cli, tmp_path: Path, monkeypatch: pytest.Mon
     assert copied.resolved() == sslreg.load_spec(shipped_specs()["digits-simclr"]).resolved()
 
 
+def test_a_copy_points_an_editor_to_the_schema_beside_it(cli, tmp_path: Path) -> None:
+    cli("specs", "copy", "digits-simclr", tmp_path)
+    first = (tmp_path / "digits-simclr.yaml").read_text().splitlines()[0]
+    assert first == "# yaml-language-server: $schema=sslreg.schema.json"
+    assert "definitions" in json.loads((tmp_path / "sslreg.schema.json").read_text())
+
+
 def test_a_copy_replaces_nothing_unasked(cli, tmp_path: Path) -> None:
     target = tmp_path / "mine.yaml"
     target.write_text("precious")

@@ -1,0 +1,106 @@
+"""sslreg explain"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from sslreg.cli.output import print_diagnostics, print_json, stderr, stdout
+from sslreg.cli.train import Overrides
+
+#: Where a class's name, in snake case, has an underscore.
+_BETWEEN_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+if TYPE_CHECKING:
+    from sslreg.spec import Spec
+    from sslreg.views import ViewPlan
+
+
+def explain(
+    spec: Annotated[str, typer.Argument(metavar="SPEC", help="A YAML spec, or the name of a shipped one.")],
+    overrides: Overrides = None,
+    device: Annotated[
+        str | None,
+        typer.Option("--device", help="Plan for this device, such as cuda or cpu; default: what this machine has."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what the views of a spec do: stage by stage, where each runs, and what a model learns to overlook."""
+    from sslreg.spec import load_spec
+
+    loaded = load_spec(spec, overrides or ())
+    content = _explained(loaded, device or _best_device())
+    if json:
+        print_json(content)
+        return
+    print_diagnostics(loaded.warnings, loaded.sources, stderr)
+    for view in content["views"]:
+        title = f"view {view['number']}" + (f", made {view['repeat']} times" if view["repeat"] > 1 else "")
+        stdout.print(_table(title, view["stages"]))
+    stdout.print(_table("embedding view", content["embed_view"]))
+    for invariance, operations in content["invariances"].items():
+        stdout.print(f"overlooks {invariance}: {', '.join(operations)}", highlight=False)
+    if not content["invariances"]:
+        stdout.print("overlooks nothing: no operation induces an invariance")
+
+
+def _best_device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _explained(spec: Spec, device: str) -> dict[str, Any]:
+    from sslreg.assembly import Builder, embed_plan, view_plans
+    from sslreg.spec import induced_invariances
+
+    plans = {plan.group: plan for plan in view_plans(Builder(spec))}
+    return {
+        "views": [
+            {"number": number + 1, "repeat": view.repeat, "stages": _stages(plans[number], device)}
+            for number, view in enumerate(spec.views)
+        ],
+        "embed_view": _stages(embed_plan(spec), "cpu", embedding=True),
+        "invariances": {
+            invariance: [component.use for component in components]
+            for invariance, components in induced_invariances(spec.views).items()
+        },
+    }
+
+
+def _stages(plan: ViewPlan, device: str, embedding: bool = False) -> list[dict[str, Any]]:
+    """The stages in order: where each runs and what it does.
+
+    embedding: name what stands for an operation in the embedding view, as the resize and center crop for a random crop.
+    """
+    import torch
+
+    on_host = plan.steps_on_host(None if device == "cpu" else torch.device(device))
+    parts = ((range(on_host), "host"), (range(on_host, len(plan.steps)), device))
+    return [
+        {"place": place, "operations": [_operation(plan, step, embedding) for step in stage.steps]}
+        for steps, place in parts
+        for stage in plan.stages(steps)
+    ]
+
+
+def _operation(plan: ViewPlan, step: int, embedding: bool) -> str:
+    from sslreg.views import Sometimes
+    from sslreg.views.plan import ToLevels
+
+    operation = plan.steps[step]
+    if isinstance(operation.augmentation, ToLevels):
+        return "round to 8 bits"
+    if isinstance(operation.augmentation, Sometimes):
+        return f"{operation.name} (p {operation.augmentation.p:g})"
+    return _BETWEEN_WORDS.sub("_", type(operation.augmentation).__name__).lower() if embedding else operation.name
+
+
+def _table(title: str, stages: list[dict[str, Any]]) -> Table:
+    table = Table("stage", "runs on", "does", title=title, title_justify="left")
+    for number, stage in enumerate(stages, start=1):
+        table.add_row(str(number), stage["place"], " + ".join(stage["operations"]))
+    return table

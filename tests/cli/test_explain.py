@@ -1,0 +1,61 @@
+"""sslreg explain"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+def explained(cli, *arguments: str) -> dict:
+    return json.loads(cli("explain", "imagenet-simclr", "--json", *arguments).out)
+
+
+def operations(stages: list[dict]) -> list[str]:
+    return [operation for stage in stages for operation in stage["operations"]]
+
+
+def test_the_stages_do_what_the_spec_says_in_its_order(cli) -> None:
+    (view,) = explained(cli)["views"]
+    assert view["repeat"] == 2
+    assert operations(view["stages"]) == [
+        "random_resized_crop",
+        "horizontal_flip (p 0.5)",
+        "round to 8 bits",
+        "color_jitter (p 0.8)",
+        "grayscale (p 0.2)",
+        "gaussian_blur (p 0.5)",
+        "normalize",
+    ]
+
+
+@pytest.mark.parametrize(("device", "photometric"), [("cuda", "cuda"), ("cpu", "host")])
+def test_geometry_stays_on_the_host_and_the_rest_goes_to_the_device(cli, device: str, photometric: str) -> None:
+    (view,) = explained(cli, "--device", device)["views"]
+    places = {operation: stage["place"] for stage in view["stages"] for operation in stage["operations"]}
+    assert places["random_resized_crop"] == "host"
+    assert places["normalize"] == photometric
+
+
+def test_operations_that_fuse_are_one_stage(cli) -> None:
+    (view,) = explained(cli, "--device", "cpu")["views"]
+    assert view["stages"][0]["operations"][:2] == ["random_resized_crop", "horizontal_flip (p 0.5)"]
+
+
+def test_the_invariances_name_the_operations_that_induce_them(cli) -> None:
+    assert explained(cli)["invariances"] == {
+        "shape": ["random_resized_crop", "horizontal_flip"],
+        "color": ["color_jitter", "grayscale"],
+        "texture": ["gaussian_blur"],
+    }
+
+
+def test_the_embedding_view_is_shown(cli) -> None:
+    assert operations(explained(cli)["embed_view"]) == ["resize", "center_crop", "round to 8 bits", "normalize"]
+
+
+def test_a_view_that_destroys_what_the_task_needs_is_warned_of(cli) -> None:
+    result = cli("explain", "imagenet-simclr", "--set", "task={keep: [color]}")
+    assert result.status == 0
+    assert "'color_jitter' teaches the model to overlook color" in result.err
+    assert "overlooks color: color_jitter, grayscale" in result.out
