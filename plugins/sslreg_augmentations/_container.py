@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 import sslreg
+from sslreg_augmentations._nested import over, under
 
 
 class Container(sslreg.Augmentation):
@@ -21,19 +22,13 @@ class Container(sslreg.Augmentation):
 
     def draw_one(self, number: int, keys: sslreg.Keys, shapes: Tensor) -> sslreg.Params:
         """What one of them draws, under the container's names."""
-        drawn = self.augment[number].draw(keys.child(str(number)), shapes)
-        return {f"{number}.{name}": values for name, values in drawn.items()}
-
-    def params_of(self, number: int, params: sslreg.Params) -> sslreg.Params:
-        """What one of them drew, under its own names."""
-        prefix = f"{number}."
-        return {name.removeprefix(prefix): values for name, values in params.items() if name.startswith(prefix)}
+        return over(number, self.augment[number].draw(keys.child(str(number)), shapes))
 
     def apply_one(self, number: int, mask: Tensor, images: sslreg.Images, params: sslreg.Params) -> sslreg.Images:
         """Images after one of them has acted on those for which the mask (N,) is true."""
-        return sslreg.apply_where(mask, self.augment[number], images, self.params_of(number, params))
+        return sslreg.apply_where(mask, self.augment[number], images, under(number, params))
 
     def shapes_after(self, number: int, mask: Tensor, shapes: Tensor, params: sslreg.Params) -> Tensor:
         """The shapes that `apply_one` gives."""
-        changed = self.augment[number].output_shapes(shapes, self.params_of(number, params))
+        changed = self.augment[number].output_shapes(shapes, under(number, params))
         return changed.where(mask[:, None], shapes)

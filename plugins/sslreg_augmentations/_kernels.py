@@ -14,28 +14,24 @@ import sslreg
 log = logging.getLogger("sslreg.augmentations")
 
 
-@cache
-def installed() -> bool:
-    """Whether numba is there; without it torch does the same work, slower."""
-    try:
-        importlib.import_module("numba")
-    except ImportError as error:
-        log.warning("numba cannot be imported, so that augmentation on the CPU is slow: %s", error)
-        return False
-    return True
-
-
 def kernels(name: str, images: sslreg.Images) -> ModuleType | None:
     """A module of compiled kernels for these images, or None where torch has to do the work."""
-    first = images[0]
-    if first.device.type != "cpu" or not installed():
-        return None
-    return _module(name)
+    return _module(name) if images[0].device.type == "cpu" and usable() else None
+
+
+def usable() -> bool:
+    """Whether kernels can be compiled here; without them torch does the same work, slower."""
+    return _module("photometry") is not None
 
 
 @cache
-def _module(name: str) -> ModuleType:
-    return importlib.import_module(f"sslreg_augmentations._compiled.{name}")
+def _module(name: str) -> ModuleType | None:
+    try:
+        return importlib.import_module(f"sslreg_augmentations._compiled.{name}")
+    # numba is missing, does not know this NumPy, or finds no place to keep what it compiles.
+    except (ImportError, RuntimeError) as error:
+        log.warning("augmentation on the CPU is slow, since its kernels cannot be compiled: %s", error)
+        return None
 
 
 def floats(image: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 import sslreg
 from sslreg_augmentations import _kernels
 from sslreg_augmentations._instructions import NOTHING
+from sslreg_augmentations._nested import over, under
 
 #: How many deviations a Gaussian blur reaches to each side.
 REACH = 3.0
@@ -41,7 +42,7 @@ class Photometric(sslreg.Augmentation):
     def apply(self, images: Tensor, params: sslreg.Params) -> sslreg.Images:
         if _kernels.kernels("photometry", images) is None:
             return self.change(_kernels.floats(images), params)
-        return PhotometricPass([self]).apply(images, {f"0.{name}": values for name, values in params.items()})
+        return PhotometricPass([self]).apply(images, over(0, params))
 
     def absorb(self, following: sslreg.Augmentation) -> sslreg.Augmentation | None:
         return PhotometricPass([self]).absorb(following)
@@ -56,7 +57,7 @@ class PhotometricPass(sslreg.Augmentation):
         self.parts = list(parts)
 
     def absorb(self, following: sslreg.Augmentation) -> sslreg.Augmentation | None:
-        if self.parts[-1].last or not isinstance(following, Photometric) or not _kernels.installed():
+        if self.parts[-1].last or not isinstance(following, Photometric) or not _kernels.usable():
             return None
         return PhotometricPass([*self.parts, following])
 
@@ -76,7 +77,7 @@ class PhotometricPass(sslreg.Augmentation):
         """The instructions of all parts, with nothing where a part does not act."""
         programs: list[Program] = []
         for number, part in enumerate(self.parts):
-            own = _under(number, params)
+            own = under(number, params)
             acts = own.pop("applied", None)
             codes, factors = part.instructions(own, count)
             programs.append((codes if acts is None else codes.where(acts[:, None], NOTHING), factors))
@@ -85,15 +86,10 @@ class PhotometricPass(sslreg.Augmentation):
 
     def _one_after_the_other(self, images: sslreg.Images, params: sslreg.Params) -> sslreg.Images:
         for number, part in enumerate(self.parts):
-            own = _under(number, params)
+            own = under(number, params)
             acts = own.pop("applied", torch.ones(len(images), dtype=torch.bool))
             images = sslreg.apply_where(acts, part, images, own)
         return images
-
-
-def _under(number: int, params: sslreg.Params) -> sslreg.Params:
-    prefix = f"{number}."
-    return {name.removeprefix(prefix): values for name, values in params.items() if name.startswith(prefix)}
 
 
 def constant(code: int, factor: float, count: int) -> Program:

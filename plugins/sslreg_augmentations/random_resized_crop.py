@@ -11,6 +11,7 @@ from torch import Tensor
 import sslreg
 from sslreg_augmentations._arguments import height_and_width, interval
 from sslreg_augmentations._cropping import CropPass
+from sslreg_augmentations._nested import over
 from sslreg_augmentations._resampling import Interpolation
 from sslreg_augmentations.center_crop import CenterCrop
 from sslreg_augmentations.resize import Resize
@@ -73,7 +74,7 @@ class RandomResizedCrop(sslreg.Augmentation):
         return torch.stack((height, width), dim=1)
 
     def apply(self, images: sslreg.Images, params: sslreg.Params) -> sslreg.Images:
-        return CropPass(self).apply(images, {f"0.{name}": values for name, values in params.items()})
+        return CropPass(self).apply(images, over(0, params))
 
     def absorb(self, following: sslreg.Augmentation) -> sslreg.Augmentation | None:
         return CropPass(self).absorb(following)

@@ -97,7 +97,7 @@ class Augmentation:
         return ()
 
     def absorb(self, following: Augmentation) -> Augmentation | None:
-        """One augmentation that does the work of this one and then of `following`, in less time; None if there is none.
+        """One augmentation that does the work of this one and then of `following`, sooner; None if there is none.
 
         A plan asks an operation for its successor, and the result for the one after that. The result is only asked to
         `apply`: its params hold what the k-th of those that it stands for drew as ``k.name``, and ``k.applied``, bool

@@ -16,7 +16,7 @@ def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """Every test runs with the compiled kernels, and as if numba were not installed."""
     name: str = request.param
     if name == "torch":
-        monkeypatch.setattr(_kernels, "installed", lambda: False)
+        monkeypatch.setattr(_kernels, "usable", lambda: False)
     return name
 
 

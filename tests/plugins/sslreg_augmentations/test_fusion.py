@@ -66,7 +66,7 @@ def run(operations: list[Operation], images: list[Tensor]) -> Tensor:
 def unfused(operations: list[Operation], images: list[Tensor], monkeypatch: pytest.MonkeyPatch) -> Tensor:
     """One operation after the other, in torch."""
     with monkeypatch.context() as patch:
-        patch.setattr(_kernels, "installed", lambda: False)
+        patch.setattr(_kernels, "usable", lambda: False)
         patch.setattr("sslreg.views.plan.fused", lambda steps, some: [Stage(range(n, n + 1), steps[n]) for n in some])
         return run(operations, images)
 
