@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 
 import sslreg
 from sslreg import Run
+from sslreg.registry import installed
 from sslreg.spec import parse_spec
 
 #: SimCLR on the digits with as little of everything as will do.
@@ -83,3 +85,35 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     color.save(root / "trip" / "photo.bmp")
     (root / "notes.txt").write_text("not an image")
     return root
+
+
+@dataclass(frozen=True)
+class Site:
+    """A folder on the path, for modules and the metadata of their distributions, as pip leaves them."""
+
+    path: Path
+
+    def install(self, distribution: str, source: str | None, entry: str | None = None) -> str:
+        """Put a distribution with one plugin module there; without `source` its entry point leads nowhere.
+
+        entry: the entry point's name, the distribution's by default. The module's name is returned.
+        """
+        module = f"plugin_{distribution}_{self.path.name}".replace("-", "_")
+        if source is not None:
+            (self.path / f"{module}.py").write_text(source)
+        metadata = self.path / f"{distribution.replace('-', '_')}-1.0.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
+        (metadata / "entry_points.txt").write_text(f"[sslreg]\n{entry or distribution} = {module}\n")
+        return module
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """Plugins that are installed there are found by discovery until the test ends."""
+    folder = tmp_path / f"site_{tmp_path.name}"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    installed.cache_clear()
+    yield Site(folder)
+    installed.cache_clear()

@@ -24,6 +24,7 @@ def component_json(info: ComponentInfo) -> dict[str, Any]:
         "distribution": info.distribution,
         "version": info.version,
         "target": info.target,
+        "deprecation": info.deprecation,
         "parameters": [
             {"name": name, "type": type_, "default": default, "description": description}
             for name, type_, default, description in _rows(info)
@@ -36,6 +37,8 @@ def print_component(info: ComponentInfo) -> None:
     """The same for people."""
     stdout.print(f"[bold]{info.kind}/{info.name}[/]  {info.summary}", highlight=False)
     stdout.print(f"from {info.distribution} {info.version}, {info.target}", style="dim", highlight=False)
+    if info.deprecation:
+        stdout.print(info.deprecation, style="yellow", highlight=False)
     if info.invariances:
         stdout.print(f"invariances: {', '.join(info.invariances)}")
     table = Table("parameter", "type", "default", "description")

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import textwrap
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from sslreg.cli.output import print_json, stdout
-from sslreg.errors import UserError, did_you_mean
+from sslreg.errors import SslregError, UserError, did_you_mean
 from sslreg.registry import KINDS, ComponentInfo, PluginReport, installed
 
-app = typer.Typer(name="plugins", help="See which plugins are installed and what they provide.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from sslreg.cli.doctor import Examination
+
+#: Prints a text as it is.
+print_plain = partial(stdout.print, highlight=False, markup=False)
+
+app = typer.Typer(name="plugins", help="See, examine and write plugins.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -42,6 +50,37 @@ def show(
         print_json(component_json(info))
     else:
         print_component(info)
+
+
+@app.command()
+def doctor(
+    json: Json = False,
+    traceback: Annotated[bool, typer.Option("--traceback", help="Show the tracebacks of what plugins raised.")] = False,
+) -> None:
+    """Examine the plugins: what is broken, and how to mend it. The exit status is 1 if anything is."""
+    from sslreg.cli.doctor import examine
+
+    examinations = examine(installed())
+    if json:
+        print_json({"plugins": [examination.as_json() for examination in examinations]})
+    else:
+        for examination in examinations:
+            _print_examination(examination, traceback)
+    if any(examination.broken for examination in examinations):
+        raise typer.Exit(SslregError.exit_status)
+
+
+def _print_examination(examination: Examination, traceback: bool) -> None:
+    plugin = examination.plugin
+    state = "broken" if examination.broken else "ok" if plugin.status == "loaded" else plugin.status
+    count = f", {len(plugin.components)} components" if plugin.status == "loaded" else ""
+    print_plain(f"{state:8}{plugin.name} ({plugin.distribution} {plugin.version}){count}")
+    for finding in examination.findings:
+        print_plain(f"        {finding.severity}: {finding.message}")
+        if finding.hint:
+            print_plain(f"        hint: {finding.hint}")
+    for raised in examination.tracebacks if traceback else ():
+        print_plain(textwrap.indent(raised, " " * 8))
 
 
 def _find(component: str) -> ComponentInfo:

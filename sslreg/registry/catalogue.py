@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,7 +18,8 @@ class ComponentInfo:
     """One registered component. Listing it costs nothing: its module is imported by `load` alone.
 
     kind, name: what a spec calls it; target: its import string, ``module:attribute``; summary: one line;
-    plugin, distribution, version: where it comes from; invariances: of shape, texture, color.
+    plugin, distribution, version: where it comes from; invariances: of shape, texture, color; goes_in: the version
+    of the distribution that will not have the name any more, and instead: the name to use in its place.
     """
 
     kind: str
@@ -28,6 +30,8 @@ class ComponentInfo:
     distribution: str = ""
     version: str = ""
     invariances: tuple[str, ...] = ()
+    goes_in: str = ""
+    instead: str = ""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name!r} of {self.distribution or self.plugin or 'this program'}"
@@ -39,13 +43,21 @@ class ComponentInfo:
             found: Any = importlib.import_module(module_name)
             for part in attribute.split("."):
                 found = getattr(found, part)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise UserError(
                 f"{self} cannot be loaded from {self.target!r}: {type(error).__name__}: {error}",
                 hint=f"reinstall or update {self.distribution!r}" if self.distribution else None,
                 code="broken-component",
             ) from error
         return found
+
+    @property
+    def deprecation(self) -> str | None:
+        """What to say to those who still use the name, if it will go."""
+        if not self.goes_in:
+            return None
+        advice = f"; use {self.instead!r}" if self.instead else ""
+        return f"{self} goes in version {self.goes_in}{advice}"
 
 
 class RegistrationError(Exception):
@@ -57,7 +69,7 @@ class Registry:
 
     ``registry.loss("acme_loss", "acme_ssl.loss:AcmeLoss", summary="…")`` registers a loss; the other kinds
     (`sslreg.registry.kinds.KINDS`) have the same method under their own name. Augmentations also name the
-    `invariances` that they induce.
+    `invariances` that they induce. A name that will go says so to whoever uses it: ``goes_in="2.0", instead="new"``.
     """
 
     def __init__(self, plugin: str = "", distribution: str = "", version: str = "") -> None:
@@ -65,7 +77,15 @@ class Registry:
         self.components: list[ComponentInfo] = []
 
     def register(
-        self, kind: str, name: str, target: str, *, summary: str = "", invariances: tuple[str, ...] = ()
+        self,
+        kind: str,
+        name: str,
+        target: str,
+        *,
+        summary: str = "",
+        invariances: tuple[str, ...] = (),
+        goes_in: str = "",
+        instead: str = "",
     ) -> None:
         """Register a component of a kind. RegistrationError: the arguments cannot be meant."""
         if kind not in KINDS:
@@ -82,7 +102,16 @@ class Registry:
         if any(info.kind == kind and info.name == name for info in self.components):
             raise RegistrationError(f"{kind} {name!r} is registered twice")
         self.components.append(
-            ComponentInfo(kind, name, target, summary, invariances=tuple(invariances), **self._origin)
+            ComponentInfo(
+                kind,
+                name,
+                target,
+                summary,
+                invariances=tuple(invariances),
+                goes_in=goes_in,
+                instead=instead,
+                **self._origin,
+            )
         )
 
     def __getattr__(self, kind: str) -> Any:
@@ -93,7 +122,10 @@ class Registry:
 
 @dataclass(frozen=True)
 class PluginReport:
-    """How one plugin fared: loaded, failed (error and traceback say why), or blocked before its import."""
+    """How one plugin fared: loaded, failed (error and traceback say why), or blocked before its import.
+
+    module: what its entry point names.
+    """
 
     name: str
     distribution: str
@@ -102,6 +134,7 @@ class PluginReport:
     error: str | None = None
     traceback: str | None = field(default=None, repr=False)
     components: tuple[ComponentInfo, ...] = ()
+    module: str = ""
 
     def __str__(self) -> str:
         return f"plugin {self.name!r} ({self.distribution} {self.version})"
@@ -131,6 +164,8 @@ class Catalogue:
         named = [info for info in self.of_kind(kind) if info.name == bare]
         found = [info for info in named if distribution in ("", info.distribution)]
         if len(found) == 1:
+            if warning := found[0].deprecation:
+                warnings.warn(warning, FutureWarning, stacklevel=2)
             return found[0]
         raise UserError(self._several(found) if found else self._missing(kind, name, bare, named))
 

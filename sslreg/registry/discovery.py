@@ -67,7 +67,7 @@ def discover(selection: Selection, found: Iterable[EntryPoint] | None = None) ->
 
 def _load(point: EntryPoint, selection: Selection, manager: pluggy.PluginManager) -> PluginReport:
     distribution, version = _distribution(point), point.dist.version if point.dist else ""
-    report = partial(PluginReport, point.name, distribution, version)
+    report = partial(PluginReport, point.name, distribution, version, module=point.value)
     if not selection.admits({point.name, distribution}):
         return report("blocked")
     registry = Registry(point.name, distribution, version)

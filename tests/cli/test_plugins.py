@@ -54,3 +54,16 @@ def test_show_answers_a_typo_with_the_name_that_was_meant(cli, asked: str, answe
 
 def test_a_bare_name_will_do_where_one_kind_has_it(cli) -> None:
     assert cli("plugins", "show", "nt_xent").out == cli("plugins", "show", "loss/nt_xent").out
+
+
+def test_show_says_when_a_name_goes(cli, site) -> None:
+    site.install(
+        "acme",
+        "import sslreg\nsslreg_api = 1\n@sslreg.hookimpl\ndef sslreg_register(registry):\n"
+        "    registry.callback('old', 'logging:NullHandler', goes_in='2.0', instead='new')\n",
+    )
+    said = "callback 'old' of acme goes in version 2.0; use 'new'"
+    with pytest.warns(FutureWarning, match="goes in version"):
+        assert said in cli("plugins", "show", "callback/old").out
+    with pytest.warns(FutureWarning, match="goes in version"):
+        assert json.loads(cli("plugins", "show", "callback/old", "--json").out)["deprecation"] == said

@@ -89,3 +89,22 @@ def test_a_target_that_does_not_resolve_names_its_distribution() -> None:
     registry.loss("a", "math:no_such_function")
     with pytest.raises(UserError, match="loss 'a' of acme cannot be loaded from 'math:no_such_function'"):
         registry.components[0].load()
+
+
+def test_a_name_that_will_go_says_when_and_what_to_use_instead() -> None:
+    registry = Registry("entry", "acme", "1.4")
+    registry.loss("old", "math:sqrt", goes_in="2.0", instead="new")
+    registry.loss("new", "math:sqrt")
+    catalogue = Catalogue([PluginReport("entry", "acme", "1.4", "loaded", components=tuple(registry.components))])
+    with pytest.warns(FutureWarning, match=r"loss 'old' of acme goes in version 2\.0; use 'new'"):
+        catalogue.get("loss", "old")
+    assert catalogue.get("loss", "new").deprecation is None
+
+
+def test_a_target_that_ends_the_program_is_only_broken(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "module_that_exits.py").write_text("raise SystemExit('bye')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    registry = Registry("entry", "acme", "1.0")
+    registry.loss("a", "module_that_exits:A")
+    with pytest.raises(UserError, match="SystemExit: bye"):
+        registry.components[0].load()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib.metadata import EntryPoint, distributions
-from pathlib import Path
 
 import pytest
 
@@ -34,42 +33,24 @@ BROKEN = {
 }
 
 
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder on the path, for modules and the metadata of their distributions."""
-    monkeypatch.syspath_prepend(str(tmp_path))
-    return tmp_path
-
-
-def install(site: Path, distribution: str, source: str | None, entry: str | None = None) -> None:
-    """Put a distribution with one plugin module on the path; without `source` its entry point leads nowhere."""
-    module = f"plugin_{distribution}_{site.name}".replace("-", "_")
-    if source is not None:
-        (site / f"{module}.py").write_text(source)
-    metadata = site / f"{distribution.replace('-', '_')}-1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text(f"[sslreg]\n{entry or distribution} = {module}\n")
-
-
-def discovered(site: Path, selection: Selection = Selection()) -> Catalogue:  # noqa: B008 - it is frozen
+def discovered(site, selection: Selection = Selection()) -> Catalogue:  # noqa: B008 - it is frozen
     points: list[EntryPoint] = []
-    for distribution in distributions(path=[str(site)]):
+    for distribution in distributions(path=[str(site.path)]):
         points += distribution.entry_points
     return discover(selection, points)
 
 
-def test_a_plugin_provides_its_components(site: Path) -> None:
-    install(site, "acme-ssl", GOOD.format(name="acme"))
+def test_a_plugin_provides_its_components(site) -> None:
+    site.install("acme-ssl", GOOD.format(name="acme"))
     info = discovered(site).get("loss", "acme_loss")
     assert (info.distribution, info.version, info.plugin) == ("acme-ssl", "1.0", "acme-ssl")
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_plugin_is_reported_and_harms_no_other(site: Path, case: str) -> None:
+def test_a_broken_plugin_is_reported_and_harms_no_other(site, case: str) -> None:
     source, error = BROKEN[case]
-    install(site, "broken", source)
-    install(site, "good", GOOD.format(name="good"))
+    site.install("broken", source)
+    site.install("good", GOOD.format(name="good"))
     catalogue = discovered(site)
     reports = {plugin.name: plugin for plugin in catalogue.plugins}
     assert reports["broken"].status == "failed"
@@ -79,15 +60,15 @@ def test_a_broken_plugin_is_reported_and_harms_no_other(site: Path, case: str) -
     assert catalogue.get("loss", "good_loss").distribution == "good"
 
 
-def test_an_entry_point_to_nothing_is_reported(site: Path) -> None:
-    install(site, "hollow", None)
+def test_an_entry_point_to_nothing_is_reported(site) -> None:
+    site.install("hollow", None)
     (report,) = discovered(site).plugins
     assert (report.status, (report.error or "").partition(":")[0]) == ("failed", "ModuleNotFoundError")
 
 
-def test_two_distributions_may_use_one_entry_point_name(site: Path) -> None:
-    install(site, "acme", GOOD.format(name="acme"), entry="losses")
-    install(site, "other", GOOD.format(name="other"), entry="losses")
+def test_two_distributions_may_use_one_entry_point_name(site) -> None:
+    site.install("acme", GOOD.format(name="acme"), entry="losses")
+    site.install("other", GOOD.format(name="other"), entry="losses")
     assert [plugin.status for plugin in discovered(site).plugins] == ["loaded", "loaded"]
 
 
@@ -96,18 +77,18 @@ def test_two_distributions_may_use_one_entry_point_name(site: Path) -> None:
     [Selection(block=frozenset({"bomb"})), Selection(allow=frozenset({"good"})), Selection(allow=frozenset())],
 )
 def test_a_plugin_that_is_kept_out_is_never_imported(
-    site: Path, selection: Selection, capsys: pytest.CaptureFixture[str]
+    site, selection: Selection, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    install(site, "bomb", "print('boom')")
-    install(site, "good", GOOD.format(name="good"))
+    site.install("bomb", "print('boom')")
+    site.install("good", GOOD.format(name="good"))
     reports = {plugin.name: plugin.status for plugin in discovered(site, selection).plugins}
     assert reports["bomb"] == "blocked"
     assert reports["good"] == ("loaded" if selection.admits({"good"}) else "blocked")
     assert "boom" not in "".join(capsys.readouterr())
 
 
-def test_what_a_plugin_prints_goes_to_standard_error(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    install(site, "chatty", "print('hello')\n" + GOOD.format(name="chatty"))
+def test_what_a_plugin_prints_goes_to_standard_error(site, capsys: pytest.CaptureFixture[str]) -> None:
+    site.install("chatty", "print('hello')\n" + GOOD.format(name="chatty"))
     assert discovered(site).plugins[0].status == "loaded"
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "hello\n")
