@@ -49,6 +49,11 @@ class CosineWithWarmup(LRScheduler):
             )
         super().__init__(optimizer)
 
+    @staticmethod
+    def least_epochs(warmup_epochs: float = 0, **_: Any) -> float:
+        """How many epochs a training with this schedule has to have: `sslreg check` asks before anything is built."""
+        return warmup_epochs
+
     def get_lr(self) -> list[float | Tensor]:
         """The learning rate of every group at the current step."""
         step = self.last_epoch

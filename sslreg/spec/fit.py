@@ -16,6 +16,8 @@ def check_fit(values: Mapping[str, Any], tree: Entries, findings: Findings) -> N
         _loss_takes_what_model_gives(values["model"], values["loss"], tree, findings)
     if "model" in values and "views" in values:
         _views_are_as_many_as_model_takes(values["model"], values["views"], tree, findings)
+    if values.get("schedule") and values.get("trainer", {}).get("max_epochs"):
+        _schedule_fits_into_training(values["schedule"], values["trainer"]["max_epochs"], tree, findings)
     if values.get("task") and "views" in values:
         _views_keep_what_task_tells_apart(values["task"].keep, values["views"], tree, findings)
     if "data" in values and "trainer" in values:
@@ -59,6 +61,18 @@ def _views_are_as_many_as_model_takes(model: ComponentSpec, views: Any, tree: En
         f"model {model.use!r} takes {wanted} views of an image, not {count}",
         "`repeat` says how many views an entry of `views` stands for",
     )
+
+
+def _schedule_fits_into_training(schedule: ComponentSpec, max_epochs: int, tree: Entries, findings: Findings) -> None:
+    """A schedule's class may say how long a training it needs: ``least_epochs(**params)``, a static method."""
+    least_epochs = getattr(schedule.info.load(), "least_epochs", None)
+    if least_epochs is not None and (needed := least_epochs(**schedule.params)) > max_epochs > 0:
+        findings.report(
+            nearest(tree, schedule.at).origin,
+            "schedule-too-long",
+            f"schedule {schedule.use!r} needs {needed:g} epochs, and the training has {max_epochs}",
+            "shorten the schedule or raise trainer.max_epochs",
+        )
 
 
 def _views_keep_what_task_tells_apart(keep: tuple[str, ...], views: Any, tree: Entries, findings: Findings) -> None:

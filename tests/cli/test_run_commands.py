@@ -44,7 +44,7 @@ WRONG = {
     "a GPU where there is none": (["--set", "trainer.accelerator=gpu"], "the trainer refuses this"),
     "an empty image folder": (["--set", "data.train={use: image_folder, root: empty}"], "empty"),
     "a missing image folder": (["--set", "data.train={use: image_folder, root: nowhere}"], "nowhere"),
-    "a warm-up longer than the run": (["--set", "schedule.warmup_epochs=50"], "shorten the warm-up"),
+    "a warm-up longer than the run": (["--set", "schedule.warmup_epochs=50"], "shorten the schedule"),
     "evaluation without a test set": (["--set", "data.test=null"], "data.test"),
     "no end": (["--set", "trainer.max_epochs=null"], "max_epochs"),
 }

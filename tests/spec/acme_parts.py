@@ -133,3 +133,14 @@ class Signed:
 
 class NotAContract(nn.Module):
     """Derives from no contract."""
+
+
+class Warm:
+    """A schedule that needs time."""
+
+    def __init__(self, optimizer, epochs: int):
+        self.epochs = epochs
+
+    @staticmethod
+    def least_epochs(epochs, **_):
+        return epochs

@@ -36,6 +36,7 @@ def acme() -> Catalogue:
     registry.optimizer("adamw", "torch.optim:AdamW")
     registry.schedule("steps", "torch.optim.lr_scheduler:StepLR")
     registry.schedule("lambda", "torch.optim.lr_scheduler:LambdaLR")
+    registry.schedule("warm", "acme_parts:Warm")
     registry.evaluator("knn", "acme_parts:Knn")
     registry.callback("paint", "acme_parts:paint")
     registry.callback("needs_callable", "acme_parts:NeedsCallable")

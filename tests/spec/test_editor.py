@@ -1,18 +1,21 @@
 """An editor with yaml-language-server completes, explains and checks a spec by the schema.
 
-Runs where the server is installed: ``npm install --global yaml-language-server``.
+Runs where the server is installed: ``make editor``.
 """
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from itertools import count
+from pathlib import Path
 
 import pytest
 
 from sslreg.spec.schema import json_schema
 
-SERVER = shutil.which("yaml-language-server")
+SERVER = shutil.which("yaml-language-server", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
 pytestmark = pytest.mark.skipif(SERVER is None, reason="yaml-language-server is not installed")
 
 

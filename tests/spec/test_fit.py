@@ -2,6 +2,7 @@
 
 import pytest
 
+from sslreg import UserError
 from sslreg.spec import induced_invariances, parse_spec
 
 
@@ -51,3 +52,15 @@ def test_a_model_without_a_limit_takes_any_number_of_views(valid, acme, override
 @pytest.mark.parametrize("devices", ["4", "[0, 1]", "auto", "'2'", "-1", "0"])
 def test_a_batch_that_can_be_shared_is_fine(valid, acme, devices):
     assert parse_spec(valid, overrides=[f"trainer.devices={devices}"], catalogue=acme).trainer
+
+
+def test_a_schedule_longer_than_the_training_is_found_before_anything_is_built(tiny_spec):
+    with pytest.raises(UserError, match="schedule 'cosine' needs 3 epochs, and the training has 2") as raised:
+        parse_spec(tiny_spec, "tiny.yaml", overrides=["schedule.warmup_epochs=3"])
+
+    assert raised.value.diagnostics[0].code == "schedule-too-long"
+
+
+@pytest.mark.parametrize("overrides", [["schedule.warmup_epochs=2"], ["trainer={max_steps: 5}"]])
+def test_a_schedule_that_fits_or_cannot_be_judged_yet_is_fine(tiny_spec, overrides):
+    assert parse_spec(tiny_spec, "tiny.yaml", overrides=overrides).schedule
