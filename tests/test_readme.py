@@ -1,0 +1,54 @@
+"""The README's blocks do what they say."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import sslreg
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def beside_the_spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the README's spec in it, its training cut short."""
+    (spec,) = [block for block in blocks("yaml") if block.startswith("version")]
+    assert "max_epochs: 10" in spec
+    (tmp_path / "digits.yaml").write_text(spec.replace("max_epochs: 10", "max_epochs: 1"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_spec_is_sound(beside_the_spec: Path) -> None:
+    assert sslreg.load_spec("digits.yaml").warnings == ()
+
+
+@pytest.mark.parametrize("number", range(1, len(blocks("python"))))
+def test_the_python_runs(beside_the_spec: Path, number: int) -> None:
+    exec(compile(blocks("python")[number], "README.md", "exec"), {})
+
+
+def test_a_run_is_opened_as_shown(tiny_run: sslreg.Run) -> None:
+    first = re.sub(r'load_run\(".*?"\)', f"load_run({str(tiny_run.path)!r})", blocks("python")[0])
+    exec(compile(first, "README.md", "exec"), {})
+
+
+def test_the_commands_exist(cli_commands: set[str]) -> None:
+    named = set(re.findall(r"(?:^|`)sslreg (\w+)", README, re.MULTILINE))
+    assert named <= cli_commands
+    assert "make test" in README
+
+
+@pytest.fixture
+def cli_commands() -> set[str]:
+    from sslreg.cli.app import app
+
+    commands = {command.name for command in app.registered_commands}
+    return commands | {group.typer_instance.info.name for group in app.registered_groups if group.typer_instance}
