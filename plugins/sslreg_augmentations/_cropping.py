@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -18,7 +17,7 @@ from sslreg_augmentations.vertical_flip import VerticalFlip
 if TYPE_CHECKING:
     from sslreg_augmentations.random_resized_crop import RandomResizedCrop
 
-#: Up to this many numbers, images are copied into a batch if they can be: a call for each would take longer.
+#: How many numbers an image has at most that is called small.
 _SMALL = 3 * 64 * 64
 
 
@@ -55,32 +54,32 @@ def crop_and_flip(images: sslreg.Images, boxes: Tensor, flips: Tensor, crop: Ran
     if kernels is None:
         rows = zip(images, boxes.tolist(), flips.tolist(), strict=True)
         return [_in_torch(image, box, flip, crop) for image, box, flip in rows]
-    if isinstance(images, list) and images[0].numel() <= _SMALL:
-        images = _together(images)
     height, width = crop.size
     edges, turns = boxes.double().numpy(), flips.numpy()
-    if isinstance(images, Tensor):
-        result = torch.empty(*images.shape[:2], height, width, dtype=images.dtype)
-        kernels.resample(images.permute(0, 2, 3, 1).contiguous().numpy(), edges, turns, result.numpy())
+    batch = _in_one_batch(images)
+    if batch is not None:
+        result = torch.empty(len(batch), batch.shape[3], height, width, dtype=batch.dtype)
+        kernels.resample(batch.numpy(), edges, turns, result.numpy())
         return result
+    results: sslreg.Images
     if len({(image.dtype, image.shape[0]) for image in images}) == 1:
-        batch = torch.empty(len(images), images[0].shape[0], height, width, dtype=images[0].dtype)
-        _each_of(kernels, images, edges, turns, list(batch))
-        return batch
-    results = [torch.empty(image.shape[0], height, width, dtype=image.dtype) for image in images]
-    _each_of(kernels, images, edges, turns, results)
+        results = torch.empty(len(images), images[0].shape[0], height, width, dtype=images[0].dtype)
+    else:
+        results = [torch.empty(image.shape[0], height, width, dtype=image.dtype) for image in images]
+    for n, (image, target) in enumerate(zip(images, results, strict=True)):
+        pixels = image.permute(1, 2, 0).contiguous().numpy()
+        kernels.resample(pixels[None], edges[n : n + 1], turns[n : n + 1], target.numpy()[None])
     return results
 
 
-def _together(images: list[Tensor]) -> sslreg.Images:
-    """The images in one batch, where they are of one size and type."""
-    return torch.stack(images) if len({(image.shape, image.dtype) for image in images}) == 1 else images
-
-
-def _each_of(kernels: ModuleType, images: Sequence[Tensor], edges: Any, turns: Any, results: Sequence[Tensor]) -> None:
-    for n, (image, result) in enumerate(zip(images, results, strict=True)):
-        pixels = image.permute(1, 2, 0).contiguous().numpy()
-        kernels.resample(pixels[None], edges[n : n + 1], turns[n : n + 1], result.numpy()[None])
+def _in_one_batch(images: sslreg.Images) -> Tensor | None:
+    """A batch (N, H, W, C), if the images are one, or small and alike; a call for each of these would take longer."""
+    if isinstance(images, Tensor):
+        return images.permute(0, 2, 3, 1).contiguous()
+    first = images[0]
+    if first.numel() > _SMALL or any(one.shape != first.shape or one.dtype != first.dtype for one in images):
+        return None
+    return torch.stack([image.permute(1, 2, 0) for image in images])
 
 
 def _in_torch(image: Tensor, box: list[int], flip: list[bool], crop: RandomResizedCrop) -> Tensor:

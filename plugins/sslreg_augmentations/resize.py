@@ -9,7 +9,8 @@ from torch import Tensor
 
 import sslreg
 from sslreg_augmentations._arguments import height_and_width
-from sslreg_augmentations._resampling import Interpolation, resized
+from sslreg_augmentations._resampling import Interpolation
+from sslreg_augmentations._resizing import ResizePass
 
 
 class Resize(sslreg.Augmentation):
@@ -17,6 +18,7 @@ class Resize(sslreg.Augmentation):
 
     ragged = True
     geometry = True
+    eight_bits = True
 
     def __init__(self, size: int | tuple[int, int], interpolation: Interpolation = "bilinear") -> None:
         height_and_width(size)
@@ -24,15 +26,19 @@ class Resize(sslreg.Augmentation):
         self.interpolation = interpolation
 
     def apply(self, images: sslreg.Images, params: sslreg.Params) -> sslreg.Images:
-        return [resized(image, self._target(*image.shape[1:]), self.interpolation) for image in images]
+        return ResizePass(self).apply(images, params)
+
+    def absorb(self, following: sslreg.Augmentation) -> sslreg.Augmentation | None:
+        return ResizePass(self).absorb(following)
 
     def output_shapes(self, shapes: Tensor, params: sslreg.Params) -> Tensor:
-        return torch.tensor([(channels, *self._target(*size)) for channels, *size in shapes.tolist()])
+        return torch.tensor([(channels, *self.target(*size)) for channels, *size in shapes.tolist()])
 
     def for_embedding(self) -> Sequence[sslreg.Augmentation]:
         return [self]
 
-    def _target(self, height: int, width: int) -> tuple[int, int]:
+    def target(self, height: int, width: int) -> tuple[int, int]:
+        """The height and width that an image of these will have."""
         if not isinstance(self.size, int):
             return self.size
         if height <= width:

@@ -105,6 +105,15 @@ def test_channels_other_than_three_go_through_the_pass(monkeypatch: pytest.Monke
     assert torch.allclose(run(operations, images), unfused(operations, images, monkeypatch), atol=1e-4)
 
 
+def test_the_embedding_view_is_a_resize_and_a_crop_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = ViewPlan(SIMCLR).for_embedding()
+    assert [len(stage.steps) for stage in plan.stages(range(len(plan.steps)))] == [2, 1, 1]
+    for dtype in (torch.uint8, torch.float32):
+        fused = run(list(plan.operations), photos(dtype=dtype))
+        plain = unfused(list(plan.operations), photos(dtype=dtype), monkeypatch)
+        assert (fused - plain).abs().max() < (1.01 / 255 / 0.224 if dtype == torch.uint8 else 1e-4)
+
+
 def test_fused_crops_round_once_to_the_nearest_level(monkeypatch: pytest.MonkeyPatch) -> None:
     fused, plain = run(SIMCLR[:3], photos()), unfused(SIMCLR[:3], photos(), monkeypatch)
     assert (fused - plain).abs().max() < 1.01 / 255
