@@ -9,6 +9,7 @@ functions, `log_sum_exp_within` makes use of the symmetry of rows that are each 
 from __future__ import annotations
 
 import math
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 import torch
@@ -67,6 +68,11 @@ class Kernels(Protocol):
 
 
 def _kernels(rows: Tensor) -> Kernels:
+    if rows.is_cuda and find_spec("triton"):
+        from sslreg_losses import _triton
+
+        if _triton.takes(rows):
+            return _triton
     return _tiles
 
 

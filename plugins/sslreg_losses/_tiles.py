@@ -1,7 +1,8 @@
 """The kernels of `_streaming` in plain torch, for any device and precision: one tile of the logits at a time.
 
-A tile is small enough to stay in the processor's cache between the operations on it. Everything is in base 2, because
-torch's exp2 takes a fraction of the time of its exp on a CPU.
+A tile is small enough to stay in the processor's cache between the operations on it, and large enough that starting
+each of them on several threads costs little. Everything is in base 2, because torch's exp2 takes a fraction of the time
+of its exp on a CPU.
 """
 
 from __future__ import annotations
@@ -12,32 +13,36 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-#: Elements in a tile: a megabyte of float32 where caches are small, enough to keep an accelerator busy elsewhere.
-CPU_TILE = 2**18
-DEVICE_TILE = 2**24
+#: Rows of a tile at most, and its elements: a few megabytes on a CPU, enough to keep any other device busy.
+CPU_TILE = (2**9, 2**20)
+DEVICE_TILE = (2**12, 2**24)
 
 
 def within(rows: Tensor, scale: float, samples: int) -> Tensor:
-    running = None if _never_leaves_range(rows, scale) else _RunningSum(rows, len(rows))
+    if not _never_leaves_range(rows, scale):
+        return _within_of_any_range(rows, scale, samples)
     sums = rows.new_zeros(len(rows))
-    for i, j, logits, spare in _upper_tiles(rows, scale, samples):
-        if running is not None:
-            running.add(i, logits, 1, out=spare)
-            if i != j:
-                running.add(j, logits, 0, out=spare)
-            continue
+    for i, j, new, logits, _ in _upper_tiles(rows, scale, samples):
         weights = logits.exp2_()
         sums[i] += weights.sum(1)
-        if i != j:
-            sums[j] += weights.sum(0)
-    return sums.log2_() if running is None else running.log2()
+        sums[j][new] += weights[:, new].sum(0)
+    return sums.log2_()
+
+
+def _within_of_any_range(rows: Tensor, scale: float, samples: int) -> Tensor:
+    running = _RunningSum(rows, len(rows))
+    for i, j, new, logits, spare in _upper_tiles(rows, scale, samples):
+        running.add(i, logits, 1, out=spare)
+        if new.start < logits.shape[1]:
+            running.add(slice(j.start + new.start, j.stop), logits[:, new], 0, out=spare[:, new])
+    return running.log2()
 
 
 def within_gradient(rows: Tensor, log_sums: Tensor, gradient: Tensor, scale: float, samples: int) -> Tensor:
     result = torch.zeros_like(rows)
     bounded = _never_leaves_range(rows, scale)
     share = gradient * log_sums.neg().exp2_() if bounded else gradient
-    for i, j, logits, spare in _upper_tiles(rows, scale, samples):
+    for i, j, new, logits, spare in _upper_tiles(rows, scale, samples):
         if bounded:
             torch.add(share[i, None], share[j], out=spare)
             weights = logits.exp2_().mul_(spare)
@@ -45,8 +50,7 @@ def within_gradient(rows: Tensor, log_sums: Tensor, gradient: Tensor, scale: flo
             torch.sub(logits, log_sums[i, None], out=spare).exp2_().mul_(share[i, None])
             weights = logits.sub_(log_sums[j]).exp2_().mul_(share[j]).add_(spare)
         result[i].addmm_(weights, rows[j])
-        if i != j:
-            result[j].addmm_(weights.T, rows[i])
+        result[j][new].addmm_(weights[:, new].T, rows[i])
     return result
 
 
@@ -101,29 +105,33 @@ def _never_leaves_range(rows: Tensor, scale: float) -> bool:
     return scale < 0.55 * math.log2(torch.finfo(rows.dtype).max)
 
 
-def _upper_tiles(rows: Tensor, scale: float, samples: int) -> Iterator[tuple[slice, slice, Tensor, Tensor]]:
-    """Tiles on and above the diagonal of the rows' logits: row slice, column slice, logits, room of their shape."""
-    blocks = _blocks(len(rows), math.isqrt(_tile(rows)))
-    room, spare = rows.new_empty(2, blocks[0].stop ** 2).unbind()
-    for number, i in enumerate(blocks):
+def _upper_tiles(rows: Tensor, scale: float, samples: int) -> Iterator[tuple[slice, slice, slice, Tensor, Tensor]]:
+    """Tiles that cover the rows' logits on and above the diagonal.
+
+    Yields the slice of the rows, that of the columns, the slice within the columns that lies beyond the rows, where the
+    tile stands for its mirror image as well, the logits, and room of their shape.
+    """
+    tall, elements = _tile(rows, len(rows))
+    room, spare = rows.new_empty(2, elements).unbind()
+    for i in _blocks(0, len(rows), tall):
         scaled = rows[i] * scale
-        for j in blocks[number:]:
+        for j in _blocks(i.start, len(rows), elements // tall):
             logits = _view(room, i, j)
             torch.mm(scaled, rows[j].T, out=logits)
             _leave_out(logits, j.start - i.start, samples)
-            yield i, j, logits, _view(spare, i, j)
+            new = slice(max(0, i.stop - j.start), None)
+            yield i, j, new, logits, _view(spare, i, j)
 
 
 def _all_tiles(
     rows: Tensor, candidates: Tensor, scale: float, samples: int
 ) -> Iterator[tuple[slice, slice, Tensor, Tensor]]:
     """Tiles of the logits of rows and candidates: row slice, column slice, the candidates there, logits."""
-    tall = _blocks(len(rows), math.isqrt(_tile(rows)))
-    wide = _blocks(len(candidates), max(1, _tile(rows) // tall[0].stop))
-    room = rows.new_empty(tall[0].stop * wide[0].stop)
-    for i in tall:
+    tall, elements = _tile(rows, len(candidates))
+    room = rows.new_empty(elements)
+    for i in _blocks(0, len(rows), tall):
         scaled = rows[i] * scale
-        for j in wide:
+        for j in _blocks(0, len(candidates), elements // tall):
             columns = candidates[j].to(rows.dtype)
             logits = _view(room, i, j)
             torch.mm(scaled, columns.T, out=logits)
@@ -131,15 +139,18 @@ def _all_tiles(
             yield i, j, columns, logits
 
 
-def _tile(rows: Tensor) -> int:
-    return CPU_TILE if rows.device.type == "cpu" else DEVICE_TILE
+def _tile(rows: Tensor, columns: int) -> tuple[int, int]:
+    """The height of tiles of so many rows, and their elements."""
+    tall, elements = CPU_TILE if rows.device.type == "cpu" else DEVICE_TILE
+    tall = min(tall, len(rows))
+    return tall, min(elements, tall * columns)
 
 
-def _blocks(count: int, longest: int) -> list[slice]:
-    """0 … count in slices of almost equal length, the first of them the longest."""
-    pieces = -(-count // longest)
-    length = -(-count // pieces)
-    return [slice(start, min(start + length, count)) for start in range(0, count, length)]
+def _blocks(start: int, stop: int, longest: int) -> Iterator[slice]:
+    """start … stop in slices of almost equal length, the first of them the longest."""
+    pieces = -(-(stop - start) // longest)
+    length = -(-(stop - start) // pieces)
+    yield from (slice(first, min(first + length, stop)) for first in range(start, stop, length))
 
 
 def _view(room: Tensor, i: slice, j: slice) -> Tensor:

@@ -67,7 +67,8 @@ class FIFOMemoryBank(sslreg.MemoryBank):
         if keys.ndim != 2 or keys.shape[1] != dim:
             raise ValueError(f"the memory bank holds rows of dim {dim}, and the keys have shape {tuple(keys.shape)}")
         keys = keys.detach()
-        if not keys.isfinite().all():
+        # The sum is quick to take, and finite as a rule where the keys are.
+        if not keys.sum().isfinite() and not keys.isfinite().all():
             raise sslreg.SslregError(
                 f"a key is not finite: {keys[~keys.isfinite()][0].item()} among keys of shape {tuple(keys.shape)}",
                 hint="lower the learning rate, or train with more precision (trainer.precision: 32-true)",
@@ -86,7 +87,8 @@ class FIFOMemoryBank(sslreg.MemoryBank):
         for keys in self._staged:
             until_end = min(len(keys), size - self._next)
             self.rows[self._next : self._next + until_end] = keys[:until_end]
-            self.rows[: len(keys) - until_end] = keys[until_end:]
+            if until_end < len(keys):
+                self.rows[: len(keys) - until_end] = keys[until_end:]
             self._next = (self._next + len(keys)) % size
             self._valid = min(self._valid + len(keys), size)
         self._staged.clear()

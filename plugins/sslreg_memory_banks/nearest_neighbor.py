@@ -8,8 +8,8 @@ from torch.nn.functional import normalize
 
 from sslreg_memory_banks.fifo import FIFOMemoryBank
 
-#: Rows that are compared at a time: the similarities of a batch with them stay in the processor's cache.
-ROWS = 2048
+#: Similarities that are looked at together: a few megabytes, which stay in a processor's cache.
+TILE = 2**20
 
 
 class NearestNeighborMemoryBank(FIFOMemoryBank):
@@ -38,10 +38,11 @@ class NearestNeighborMemoryBank(FIFOMemoryBank):
         precision = torch.promote_types(queries.dtype, torch.float32)
         best = queries.new_full((len(queries),), -torch.inf, dtype=precision)
         where = torch.zeros(len(queries), dtype=torch.int64, device=queries.device)
+        at_once = max(1, TILE // max(1, len(queries)))
         with torch.autocast(queries.device.type, enabled=False):
-            for start in range(0, len(past), ROWS):
+            for start in range(0, len(past), at_once):
                 # Without normalizing: a query's length does not change which row is nearest.
-                similarity, row = (queries.to(precision) @ past[start : start + ROWS].to(precision).T).max(1)
+                similarity, row = (queries.to(precision) @ past[start : start + at_once].to(precision).T).max(1)
                 nearer = similarity > best
                 best = torch.where(nearer, similarity, best)
                 where = torch.where(nearer, row + start, where)

@@ -41,7 +41,7 @@ def assert_sums(ours: Tensor, rows: list[Tensor], logits: Tensor, left_out: Tens
 @pytest.fixture(autouse=True, scope="module")
 def small_tiles() -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_tiles, "CPU_TILE", 16)
+        patch.setattr(_tiles, "CPU_TILE", (3, 17))
         yield
 
 

@@ -19,12 +19,12 @@ def filled(keys: torch.Tensor, size: int = 100) -> NearestNeighborMemoryBank:
     return bank
 
 
-@pytest.mark.parametrize("at_a_time", [1, 7, 2048])
-def test_equals_lightly(monkeypatch: pytest.MonkeyPatch, at_a_time: int) -> None:
+@pytest.mark.parametrize("tile", [1, 200, 2**20])
+def test_equals_lightly(monkeypatch: pytest.MonkeyPatch, tile: int) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from lightly.models.modules import NNMemoryBankModule
-    monkeypatch.setattr(nearest_neighbor, "ROWS", at_a_time)
+    monkeypatch.setattr(nearest_neighbor, "TILE", tile)
     keys, queries = torch.randn(100, 8), torch.randn(30, 8) * 10
     theirs = NNMemoryBankModule((100, 8))
     theirs.bank.copy_(normalize(keys))
