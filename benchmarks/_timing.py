@@ -1,0 +1,71 @@
+"""Timing that is fair on a machine with other work to do, and results that say where they come from."""
+
+from __future__ import annotations
+
+import gc
+import importlib.metadata
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def interleaved(candidates: Mapping[str, Callable[[], object]], rounds: int = 7) -> dict[str, dict[str, float]]:
+    """Best and median seconds of each candidate: they take turns, so that a busy moment meets all of them."""
+    seconds: dict[str, list[float]] = {name: [] for name in candidates}
+    for _ in range(rounds):
+        for name, run in candidates.items():
+            gc.collect()
+            start = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: {"best": min(taken), "median": statistics.median(taken)} for name, taken in seconds.items()}
+
+
+def extra_memory(setup: str, warm_up: str, run: str) -> int:
+    """Bytes by which the peak resident memory of a fresh process rises when `run` follows `setup` and `warm_up`."""
+    program = "\n".join(
+        [
+            "import resource, warnings; warnings.simplefilter('ignore')",
+            setup,
+            warm_up,
+            "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss",
+            run,
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)",
+        ]
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return int(done.stdout) * (1 if sys.platform == "darwin" else 1024)
+
+
+def write(name: str, results: dict[str, Any]) -> None:
+    """Write results, and on what they were measured, to ``results/NAME.json``."""
+    RESULTS.mkdir(exist_ok=True)
+    packages = ("torch", "lightly", "pytorch-metric-learning")
+    measured_on = {
+        "threads": torch.get_num_threads(),
+        "processor": _processor(),
+        "python": platform.python_version(),
+        **{package: importlib.metadata.version(package) for package in packages},
+    }
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps({"measured_on": measured_on, **results}, indent=2) + "\n", encoding="utf-8")
+    print(f"written to {path.relative_to(Path(__file__).parent.parent)}")
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
