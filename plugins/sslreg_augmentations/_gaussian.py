@@ -22,7 +22,7 @@ def _along_rows(images: Tensor, sigma: Tensor, radius: Tensor, reach: int) -> Te
     reach = min(reach, width - 1)
     if reach == 0:
         return images
-    weights = _half_kernels(sigma, radius, reach).to(images.dtype)[:, :, None, None, None]
+    weights = _half_kernels(sigma.cpu(), radius.cpu(), reach).to(images)[:, :, None, None, None]
     padded = pad(images, (reach, reach, 0, 0), mode="reflect")
     # One multiplication and one addition at a time, so that a pixel's bits do not depend on its place in the batch, as
     # they may in a convolution.
@@ -34,8 +34,8 @@ def _along_rows(images: Tensor, sigma: Tensor, radius: Tensor, reach: int) -> Te
 
 
 def _half_kernels(sigma: Tensor, radius: Tensor, reach: int) -> Tensor:
-    """Weights (N, reach + 1) at distance 0 … reach, that sum to one over both sides; float64."""
-    distance = torch.arange(reach + 1, dtype=torch.float64, device=sigma.device)
+    """Weights (N, reach + 1) at distance 0 … reach, that sum to one over both sides; float64, on the CPU."""
+    distance = torch.arange(reach + 1, dtype=torch.float64)
     weights = torch.exp(-0.5 * (distance / sigma.double()[:, None]).square())
     weights *= distance <= radius[:, None]
     return weights / (2.0 * weights.sum(dim=1, keepdim=True) - weights[:, :1])

@@ -65,7 +65,8 @@ class Affine(sslreg.Augmentation):
     def apply(self, images: Tensor, params: sslreg.Params) -> Tensor:
         height, width = images.shape[2:]
         y, x = pixel_centers(height, width, images.device)
-        inverse = _inverse(params).to(images.dtype)[..., None, None]
+        # In double precision, which not all devices have.
+        inverse = _inverse({name: values.cpu() for name, values in params.items()}).to(images)[..., None, None]
         source_x = inverse[:, 0, 0] * x + inverse[:, 0, 1] * y + inverse[:, 0, 2]
         source_y = inverse[:, 1, 0] * x + inverse[:, 1, 1] * y + inverse[:, 1, 2]
         return sampled(images, source_y, source_x, self.interpolation, self.fill)
