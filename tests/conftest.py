@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import venv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,3 +121,63 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     installed.cache_clear()
     yield Site(folder)
     installed.cache_clear()
+
+
+def output_of(*command: object, cwd: Path, **environment: str) -> str:
+    """A command's output; what it said is shown if it fails. Nothing of this process's Python settings reaches it."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "SSLREG"))}
+    result = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env=inherited | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment of its own."""
+
+    path: Path
+
+    def python(self, *arguments: object, cwd: Path) -> str:
+        return output_of(self.path / "bin" / "python", *arguments, cwd=cwd)
+
+    def sslreg(self, *arguments: object, cwd: Path) -> str:
+        return output_of(self.path / "bin" / "sslreg", *arguments, cwd=cwd)
+
+    def install(self, *what: object) -> None:
+        """Install without dependencies and without fetching anything."""
+        self.python(
+            *("-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation", *what),
+            cwd=self.path,
+        )
+
+    def uninstall(self, distribution: str) -> None:
+        self.python("-m", "pip", "uninstall", "--quiet", "--yes", distribution, cwd=self.path)
+
+
+@pytest.fixture(scope="session")
+def wheel_environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """sslreg from its wheel alone, in an environment that borrows this one's dependencies but not its sslreg."""
+    folder = tmp_path_factory.mktemp("wheel")
+    # hatchling is part of the environment that runs the tests, so nothing has to be fetched to build.
+    root = Path(__file__).parents[1]
+    output_of(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, cwd=root)
+    (wheel,) = folder.glob("*.whl")
+    venv.create(folder / "env", with_pip=True, symlinks=True)
+    environment = Environment(folder / "env")
+    lent = folder / "lent"
+    lent.mkdir()
+    (here,) = {path for path in map(Path, sys.path) if path.name == "site-packages"}
+    for entry in here.iterdir():
+        if "sslreg" not in entry.name:
+            (lent / entry.name).symlink_to(entry)
+    (site_packages,) = (folder / "env" / "lib").glob("python*/site-packages")
+    (site_packages / "lent.pth").write_text(f"{lent}\n")
+    environment.install(wheel)
+    return environment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -68,6 +69,21 @@ def doctor(
             _print_examination(examination, traceback)
     if any(examination.broken for examination in examinations):
         raise typer.Exit(SslregError.exit_status)
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The package's name, for example acme-noise.")],
+    kind: Annotated[str, typer.Option("--kind", help=f"What it provides: {', '.join(KINDS)}.")],
+    to: Annotated[Path | None, typer.Option("--to", metavar="DIR", help="Where to; default NAME here.")] = None,
+) -> None:
+    """Write a plugin package to start from, with a working component, a spec and tests."""
+    from sslreg.cli.scaffold import write_package
+
+    folder = to or Path(name)
+    for path in write_package(name, kind, folder):
+        print_plain(str(path))
+    print_plain(f"\nnext:\n  cd {folder}\n  pip install -e .\n  pytest\n  sslreg train specs/{name}.yaml")
 
 
 def _print_examination(examination: Examination, traceback: bool) -> None:
