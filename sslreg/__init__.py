@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sslreg.registry import ComponentInfo as ComponentInfo, Registry as Registry, hookimpl as hookimpl
     from sslreg.spec import Spec as Spec, load_spec as load_spec
     from sslreg.spec.from_run import FromRun as FromRun
-    from sslreg.training import Run as Run, load_run as load_run, train as train
+    from sslreg.training import Run as Run, load_run as load_run, resume as resume, train as train
     from sslreg.views import (
         Collate as Collate,
         Operation as Operation,
@@ -56,7 +56,7 @@ _HOMES = {
     "sslreg.registry": "ComponentInfo Registry hookimpl",
     "sslreg.spec": "Spec load_spec",
     "sslreg.spec.from_run": "FromRun",
-    "sslreg.training": "Run load_run train",
+    "sslreg.training": "Run load_run resume train",
     "sslreg.views": "Collate Operation PendingBatch Sometimes ViewPlan apply_where load_image noise_like",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}

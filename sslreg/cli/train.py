@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sslreg.cli.output import figures_table, print_diagnostics, stderr, stdout
+from sslreg.errors import UserError
 
 if TYPE_CHECKING:
     from sslreg.training import Run
@@ -19,7 +20,9 @@ Overrides = Annotated[
 
 
 def train(
-    spec: Annotated[str, typer.Argument(metavar="SPEC", help="A YAML spec, or the name of a shipped one.")],
+    spec: Annotated[
+        str | None, typer.Argument(metavar="SPEC", help="A YAML spec, or the name of a shipped one.")
+    ] = None,
     overrides: Overrides = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="The run's folder; default runs/NAME/TIMESTAMP.")
@@ -27,9 +30,23 @@ def train(
     locked: Annotated[
         bool, typer.Option("--locked", help="Refuse versions other than those in the lock.json beside the spec.")
     ] = False,
+    resume: Annotated[
+        Path | None, typer.Option("--resume", metavar="RUN", help="Go on with a run from its last checkpoint.")
+    ] = None,
 ) -> None:
-    """Train what a spec describes."""
+    """Train what a spec describes, or go on with a run: sslreg train --resume RUN."""
+    if (spec is None) == (resume is None):
+        raise UserError("name either a SPEC to train or a run to --resume", code="bad-argument")
+    if resume is not None:
+        if out is not None or locked:
+            raise UserError("--out and --locked are for a new run, not for --resume", code="bad-argument")
+        from sslreg.training.resuming import resume as resume_training
+
+        _print_result(resume_training(resume, overrides or (), console=stderr))
+        return
     from sslreg.spec import load_spec
+
+    assert spec is not None
 
     loaded = load_spec(spec, overrides or ())
     print_diagnostics(loaded.warnings, loaded.sources, stderr)

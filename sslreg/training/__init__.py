@@ -9,14 +9,19 @@ from sslreg.training.run import Run, load_run
 
 if TYPE_CHECKING:
     from sslreg.training.fit import train
+    from sslreg.training.resuming import resume
 
-__all__ = ["Run", "embed_split", "evaluate_run", "load_run", "train"]
+__all__ = ["Run", "embed_split", "evaluate_run", "load_run", "resume", "train"]
 
 
 def __getattr__(name: str) -> Any:
     # Lightning is slow to import, and using a finished run does not need it.
-    if name != "train":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from sslreg.training.fit import train
+    if name == "train":
+        from sslreg.training.fit import train
 
-    return train
+        return train
+    if name == "resume":
+        from sslreg.training.resuming import resume
+
+        return resume
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

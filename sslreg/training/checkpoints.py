@@ -32,19 +32,34 @@ class Checkpoints(Callback):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        # One clock decides for all ranks: saving is a collective call.
-        due = trainer.strategy.broadcast(time.monotonic() - self._saved_at >= self.every_seconds)
-        if due:
+        if trainer.is_last_batch:
+            return  # what the epoch's end does has to come before its checkpoint
+        if self._is_due(trainer):
             self.save_last(trainer)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._keep_best(trainer)
+        if self._is_due(trainer):
+            self.save_last(trainer)
+
+    def _keep_best(self, trainer: lightning.Trainer) -> None:
         value = self.recorder.evaluated.get(self.best) if self.best else None
         if trainer.strategy.broadcast(value is not None and value > self._best_value):
             self._best_value = float("-inf") if value is None else value
             self._save(trainer, self.folder.checkpoints / "best.ckpt")
 
+    def _is_due(self, trainer: lightning.Trainer) -> bool:
+        # One clock decides for all ranks: saving is a collective call.
+        return bool(trainer.strategy.broadcast(time.monotonic() - self._saved_at >= self.every_seconds))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self._best_value}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._best_value = state_dict["best"]
+
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self.on_train_epoch_end(trainer, pl_module)
+        self._keep_best(trainer)
         self.save_last(trainer)
 
     def on_exception(

@@ -20,15 +20,28 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
     The order is cut into batches over all ranks, and a rank gets its share of each: rank r the r-th block. So the
     ranks' shares side by side are the batch that one process would see. Incomplete batches are dropped.
+
+    epoch, batches: where to begin; the first pass leaves out so many batches of its epoch.
     """
 
-    def __init__(self, num_samples: int, batch_size: int, *, seed: int = 0, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(
+        self,
+        num_samples: int,
+        batch_size: int,
+        *,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        epoch: int = 0,
+        batches: int = 0,
+    ) -> None:
         self.num_samples = num_samples
         self.batch_size = batch_size
         self.seed = seed
         self.rank = rank
         self.world_size = world_size
-        self.epoch = 0
+        self.epoch = epoch
+        self.batches_done = batches
 
     @property
     def share(self) -> int:
@@ -40,11 +53,13 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
+        """Of a whole pass."""
         return self.num_samples // self.batch_size * self.share
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         order = epoch_order(self.num_samples, self.seed, self.epoch)
-        for start in range(0, self.num_samples - self.batch_size + 1, self.batch_size):
+        begin, self.batches_done = self.batches_done * self.batch_size, 0
+        for start in range(begin, self.num_samples - self.batch_size + 1, self.batch_size):
             first = start + self.rank * self.share
             for index in order[first : first + self.share]:
                 yield self.epoch, int(index)
@@ -90,11 +105,19 @@ def arrived(batch: Batch | PendingBatch | Failure, device: torch.device) -> Batc
     return batch.to(device, non_blocking=True)
 
 
-def training_loader(pipeline: Pipeline, *, rank: int, world_size: int, device: torch.device) -> DataLoader[Any]:
-    """The loader that a rank trains from."""
+def training_loader(
+    pipeline: Pipeline, *, rank: int, world_size: int, device: torch.device, epoch: int = 0, batches: int = 0
+) -> DataLoader[Any]:
+    """The loader that a rank trains from. epoch, batches: where its first pass begins."""
     data = pipeline.spec.data
     sampler = EpochSampler(
-        len(pipeline.train), data.batch_size, seed=pipeline.spec.seed, rank=rank, world_size=world_size
+        len(pipeline.train),
+        data.batch_size,
+        seed=pipeline.spec.seed,
+        rank=rank,
+        world_size=world_size,
+        epoch=epoch,
+        batches=batches,
     )
     return DataLoader(
         pipeline.train,
@@ -105,4 +128,6 @@ def training_loader(pipeline: Pipeline, *, rank: int, world_size: int, device: t
         drop_last=True,
         pin_memory=device.type == "cuda",
         persistent_workers=data.workers > 0,
+        # Its own, so that beginning a pass draws nothing from the generator whose state a checkpoint carries.
+        generator=torch.Generator(),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import warnings
 from collections.abc import Iterator
@@ -26,10 +27,11 @@ from sslreg.training.evaluations import Evaluations
 from sslreg.training.meter import Meter
 from sslreg.training.metrics import MetricsFile
 from sslreg.training.module import TrainingModule
+from sslreg.training.position import Position
 from sslreg.training.progress import TrainingProgress
 from sslreg.training.recorder import Recorder
 from sslreg.training.run import Run
-from sslreg.training.run_folder import RunFolder, write_json
+from sslreg.training.run_folder import RunFolder, replace_file, write_json
 from sslreg.training.skipped import SkippedSamples
 
 
@@ -43,13 +45,18 @@ def train(spec: Spec, out: str | Path | None = None, *, console: Console | None 
     console = console or Console(stderr=True)
     with quiet_lightning():
         folder = RunFolder(Path(out)) if out is not None else RunFolder.default(spec.name)
-        trainer = _trainer(spec, folder)
-        device = trainer.strategy.root_device
-        pipeline = assemble(spec, world_size=trainer.world_size, device=None if device.type == "cpu" else device)
-        return _Training(spec, folder, trainer, pipeline, console).run()
+        return prepared(spec, folder, console).run()
 
 
-class _Training:
+def prepared(spec: Spec, folder: RunFolder, console: Console) -> Training:
+    """Everything that a training needs, with nothing written yet. UserError: something does not fit."""
+    trainer = _trainer(spec, folder)
+    device = trainer.strategy.root_device
+    pipeline = assemble(spec, world_size=trainer.world_size, device=None if device.type == "cpu" else device)
+    return Training(spec, folder, trainer, pipeline, console)
+
+
+class Training:
     """One run in progress: the objects that its stages share."""
 
     def __init__(
@@ -63,13 +70,31 @@ class _Training:
         self.evaluation = _evaluation(pipeline, trainer.strategy.root_device)
         self.meter = Meter(spec.data.batch_size)
         self.skipped = SkippedSamples(folder, pipeline.train)
-        self.summary: dict[str, Any] = {"name": spec.name, "status": "running"}
+        self.summary: dict[str, Any] = {"name": spec.name, "status": "running", "resumed_at": []}
 
     def run(self) -> Run:
+        """Train from the beginning, into a new folder."""
         self.summary["baseline"] = self._baseline()
         self.folder.create()
-        self._write_provenance()
-        recorder = Recorder(MetricsFile(self.folder.metrics), self.spec.trainer.get("log_every_n_steps", 50))
+        self.folder.spec.write_text(self.spec.source)
+        self.folder.resolved_spec.write_text(self.spec.to_yaml())
+        write_json(self.folder.lock, provenance.lock(self.spec, self.pipeline.facts))
+        write_json(self.folder.summary, self.summary)
+        return self._fit(MetricsFile(self.folder.metrics))
+
+    def resume(self, step: int, epoch: int, batches: int) -> Run:
+        """Go on from the last checkpoint, which was made after `step` steps, with `batches` of `epoch` done."""
+        self.summary.update(json.loads(self.folder.summary.read_text()), status="running")
+        self.summary["resumed_at"] = [*self.summary["resumed_at"], step]
+        replace_file(self.folder.resolved_spec, self.spec.to_yaml().encode())
+        write_json(self.folder.lock, json.loads(self.folder.lock.read_text()) | {"facts": self.pipeline.facts})
+        write_json(self.folder.summary, self.summary)
+        metrics = MetricsFile(self.folder.metrics)
+        metrics.drop_after(step)
+        return self._fit(metrics, epoch, batches, self.folder.last_checkpoint)
+
+    def _fit(self, metrics: MetricsFile, epoch: int = 0, batches: int = 0, checkpoint: Path | None = None) -> Run:
+        recorder = Recorder(metrics, self.spec.trainer.get("log_every_n_steps", 50))
         evaluations = self._attach(recorder)
         module = TrainingModule(self.pipeline)
         if self.spec.engine.compile:
@@ -80,9 +105,11 @@ class _Training:
             rank=self.trainer.global_rank,
             world_size=self.trainer.world_size,
             device=self.trainer.strategy.root_device,
+            epoch=epoch,
+            batches=batches,
         )
         try:
-            self.trainer.fit(module, loader)
+            self.trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
         except SystemExit as exit_:  # what Lightning makes of an interrupt
             self._finish("interrupted", recorder, evaluations)
             raise SslregError(f"interrupted; what was trained is in {self.folder.path}", code="interrupted") from exit_
@@ -103,12 +130,6 @@ class _Training:
             "untrained": self.evaluation.of_model(model, self.pipeline.evaluators),
         }
 
-    def _write_provenance(self) -> None:
-        self.folder.spec.write_text(self.spec.source)
-        self.folder.resolved_spec.write_text(self.spec.to_yaml())
-        write_json(self.folder.lock, provenance.lock(self.spec, self.pipeline.facts))
-        write_json(self.folder.summary, self.summary)
-
     def _attach(self, recorder: Recorder) -> Evaluations | None:
         """Give the trainer its callbacks, in the order in which they act: measure, record, evaluate, save."""
         evaluations = (
@@ -116,6 +137,7 @@ class _Training:
         )
         checkpoint = self.spec.checkpoint
         own = [
+            Position(self.spec.seed),
             self.meter,
             recorder,
             self.skipped,
@@ -139,7 +161,6 @@ class _Training:
             images_per_second=round(self.meter.images_per_second, 1),
             waiting_for_data=round(self.meter.waiting_share, 4),
             skipped_samples=self.skipped.count,
-            resumed_at=[],
             final=final,
         )
         write_json(self.folder.summary, self.summary)

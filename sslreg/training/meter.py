@@ -50,6 +50,12 @@ class Meter(Callback):
         self._lap()
         self.images += self.batch_size
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"images": self.images, "seconds": self.seconds, "waiting": self.waiting}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.images, self.seconds, self.waiting = (state_dict[name] for name in ("images", "seconds", "waiting"))
+
     def _lap(self) -> float:
         now = time.perf_counter()
         lap = 0.0 if self._since is None else now - self._since

@@ -37,6 +37,11 @@ class MetricsFile:
             with self.path.open("a", newline="") as file:
                 file.write(self._table(texts, header=False))
 
+    def drop_after(self, step: int) -> None:
+        """Forget the rows of later steps: a run that goes on from a checkpoint takes them again."""
+        self._rows = [row for row in self._rows if int(row["step"]) <= step]
+        replace_file(self.path, self._table(self._rows, header=True).encode())
+
     def _table(self, rows: list[dict[str, str]], header: bool) -> str:
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, self._columns, restval="", lineterminator="\n")

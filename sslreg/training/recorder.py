@@ -54,6 +54,12 @@ class Recorder(Callback):
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self.flush()
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"latest": self.latest, "evaluated": self.evaluated}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.latest, self.evaluated = state_dict["latest"], state_dict["evaluated"]
+
     def flush(self) -> None:
         """Write the rows that are waiting. SslregError: a loss among them is not finite."""
         rows = [

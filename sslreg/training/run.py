@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -59,7 +60,7 @@ class Run:
     def model(self) -> Model:
         """The trained model, on the CPU and in eval mode. SslregError: there is no checkpoint, or it does not fit."""
         model = self.untrained_model()
-        state = self._checkpoint()["state_dict"]
+        state = self.checkpoint()["state_dict"]
         weights = {name.removeprefix("model."): value for name, value in state.items() if name.startswith("model.")}
         try:
             model.load_state_dict(weights)
@@ -108,11 +109,15 @@ class Run:
     def _embedder(self) -> Model:
         return self.model()
 
-    def _checkpoint(self) -> dict[str, Any]:
+    def checkpoint(self) -> dict[str, Any]:
+        """The content of the last checkpoint, on the CPU. SslregError: there is none, or it is damaged or hostile."""
         path = self.folder.last_checkpoint
         if not path.is_file():
             raise SslregError(f"{self.path} has no checkpoint: {path} is missing", code="no-checkpoint")
-        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        try:
+            checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
+            raise SslregError(f"{path} cannot be read: {error}", code="broken-checkpoint") from error
         return checkpoint
 
 

@@ -26,6 +26,12 @@ class SkippedSamples(Callback):
         self.count = 0
         self._listed: set[int] = set()
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"count": self.count, "listed": sorted(self._listed)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.count, self._listed = state_dict["count"], set(state_dict["listed"])
+
     def on_train_batch_end(
         self,
         trainer: lightning.Trainer,
