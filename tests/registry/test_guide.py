@@ -1,0 +1,64 @@
+"""The author guide says what is so."""
+
+from __future__ import annotations
+
+import re
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import sslreg
+from sslreg.registry import hookspecs, installed
+from sslreg.testing import throwaway
+
+DOCS = Path(__file__).parents[2] / "docs"
+GUIDE = (DOCS / "plugins.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def generator() -> ModuleType:
+    spec = spec_from_file_location("plugin_reference", DOCS / "plugin_reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_reference_is_that_of_today(generator: ModuleType) -> None:
+    assert generator.written(GUIDE) == GUIDE, "run: python docs/plugin_reference.py"
+
+
+def test_every_hook_is_documented() -> None:
+    hooks = {name for name in vars(hookspecs) if name.startswith("sslreg_")}
+    assert hooks
+    assert {name for name in hooks if f"**`{name}(" not in GUIDE} == set()
+
+
+def test_every_hook_has_a_default_plugin_that_uses_it() -> None:
+    modules = [sys.modules[plugin.module] for plugin in installed().plugins if plugin.distribution == "sslreg"]
+    for name in (name for name in vars(hookspecs) if name.startswith("sslreg_")):
+        assert any(hasattr(module, name) for module in modules), name
+
+
+def test_the_guides_plugin_and_component_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, site) -> None:
+    plugin = next(block for block in BLOCKS if block.startswith("# acme_ssl/__init__.py"))
+    loss = next(block for block in BLOCKS if block.startswith("# acme_ssl/loss.py"))
+    (tmp_path / "acme_ssl").mkdir()
+    (tmp_path / "acme_ssl" / "__init__.py").write_text(plugin)
+    (tmp_path / "acme_ssl" / "loss.py").write_text(loss)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    site.install("acme-ssl", "from acme_ssl import *\nfrom acme_ssl import sslreg_api, sslreg_register\n")
+    info = installed().get("loss", "acme_loss")
+    assert (info.distribution, info.summary) == ("acme-ssl", "mean squared distance of two views")
+    assert sslreg.build("loss", "acme_loss", weight=2.0).weight == 2.0
+
+
+def test_the_guides_throwaway_works() -> None:
+    block = next(block for block in BLOCKS if "import throwaway" in block)
+    namespace = {"sslreg": sslreg, "MyLoss": installed().get("loss", "nt_xent").load(), "throwaway": throwaway}
+    exec(block + "\ntest_it_pairs_with_a_bank()", namespace)
