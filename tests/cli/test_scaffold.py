@@ -61,9 +61,9 @@ def test_every_generated_package_passes_mypy(packages: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_generated_package_is_installed_by_pip(wheel_environment, cli, tmp_path: Path) -> None:
+def test_a_generated_package_is_installed_by_pip(wheel_environment, tmp_path: Path) -> None:
     folder = tmp_path / "acme-loss"
-    assert cli("plugins", "new", "acme-loss", "--kind", "loss", "--to", folder).status == 0
+    wheel_environment.sslreg("plugins", "new", "acme-loss", "--kind", "loss", cwd=tmp_path)
     wheel_environment.install("--editable", folder)
     try:
         assert "acme_loss (acme-loss 0.1.0)" in wheel_environment.sslreg("plugins", "doctor", cwd=tmp_path)

@@ -1,0 +1,39 @@
+"""Barlow Twins as a third party would publish it, beside sslreg from its wheel."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "sslreg-barlow"
+
+
+def components(wheel_environment, folder: Path) -> set[str]:
+    plugins = json.loads(wheel_environment.sslreg("plugins", "list", "--json", cwd=folder))["plugins"]
+    return {f"{component['kind']}/{component['name']}" for plugin in plugins for component in plugin["components"]}
+
+
+@pytest.mark.slow
+def test_it_is_installed_trains_and_is_uninstalled(wheel_environment, tmp_path: Path) -> None:
+    ours = {"model/barlow_twins", "loss/barlow_twins"}
+    package = shutil.copytree(EXAMPLE, tmp_path / "sslreg-barlow")
+    wheel_environment.install(package)
+    try:
+        assert ours <= components(wheel_environment, tmp_path)
+        run = tmp_path / "run"
+        wheel_environment.sslreg(
+            *("train", package / "specs" / "digits-barlow.yaml", "--out", run),
+            *("--set", "trainer={max_epochs: 1, accelerator: cpu}"),
+            cwd=tmp_path,
+        )
+        summary = json.loads((run / "summary.json").read_text())
+        locked = json.loads((run / "lock.json").read_text())["components"]
+        assert summary["status"] == "finished"
+        assert {name: locked[name]["distribution"] for name in ours} == dict.fromkeys(ours, "sslreg-barlow")
+        assert "passed" in wheel_environment.python("-m", "pytest", "-q", "-W", "error", package, cwd=tmp_path)
+    finally:
+        wheel_environment.uninstall("sslreg-barlow")
+    assert not ours & components(wheel_environment, tmp_path)
