@@ -61,7 +61,11 @@ def train(
 
 
 def _print_result(run: Run) -> None:
-    """The figures, where everything is, and what to do with it next."""
+    """The figures, where everything is, and what to do with it next; of several processes one prints."""
+    from sslreg.training.fit import is_main_process
+
+    if not is_main_process():
+        return
     summary = run.summary
     if summary["baseline"]:
         stdout.print(figures_table(summary["final"], summary["baseline"]))

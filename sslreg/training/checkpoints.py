@@ -29,6 +29,10 @@ class Checkpoints(Callback):
         self._best_value = float("-inf")
         self._saved_at = time.monotonic()
 
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        # Each process named a folder by the time of its own start; the first one's was made.
+        self.folder = trainer.strategy.broadcast(self.folder)
+
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
@@ -69,7 +73,7 @@ class Checkpoints(Callback):
             self.save_last(trainer)
 
     def save_last(self, trainer: lightning.Trainer) -> None:
-        self.recorder.flush()
+        self.recorder.flush(trainer)
         self._save(trainer, self.folder.last_checkpoint)
         self._saved_at = time.monotonic()
 

@@ -40,11 +40,11 @@ class Evaluations(Callback):
     def _evaluate(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, evaluators: list[NamedEvaluator]
     ) -> dict[str, float]:
+        self.recorder.flush(trainer)
         if not trainer.is_global_zero:
             trainer.strategy.barrier("evaluation")
             return {}
         assert isinstance(pl_module, TrainingModule)
-        self.recorder.flush()
         figures = self.evaluation.of_model(pl_module.model, evaluators)
         self.recorder.record_evaluation({"step": trainer.global_step, "epoch": self._epoch, **figures})
         self.meter.pause()

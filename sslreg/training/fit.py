@@ -14,6 +14,7 @@ import lightning.pytorch as lightning
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 
 from sslreg.assembly import Builder, Pipeline, assemble
@@ -74,28 +75,31 @@ class Training:
 
     def run(self) -> Run:
         """Train from the beginning, into a new folder."""
-        self.summary["baseline"] = self._baseline()
-        self.folder.create()
-        self.folder.spec.write_text(self.spec.source)
-        self.folder.resolved_spec.write_text(self.spec.to_yaml())
-        write_json(self.folder.lock, provenance.lock(self.spec, self.pipeline.facts))
-        write_json(self.folder.summary, self.summary)
-        return self._fit(MetricsFile(self.folder.metrics))
+        if self.trainer.is_global_zero:
+            self.summary["baseline"] = self._baseline()
+            self.folder.create()
+            self.folder.spec.write_text(self.spec.source)
+            self.folder.resolved_spec.write_text(self.spec.to_yaml())
+            write_json(self.folder.lock, provenance.lock(self.spec, self.pipeline.facts))
+            write_json(self.folder.summary, self.summary)
+        return self._fit()
 
     def resume(self, step: int, epoch: int, batches: int) -> Run:
         """Go on from the last checkpoint, which was made after `step` steps, with `batches` of `epoch` done."""
         self.summary.update(json.loads(self.folder.summary.read_text()), status="running")
         self.summary["resumed_at"] = [*self.summary["resumed_at"], step]
-        replace_file(self.folder.resolved_spec, self.spec.to_yaml().encode())
-        write_json(self.folder.lock, json.loads(self.folder.lock.read_text()) | {"facts": self.pipeline.facts})
-        write_json(self.folder.summary, self.summary)
-        metrics = MetricsFile(self.folder.metrics)
-        metrics.drop_after(step)
-        return self._fit(metrics, epoch, batches, self.folder.last_checkpoint)
+        if self.trainer.is_global_zero:
+            replace_file(self.folder.resolved_spec, self.spec.to_yaml().encode())
+            write_json(self.folder.lock, json.loads(self.folder.lock.read_text()) | {"facts": self.pipeline.facts})
+            write_json(self.folder.summary, self.summary)
+            MetricsFile(self.folder.metrics).drop_after(step)
+        return self._fit(epoch, batches, self.folder.last_checkpoint)
 
-    def _fit(self, metrics: MetricsFile, epoch: int = 0, batches: int = 0, checkpoint: Path | None = None) -> Run:
+    def _fit(self, epoch: int = 0, batches: int = 0, checkpoint: Path | None = None) -> Run:
+        metrics = MetricsFile(self.folder.metrics) if self.trainer.is_global_zero else None
         recorder = Recorder(metrics, self.spec.trainer.get("log_every_n_steps", 50))
-        evaluations = self._attach(recorder)
+        checkpoints = Checkpoints(self.folder, self.spec.checkpoint.every_minutes, recorder, self.spec.checkpoint.best)
+        evaluations = self._attach(recorder, checkpoints)
         module = TrainingModule(self.pipeline)
         if self.spec.engine.compile:
             # The backbone alone, in place: its parameters keep their names in checkpoints.
@@ -117,11 +121,11 @@ class Training:
             self._finish("failed", recorder, evaluations)
             raise
         self._finish("finished", recorder, evaluations)
-        return Run(self.folder.path)
+        return Run(checkpoints.folder.path)
 
     def _baseline(self) -> dict[str, dict[str, float]]:
         """What the evaluators say of raw pixels and of the backbone before training."""
-        if self.evaluation is None or not self.trainer.is_global_zero:
+        if self.evaluation is None:
             return {}
         self.console.print("evaluating raw pixels and the untrained backbone", style="dim")
         model = self.pipeline.model.to(self.trainer.strategy.root_device)
@@ -130,19 +134,18 @@ class Training:
             "untrained": self.evaluation.of_model(model, self.pipeline.evaluators),
         }
 
-    def _attach(self, recorder: Recorder) -> Evaluations | None:
+    def _attach(self, recorder: Recorder, checkpoints: Checkpoints) -> Evaluations | None:
         """Give the trainer its callbacks, in the order in which they act: measure, record, evaluate, save."""
         evaluations = (
             Evaluations(self.evaluation, self.pipeline.evaluators, recorder, self.meter) if self.evaluation else None
         )
-        checkpoint = self.spec.checkpoint
         own = [
             Position(self.spec.seed),
             self.meter,
             recorder,
             self.skipped,
             evaluations,
-            Checkpoints(self.folder, checkpoint.every_minutes, recorder, checkpoint.best),
+            checkpoints,
             TrainingProgress(self.console, self.meter, recorder),
         ]
         theirs = [self.pipeline.builder.build(component) for component in self.spec.callbacks]
@@ -151,6 +154,8 @@ class Training:
         return evaluations
 
     def _finish(self, status: str, recorder: Recorder, evaluations: Evaluations | None) -> None:
+        if not self.trainer.is_global_zero:
+            return
         final = {} if evaluations is None else dict(evaluations.final)
         if "loss" in recorder.latest:
             final["loss"] = recorder.latest["loss"]
@@ -164,6 +169,11 @@ class Training:
             final=final,
         )
         write_json(self.folder.summary, self.summary)
+
+
+def is_main_process() -> bool:
+    """Whether this process speaks for all that train together."""
+    return int(getattr(rank_zero_only, "rank", None) or 0) == 0
 
 
 def _evaluation(pipeline: Pipeline, device: torch.device) -> Evaluation | None:

@@ -6,7 +6,9 @@ import math
 from typing import Any
 
 import lightning.pytorch as lightning
+import torch
 from lightning.pytorch.callbacks import Callback
+from torch import Tensor
 
 from sslreg.errors import SslregError
 from sslreg.training.metrics import MetricsFile
@@ -19,10 +21,13 @@ class Recorder(Callback):
     Reading a figure waits for the device, which is why rows are not written one by one. A loss that is not finite is
     noticed when its row is written, and rows are written before a checkpoint, so a checkpoint is from before it.
 
-    latest: the last step's row as written; evaluated: the latest figure of each evaluation.
+    Of several processes all keep rows and one writes their mean: `flush` is a collective call.
+
+    file: None where another process writes. latest: the last step's row as written; evaluated: the latest figure of
+    each evaluation.
     """
 
-    def __init__(self, file: MetricsFile, every_steps: int) -> None:
+    def __init__(self, file: MetricsFile | None, every_steps: int) -> None:
         self.file = file
         self.every_steps = every_steps
         self.latest: dict[str, float] = {}
@@ -49,10 +54,10 @@ class Recorder(Callback):
             }
         )
         if len(self._pending) >= self.every_steps:
-            self.flush()
+            self.flush(trainer)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self.flush()
+        self.flush(trainer)
 
     def state_dict(self) -> dict[str, Any]:
         return {"latest": self.latest, "evaluated": self.evaluated}
@@ -60,16 +65,14 @@ class Recorder(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.latest, self.evaluated = state_dict["latest"], state_dict["evaluated"]
 
-    def flush(self) -> None:
+    def flush(self, trainer: lightning.Trainer) -> None:
         """Write the rows that are waiting. SslregError: a loss among them is not finite."""
-        rows = [
-            {name: value if isinstance(value, int) else float(value) for name, value in row.items()}
-            for row in self._pending
-        ]
-        self._pending.clear()
-        if not rows:
+        if not self._pending:
             return
-        self.file.append(rows)
+        rows = _averaged(self._pending, trainer)
+        self._pending.clear()
+        if self.file is not None:
+            self.file.append(rows)
         self.latest = rows[-1]
         for row in rows:
             if not math.isfinite(row["loss"]):
@@ -81,5 +84,14 @@ class Recorder(Callback):
 
     def record_evaluation(self, row: dict[str, float]) -> None:
         """Write an evaluation's figures, with the step and the epoch that they belong to."""
-        self.file.append([row])
+        if self.file is not None:
+            self.file.append([row])
         self.evaluated.update((name, value) for name, value in row.items() if name not in ("step", "epoch"))
+
+
+def _averaged(pending: list[dict[str, Any]], trainer: lightning.Trainer) -> list[dict[str, float]]:
+    """The rows with their tensors as numbers, each the mean over all processes, read off the device at once."""
+    names = [name for name, value in pending[0].items() if isinstance(value, Tensor)]
+    table = torch.stack([torch.stack([row[name].float() for name in names]) for row in pending])
+    means = trainer.strategy.reduce(table, reduce_op="mean").tolist()
+    return [{**row, **dict(zip(names, values, strict=True))} for row, values in zip(pending, means, strict=True)]

@@ -49,9 +49,9 @@ def train(tiny_spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             return sslreg.train(spec, folder).path
         attach = Training._attach
 
-        def with_cut(self, recorder):
+        def with_cut(self, *arguments):
             self.trainer.callbacks.append(CutAt(cut))
-            return attach(self, recorder)
+            return attach(self, *arguments)
 
         monkeypatch.setattr(Training, "_attach", with_cut)
         with pytest.raises(PowerCutError):
@@ -104,9 +104,9 @@ def test_a_run_may_be_cut_off_again_and_again(train, undisturbed: Path, monkeypa
     attach = Training._attach
     for cut in (6, 21, 30):
 
-        def with_cut(self, recorder, cut=cut):
+        def with_cut(self, *arguments, cut=cut):
             self.trainer.callbacks.append(CutAt(cut))
-            return attach(self, recorder)
+            return attach(self, *arguments)
 
         monkeypatch.setattr(Training, "_attach", with_cut)
         with pytest.raises(PowerCutError):
