@@ -20,10 +20,11 @@ class MetricsFile:
         self._columns = ["step", "epoch"]
         self._rows: list[dict[str, str]] = []
         if path.exists():
-            with path.open(newline="") as file:
-                reader = csv.DictReader(file)
-                self._rows = list(reader)
-                self._columns = list(reader.fieldnames or self._columns)
+            # A process that was killed may have left a part of a line; its step is taken again.
+            whole, end, _ = path.read_text().rpartition("\n")
+            reader = csv.DictReader(io.StringIO(whole + end))
+            self._rows = list(reader)
+            self._columns = list(reader.fieldnames or self._columns)
 
     def append(self, rows: list[dict[str, float]]) -> None:
         """Add rows, in order. Nothing is left in a buffer."""

@@ -1,0 +1,67 @@
+"""A process that is killed without warning, again and again, at steps that chance picks."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+import sslreg
+from sslreg import Run
+
+KILLS = int(os.environ.get("SSLREG_KILLS", "2"))
+OVERRIDES = [
+    "model={use: moco, backbone: {use: convnet, width: 4, depth: 3}, projection: [16], momentum: 0.9, bn_splits: 2}",
+    "loss.memory_bank={use: fifo, size: 200}",
+    f"trainer.max_epochs={3 + KILLS}",
+    "checkpoint.every_minutes=1.0e-9",
+    "data.workers=1",
+]
+
+
+def steps_done(folder: Path) -> int:
+    """The last step that metrics.csv shows whole."""
+    try:
+        lines = (folder / "metrics.csv").read_text().split("\n")[1:-1]
+    except FileNotFoundError:
+        return 0
+    return max((int(line.split(",")[0]) for line in lines), default=0)
+
+
+@pytest.mark.slow
+def test_a_run_survives_being_killed(tiny_spec: str, tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(tiny_spec)
+    undisturbed = sslreg.train(sslreg.load_spec(tmp_path / "tiny.yaml", OVERRIDES), tmp_path / "undisturbed")
+    broken = tmp_path / "broken"
+    command = str(Path(sys.executable).with_name("sslreg"))
+    start = [command, "train", "tiny.yaml", "--out", "broken", *(w for o in OVERRIDES for w in ("--set", o))]
+    generator = random.Random(0)
+    last = 0
+    for _ in range(KILLS):
+        target = last + generator.randint(2, 25)
+        process = subprocess.Popen(start, cwd=tmp_path, stderr=subprocess.PIPE, start_new_session=True)
+        while steps_done(broken) < target and process.poll() is None:
+            time.sleep(0.002)
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        last = steps_done(broken)
+        start = [command, "train", "--resume", "broken"]
+    resumed = sslreg.resume(broken)
+
+    at = resumed.summary["resumed_at"]
+    assert len(at) == KILLS
+    assert at == sorted(at)
+    assert at[0] >= 1
+    states = [Run(path).checkpoint()["state_dict"] for path in (undisturbed.path, broken)]
+    assert [name for name, value in states[0].items() if not torch.equal(value, states[1][name])] == []
+    metrics = [(path / "metrics.csv").read_text() for path in (undisturbed.path, broken)]
+    assert metrics[0] == metrics[1]
+    assert resumed.summary["final"] == undisturbed.summary["final"]
