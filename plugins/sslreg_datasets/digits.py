@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from sklearn.datasets import load_digits
 
 import sslreg
 
@@ -20,6 +19,9 @@ class Digits(sslreg.Dataset):
     """
 
     def __init__(self, split: Literal["train", "test", "all"] = "train") -> None:
+        # Here, since a spec that names the digits can be checked without what they are kept in.
+        from sklearn.datasets import load_digits
+
         digits = load_digits()
         order = np.random.default_rng(0).permutation(len(digits.target))
         first_of_test = len(order) - len(order) // 4
