@@ -34,7 +34,7 @@ def reference() -> str:
     """The part between the markers."""
     facts = "\n".join(f"| `{name}` | {meaning} |" for name, meaning in FACTS.items())
     hooks = "\n\n".join(
-        f"**`{name}{inspect.signature(hook)}`** {_text(hook)}"
+        f"**`{name}({', '.join(inspect.signature(hook).parameters)})`** {_text(hook)}"
         for name, hook in sorted(vars(hookspecs).items())
         if name.startswith("sslreg_")
     )

@@ -11,10 +11,12 @@ import typer
 import sslreg
 from sslreg.cli import check, diff, embed, evaluate, explain, plugins, schema, specs, train
 from sslreg.cli.output import print_error
+from sslreg.cli.plugin_commands import CommandGroup
 from sslreg.errors import SslregError
 
 app = typer.Typer(
     name="sslreg",
+    cls=CommandGroup,
     help="Self-supervised learning on images, from plugins and a YAML spec.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -38,18 +40,27 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
+def _no_plugins(asked: bool) -> None:
+    if asked:
+        # In the environment, so that the processes of a distributed run inherit it.
+        os.environ["SSLREG_PLUGINS"] = ""
+
+
 @app.callback()
 def root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
     no_plugins: Annotated[
-        bool, typer.Option("--no-plugins", help="Import no plugin at all, the default ones included.")
+        bool,
+        typer.Option(
+            "--no-plugins",
+            callback=_no_plugins,
+            is_eager=True,
+            help="Import no plugin at all, the default ones included.",
+        ),
     ] = False,
-) -> None:
-    if no_plugins:
-        # In the environment, so that the processes of a distributed run inherit it.
-        os.environ["SSLREG_PLUGINS"] = ""
+) -> None: ...
 
 
 def main() -> None:

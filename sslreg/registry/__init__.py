@@ -1,7 +1,7 @@
 """Discovers plugins and knows which components they provide. Imports neither torch nor any component."""
 
 from sslreg.registry.catalogue import Catalogue, ComponentInfo, PluginReport, RegistrationError, Registry
-from sslreg.registry.discovery import Selection, discover, installed
+from sslreg.registry.discovery import Selection, call_hook, discover, installed
 from sslreg.registry.hookspecs import API, hookimpl
 from sslreg.registry.kinds import INVARIANCES, KINDS, Kind
 
@@ -16,6 +16,7 @@ __all__ = [
     "RegistrationError",
     "Registry",
     "Selection",
+    "call_hook",
     "discover",
     "hookimpl",
     "installed",

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from pluggy import PluginManager
+
 from sslreg.errors import Diagnostic, UserError, did_you_mean
 from sslreg.registry.kinds import INVARIANCES, KINDS
 
@@ -141,10 +143,14 @@ class PluginReport:
 
 
 class Catalogue:
-    """All components of all plugins. `get` finds one by the name that a spec writes."""
+    """All components of all plugins. `get` finds one by the name that a spec writes.
 
-    def __init__(self, plugins: list[PluginReport]) -> None:
+    manager: holds the hooks of those that are loaded.
+    """
+
+    def __init__(self, plugins: list[PluginReport], manager: PluginManager | None = None) -> None:
         self.plugins = tuple(plugins)
+        self.manager = manager
 
     def __iter__(self) -> Iterator[ComponentInfo]:
         for plugin in self.plugins:

@@ -62,7 +62,30 @@ def discover(selection: Selection, found: Iterable[EntryPoint] | None = None) ->
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     ordered = sorted(points, key=lambda point: (_distribution(point), point.name))
-    return Catalogue([_load(point, selection, manager) for point in ordered])
+    return Catalogue([_load(point, selection, manager) for point in ordered], manager)
+
+
+def call_hook(catalogue: Catalogue, plugin: PluginReport, hook: str, **arguments: Any) -> BaseException | None:
+    """Call one plugin's implementation of a hook, if it has one. What it raises is returned."""
+    manager = catalogue.manager
+    if manager is None or plugin.status != "loaded":
+        return None
+    try:
+        _caller(manager, hook, manager.get_plugin(_key(plugin.distribution, plugin.name)))(**arguments)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - as when it is loaded
+        return error
+    return None
+
+
+def _caller(manager: pluggy.PluginManager, hook: str, plugin: Any) -> pluggy.HookCaller:
+    others = [other for other in manager.get_plugins() if other is not plugin]
+    return manager.subset_hook_caller(hook, remove_plugins=others)
+
+
+def _key(distribution: str, name: str) -> str:
+    return f"{distribution}:{name}"
 
 
 def _load(point: EntryPoint, selection: Selection, manager: pluggy.PluginManager) -> PluginReport:
@@ -74,7 +97,7 @@ def _load(point: EntryPoint, selection: Selection, manager: pluggy.PluginManager
     try:
         # Standard output belongs to the command, which may be writing JSON there.
         with redirect_stdout(sys.stderr):
-            _register(f"{distribution}:{point.name}", point.load(), manager, registry)
+            _register(_key(distribution, point.name), point.load(), manager, registry)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - a plugin that calls sys.exit() is only a broken plugin
@@ -93,8 +116,7 @@ def _register(name: str, plugin: Any, manager: pluggy.PluginManager, registry: R
     manager.register(plugin, name)
     try:
         manager.check_pending()
-        others = [other for other in manager.get_plugins() if other is not plugin]
-        manager.subset_hook_caller("sslreg_register", remove_plugins=others)(registry=registry)
+        _caller(manager, "sslreg_register", plugin)(registry=registry)
     except BaseException:
         manager.unregister(plugin)
         raise

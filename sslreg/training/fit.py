@@ -22,6 +22,7 @@ from sslreg.errors import SslregError
 from sslreg.evaluation import Evaluation
 from sslreg.spec import Spec
 from sslreg.training import provenance
+from sslreg.training.announce import announce
 from sslreg.training.checkpoints import Checkpoints
 from sslreg.training.data import training_loader
 from sslreg.training.evaluations import Evaluations
@@ -169,6 +170,7 @@ class Training:
             final=final,
         )
         write_json(self.folder.summary, self.summary)
+        announce(Run(self.folder.path))
 
 
 def is_main_process() -> bool:

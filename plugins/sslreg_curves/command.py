@@ -1,0 +1,20 @@
+"""sslreg curves"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sslreg_curves.metrics import read_metrics
+from sslreg_curves.terminal import lines
+
+
+def curves(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, finished or not.")],
+    width: Annotated[int, typer.Option("--width", min=1, help="Characters for a curve.")] = 40,
+) -> None:
+    """Show a run's training curves in the terminal, while it trains too."""
+    for line in lines(read_metrics(run), width):
+        typer.echo(line)

@@ -1,0 +1,22 @@
+"""Plugins hear that a run has ended."""
+
+from __future__ import annotations
+
+import sslreg
+from sslreg.training.announce import announce
+
+PLUGIN = """
+import sslreg
+sslreg_api = 1
+@sslreg.hookimpl
+def sslreg_run_finished(run):
+    {does}
+"""
+
+
+def test_every_plugin_is_told_and_one_that_raises_fails_nothing(site, tiny_run: sslreg.Run, caplog) -> None:
+    site.install("acme", PLUGIN.format(does="raise SystemExit('bye')"))
+    site.install("other", PLUGIN.format(does="(run.path / 'told.txt').write_text(run.summary['status'])"))
+    announce(tiny_run)
+    assert (tiny_run.path / "told.txt").read_text() == "finished"
+    assert caplog.messages == ["plugin 'acme' (acme 1.0) could not react to the end of the run: SystemExit: bye"]
