@@ -12,8 +12,10 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
+import typer
+
 from sslreg.errors import Diagnostic, UserError
-from sslreg.registry import Catalogue, ComponentInfo, PluginReport
+from sslreg.registry import Catalogue, ComponentInfo, PluginReport, call_hook
 from sslreg.spec.parameters import parameters_of
 
 #: What takes so long to import that a plugin's module should leave it to the modules of its components.
@@ -65,8 +67,7 @@ def examine(catalogue: Catalogue) -> list[Examination]:
             findings.append(_shared_name(plugin, catalogue))
         if plugin.status == "loaded":
             findings += _of_registration(plugin, catalogue, heavy.get(plugin.module, ()))
-            for info in plugin.components:
-                found, raised = _of_target(info)
+            for found, raised in [_of_commands(plugin, catalogue), *map(_of_target, plugin.components)]:
                 findings += found
                 tracebacks += raised
         examinations.append(Examination(plugin, tuple(findings), tuple(tracebacks)))
@@ -125,6 +126,16 @@ def _of_registration(plugin: PluginReport, catalogue: Catalogue, heavy: Sequence
                 f"{info.kind} {info.name!r} is provided by {rival.distribution} too, and a spec cannot tell which",
                 f"write {info.distribution}:{info.name} in specs, or block one of the plugins",
             )
+
+
+def _of_commands(plugin: PluginReport, catalogue: Catalogue) -> tuple[list[Diagnostic], list[str]]:
+    """What is wrong with the commands that a plugin adds, and what it raised."""
+    error = call_hook(catalogue, plugin, "sslreg_cli", app=typer.Typer())
+    if error is None:
+        return [], []
+    message = f"its commands cannot be added: {type(error).__name__}: {error}"
+    hint = f"update {plugin.distribution}, or tell its authors what --traceback shows"
+    return [Diagnostic("broken-hook", message, hint)], ["".join(traceback.format_exception(error))]
 
 
 def _of_target(info: ComponentInfo) -> tuple[list[Diagnostic], list[str]]:

@@ -45,6 +45,11 @@ BROKEN: dict[str, tuple[str | None, str, str]] = {
         "needs function, which no spec can give",
         "give them defaults",
     ),
+    "raising_cli": (
+        "import sslreg\nsslreg_api = 1\n@sslreg.hookimpl\ndef sslreg_cli(app):\n    raise SystemExit('no terminal')",
+        "its commands cannot be added: SystemExit: no terminal",
+        "--traceback",
+    ),
     "rival": (
         SOUND.format(kind="loss", name="nt_xent", target="logging:NullHandler"),
         "provided by sslreg too",

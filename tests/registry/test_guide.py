@@ -11,8 +11,10 @@ from types import ModuleType
 import pytest
 
 import sslreg
+from sslreg.cli import main
 from sslreg.registry import hookspecs, installed
 from sslreg.testing import throwaway
+from sslreg.training.announce import announce
 
 DOCS = Path(__file__).parents[2] / "docs"
 GUIDE = (DOCS / "plugins.md").read_text()
@@ -56,6 +58,16 @@ def test_the_guides_plugin_and_component_work(tmp_path: Path, monkeypatch: pytes
     info = installed().get("loss", "acme_loss")
     assert (info.distribution, info.summary) == ("acme-ssl", "mean squared distance of two views")
     assert sslreg.build("loss", "acme_loss", weight=2.0).weight == 2.0
+
+
+def test_the_guides_hooks_work(site, tiny_run: sslreg.Run, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
+    site.install("acme-notes", next(block for block in BLOCKS if "def sslreg_run_finished" in block))
+    announce(tiny_run)
+    assert (tiny_run.path / "note.txt").read_text() == "tiny: finished"
+    monkeypatch.setattr(sys, "argv", ["sslreg", "disk", str(tiny_run.path)])
+    with pytest.raises(SystemExit):
+        main()
+    assert int(capsys.readouterr().out) > 1000
 
 
 def test_the_guides_throwaway_works() -> None:
