@@ -69,6 +69,9 @@ def assemble(spec: Spec, *, world_size: int = 1, device: torch.device | str | No
     evaluators = named_evaluators(builder)
     reference, test = evaluation_sets(builder, evaluators, train) if evaluators else (None, None)
     model, loss = build_model(builder), build_loss(builder)
+    embed_collate = build_embed_collate(spec)
+    for shown in (build_collate(spec), embed_collate):
+        _try(builder, model, shown, train)
     pipeline = Pipeline(
         spec=spec,
         builder=builder,
@@ -76,7 +79,7 @@ def assemble(spec: Spec, *, world_size: int = 1, device: torch.device | str | No
         reference=reference,
         test=test,
         collate=collate,
-        embed_collate=build_embed_collate(spec),
+        embed_collate=embed_collate,
         model=model,
         loss=loss,
         evaluators=evaluators,
@@ -101,6 +104,26 @@ def build_loss(builder: Builder) -> Loss:
         torch.manual_seed(builder.spec.seed)
         loss: Loss = builder.build(builder.spec.loss)
     return loss
+
+
+def _try(builder: Builder, model: Model, collate: Collate, train: SampleDataset) -> None:
+    """Embed one image, so that a size or a number of channels that the backbone cannot take is known now."""
+    batch = collate([train[0]])
+    assert isinstance(batch, Batch)  # without a device the collate finishes its work
+    image = batch.views[0]
+    model.eval()
+    try:
+        with torch.inference_mode():
+            model.embed(image)
+    except (RuntimeError, ValueError, AssertionError) as error:
+        raise builder.spec.error(
+            (*builder.spec.model.at, "backbone"),
+            "image-shape",
+            f"the backbone cannot take images of (C, H, W) = {tuple(image.shape[1:])}: {error}",
+            "change the size in views (and embed_view), data.channels, or the backbone",
+        ) from error
+    finally:
+        model.train()
 
 
 def _learn_sizes(builder: Builder, train: SampleDataset) -> None:
@@ -190,4 +213,19 @@ def evaluation_sets(
                     f"{named.name} needs labels, and the {role} set has none",
                     f"name a data set with labels under data.{role}",
                 )
+    _same_classes(spec, reference, test)
     return reference, test
+
+
+def _same_classes(spec: Spec, reference: SampleDataset, test: SampleDataset) -> None:
+    """Two folders number their own subfolders; where one lacks a class, the same number means another one."""
+    if reference.classes is None or test.classes is None or reference.classes == test.classes:
+        return
+    differing = sorted({*reference.classes} ^ {*test.classes})
+    named = ", ".join(repr(name) for name in differing[:5]) or "their order"
+    raise spec.error(
+        ("data", "test"),
+        "classes-differ",
+        f"the reference and the test set number different classes: they differ in {named}",
+        "leave out, on both sides, the classes that one of them lacks",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -17,17 +18,17 @@ class Loss(nn.Module):
     * ``pair``: two tensors (N, D), row i of both from sample i;
     * ``views``: any number >= 2 of such tensors;
     * ``labelled views``: the same, and `targets` (N,);
-    * a name of its own for a method that pairs with one loss: SwAV's ``prototype scores``, DINO's ``student and
-      teacher``, MAE's ``patches and mask``.
+    * a name of its own for a method that pairs with one loss, whose `forward` then takes what the two agree on, further
+      keywords included: BYOL's ``prediction and target`` (as a ``pair`` it would collapse another method), SwAV's
+      ``prototype scores``, DINO's ``student and teacher``, MAE's ``patches and mask``.
 
     State that a loss updates (DINO's center) is a buffer, staged in `forward` and written in `commit`.
     """
 
     takes: ClassVar[str] = "pair"
 
-    def forward(self, *views: Tensor, targets: Tensor | None = None) -> Tensor:
-        """The mean loss over the batch, a scalar."""
-        raise NotImplementedError(f"{type(self).__name__} does not implement forward(*views)")
+    #: ``forward(*views, targets=None)``: the mean loss over the batch, a scalar.
+    forward: Callable[..., Tensor]
 
     def commit(self) -> None:
         """Called once after the optimizer has stepped; commits the memory banks among this module's children."""

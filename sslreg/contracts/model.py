@@ -34,16 +34,17 @@ class Model(nn.Module):
 
     The contract was held against methods that are yet to come; what they need beside it:
 
-    * BYOL: a predictor and a moving average updated in `after_step`. Its momentum grows over the run: keep
-      a step counter as a buffer and take ``Annotated[int, FromRun("total_steps")]``. The loss is a pair loss, called
-      once for each direction.
+    * BYOL: a predictor and a moving average updated in `after_step`. Its momentum grows over the run: keep a step
+      counter as a buffer and take ``Annotated[int, FromRun("total_steps")]``. The loss is called once a direction.
     * SwAV: prototypes are normalized at the start of `training_step` without gradient, and frozen at first by a
       gradient hook on the parameter. Its queue is a `memory_bank` slot of the model.
-    * DINO: `Batch.groups` tells global crops from local ones. Weight decay that follows a schedule is a schedule
-      component writing its optimizer's groups; the center is the loss's staged buffer.
-    * NNCLR: a model with a `memory_bank` slot that asks its bank for nearest neighbours and commits it in `after_step`.
+    * DINO: `Batch.groups` tells global crops from local ones. `backbone` is what is used afterwards, so here it is the
+      teacher's, and the student is a copy. One schedule component moves both the learning rate and the weight decay
+      of the optimizer's groups; the center is the loss's staged buffer.
+    * NNCLR: a `memory_bank` slot of the model, which asks its bank for nearest neighbours and commits it in
+      `after_step`.
     * MAE: one view (`views` below) and a backbone that can encode some of its patches. The mask is drawn in
-      `training_step`, from torch's generator, which a checkpoint holds.
+      `training_step` from torch's generator, which a checkpoint carries and which each rank seeds for itself.
     """
 
     #: Forms of input that this method can give a loss; see `Loss.takes`.

@@ -110,3 +110,16 @@ def test_a_collate_of_a_spec_works_in_a_plain_loader(spec) -> None:
     batch = next(iter(loader))
     assert [view.shape for view in batch.views] == [(10, 1, 8, 8)] * 2
     assert batch.targets.tolist() == [data[number][1] for number in range(10)]
+
+
+def test_folders_whose_classes_differ_are_not_compared_by_number(spec, photos: Path, tmp_path: Path) -> None:
+    for split, classes in {"known": ("cat", "dog", "owl"), "judged": ("cat", "owl")}.items():
+        for name in classes:
+            (tmp_path / split / name).mkdir(parents=True)
+            (tmp_path / split / name / "photo.jpg").write_bytes((photos / "rgb.jpg").read_bytes())
+    sets = (
+        f"data.{role}={{use: image_folder, root: '{tmp_path / split}'}}"
+        for role, split in {"reference": "known", "test": "judged"}.items()
+    )
+    with pytest.raises(UserError, match="number different classes: they differ in 'dog'"):
+        assemble(spec("data.channels=3", *sets))

@@ -24,7 +24,7 @@ def spec_file(tmp_path: Path, tiny_spec: str, monkeypatch: pytest.MonkeyPatch) -
 def test_train_ends_with_the_figures_and_what_to_do_next(cli, spec_file: Path) -> None:
     result = cli("train", spec_file, "--set", "trainer.max_epochs=1", "--out", "out")
     assert result.status == 0, result.err
-    assert {path.name for path in Path("out").iterdir()} == {
+    assert {path.name for path in Path("out").iterdir()} >= {
         "spec.yaml",
         "spec.resolved.yaml",
         "lock.json",
@@ -46,6 +46,7 @@ WRONG = {
     "a missing image folder": (["--set", "data.train={use: image_folder, root: nowhere}"], "nowhere"),
     "a warm-up longer than the run": (["--set", "schedule.warmup_epochs=50"], "shorten the schedule"),
     "evaluation without a test set": (["--set", "data.test=null"], "data.test"),
+    "images too small for the backbone": (["--set", "model.backbone={use: alexnet}"], "cannot take images of"),
     "no end": (["--set", "trainer.max_epochs=null"], "max_epochs"),
 }
 
