@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import runpy
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -33,7 +35,18 @@ def test_it_is_installed_trains_and_is_uninstalled(wheel_environment, tmp_path: 
         locked = json.loads((run / "lock.json").read_text())["components"]
         assert summary["status"] == "finished"
         assert {name: locked[name]["distribution"] for name in ours} == dict.fromkeys(ours, "sslreg-barlow")
-        assert "passed" in wheel_environment.python("-m", "pytest", "-q", "-W", "error", package, cwd=tmp_path)
     finally:
         wheel_environment.uninstall("sslreg-barlow")
     assert not ours & components(wheel_environment, tmp_path)
+
+
+def test_its_own_tests_pass(site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLE / "src"))
+    site.install("sslreg-barlow", "from sslreg_barlow import sslreg_api, sslreg_register\n")
+    tests = runpy.run_path(str(EXAMPLE / "tests" / "test_sslreg_barlow.py"))
+    for parameters in tests["test_conformance"].pytestmark[0].args[1]:
+        with suppress(pytest.skip.Exception):
+            tests["test_conformance"](*parameters.values)
+    for name, test in tests.items():
+        if name.startswith("test_") and name != "test_conformance":
+            test()
