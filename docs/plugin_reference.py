@@ -66,8 +66,9 @@ def _of_kind(kind: Kind) -> str:
 
 def _attributes(contract: type) -> list[str]:
     """The attributes that a component may set, with their defaults and what is said of them."""
-    found = re.findall(r"^    #: (.+)\n    (\w+): .*? = (.+)$", inspect.getsource(contract), re.MULTILINE)
-    return ["\n".join(f"* `{name} = {default}` {said}" for said, name, default in found)] if found else []
+    found = re.findall(r"^    #: (.+)\n    (\w+): .*?(?: = (.+))?$", inspect.getsource(contract), re.MULTILINE)
+    lines = [f"* `{name}{' = ' * bool(default)}{default}` {said}" for said, name, default in found]
+    return ["\n".join(lines).replace("``", "`")] if found else []
 
 
 def _sizes() -> str:
