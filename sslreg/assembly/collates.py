@@ -51,7 +51,7 @@ def view_plans(builder: Builder) -> list[ViewPlan]:
 
 
 def _operations(builder: Builder, components: Sequence[ComponentSpec]) -> list[Operation]:
-    return [Operation(component.info.name, builder.build(component)) for component in components]
+    return [Operation(component.info.name, builder.build(component), str(component.info)) for component in components]
 
 
 def embed_plan(spec: Spec) -> ViewPlan:

@@ -98,7 +98,11 @@ class Training:
 
     def _fit(self, epoch: int = 0, batches: int = 0, checkpoint: Path | None = None) -> Run:
         metrics = MetricsFile(self.folder.metrics) if self.trainer.is_global_zero else None
-        recorder = Recorder(metrics, self.spec.trainer.get("log_every_n_steps", 50))
+        recorder = Recorder(
+            metrics,
+            self.spec.trainer.get("log_every_n_steps", 50),
+            f"{self.spec.loss.info}, {self.spec.model.info}",
+        )
         checkpoints = Checkpoints(self.folder, self.spec.checkpoint.every_minutes, recorder, self.spec.checkpoint.best)
         evaluations = self._attach(recorder, checkpoints)
         module = TrainingModule(self.pipeline)
@@ -117,7 +121,11 @@ class Training:
             self.trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
         except SystemExit as exit_:  # what Lightning makes of an interrupt
             self._finish("interrupted", recorder, evaluations)
-            raise SslregError(f"interrupted; what was trained is in {self.folder.path}", code="interrupted") from exit_
+            raise SslregError(
+                f"interrupted; what was trained is in {self.folder.path}",
+                hint=f"go on with: sslreg train --resume {self.folder.path}",
+                code="interrupted",
+            ) from exit_
         except BaseException:
             self._finish("failed", recorder, evaluations)
             raise

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from sslreg.assembly import Pipeline
-from sslreg.contracts import Batch, MemoryBank
+from sslreg.contracts import Batch, MemoryBank, StepOutput
+from sslreg.errors import SslregError
 from sslreg.training.data import arrived
 
 
@@ -35,6 +36,13 @@ class TrainingModule(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         output = self.model.training_step(batch, self.loss)
+        if not isinstance(output, StepOutput) or output.loss.ndim != 0:
+            raise SslregError(
+                f"training_step of {self.pipeline.spec.model.info} has to return a StepOutput with a scalar loss; "
+                f"it was given {self.pipeline.spec.loss.info}"
+                + (f", and the loss has shape {tuple(output.loss.shape)}" if isinstance(output, StepOutput) else ""),
+                code="broken-component",
+            )
         figures = {"loss": output.loss.detach(), **output.metrics}
         self.log_dict(figures, batch_size=len(batch))
         return {"loss": output.loss, "figures": figures}

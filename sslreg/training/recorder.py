@@ -24,11 +24,12 @@ class Recorder(Callback):
     Of several processes all keep rows and one writes their mean: `flush` is a collective call.
 
     file: None where another process writes. latest: the last step's row as written; evaluated: the latest figure of
-    each evaluation.
+    each evaluation. source: what computes the loss, for an error's message.
     """
 
-    def __init__(self, file: MetricsFile | None, every_steps: int) -> None:
+    def __init__(self, file: MetricsFile | None, every_steps: int, source: str) -> None:
         self.file = file
+        self.source = source
         self.every_steps = every_steps
         self.latest: dict[str, float] = {}
         self.evaluated: dict[str, float] = {}
@@ -77,7 +78,7 @@ class Recorder(Callback):
         for row in rows:
             if not math.isfinite(row["loss"]):
                 raise SslregError(
-                    f"the loss is {row['loss']} at step {row['step']}",
+                    f"the loss is {row['loss']} at step {row['step']} ({self.source})",
                     hint="lower the learning rate, clip with trainer.gradient_clip_val, or train in 32-true precision",
                     code="loss-not-finite",
                 )

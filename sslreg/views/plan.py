@@ -22,10 +22,17 @@ Place = Literal["auto", "host", "device"]
 
 @dataclass(frozen=True)
 class Operation:
-    """An augmentation under the name that a spec calls it; the name keys its randomness."""
+    """An augmentation under the name that a spec calls it; the name keys its randomness.
+
+    origin: what errors call it, with the package that it is from; its name if nothing else is said.
+    """
 
     name: str
     augmentation: Augmentation
+    origin: str = ""
+
+    def __str__(self) -> str:
+        return self.origin or self.name
 
 
 class ToLevels(Augmentation):
@@ -91,7 +98,7 @@ class ViewPlan:
         """The deterministic view with which images are embedded, after each operation's `for_embedding`."""
         return ViewPlan(
             [
-                Operation(operation.name, augmentation)
+                Operation(operation.name, augmentation, operation.origin)
                 for operation in self.operations
                 for augmentation in operation.augmentation.for_embedding()
             ]
@@ -136,7 +143,7 @@ class ViewPlan:
                 params = step.augmentation.draw(step_keys, shapes)
                 shapes = step.augmentation.output_shapes(shapes, params)
             except ValueError as error:
-                raise UserError(f"view {view}, {step.name}: {error}", code="augmentation") from error
+                raise UserError(f"view {view}, {step}: {error}", code="augmentation") from error
             drawn.append(Drawn(params, shapes))
         return drawn
 
@@ -158,7 +165,7 @@ class ViewPlan:
             images = apply(augmentation, images, stage.params([drawn[step].params for step in stage.steps]))
             if not isinstance(augmentation, ToLevels):
                 _check(
-                    " + ".join(self.steps[step].name for step in stage.steps), augmentation, images, drawn[last].shapes
+                    " + ".join(str(self.steps[step]) for step in stage.steps), augmentation, images, drawn[last].shapes
                 )
         return gathered(images)
 

@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ import torch
 import sslreg
 from sslreg import Run, SslregError, UserError
 from sslreg.spec import parse_spec
+from sslreg.testing.throwaway import throwaway
 from sslreg.training.module import TrainingModule
 
 Trained = Callable[..., Run]
@@ -225,3 +227,38 @@ def test_an_interrupt_leaves_a_checkpoint_and_says_where(
 def test_the_best_checkpoint_by_a_figure_is_kept_beside_the_last(trained: Trained) -> None:
     run = trained("checkpoint.best=neighbors_top1")
     assert {path.name for path in run.folder.checkpoints.iterdir()} == {"best.ckpt", "last.ckpt"}
+
+
+class Misbehaving(sslreg.Loss):
+    """Returns what a loss may not: one number for each sample, or no number at all."""
+
+    def __init__(self, how: Literal["per_sample", "nan"]) -> None:
+        super().__init__()
+        self.how = how
+
+    def forward(self, a: torch.Tensor, b: torch.Tensor, targets: torch.Tensor | None = None) -> torch.Tensor:
+        distances = (a - b).square().sum(dim=1)
+        return distances if self.how == "per_sample" else distances.mean() * float("nan")
+
+
+class Shrinking(sslreg.Augmentation):
+    """Changes the images' size and does not say so."""
+
+    def apply(self, images: torch.Tensor, params: sslreg.Params) -> torch.Tensor:
+        return images[..., 1:]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("loss={use: misbehaving, how: per_sample}", r"model 'moco' of sslreg.*loss 'misbehaving' of throwaway"),
+        ("loss={use: misbehaving, how: nan}", r"the loss is nan at step 1 \(loss 'misbehaving' of throwaway"),
+        ("views.0.augment.1={use: shrinking}", r"augmentation 'shrinking' of throwaway-\d+ returned an image"),
+    ],
+)
+def test_a_component_that_breaks_its_contract_is_named_with_its_package(
+    trained: Trained, override: str, message: str
+) -> None:
+    with throwaway(loss={"misbehaving": Misbehaving}, augmentation={"shrinking": Shrinking}):  # noqa: SIM117
+        with pytest.raises(SslregError, match=message):
+            trained(MOCO, override, "evaluate=[]")
