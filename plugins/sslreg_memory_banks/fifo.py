@@ -15,14 +15,15 @@ import sslreg
 class FIFOMemoryBank(sslreg.MemoryBank):
     """The last `size` keys of width `dim`, first in, first out (MoCo, arXiv 1911.05722, section 3.2).
 
-    * fill: ``empty`` starts without rows, so that there is no negative which was not a key; ``random`` starts full of
-      random directions, the same on every process, as MoCo's published code does.
-    * dtype: what the rows are stored in. Half precision halves the memory, and rounds cosine similarities by up to
-      2^-11 (float16) or 2^-8 (bfloat16).
-    * gather: in a distributed run, enqueue the keys of all processes, in the order of their ranks. That costs an
-      all-gather of (N, D) in each `enqueue` and keeps the bank equal on every process, and equal to the bank of one
-      process that has the whole batch. Without it a process enqueues its own keys alone, at no cost: the processes'
-      banks differ, and a checkpoint, which one process writes, holds only its own.
+    size: how many keys are held. dim: their width; where nobody knows it yet, `hold` tells.
+    fill: ``empty`` starts without rows, so that there is no negative which was not a key; ``random`` starts full of
+        random directions, the same on every process, as MoCo's published code does.
+    dtype: what the rows are stored in. Half precision halves the memory, and rounds cosine similarities by up to 2^-11
+        (float16) or 2^-8 (bfloat16).
+    gather: in a distributed run, enqueue the keys of all processes, in the order of their ranks. That costs an
+        all-gather of (N, D) in each `enqueue` and keeps the bank equal on every process, and equal to the bank of one
+        process that has the whole batch. Without it a process enqueues its own keys alone, at no cost: the processes'
+        banks differ, and a checkpoint, which one process writes, holds only its own.
 
     Keys are stored as they are; losses enqueue vectors of length one. ValueError: size or dim below 1, keys that are
     not (N, dim). `sslreg.SslregError`: keys that are not finite, processes that gather different numbers of keys.
@@ -33,26 +34,37 @@ class FIFOMemoryBank(sslreg.MemoryBank):
     def __init__(
         self,
         size: Annotated[int, Field(ge=1)],
-        dim: Annotated[int, sslreg.FromRun("embedding_dim"), Field(ge=1)],
+        dim: Annotated[int | None, sslreg.FromRun("embedding_dim"), Field(ge=1)] = None,
         fill: Literal["empty", "random"] = "empty",
         dtype: Literal["float16", "bfloat16", "float32", "float64"] = "float32",
         gather: bool = True,
     ) -> None:
         super().__init__()
-        if size < 1 or dim < 1:
-            raise ValueError(f"a memory bank holds one row of one value at least, not {size} of {dim}")
+        if size < 1:
+            raise ValueError(f"a memory bank holds one row at least, not {size}")
         if fill not in ("empty", "random"):
             raise ValueError(f"fill must be empty or random, not {fill!r}")
         self.gather = gather
         self._next = 0
         self._valid = 0
         self._staged: list[Tensor] = []
+        self.fill = fill
+        self.register_buffer("rows", torch.zeros(size, 0, dtype=getattr(torch, dtype)))
+        if dim is not None:
+            self.hold(dim)
+
+    def hold(self, dim: int) -> None:
+        size, held = self.rows.shape
+        if dim < 1 or held not in (0, dim):
+            raise ValueError(f"the memory bank holds rows of dim {held or 'one at least'}, and is to hold dim {dim}")
+        if held == dim:
+            return
         rows = torch.zeros(size, dim)
-        if fill == "random":
+        if self.fill == "random":
             # A generator of its own: processes that are seeded differently still start with the same bank.
             rows = torch.nn.functional.normalize(rows.normal_(generator=torch.Generator().manual_seed(0)))
             self._valid = size
-        self.register_buffer("rows", rows.to(getattr(torch, dtype)))
+        self.rows = rows.to(self.rows)
 
     def extra_repr(self) -> str:
         size, dim = self.rows.shape

@@ -13,10 +13,7 @@ TILE = 2**20
 
 
 class NearestNeighborMemoryBank(FIFOMemoryBank):
-    """A FIFO bank of unit vectors that finds each query's nearest row (NNCLR, arXiv 2104.14548, section 3.2).
-
-    The parameters are those of `FIFOMemoryBank`.
-    """
+    """A FIFO bank of unit vectors that finds each query's nearest row (NNCLR, arXiv 2104.14548, section 3.2)."""
 
     def enqueue(self, keys: Tensor) -> None:
         super().enqueue(normalize(keys.detach(), dim=-1))

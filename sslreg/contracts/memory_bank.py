@@ -17,6 +17,14 @@ class MemoryBank(nn.Module):
     the training leaves the buffers of banks out of DDP's broadcast.
     """
 
+    def hold(self, dim: int) -> None:
+        """Be told the width of the rows by the model that owns the bank, in the model's constructor.
+
+        A bank in a loss knows it from ``Annotated[int | None, FromRun("embedding_dim")]``; one in a slot of the model
+        is built before the model, when nobody knows. ValueError: it has rows of another width.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not implement hold(dim)")
+
     def negatives(self) -> Tensor:
         """The valid rows (K', D), K' <= K, without a copy. Not to be written to, nor kept beyond `commit`."""
         raise NotImplementedError(f"{type(self).__name__} does not implement negatives()")

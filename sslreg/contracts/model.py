@@ -41,8 +41,8 @@ class Model(nn.Module):
     * DINO: `Batch.groups` tells global crops from local ones. `backbone` is what is used afterwards, so here it is the
       teacher's, and the student is a copy. One schedule component moves both the learning rate and the weight decay
       of the optimizer's groups; the center is the loss's staged buffer.
-    * NNCLR: a `memory_bank` slot of the model, which asks its bank for nearest neighbours and commits it in
-      `after_step`.
+    * NNCLR: a `memory_bank` slot of the model, which tells its bank the width (`MemoryBank.hold`), asks it for nearest
+      neighbours and commits it in `after_step`.
     * MAE: one view (`views` below) and a backbone that can encode some of its patches. The mask is drawn in
       `training_step` from torch's generator, which a checkpoint carries and which each rank seeds for itself.
     """

@@ -262,3 +262,33 @@ def test_a_component_that_breaks_its_contract_is_named_with_its_package(
     with throwaway(loss={"misbehaving": Misbehaving}, augmentation={"shrinking": Shrinking}):  # noqa: SIM117
         with pytest.raises(SslregError, match=message):
             trained(MOCO, override, "evaluate=[]")
+
+
+class WithNeighbors(sslreg.Model):
+    """NNCLR in short: the bank is the model's, so it is built before anyone knows how wide its rows are."""
+
+    def __init__(self, backbone: sslreg.Backbone, memory_bank: sslreg.MemoryBank) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.embedding_dim = backbone.num_features
+        self.memory_bank = memory_bank
+        memory_bank.hold(self.embedding_dim)
+
+    def training_step(self, batch: sslreg.Batch, loss: sslreg.Loss) -> sslreg.StepOutput:
+        a, b = (self.backbone(view) for view in batch.views)
+        neighbors = self.memory_bank.nearest(a)
+        self.memory_bank.enqueue(a)
+        return sslreg.StepOutput(loss(neighbors, b))
+
+    def after_step(self) -> None:
+        self.memory_bank.commit()
+
+
+def test_a_model_may_own_a_memory_bank(trained: Trained) -> None:
+    bank = "memory_bank: {use: nearest_neighbor, size: 80}"
+    model = f"model={{use: with_neighbors, backbone: {{use: convnet, width: 4}}, {bank}}}"
+    with throwaway(model={"with_neighbors": WithNeighbors}):
+        run = trained(model, "trainer.max_steps=2", "evaluate=[]")
+    state = run.checkpoint()["state_dict"]
+    assert state["model.memory_bank.rows"].shape == (80, 64)
+    assert state["model.memory_bank.rows"].norm(dim=1).allclose(torch.ones(80), atol=1e-5)

@@ -119,7 +119,7 @@ def test_refuses_what_it_cannot_hold() -> None:
         bank.enqueue(torch.ones(3, 5))
     with pytest.raises(sslreg.SslregError, match="not finite: nan"):
         bank.enqueue(torch.tensor([[0.0, float("nan")]]))
-    with pytest.raises(ValueError, match="not 0 of 2"):
+    with pytest.raises(ValueError, match="one row at least, not 0"):
         FIFOMemoryBank(0, 2)
     with pytest.raises(ValueError, match="not 'zeros'"):
         FIFOMemoryBank(4, 2, fill="zeros")  # type: ignore[arg-type]
@@ -128,3 +128,12 @@ def test_refuses_what_it_cannot_hold() -> None:
 def test_a_bank_of_another_size_is_not_restored() -> None:
     with pytest.raises(RuntimeError, match="size mismatch"):
         FIFOMemoryBank(4, 2).load_state_dict(FIFOMemoryBank(5, 2).state_dict())
+
+
+def test_a_bank_may_be_told_its_width_later():
+    told, known = FIFOMemoryBank(4, fill="random"), FIFOMemoryBank(4, 3, fill="random")
+    told.hold(3)
+    assert torch.equal(told.negatives(), known.negatives())
+    told.hold(3)
+    with pytest.raises(ValueError, match="rows of dim 3, and is to hold dim 5"):
+        told.hold(5)
