@@ -12,6 +12,7 @@ from torch import Tensor
 from sslreg.assembly import Pipeline
 from sslreg.contracts import Batch, MemoryBank, StepOutput
 from sslreg.errors import SslregError
+from sslreg.spec import components
 from sslreg.training.data import arrived
 
 
@@ -35,17 +36,24 @@ class TrainingModule(lightning.LightningModule):
         return arrived(batch, device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
-        output = self.model.training_step(batch, self.loss)
+        try:
+            output = self.model.training_step(batch, self.loss)
+        except ValueError as error:
+            raise SslregError(f"{self._involved()}: {error}", code="broken-component") from error
         if not isinstance(output, StepOutput) or output.loss.ndim != 0:
+            shape = f", and the loss has shape {tuple(output.loss.shape)}" if isinstance(output, StepOutput) else ""
             raise SslregError(
-                f"training_step of {self.pipeline.spec.model.info} has to return a StepOutput with a scalar loss; "
-                f"it was given {self.pipeline.spec.loss.info}"
-                + (f", and the loss has shape {tuple(output.loss.shape)}" if isinstance(output, StepOutput) else ""),
+                f"{self._involved()}: training_step has to return a StepOutput with a scalar loss{shape}",
                 code="broken-component",
             )
         figures = {"loss": output.loss.detach(), **output.metrics}
         self.log_dict(figures, batch_size=len(batch))
         return {"loss": output.loss, "figures": figures}
+
+    def _involved(self) -> str:
+        """The model, the loss and what is nested in them, each with its package: one of them is at fault."""
+        spec = self.pipeline.spec
+        return ", ".join(str(component.info) for component in components([spec.model, spec.loss]))
 
     def optimizer_step(
         self,

@@ -16,6 +16,7 @@ from sslreg import Run, SslregError, UserError
 from sslreg.spec import parse_spec
 from sslreg.testing.throwaway import throwaway
 from sslreg.training.module import TrainingModule
+from sslreg_memory_banks import FIFOMemoryBank
 
 Trained = Callable[..., Run]
 
@@ -116,7 +117,6 @@ def test_moco_commits_its_keys_and_moves_its_key_encoder_once_a_step(
     trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[str] = []
-    from sslreg_memory_banks import FIFOMemoryBank
     from sslreg_models.moco import MoCo
 
     for owner, method in ((FIFOMemoryBank, "commit"), (MoCo, "after_step")):
@@ -241,6 +241,13 @@ class Misbehaving(sslreg.Loss):
         return distances if self.how == "per_sample" else distances.mean() * float("nan")
 
 
+class Wide(FIFOMemoryBank):
+    """Gives rows wider than it took."""
+
+    def negatives(self) -> torch.Tensor:
+        return torch.ones(5, 40)
+
+
 class Shrinking(sslreg.Augmentation):
     """Changes the images' size and does not say so."""
 
@@ -252,6 +259,7 @@ class Shrinking(sslreg.Augmentation):
     ("override", "message"),
     [
         ("loss={use: misbehaving, how: per_sample}", r"model 'moco' of sslreg.*loss 'misbehaving' of throwaway"),
+        ("loss.memory_bank={use: wide, size: 64}", r"memory_bank 'wide' of throwaway-\d+: .*40"),
         ("loss={use: misbehaving, how: nan}", r"the loss is nan at step 1 \(loss 'misbehaving' of throwaway"),
         ("views.0.augment.1={use: shrinking}", r"augmentation 'shrinking' of throwaway-\d+ returned an image"),
     ],
@@ -259,7 +267,12 @@ class Shrinking(sslreg.Augmentation):
 def test_a_component_that_breaks_its_contract_is_named_with_its_package(
     trained: Trained, override: str, message: str
 ) -> None:
-    with throwaway(loss={"misbehaving": Misbehaving}, augmentation={"shrinking": Shrinking}):  # noqa: SIM117
+    components = {
+        "loss": {"misbehaving": Misbehaving},
+        "memory_bank": {"wide": Wide},
+        "augmentation": {"shrinking": Shrinking},
+    }
+    with throwaway(**components):  # noqa: SIM117
         with pytest.raises(SslregError, match=message):
             trained(MOCO, override, "evaluate=[]")
 
