@@ -22,29 +22,34 @@ RESULTS = Path(__file__).parent / "results"
 def interleaved(candidates: Mapping[str, Callable[[], object]], rounds: int = 7) -> dict[str, dict[str, float]]:
     """Best and median seconds of each candidate: they take turns, so that a busy moment meets all of them."""
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
-    for _ in range(rounds):
-        for name, run in candidates.items():
-            gc.collect()
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(rounds):
+            for name, run in candidates.items():
+                start = time.perf_counter()
+                run()
+                seconds[name].append(time.perf_counter() - start)
+    finally:
+        gc.enable()
     return {name: {"best": min(taken), "median": statistics.median(taken)} for name, taken in seconds.items()}
 
 
+_PEAK = """
+import re
+def peak():
+    return 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
+"""
+
+
 def extra_memory(setup: str, warm_up: str, run: str) -> int:
-    """Bytes by which the peak resident memory of a fresh process rises when `run` follows `setup` and `warm_up`."""
-    program = "\n".join(
-        [
-            "import resource, warnings; warnings.simplefilter('ignore')",
-            setup,
-            warm_up,
-            "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss",
-            run,
-            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)",
-        ]
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    return int(done.stdout) * (1 if sys.platform == "darwin" else 1024)
+    """Bytes by which the peak resident memory of a fresh process rises when `run` follows `setup` and `warm_up`.
+
+    On Linux alone: getrusage's figure, which others have too, begins at that of the process which starts this one.
+    """
+    program = "\n".join([_PEAK, setup, warm_up, "before = peak()", run, "print(peak() - before)"])
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True)
+    return int(done.stdout)
 
 
 def write(name: str, results: dict[str, Any]) -> None:

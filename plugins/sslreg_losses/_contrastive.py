@@ -16,22 +16,20 @@ from sslreg_losses._streaming import log_sum_exp_across, log_sum_exp_within
 from sslreg_losses._unit import unit_rows
 
 Negatives = Literal["batch", "bank", "both"]
-Temperature = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Temperature = Annotated[float, Field(ge=1e-8, allow_inf_nan=False)]
 
 
 class ContrastiveLoss(sslreg.Loss):
     """Base of the losses that contrast a sample's other views with negatives from the batch, a bank or both.
 
-    Parameters of all of them:
-
-    * temperature: > 0; what the cosine similarities are divided by.
-    * memory_bank: holds keys of past batches, to which those of this batch are added while it is trained on.
-    * gather_distributed: take the batches of all processes for the batch. Every process returns the mean over its own
-      rows, and the gradient of an embedding is summed over the processes' losses. DDP's average of the parameters'
-      gradients is then exactly the gradient of one process that has the whole batch.
-    * negatives: ``batch``, ``bank`` or ``both``; by default the bank if there is one, else the batch.
-    * symmetric: every view is compared with the others. If not, the first view is: its candidates, and what a bank is
-      given, are the other views. By default a loss is symmetric unless it has a bank.
+    temperature: what cosine similarities are divided by.
+    memory_bank: holds keys of past batches, to which those of this batch are added while it is trained on.
+    gather_distributed: take the batches of all processes for the batch. Every process returns the mean over its own
+        rows, and an embedding's gradient is summed over the processes' losses: DDP's average of the parameters'
+        gradients is then exactly the gradient of one process that has the whole batch.
+    negatives: from the batch, the bank or both; by default the bank if there is one, else the batch.
+    symmetric: compare every view with the others. If not, the first view alone is compared: its candidates, and what a
+        bank is given, are the other views. By default a loss is symmetric unless it has a bank.
 
     ValueError: a parameter, or views whose shapes do not fit. `sslreg.SslregError`: embeddings that are not finite,
     processes that gather batches of different sizes, a second derivative.
@@ -46,8 +44,8 @@ class ContrastiveLoss(sslreg.Loss):
         symmetric: bool | None = None,
     ) -> None:
         super().__init__()
-        if not (temperature > 0 and math.isfinite(temperature)):
-            raise ValueError(f"temperature must be a finite number above 0, not {temperature}")
+        if not 1e-8 <= temperature < math.inf:
+            raise ValueError(f"temperature must be a finite number above 0, and 1e-8 at least, not {temperature}")
         if negatives not in (None, "batch", "bank", "both"):
             raise ValueError(f"negatives must be batch, bank or both, not {negatives!r}")
         if memory_bank is None and negatives in ("bank", "both"):

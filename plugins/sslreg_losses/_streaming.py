@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from sslreg_losses import _tiles
-from sslreg_losses._precision import full_precision, refuse_second_derivative
+from sslreg_losses._modes import full_precision, refuse_second_derivative
 
 _LOG2_E = math.log2(math.e)
 

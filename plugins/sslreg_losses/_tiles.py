@@ -1,66 +1,90 @@
 """The kernels of `_streaming` in plain torch, for any device and precision: one tile of the logits at a time.
 
-A tile is small enough to stay in the processor's cache between the operations on it, and large enough that starting
-each of them on several threads costs little. Everything is in base 2, because torch's exp2 takes a fraction of the time
-of its exp on a CPU.
+A tile is small enough to stay in the processor's cache between the operations on it. Everything is in base 2, because
+torch's exp2 takes a fraction of the time of its exp on a CPU.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-#: Rows of a tile at most, and its elements: a few megabytes on a CPU, enough to keep any other device busy.
-CPU_TILE = (2**9, 2**20)
-DEVICE_TILE = (2**12, 2**24)
+from sslreg_losses._workers import spread, workers_for
+
+#: The longest side of a square tile, in elements: a megabyte of float32 on a CPU, where every worker has two of them,
+#: and enough to keep any other device busy.
+CPU_SIDE = 2**9
+DEVICE_SIDE = 2**12
+
+#: The rows and the columns of a tile.
+Place = tuple[slice, slice]
 
 
 def within(rows: Tensor, scale: float, samples: int) -> Tensor:
-    if not _never_leaves_range(rows, scale):
-        return _within_of_any_range(rows, scale, samples)
-    sums = rows.new_zeros(len(rows))
-    for i, j, new, logits, _ in _upper_tiles(rows, scale, samples):
-        weights = logits.exp2_()
-        sums[i] += weights.sum(1)
-        sums[j][new] += weights[:, new].sum(0)
-    return sums.log2_()
+    def log_sums_over(places: Sequence[Place]) -> Tensor:
+        if not _never_leaves_range(rows, scale):
+            return _running_sum_within(rows, scale, samples, places).log2()
+        sums = rows.new_zeros(len(rows))
+        for i, j, logits, _ in _tiles(rows, rows, scale, samples, places):
+            weights = logits.exp2_()
+            sums[i] += weights.sum(1)
+            if i != j:
+                sums[j] += weights.sum(0)
+        return sums.log2_()
+
+    parts = torch.stack(spread(log_sums_over, _upper_places(rows), rows.device))
+    return parts.mul_(math.log(2)).logsumexp(0) / math.log(2)
 
 
-def _within_of_any_range(rows: Tensor, scale: float, samples: int) -> Tensor:
-    running = _RunningSum(rows, len(rows))
-    for i, j, new, logits, spare in _upper_tiles(rows, scale, samples):
+def _running_sum_within(rows: Tensor, scale: float, samples: int, places: Sequence[Place]) -> _RunningSum:
+    running = _RunningSum(rows)
+    for i, j, logits, spare in _tiles(rows, rows, scale, samples, places):
         running.add(i, logits, 1, out=spare)
-        if new.start < logits.shape[1]:
-            running.add(slice(j.start + new.start, j.stop), logits[:, new], 0, out=spare[:, new])
-    return running.log2()
+        if i != j:
+            running.add(j, logits, 0, out=spare)
+    return running
 
 
 def within_gradient(rows: Tensor, log_sums: Tensor, gradient: Tensor, scale: float, samples: int) -> Tensor:
-    result = torch.zeros_like(rows)
     bounded = _never_leaves_range(rows, scale)
     share = gradient * log_sums.neg().exp2_() if bounded else gradient
-    for i, j, new, logits, spare in _upper_tiles(rows, scale, samples):
-        if bounded:
-            torch.add(share[i, None], share[j], out=spare)
-            weights = logits.exp2_().mul_(spare)
-        else:
-            torch.sub(logits, log_sums[i, None], out=spare).exp2_().mul_(share[i, None])
-            weights = logits.sub_(log_sums[j]).exp2_().mul_(share[j]).add_(spare)
-        result[i].addmm_(weights, rows[j])
-        result[j][new].addmm_(weights[:, new].T, rows[i])
-    return result
+
+    def gradient_over(places: Sequence[Place]) -> Tensor:
+        result = torch.zeros_like(rows)
+        for i, j, logits, spare in _tiles(rows, rows, scale, samples, places):
+            if bounded:
+                torch.add(share[i, None], share[j], out=spare)
+                weights = logits.exp2_().mul_(spare)
+            else:
+                torch.sub(logits, log_sums[i, None], out=spare).exp2_().mul_(share[i, None])
+                weights = logits.sub_(log_sums[j]).exp2_().mul_(share[j]).add_(spare)
+            result[i].addmm_(weights, rows[j])
+            if i != j:
+                result[j].addmm_(weights.T, rows[i])
+        return result
+
+    total, *others = spread(gradient_over, _upper_places(rows), rows.device)
+    for other in others:
+        total += other
+    return total
 
 
 def across(rows: Tensor, candidates: Tensor, scale: float, samples: int, mean: bool) -> tuple[Tensor, Tensor | None]:
-    running = _RunningSum(rows, len(rows))
+    running = _RunningSum(rows)
     means = torch.zeros_like(rows) if mean else None
-    for i, _, columns, logits in _all_tiles(rows, candidates, scale, samples):
-        weights, decay = running.add(i, logits, 1, out=logits)
-        if means is not None:
-            means[i].mul_(decay[:, None]).addmm_(weights, columns)
+    tall, wide = _oblong(rows, candidates)
+
+    def sum_for(blocks: Sequence[slice]) -> None:
+        places = ((i, j) for i in blocks for j in _blocks(len(candidates), wide))
+        for i, j, logits, _ in _tiles(rows, candidates, scale, samples, places):
+            weights, decay = running.add(i, logits, 1, out=logits)
+            if means is not None:
+                means[i].mul_(decay[:, None]).addmm_(weights, candidates[j].to(rows.dtype))
+
+    spread(sum_for, _blocks(len(rows), tall), rows.device)
     if means is not None:
         means /= running.total[:, None]
     return running.log2(), means
@@ -70,19 +94,25 @@ def across_gradient(
     rows: Tensor, candidates: Tensor, log_sums: Tensor, gradient: Tensor, scale: float, samples: int
 ) -> Tensor:
     result = rows.new_zeros(candidates.shape)
-    for i, j, _, logits in _all_tiles(rows, candidates, scale, samples):
-        weights = logits.sub_(log_sums[i, None]).exp2_().mul_(gradient[i, None])
-        result[j].addmm_(weights.T, rows[i])
+    wide, tall = _oblong(candidates, rows)
+
+    def gradient_of(blocks: Sequence[slice]) -> None:
+        places = ((i, j) for j in blocks for i in _blocks(len(rows), tall))
+        for i, j, logits, _ in _tiles(rows, candidates, scale, samples, places):
+            weights = logits.sub_(log_sums[i, None]).exp2_().mul_(gradient[i, None])
+            result[j].addmm_(weights.T, rows[i])
+
+    spread(gradient_of, _blocks(len(candidates), wide), rows.device)
     return result
 
 
 class _RunningSum:
-    """Σ 2^logit along the rows of a matrix that comes in tiles, relative to the largest logit so far."""
+    """Σ 2^logit for each row of a matrix that comes in tiles, relative to the row's largest logit so far."""
 
-    def __init__(self, like: Tensor, count: int) -> None:
+    def __init__(self, rows: Tensor) -> None:
         # Not -inf: -inf less -inf, where a row has only left out logits so far, is not a number.
-        self.top = like.new_full((count,), torch.finfo(like.dtype).min / 4)
-        self.total = like.new_zeros(count)
+        self.top = rows.new_full((len(rows),), torch.finfo(rows.dtype).min / 4)
+        self.total = rows.new_zeros(len(rows))
 
     def add(self, part: slice, logits: Tensor, dim: int, out: Tensor) -> tuple[Tensor, Tensor]:
         """Add a tile to the sums of `part`, along its dimension `dim`.
@@ -105,57 +135,19 @@ def _never_leaves_range(rows: Tensor, scale: float) -> bool:
     return scale < 0.55 * math.log2(torch.finfo(rows.dtype).max)
 
 
-def _upper_tiles(rows: Tensor, scale: float, samples: int) -> Iterator[tuple[slice, slice, slice, Tensor, Tensor]]:
-    """Tiles that cover the rows' logits on and above the diagonal.
-
-    Yields the slice of the rows, that of the columns, the slice within the columns that lies beyond the rows, where the
-    tile stands for its mirror image as well, the logits, and room of their shape.
-    """
-    tall, elements = _tile(rows, len(rows))
-    room, spare = rows.new_empty(2, elements).unbind()
-    for i in _blocks(0, len(rows), tall):
-        scaled = rows[i] * scale
-        for j in _blocks(i.start, len(rows), elements // tall):
-            logits = _view(room, i, j)
-            torch.mm(scaled, rows[j].T, out=logits)
-            _leave_out(logits, j.start - i.start, samples)
-            new = slice(max(0, i.stop - j.start), None)
-            yield i, j, new, logits, _view(spare, i, j)
-
-
-def _all_tiles(
-    rows: Tensor, candidates: Tensor, scale: float, samples: int
+def _tiles(
+    rows: Tensor, candidates: Tensor, scale: float, samples: int, places: Iterable[Place]
 ) -> Iterator[tuple[slice, slice, Tensor, Tensor]]:
-    """Tiles of the logits of rows and candidates: row slice, column slice, the candidates there, logits."""
-    tall, elements = _tile(rows, len(candidates))
-    room = rows.new_empty(elements)
-    for i in _blocks(0, len(rows), tall):
-        scaled = rows[i] * scale
-        for j in _blocks(0, len(candidates), elements // tall):
-            columns = candidates[j].to(rows.dtype)
-            logits = _view(room, i, j)
-            torch.mm(scaled, columns.T, out=logits)
-            _leave_out(logits, j.start - i.start, samples)
-            yield i, j, columns, logits
-
-
-def _tile(rows: Tensor, columns: int) -> tuple[int, int]:
-    """The height of tiles of so many rows, and their elements."""
-    tall, elements = CPU_TILE if rows.device.type == "cpu" else DEVICE_TILE
-    tall = min(tall, len(rows))
-    return tall, min(elements, tall * columns)
-
-
-def _blocks(start: int, stop: int, longest: int) -> Iterator[slice]:
-    """start … stop in slices of almost equal length, the first of them the longest."""
-    pieces = -(-(stop - start) // longest)
-    length = -(-(stop - start) // pieces)
-    yield from (slice(first, min(first + length, stop)) for first in range(start, stop, length))
-
-
-def _view(room: Tensor, i: slice, j: slice) -> Tensor:
-    height, width = i.stop - i.start, j.stop - j.start
-    return room[: height * width].view(height, width)
+    """The logits at each place, and room for as many numbers; both are used again for the next place."""
+    room = spare = rows.new_empty(0)
+    for i, j in places:
+        height, width = i.stop - i.start, j.stop - j.start
+        if len(room) < height * width:
+            room, spare = rows.new_empty(2, height * width).unbind()
+        logits = room[: height * width].view(height, width)
+        torch.mm(rows[i] * scale, candidates[j].to(rows.dtype).T, out=logits)
+        _leave_out(logits, j.start - i.start, samples)
+        yield i, j, logits, spare[: height * width].view(height, width)
 
 
 def _leave_out(logits: Tensor, offset: int, samples: int) -> None:
@@ -165,3 +157,33 @@ def _leave_out(logits: Tensor, offset: int, samples: int) -> None:
         first = -(-(offset - height + 1) // samples) * samples
         for multiple in range(first, offset + width, samples):
             logits.diagonal(multiple - offset).fill_(-math.inf)
+
+
+def _upper_places(rows: Tensor) -> list[Place]:
+    """Square tiles on and above the diagonal of the rows' logits; those above stand for their mirror images too."""
+    side, count = _side(rows), len(rows)
+    if side < count < 8 * side:
+        # A tile on the diagonal is computed in full for half of its worth: more and smaller ones waste less.
+        side = max(side // 2, -(-count // 8))
+    blocks = _blocks(count, side)
+    return [(i, j) for number, i in enumerate(blocks) for j in blocks[number:]]
+
+
+def _oblong(spread_over: Tensor, others: Tensor) -> tuple[int, int]:
+    """The sides of tiles whose first side is to be spread over the workers, and whose second may be as long as fits."""
+    side = _side(spread_over)
+    length = min(side, len(spread_over))
+    if len(spread_over) * len(others) > side**2:
+        length = min(length, -(-len(spread_over) // workers_for(spread_over.device)))
+    return length, side**2 // length
+
+
+def _side(rows: Tensor) -> int:
+    return CPU_SIDE if rows.device.type == "cpu" else DEVICE_SIDE
+
+
+def _blocks(count: int, longest: int) -> list[slice]:
+    """0 … count in slices of almost equal length, the first of them the longest."""
+    pieces = -(-count // longest)
+    length = -(-count // pieces)
+    return [slice(start, min(start + length, count)) for start in range(0, count, length)]

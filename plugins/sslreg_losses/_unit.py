@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 import sslreg
-from sslreg_losses._precision import full_precision, refuse_second_derivative
+from sslreg_losses._modes import full_precision, refuse_second_derivative
 
 #: Vectors shorter than this have no direction: their similarity to anything is 0, and so is their gradient.
 SHORTEST = 1e-12

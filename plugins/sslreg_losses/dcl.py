@@ -6,7 +6,7 @@ from torch import Tensor
 
 import sslreg
 from sslreg_losses._contrastive import ContrastiveLoss, Negatives, Temperature
-from sslreg_losses._precision import full_precision
+from sslreg_losses._modes import full_precision, outside_graphs
 
 
 class DCLLoss(ContrastiveLoss):
@@ -14,8 +14,6 @@ class DCLLoss(ContrastiveLoss):
 
     It learns well from small batches, where NT-Xent's gradient fades as soon as the positive is the nearest
     candidate. An embedding without any negative, as in a batch of one sample, is only drawn to its positive.
-
-    The parameters are those of `ContrastiveLoss`.
     """
 
     def __init__(
@@ -28,6 +26,7 @@ class DCLLoss(ContrastiveLoss):
     ) -> None:
         super().__init__(temperature, memory_bank, gather_distributed, negatives, symmetric)
 
+    @outside_graphs
     def forward(self, *views: Tensor, targets: Tensor | None = None) -> Tensor:
         z = self.unit_views(views)
         with full_precision(z):

@@ -7,7 +7,7 @@ from torch import Tensor
 
 import sslreg
 from sslreg_losses._contrastive import ContrastiveLoss, Negatives, Temperature
-from sslreg_losses._precision import full_precision
+from sslreg_losses._modes import full_precision, outside_graphs
 
 
 class NTXentLoss(ContrastiveLoss):
@@ -17,8 +17,7 @@ class NTXentLoss(ContrastiveLoss):
     the first view is the query and the second the key. Of more than two views, each sample's others are all positives,
     and the loss is the mean over them (the outer sum of arXiv 2004.11362, equation 2, with the sample as its class).
 
-    Values and gradients are exact, and no matrix of all logits is ever formed. The parameters are those of
-    `ContrastiveLoss`.
+    Values and gradients are exact, and no matrix of all logits is ever formed.
     """
 
     def __init__(
@@ -31,6 +30,7 @@ class NTXentLoss(ContrastiveLoss):
     ) -> None:
         super().__init__(temperature, memory_bank, gather_distributed, negatives, symmetric)
 
+    @outside_graphs
     def forward(self, *views: Tensor, targets: Tensor | None = None) -> Tensor:
         z = self.unit_views(views)
         with full_precision(z):

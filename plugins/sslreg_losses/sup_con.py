@@ -9,15 +9,14 @@ from torch import Tensor
 
 from sslreg_losses._contrastive import ContrastiveLoss, Temperature
 from sslreg_losses._distributed import gather_rows, rank, world_size
-from sslreg_losses._precision import full_precision
+from sslreg_losses._modes import full_precision, outside_graphs
 
 
 class SupConLoss(ContrastiveLoss):
     """-log softmax of each embedding's positives among all other embeddings, averaged over its positives.
 
     L_out of arXiv 2004.11362, equation 2. Positives are the other views of the sample and all views of the batch's
-    other samples with the same target. `targets`: (N,) class numbers. temperature and gather_distributed are those
-    of `ContrastiveLoss`.
+    other samples with the same target; targets are (N,) class numbers.
     """
 
     takes: ClassVar[str] = "labelled views"
@@ -25,6 +24,7 @@ class SupConLoss(ContrastiveLoss):
     def __init__(self, temperature: Temperature = 0.1, gather_distributed: bool = False) -> None:
         super().__init__(temperature, gather_distributed=gather_distributed)
 
+    @outside_graphs
     def forward(self, *views: Tensor, targets: Tensor | None = None) -> Tensor:
         z = self.unit_views(views)
         with full_precision(z):

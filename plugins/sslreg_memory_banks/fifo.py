@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 import torch
@@ -75,12 +76,13 @@ class FIFOMemoryBank(sslreg.MemoryBank):
 
     def enqueue(self, keys: Tensor) -> None:
         """Stage keys (N, dim). Of all that is staged between two commits, the last `size` rows are kept."""
-        size, dim = self.rows.shape
+        rows = self.rows
+        size, dim = rows.shape
         if keys.ndim != 2 or keys.shape[1] != dim:
             raise ValueError(f"the memory bank holds rows of dim {dim}, and the keys have shape {tuple(keys.shape)}")
         keys = keys.detach()
         # The sum is quick to take, and finite as a rule where the keys are.
-        if not keys.sum().isfinite() and not keys.isfinite().all():
+        if not math.isfinite(keys.sum()) and not keys.isfinite().all():
             raise sslreg.SslregError(
                 f"a key is not finite: {keys[~keys.isfinite()][0].item()} among keys of shape {tuple(keys.shape)}",
                 hint="lower the learning rate, or train with more precision (trainer.precision: 32-true)",
@@ -89,19 +91,20 @@ class FIFOMemoryBank(sslreg.MemoryBank):
         if self.gather and dist.is_available() and dist.is_initialized():
             keys = _gathered(keys)
         # A copy: the keys may be a part of something larger, which should not stay alive with them.
-        self._staged.append(keys[-size:].to(self.rows, copy=True))
+        self._staged.append(keys[-size:].to(rows, copy=True))
         while sum(map(len, self._staged[1:])) >= size:
             del self._staged[0]
 
-    @torch.no_grad()
     def commit(self) -> None:
-        size = len(self.rows)
+        rows = self.rows
+        size = len(rows)
         for keys in self._staged:
-            until_end = min(len(keys), size - self._next)
-            self.rows[self._next : self._next + until_end] = keys[:until_end]
-            if until_end < len(keys):
-                self.rows[: len(keys) - until_end] = keys[until_end:]
-            self._next = (self._next + len(keys)) % size
+            end = self._next + len(keys)
+            if end <= size:
+                rows[self._next : end] = keys
+            else:
+                rows[self._next :], rows[: end - size] = keys.tensor_split([size - self._next])
+            self._next = end % size
             self._valid = min(self._valid + len(keys), size)
         self._staged.clear()
 

@@ -8,8 +8,8 @@ from torch.nn.functional import normalize
 
 from sslreg_memory_banks.fifo import FIFOMemoryBank
 
-#: Similarities that are looked at together: a few megabytes, which stay in a processor's cache.
-TILE = 2**20
+#: Similarities that are looked at together: sixteen megabytes.
+TILE = 2**22
 
 
 class NearestNeighborMemoryBank(FIFOMemoryBank):

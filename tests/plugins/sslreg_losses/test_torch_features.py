@@ -56,14 +56,16 @@ def test_copies_and_pickles_give_the_same_loss(make_views: Any, loss: Any) -> No
 
 
 @pytest.mark.filterwarnings("ignore::Warning")
-@pytest.mark.parametrize("loss", LOSSES[:2])
-def test_a_compiled_step_gives_the_same_loss_and_gradient(make_views: Any, gradients: Any, loss: Any) -> None:
-    views, targets = arguments(make_views)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_compiled_step_gives_the_same_loss_and_gradient(make_views: Any, gradients: Any, threads: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    views, loss = make_views(300, 5), NTXentLoss()
 
     def step(*views: Any) -> Any:
-        return loss(*(view * 2 for view in views), **targets) + 1
+        return loss(*(view * 2 for view in views)) + 1
 
-    compiled = torch.compile(step, backend="aot_eager")
-    value, expected = compiled(*views), step(*views)
+    value, expected = torch.compile(step, backend="aot_eager")(*views), step(*views)
     torch.testing.assert_close(value, expected)
     torch.testing.assert_close(gradients(value, views), gradients(expected, views))
+    torch.set_num_threads(before)
