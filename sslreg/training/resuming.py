@@ -21,9 +21,8 @@ def resume(path: str | Path, overrides: Sequence[str] = (), *, console: Console 
     """Go on with the run in a folder where its last checkpoint left off, and return it when it is finished.
 
     On a CPU, and with the same number of threads, the result is bit for bit that of a run that was never interrupted.
-    overrides: ``trainer.max_epochs`` may
-    be raised, also for a finished run, and `FREE` may be changed. UserError: they change anything else, or there
-    is nothing left to train; SslregError: there is no checkpoint.
+    overrides: ``trainer.max_epochs`` may be raised, also for a finished run, and `FREE` may be changed. UserError: they
+    change anything else, or there is nothing left to train; SslregError: there is no checkpoint.
     """
     run = Run(path)
     spec = load_spec(run.folder.resolved_spec, overrides)
