@@ -7,7 +7,7 @@ A user's mistake never ends in a traceback. The code that notices it raises `Use
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -49,6 +49,8 @@ class SslregError(Exception):
     """
 
     exit_status = 1
+    #: The texts that the diagnostics point into, by file, where they were kept.
+    sources: Mapping[str, str] = {}
 
     def __init__(self, *findings: Diagnostic | str, hint: str | None = None, code: str = "failed") -> None:
         self.diagnostics: tuple[Diagnostic, ...] = tuple(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,14 +31,29 @@ def test_the_spec_is_sound(beside_the_spec: Path) -> None:
     assert sslreg.load_spec("digits.yaml").warnings == ()
 
 
-@pytest.mark.parametrize("number", range(1, len(blocks("python"))))
-def test_the_python_runs(beside_the_spec: Path, number: int) -> None:
-    exec(compile(blocks("python")[number], "README.md", "exec"), {})
+def ran(code: str) -> dict[str, Any]:
+    """The names that are there after a block has run."""
+    names: dict[str, Any] = {}
+    exec(compile(code, "README.md", "exec"), names)
+    return names
+
+
+def test_the_same_as_python_trains_and_embeds(beside_the_spec: Path) -> None:
+    names = ran(blocks("python")[1])
+    assert names["run"].summary["status"] == "finished"
+    assert len(names["features"]) == 449
+
+
+def test_the_parts_train_in_a_loop_of_ones_own(beside_the_spec: Path) -> None:
+    names = ran(blocks("python")[2])
+    assert names["optimizer"].state_dict()["state"][0]["step"] == 1348 // 256
 
 
 def test_a_run_is_opened_as_shown(tiny_run: sslreg.Run) -> None:
     first = re.sub(r'load_run\(".*?"\)', f"load_run({str(tiny_run.path)!r})", blocks("python")[0])
-    exec(compile(first, "README.md", "exec"), {})
+    names = ran(first)
+    assert names["backbone"].num_features > 0
+    assert callable(names["preprocess"])
 
 
 def test_the_commands_exist(cli_commands: set[str]) -> None:

@@ -37,7 +37,7 @@ class ContrastiveLoss(sslreg.Loss):
 
     def __init__(
         self,
-        temperature: float,
+        temperature: Temperature = 0.5,
         memory_bank: sslreg.MemoryBank | None = None,
         gather_distributed: bool = False,
         negatives: Negatives | None = None,

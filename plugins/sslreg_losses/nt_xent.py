@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-import sslreg
-from sslreg_losses._contrastive import ContrastiveLoss, Negatives, Temperature
+from sslreg_losses._contrastive import ContrastiveLoss
 from sslreg_losses._modes import full_precision, outside_graphs
 
 
@@ -19,16 +18,6 @@ class NTXentLoss(ContrastiveLoss):
 
     Values and gradients are exact, and no matrix of all logits is ever formed.
     """
-
-    def __init__(
-        self,
-        temperature: Temperature = 0.5,
-        memory_bank: sslreg.MemoryBank | None = None,
-        gather_distributed: bool = False,
-        negatives: Negatives | None = None,
-        symmetric: bool | None = None,
-    ) -> None:
-        super().__init__(temperature, memory_bank, gather_distributed, negatives, symmetric)
 
     @outside_graphs
     def forward(self, *views: Tensor, targets: Tensor | None = None) -> Tensor:

@@ -1,7 +1,14 @@
 """From a spec to the objects it names."""
 
 from sslreg.assembly.builder import Builder, build
-from sslreg.assembly.collates import build_collate, build_embed_collate, build_raw_collate, embed_plan, view_plans
+from sslreg.assembly.collates import (
+    build_collate,
+    build_embed_collate,
+    build_raw_collate,
+    embed_plan,
+    first_view,
+    view_plans,
+)
 from sslreg.assembly.pipeline import (
     NamedEvaluator,
     Pipeline,
@@ -27,6 +34,7 @@ __all__ = [
     "build_raw_collate",
     "embed_plan",
     "evaluation_sets",
+    "first_view",
     "named_evaluators",
     "view_plans",
 ]

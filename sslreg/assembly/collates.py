@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from sslreg.assembly.builder import Builder
+from sslreg.contracts import Batch, Sample
 from sslreg.spec import ComponentSpec, Spec
 from sslreg.views import Collate, Operation, ViewPlan
 
@@ -39,6 +41,13 @@ def build_embed_collate(spec: Spec) -> Collate:
 def build_raw_collate(spec: Spec) -> Collate:
     """The collate of the raw-pixels baseline: the embedding view as far as it only moves pixels."""
     return _one_view(spec, embed_plan(spec).geometry_only())
+
+
+def first_view(collate: Collate, samples: Sequence[Sample]) -> Tensor:
+    """The first view (N, C, H, W) of N samples, by a collate without a device."""
+    batch = collate(samples)
+    assert isinstance(batch, Batch)  # without a device the collate finishes its work
+    return batch.views[0]
 
 
 def view_plans(builder: Builder) -> list[ViewPlan]:

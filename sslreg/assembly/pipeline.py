@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.optim import Optimizer
 
 from sslreg.assembly.builder import Builder
-from sslreg.assembly.collates import build_collate, build_embed_collate
+from sslreg.assembly.collates import build_collate, build_embed_collate, first_view
 from sslreg.assembly.samples import SampleDataset
-from sslreg.contracts import Batch, Evaluator, Loss, Model
+from sslreg.contracts import Evaluator, Loss, Model
 from sslreg.spec import ComponentSpec, Spec
 from sslreg.views import Collate
 
@@ -64,21 +65,22 @@ def assemble(spec: Spec, *, world_size: int = 1, device: torch.device | str | No
     builder = Builder(spec, {"world_size": world_size, "batch_size": spec.data.batch_size})
     train = SampleDataset(builder.build(spec.data.train))
     _learn_sizes(builder, train)
-    collate = build_collate(spec, device)
-    _learn_shape(builder, build_collate(spec), train)
+    first = train[0]
+    view = first_view(build_collate(spec), [first])
+    _learn_shape(builder, view)
     evaluators = named_evaluators(builder)
     reference, test = evaluation_sets(builder, evaluators, train) if evaluators else (None, None)
     model, loss = build_model(builder), build_loss(builder)
     embed_collate = build_embed_collate(spec)
-    for shown in (build_collate(spec), embed_collate):
-        _try(builder, model, shown, train)
+    for images in (view, first_view(embed_collate, [first])):
+        _try(builder, model, images)
     pipeline = Pipeline(
         spec=spec,
         builder=builder,
         train=train,
         reference=reference,
         test=test,
-        collate=collate,
+        collate=build_collate(spec, device),
         embed_collate=embed_collate,
         model=model,
         loss=loss,
@@ -91,35 +93,35 @@ def assemble(spec: Spec, *, world_size: int = 1, device: torch.device | str | No
 
 def build_model(builder: Builder) -> Model:
     """The spec's model with the weights that its seed gives; the facts then know its widths."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(builder.spec.seed)
-        model: Model = builder.build(builder.spec.model)
+    model: Model = _built_by_seed(builder, builder.spec.model)
     builder.facts.update(num_features=model.backbone.num_features, embedding_dim=model.embedding_dim)
     return model
 
 
 def build_loss(builder: Builder) -> Loss:
     """The spec's loss, whose bank fits the model's embeddings: the model is built first."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(builder.spec.seed)
-        loss: Loss = builder.build(builder.spec.loss)
+    loss: Loss = _built_by_seed(builder, builder.spec.loss)
     return loss
 
 
-def _try(builder: Builder, model: Model, collate: Collate, train: SampleDataset) -> None:
-    """Embed one image, so that a size or a number of channels that the backbone cannot take is known now."""
-    batch = collate([train[0]])
-    assert isinstance(batch, Batch)  # without a device the collate finishes its work
-    image = batch.views[0]
+def _built_by_seed(builder: Builder, component: ComponentSpec) -> Any:
+    """A component whose random start depends on the spec's seed alone; torch's generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(builder.spec.seed)
+        return builder.build(component)
+
+
+def _try(builder: Builder, model: Model, images: Tensor) -> None:
+    """Embed images, so that a size or a number of channels that the backbone cannot take is known now."""
     model.eval()
     try:
         with torch.inference_mode():
-            model.embed(image)
+            model.embed(images)
     except (RuntimeError, ValueError, AssertionError) as error:
         raise builder.spec.error(
             (*builder.spec.model.at, "backbone"),
             "image-shape",
-            f"the backbone cannot take images of (C, H, W) = {tuple(image.shape[1:])}: {error}",
+            f"the backbone cannot take images of (C, H, W) = {tuple(images.shape[1:])}: {error}",
             "change the size in views (and embed_view), data.channels, or the backbone",
         ) from error
     finally:
@@ -169,11 +171,9 @@ def _total_steps(spec: Spec, steps_per_epoch: int) -> int:
     return int(min(bounds))
 
 
-def _learn_shape(builder: Builder, collate: Collate, train: SampleDataset) -> None:
-    """Add what a view looks like, read off the first sample's."""
-    batch = collate([train[0]])
-    assert isinstance(batch, Batch)  # without a device the collate finishes its work
-    _, channels, height, width = batch.views[0].shape
+def _learn_shape(builder: Builder, view: Tensor) -> None:
+    """Add what a view (N, C, H, W) looks like."""
+    _, channels, height, width = view.shape
     builder.facts.update(in_channels=channels, image_size=max(height, width))
 
 

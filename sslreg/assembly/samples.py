@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import torch.utils.data
@@ -30,7 +31,7 @@ class SampleDataset(torch.utils.data.Dataset[Sample]):
         image, target = item if isinstance(item, tuple) else (item, None)
         return Sample(image, None if target is None else int(target), index, epoch)
 
-    @property
+    @cached_property
     def has_targets(self) -> bool:
         """Whether the samples carry labels, judged by the first one."""
         return self[0].target is not None

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from sslreg.cli.options import Overrides, SpecName
 from sslreg.cli.output import print_diagnostics, print_json, stderr, stdout
-from sslreg.cli.train import Overrides
 from sslreg.errors import UserError
 
 
@@ -19,7 +19,7 @@ class Format(StrEnum):
 
 
 def check(
-    spec: Annotated[str, typer.Argument(metavar="SPEC", help="A YAML spec, or the name of a shipped one.")],
+    spec: SpecName,
     overrides: Overrides = None,
     format_: Annotated[Format, typer.Option("--format", help="How to print what is found.")] = Format.text,
 ) -> None:
@@ -29,7 +29,7 @@ def check(
     try:
         loaded = load_spec(spec, overrides or ())
     except UserError as error:
-        ok, found, sources = False, error.diagnostics, getattr(error, "sources", {})
+        ok, found, sources = False, error.diagnostics, error.sources
     else:
         ok, found, sources = True, loaded.warnings, loaded.sources
     if format_ is Format.json:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import re
-from typing import Annotated, Any, get_args, get_origin
+from typing import Any
 
 from rich.table import Table
 
 from sslreg.cli.output import stdout
 from sslreg.registry import ComponentInfo
-from sslreg.spec.parameters import parameters_of
+from sslreg.spec.parameters import Parameter, parameters_of
 
 
 def component_json(info: ComponentInfo) -> dict[str, Any]:
@@ -54,7 +53,7 @@ def _rows(info: ComponentInfo) -> list[tuple[str, str, str, str]]:
     return [
         (
             parameter.name,
-            _type_text(parameter.annotation),
+            _type_text(parameter),
             "required" if parameter.required else repr(parameter.default),
             parameter.description or "",
         )
@@ -63,14 +62,10 @@ def _rows(info: ComponentInfo) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def _type_text(annotation: Any) -> str:
-    """A type hint as its author wrote it, with the bounds that go with it."""
-    if get_origin(annotation) is Annotated:
-        hint, *bounds = get_args(annotation)
-        return ", ".join([_type_text(hint), *(text for bound in bounds if (text := _bounds_text(bound)))])
-    if isinstance(annotation, type) and get_origin(annotation) is None:
-        return annotation.__name__
-    return re.sub(r"\b(?:\w+\.)+(?=\w)", "", str(annotation))
+def _type_text(parameter: Parameter) -> str:
+    """A parameter's type, with the bounds that go with it."""
+    bounds = getattr(parameter.annotation, "__metadata__", ())
+    return ", ".join([parameter.type_text, *(text for bound in bounds if (text := _bounds_text(bound)))])
 
 
 def _bounds_text(bound: Any) -> str:

@@ -9,13 +9,14 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from sslreg.cli.options import Json
 from sslreg.cli.output import print_json, stdout
 
 
 def diff(
     before: Annotated[str, typer.Argument(metavar="A", help="A spec, or the folder of a run.")],
     after: Annotated[str, typer.Argument(metavar="B", help="Another.")],
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Show what differs between two specs or runs, as values; for two runs, versions too."""
     from sslreg.spec.diff import ABSENT, differences
@@ -51,8 +52,7 @@ def _content(name: str) -> dict[str, Any]:
     from sslreg.training import load_run
 
     run = load_run(name)
-    lock = json_module.loads(run.folder.lock.read_text())
-    return run.spec.resolved() | {"lock": {key: value for key, value in lock.items() if key != "facts"}}
+    return run.spec.resolved() | {"lock": {key: value for key, value in run.lock.items() if key != "facts"}}
 
 
 def _text(value: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from sslreg.cli.options import Json
 from sslreg.cli.output import figures_table, print_json, stdout
 
 
@@ -19,7 +20,7 @@ def evaluate(
     data: Annotated[
         str | None, typer.Option("--data", metavar="SPEC", help="Use this spec's reference and test sets.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Evaluate a run's backbone, beside raw pixels and the untrained backbone."""
     from sslreg.spec import load_spec

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from sslreg.cli.options import Json, Overrides, SpecName
 from sslreg.cli.output import print_diagnostics, print_json, stderr, stdout
-from sslreg.cli.train import Overrides
 
 #: Where a class's name, in snake case, has an underscore.
 _BETWEEN_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 def explain(
-    spec: Annotated[str, typer.Argument(metavar="SPEC", help="A YAML spec, or the name of a shipped one.")],
+    spec: SpecName,
     overrides: Overrides = None,
     device: Annotated[
         str | None,
         typer.Option("--device", help="Plan for this device, such as cuda or cpu; default: what this machine has."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Show what the views of a spec do: stage by stage, where each runs, and what a model learns to overlook."""
     from sslreg.spec import load_spec

@@ -18,7 +18,7 @@ stderr = Console(stderr=True, soft_wrap=True)
 
 def print_error(error: SslregError) -> None:
     """Show an error's findings on standard error."""
-    print_diagnostics(error.diagnostics, getattr(error, "sources", {}), stderr)
+    print_diagnostics(error.diagnostics, error.sources, stderr)
 
 
 def print_diagnostics(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str], console: Console) -> None:

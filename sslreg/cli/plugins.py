@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from sslreg.cli.options import Json
 from sslreg.cli.output import print_json, stdout
 from sslreg.errors import SslregError, UserError, did_you_mean
 from sslreg.registry import KINDS, ComponentInfo, PluginReport, installed
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 print_plain = partial(stdout.print, highlight=False, markup=False)
 
 app = typer.Typer(name="plugins", help="See, examine and write plugins.", no_args_is_help=True)
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("list")

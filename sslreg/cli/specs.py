@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from sslreg.cli.options import Json
 from sslreg.cli.output import print_json, stdout
 from sslreg.cli.schema import write_schema
 from sslreg.errors import UserError, did_you_mean
@@ -19,7 +20,7 @@ app = typer.Typer(name="specs", help="Ready recipes: see and copy the specs that
 
 
 @app.command("list")
-def list_(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def list_(json: Json = False) -> None:
     """List the shipped specs."""
     from sslreg.spec.shipped import shipped_specs, summary_of
 

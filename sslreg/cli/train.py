@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sslreg.cli.options import Overrides
 from sslreg.cli.output import figures_table, print_diagnostics, stderr, stdout
 from sslreg.errors import UserError
 
 if TYPE_CHECKING:
     from sslreg.training import Run
-
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change one value of the spec: --set data.batch_size=128."),
-]
 
 
 def train(

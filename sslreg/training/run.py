@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sslreg.assembly import Builder, SampleDataset, build_embed_collate, build_model
-from sslreg.contracts import Backbone, Batch, ImageLike, Model, Sample
+from sslreg.assembly import Builder, SampleDataset, build_embed_collate, build_model, first_view
+from sslreg.contracts import Backbone, ImageLike, Model, Sample
 from sslreg.errors import SslregError, UserError
 from sslreg.spec import Spec, load_spec
 from sslreg.training.run_folder import RunFolder
@@ -48,9 +48,15 @@ class Run:
         return content
 
     @cached_property
+    def lock(self) -> dict[str, Any]:
+        """The content of lock.json."""
+        content: dict[str, Any] = json.loads(self.folder.lock.read_text())
+        return content
+
+    @property
     def facts(self) -> dict[str, Any]:
         """What the run knew about itself, by `FromRun`'s names."""
-        facts: dict[str, Any] = json.loads(self.folder.lock.read_text())["facts"]
+        facts: dict[str, Any] = self.lock["facts"]
         return facts
 
     def untrained_model(self) -> Model:
@@ -79,9 +85,7 @@ class Run:
         collate = build_embed_collate(self.spec)
 
         def preprocess(image: ImageLike) -> Tensor:
-            batch = collate([Sample(image, index=0, epoch=0)])
-            assert isinstance(batch, Batch)  # without a device the collate finishes its work
-            return batch.views[0][0]
+            return first_view(collate, [Sample(image, index=0, epoch=0)])[0]
 
         return preprocess
 

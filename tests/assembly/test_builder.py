@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
 from typing import Annotated
 
 import pytest
@@ -12,11 +10,9 @@ import torch
 import sslreg
 from sslreg import FromRun, UserError
 from sslreg.assembly import Builder
-from sslreg.registry import Catalogue, PluginReport, Registry, installed
 from sslreg.spec import Spec, parse_spec
+from sslreg.testing.throwaway import throwaway
 from sslreg.views import Sometimes
-
-module = ModuleType("throwaway_components")
 
 
 class WithFacts(sslreg.Loss):
@@ -41,25 +37,15 @@ def make_double():
     return double
 
 
-module.WithFacts, module.make_double = WithFacts, make_double
-
-
 @pytest.fixture
-def catalogue(monkeypatch: pytest.MonkeyPatch) -> Catalogue:
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    registry = Registry("throwaway", "throwaway", "1.0")
-    registry.loss("with_facts", f"{module.__name__}:WithFacts")
-    registry.augmentation("double", f"{module.__name__}:make_double")
-    report = PluginReport("throwaway", "throwaway", "1.0", "loaded", components=tuple(registry.components))
-    return Catalogue([*installed().plugins, report])
+def spec(tiny_spec: str):
+    """Parses the tiny spec with overrides, among whose components are those above."""
 
-
-@pytest.fixture
-def spec(tiny_spec: str, catalogue: Catalogue):
     def parse(*overrides: str) -> Spec:
-        return parse_spec(tiny_spec, "tiny.yaml", overrides, catalogue)
+        return parse_spec(tiny_spec, "tiny.yaml", overrides)
 
-    return parse
+    with throwaway(loss={"with_facts": WithFacts}, augmentation={"double": make_double}):
+        yield parse
 
 
 def test_the_run_fills_in_what_it_knows(spec) -> None:
