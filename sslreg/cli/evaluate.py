@@ -24,7 +24,8 @@ def evaluate(
 ) -> None:
     """Evaluate a run's backbone, beside raw pixels and the untrained backbone."""
     from sslreg.spec import load_spec
-    from sslreg.training import evaluate_run, load_run
+    from sslreg.training import load_run
+    from sslreg.training.evaluate_run import evaluate_run
 
     figures = evaluate_run(load_run(run), evaluators or (), None if data is None else load_spec(data))
     if json:

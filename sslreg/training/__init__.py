@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
-from sslreg.training.evaluate_run import embed_split, evaluate_run
-from sslreg.training.run import Run, load_run
-
 if TYPE_CHECKING:
+    from sslreg.training.evaluate_run import embed_split
     from sslreg.training.fit import train
     from sslreg.training.resuming import resume
+    from sslreg.training.run import Run, load_run
 
-__all__ = ["Run", "embed_split", "evaluate_run", "load_run", "resume", "train"]
+__all__ = ["Run", "embed_split", "load_run", "resume", "train"]
+
+#: By the module of each name. Lightning and torch are slow to import: a finished run is used without the one, and runs
+#: are listed without either.
+_HOMES = {
+    "Run": "run",
+    "embed_split": "evaluate_run",
+    "load_run": "run",
+    "resume": "resuming",
+    "train": "fit",
+}
 
 
 def __getattr__(name: str) -> Any:
-    # Lightning is slow to import, and using a finished run does not need it.
-    if name == "train":
-        from sslreg.training.fit import train
-
-        return train
-    if name == "resume":
-        from sslreg.training.resuming import resume
-
-        return resume
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
