@@ -32,7 +32,8 @@ class NamedEvaluator:
 class Pipeline:
     """What a run trains and evaluates with.
 
-    reference, test: what evaluators fit on and judge by, where the spec has evaluators.
+    reference, test: what evaluators fit on and judge by, where the spec has evaluators. learning_rate: that of the
+    first parameter group before any schedule.
     """
 
     spec: Spec
@@ -45,6 +46,7 @@ class Pipeline:
     model: Model
     loss: Loss
     evaluators: list[NamedEvaluator]
+    learning_rate: float = math.nan
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -52,7 +54,11 @@ class Pipeline:
         return self.builder.facts
 
     def build_optimizer(self) -> Optimizer:
+        """The optimizer, its learning rates scaled to the samples behind a step if the spec says so."""
         optimizer: Optimizer = self.builder.build(self.spec.optimizer, list(self.model.parameter_groups()))
+        if (scale := self.spec.learning_rate_scale) != 1:
+            for group in optimizer.param_groups:
+                group["lr"] *= scale
         return optimizer
 
     def build_schedule(self, optimizer: Optimizer) -> Any:
@@ -87,7 +93,9 @@ def assemble(spec: Spec, *, world_size: int = 1, device: torch.device | str | No
         evaluators=evaluators,
     )
     # Once now, so that what they refuse is known before anything is written; the trainer builds its own.
-    pipeline.build_schedule(pipeline.build_optimizer())
+    optimizer = pipeline.build_optimizer()
+    pipeline.learning_rate = float(optimizer.param_groups[0]["lr"])
+    pipeline.build_schedule(optimizer)
     return pipeline
 
 

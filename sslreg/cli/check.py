@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sslreg.cli.options import Overrides, SpecName
 from sslreg.cli.output import print_diagnostics, print_json, stderr, stdout
 from sslreg.errors import UserError
+
+if TYPE_CHECKING:
+    from sslreg.spec import Spec
 
 
 class Format(StrEnum):
@@ -43,5 +46,21 @@ def check(
         print_diagnostics(found, sources, stderr)
         if ok:
             stdout.print(f"{loaded.file}: ok", highlight=False)
+            _explain_learning_rate(loaded)
     if not ok:
         raise typer.Exit(UserError.exit_status)
+
+
+def _explain_learning_rate(spec: Spec) -> None:
+    """Say what the learning rate comes to where the spec states it for another number of samples."""
+    from sslreg.spec.parameters import parameters_of
+
+    base, known = spec.optimizer.keys["base_batch_size"], parameters_of(spec.optimizer.info)
+    if base is None or "lr" not in known:
+        return
+    stated = spec.optimizer.params.get("lr", known["lr"].default)
+    scaled = stated * spec.learning_rate_scale
+    stdout.print(
+        f"learning rate: {stated:g} for {base} samples, {scaled:g} for the {spec.samples_per_step} of a step",
+        highlight=False,
+    )

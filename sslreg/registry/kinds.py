@@ -46,7 +46,7 @@ KINDS: dict[str, Kind] = {
         Kind("memory_bank", "sslreg.contracts.memory_bank:MemoryBank"),
         Kind("backbone", "sslreg.contracts.backbone:Backbone"),
         Kind("dataset", "sslreg.contracts.dataset:Dataset"),
-        Kind("optimizer", takes=1),
+        Kind("optimizer", takes=1, keys={"base_batch_size": (Annotated[int, Ge(1)] | None, None)}),
         Kind("schedule", takes=1),
         Kind(
             "evaluator",

@@ -22,6 +22,12 @@ def check_fit(values: Mapping[str, Any], tree: Entries, findings: Findings) -> N
         _views_keep_what_task_tells_apart(values["task"].keep, values["views"], tree, findings)
     if "data" in values and "trainer" in values:
         _batch_divides_among_devices(values["data"].batch_size, values["trainer"], tree, findings)
+    if "loss" in values and values.get("trainer", {}).get("accumulate_grad_batches", 1) > 1:
+        _loss_does_not_compare_a_batch(values["loss"], tree, findings)
+
+
+#: What losses take that compare the samples of a batch with each other; without that, a pair would collapse them.
+_COMPARING = ("pair", "views", "labelled views")
 
 
 def induced_invariances(views: Any) -> dict[str, list[ComponentSpec]]:
@@ -99,4 +105,17 @@ def _batch_divides_among_devices(
             "batch-size",
             f"a batch of {batch_size} cannot be shared equally by {count} devices",
             f"data.batch_size is for all devices together: a multiple of {count}",
+        )
+
+
+def _loss_does_not_compare_a_batch(loss: ComponentSpec, tree: Entries, findings: Findings) -> None:
+    """Warn of accumulation where it does not do what a larger batch does. A bank's negatives stay what they are."""
+    if getattr(loss.info.load(), "takes", None) in _COMPARING and not loss.params.get("memory_bank"):
+        findings.report(
+            nearest(tree, ("trainer", "accumulate_grad_batches")).origin,
+            "accumulation",
+            f"accumulation makes larger steps, but adds no negatives: loss {loss.use!r} compares the samples of one "
+            "batch with each other",
+            "for more of them raise data.batch_size, or give the loss a memory_bank",
+            severity="warning",
         )

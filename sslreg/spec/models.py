@@ -178,6 +178,21 @@ class Spec(Sections):
         """The text as written."""
         return self.sources[self.file]
 
+    @property
+    def samples_per_step(self) -> int:
+        """Samples behind one step of the optimizer: a batch, times those whose gradients are accumulated."""
+        return self.data.batch_size * int(self.trainer.get("accumulate_grad_batches", 1))
+
+    @property
+    def learning_rate_scale(self) -> float:
+        """What the optimizer's learning rate is multiplied with.
+
+        Its `base_batch_size` says for how many samples it is stated, and the rate goes with the number of samples
+        behind a step (arXiv 1706.02677, section 2.1).
+        """
+        base = self.optimizer.keys["base_batch_size"]
+        return 1.0 if base is None else self.samples_per_step / base
+
     def components(self) -> list[ComponentSpec]:
         """All components, nested ones too, in the order of the sections."""
         return components([getattr(self, section.name) for section in fields(Sections)])

@@ -123,3 +123,27 @@ def test_folders_whose_classes_differ_are_not_compared_by_number(spec, photos: P
     )
     with pytest.raises(UserError, match="number different classes: they differ in 'dog'"):
         assemble(spec("data.channels=3", *sets))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "rate"),
+    [
+        ((), 0.1),
+        (("optimizer.base_batch_size=64",), 0.1),
+        (("optimizer.base_batch_size=256",), 0.1 * 64 / 256),
+        (("optimizer.base_batch_size=256", "trainer.accumulate_grad_batches=8"), 0.1 * 512 / 256),
+        (("optimizer={use: adamw, base_batch_size: 16}",), 1e-3 * 4),
+    ],
+)
+def test_the_learning_rate_goes_with_the_samples_behind_a_step(spec, overrides: tuple[str, ...], rate: float) -> None:
+    pipeline = assemble(spec(*overrides))
+    assert pipeline.learning_rate == pytest.approx(rate)
+    assert pipeline.build_optimizer().param_groups[0]["lr"] == pytest.approx(rate)
+
+
+def test_a_groups_own_learning_rate_is_scaled_with_the_others(spec, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = assemble(spec("optimizer.base_batch_size=32"))
+    backbone, head = list(pipeline.model.backbone.parameters()), list(pipeline.model.projection.parameters())
+    groups = [{"params": backbone, "lr": 0.5}, {"params": head}]
+    monkeypatch.setattr(pipeline.model, "parameter_groups", lambda: groups)
+    assert [group["lr"] for group in pipeline.build_optimizer().param_groups] == pytest.approx([1.0, 0.2])

@@ -64,3 +64,25 @@ def test_a_schedule_longer_than_the_training_is_found_before_anything_is_built(t
 @pytest.mark.parametrize("overrides", [["schedule.warmup_epochs=2"], ["trainer={max_steps: 5}"]])
 def test_a_schedule_that_fits_or_cannot_be_judged_yet_is_fine(tiny_spec, overrides):
     assert parse_spec(tiny_spec, "tiny.yaml", overrides=overrides).schedule
+
+
+def test_accumulation_is_warned_of_where_a_loss_compares_the_samples_of_a_batch(valid, acme):
+    spec = parse_spec(valid, overrides=["trainer.accumulate_grad_batches=4"], catalogue=acme)
+
+    (warning,) = spec.warnings
+    assert (warning.code, warning.severity) == ("accumulation", "warning")
+    assert "adds no negatives: loss 'contrast'" in warning.message
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["trainer.accumulate_grad_batches=1"],
+        ["trainer.accumulate_grad_batches=4", "loss.memory_bank={use: fifo, size: 64}"],
+        ["trainer.accumulate_grad_batches=4", "loss={use: prototypes}", "model={use: open, backbone: {use: tiny}}"],
+    ],
+)
+def test_accumulation_that_takes_no_negatives_away_is_fine(valid, acme, overrides, monkeypatch):
+    monkeypatch.setattr("acme_parts.Open.gives", ("prototype scores",))
+
+    assert parse_spec(valid, overrides=overrides, catalogue=acme).warnings == ()
