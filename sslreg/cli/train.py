@@ -58,7 +58,7 @@ def train(
 
 def _print_result(run: Run) -> None:
     """The figures, where everything is, and what to do with it next; of several processes one prints."""
-    from sslreg.training.fit import is_main_process
+    from sslreg.training.trainer import is_main_process
 
     if not is_main_process():
         return

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import json
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
 import torch
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 
-from sslreg.assembly import Builder, Pipeline, assemble
+from sslreg.assembly import Pipeline, assemble
 from sslreg.errors import SslregError
 from sslreg.evaluation import Evaluation
 from sslreg.spec import Spec
@@ -35,6 +29,7 @@ from sslreg.training.recorder import Recorder
 from sslreg.training.run import Run
 from sslreg.training.run_folder import RunFolder, replace_file, write_json
 from sslreg.training.skipped import SkippedSamples
+from sslreg.training.trainer import build_trainer, quiet_lightning
 
 
 def train(spec: Spec, out: str | Path | None = None, *, console: Console | None = None) -> Run:
@@ -52,7 +47,7 @@ def train(spec: Spec, out: str | Path | None = None, *, console: Console | None 
 
 def prepared(spec: Spec, folder: RunFolder, console: Console) -> Training:
     """Everything that a training needs, with nothing written yet. UserError: something does not fit."""
-    trainer = _trainer(spec, folder)
+    trainer = build_trainer(spec, folder)
     device = trainer.strategy.root_device
     pipeline = assemble(spec, world_size=trainer.world_size, device=None if device.type == "cpu" else device)
     return Training(spec, folder, trainer, pipeline, console)
@@ -181,47 +176,7 @@ class Training:
         announce(Run(self.folder.path))
 
 
-def is_main_process() -> bool:
-    """Whether this process speaks for all that train together."""
-    return int(getattr(rank_zero_only, "rank", None) or 0) == 0
-
-
 def _evaluation(pipeline: Pipeline, device: torch.device) -> Evaluation | None:
     if pipeline.reference is None or pipeline.test is None:
         return None
     return Evaluation(pipeline.spec, pipeline.reference, pipeline.test, pipeline.embed_collate, device)
-
-
-def _trainer(spec: Spec, folder: RunFolder) -> lightning.Trainer:
-    """Lightning's trainer with the spec's keys. UserError: it refuses them, as when there is no such device."""
-    loggers = [Builder(spec).build(component) for component in spec.loggers]
-    try:
-        return lightning.Trainer(
-            **spec.trainer,
-            logger=loggers or False,
-            default_root_dir=folder.path,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            use_distributed_sampler=False,
-        )
-    except (MisconfigurationException, ValueError, TypeError) as error:
-        at = next((("trainer", key) for key in ("accelerator", "devices") if key in spec.trainer), ("trainer",))
-        hint = "without trainer.accelerator and trainer.devices the best device there is is used" if at[1:] else None
-        raise spec.error(at, "trainer", f"the trainer refuses this: {error}", hint) from error
-
-
-@contextmanager
-def quiet_lightning() -> Iterator[None]:
-    """Keep Lightning's remarks about itself away from the user; errors still come through."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"lightning\.")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

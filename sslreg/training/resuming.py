@@ -10,8 +10,9 @@ from rich.console import Console
 from sslreg.errors import UserError
 from sslreg.spec import Spec, load_spec
 from sslreg.spec.diff import Change, differences
-from sslreg.training.fit import prepared, quiet_lightning
+from sslreg.training.fit import prepared
 from sslreg.training.run import Run
+from sslreg.training.trainer import quiet_lightning
 
 #: What may differ when a run goes on, beside a longer training: none of it changes what is computed.
 FREE = ("data.workers", "checkpoint.every_minutes")

@@ -1,0 +1,56 @@
+"""Lightning's trainer, as a spec asks for it."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import lightning.pytorch as lightning
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities import rank_zero_only
+
+from sslreg.assembly import Builder
+from sslreg.spec import Spec
+from sslreg.training.run_folder import RunFolder
+
+
+def build_trainer(spec: Spec, folder: RunFolder) -> lightning.Trainer:
+    """Lightning's trainer with the spec's keys. UserError: it refuses them, as when there is no such device."""
+    loggers = [Builder(spec).build(component) for component in spec.loggers]
+    try:
+        return lightning.Trainer(
+            **spec.trainer,
+            logger=loggers or False,
+            default_root_dir=folder.path,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+        )
+    except (MisconfigurationException, ValueError, TypeError) as error:
+        at = next((("trainer", key) for key in ("accelerator", "devices") if key in spec.trainer), ("trainer",))
+        hint = "without trainer.accelerator and trainer.devices the best device there is is used" if at[1:] else None
+        raise spec.error(at, "trainer", f"the trainer refuses this: {error}", hint) from error
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Keep Lightning's remarks about itself away from the user; errors still come through."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"lightning\.")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def is_main_process() -> bool:
+    """Whether this process speaks for all that train together."""
+    return int(getattr(rank_zero_only, "rank", None) or 0) == 0
