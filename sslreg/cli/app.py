@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import sslreg
-from sslreg.cli import check, diff, embed, evaluate, explain, plugins, schema, specs, train
+from sslreg.cli import check, diff, embed, evaluate, explain, plugins, preview, runs, schema, specs, train
 from sslreg.cli.output import print_error
 from sslreg.cli.plugin_commands import CommandGroup
 from sslreg.errors import SslregError
@@ -26,10 +26,12 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.command("check")(check.check)
 app.command("explain")(explain.explain)
+app.command("preview")(preview.preview)
 app.command("evaluate")(evaluate.evaluate)
 app.command("embed")(embed.embed)
 app.command("diff")(diff.diff)
 app.command("schema")(schema.schema)
+app.add_typer(runs.app)
 app.add_typer(plugins.app)
 app.add_typer(specs.app)
 

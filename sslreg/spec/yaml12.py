@@ -62,3 +62,29 @@ for _tag, _pattern in (("int", _INT), ("float", _FLOAT)):
 def dump(data: Any) -> str:
     """Plain data as YAML that `resolve` and YAML 1.1 readers take for the same; short collections on one line."""
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
+
+
+def load(text: str) -> Any:
+    """What `dump` wrote, as plain data: quick, and without the places that a spec's reader keeps.
+
+    yaml.YAMLError: it is no YAML; ValueError: it holds what `dump` never writes.
+    """
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return _plain(yaml.compose(text, Loader=loader))
+
+
+def _plain(node: yaml.Node | None) -> Any:
+    match node:
+        case yaml.MappingNode():
+            return {_key(key): _plain(value) for key, value in node.value}
+        case yaml.SequenceNode():
+            return [_plain(item) for item in node.value]
+        case yaml.ScalarNode():
+            return node.value if node.style in ('"', "'", "|", ">") else resolve(node.value)
+    return None
+
+
+def _key(node: yaml.Node) -> Any:
+    if not isinstance(node, yaml.ScalarNode):
+        raise ValueError("a key is a collection")
+    return _plain(node)

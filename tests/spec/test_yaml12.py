@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 from sslreg.spec.findings import Findings
 from sslreg.spec.node import Origin, plain
 from sslreg.spec.source import parse
-from sslreg.spec.yaml12 import dump, resolve
+from sslreg.spec.yaml12 import dump, load, resolve
 
 
 @pytest.mark.parametrize(
@@ -84,3 +84,13 @@ def read(text):
     parsed = parse(text, Origin("spec.yaml", 1, 1), findings)
     findings.check()
     return plain(parsed)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_what_is_written_is_read_back_without_places(data):
+    assert load(dump(data)) == data

@@ -1,0 +1,88 @@
+"""sslreg runs"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sslreg import Run
+
+
+@pytest.fixture
+def root(tmp_path: Path, tiny_run: Run) -> Path:
+    """A good run, and one whose summary was cut off."""
+    for name in ("good", "broken"):
+        shutil.copytree(tiny_run.path, tmp_path / "runs" / name)
+    (tmp_path / "runs" / "broken" / "summary.json").write_text("{")
+    return tmp_path / "runs"
+
+
+def test_the_list_has_state_and_figures_of_every_run(cli, root: Path) -> None:
+    result = cli("runs", "list", root)
+    assert result.status == 0
+    lines = {line.split()[0]: line for line in result.out.splitlines()}
+    assert "few_shot_1" in lines["run"]
+    assert " finished " in lines[str(root / "good")]
+    assert " broken" in lines[str(root / "broken")]
+    assert "summary.json is damaged" in result.err
+
+
+def test_chosen_runs_with_chosen_columns_as_json(cli, root: Path, tiny_run: Run) -> None:
+    columns = "model.backbone,final.neighbors_top1,data.batch_size"
+    result = cli("runs", "list", root, "--where", "state=finished", "--columns", columns, "--json")
+    (run,) = json.loads(result.out)["runs"]
+    assert run["path"] == str(root / "good")
+    assert run["state"] == "finished"
+    final = tiny_run.summary["final"]["neighbors_top1"]
+    assert run["columns"] == {"model.backbone": "convnet", "final.neighbors_top1": final, "data.batch_size": 64}
+
+
+def test_what_is_sorted_by_is_shown(cli, root: Path) -> None:
+    header = cli("runs", "list", root, "--sort", "trainer.max_epochs").out.splitlines()[0]
+    assert header.split()[-1] == "trainer.max_epochs"
+
+
+def test_runs_that_lack_the_value_are_mentioned(cli, root: Path) -> None:
+    assert (
+        "1 of 2 runs have no value there: neighbors_top1>0"
+        in cli("runs", "list", root, "--where", "neighbors_top1>0").err
+    )
+
+
+def test_a_mistyped_column_is_answered_with_the_nearest(cli, root: Path) -> None:
+    result = cli("runs", "list", root, "--columns", "loss.temprature,trainer.maxepochs")
+    assert result.status == 2
+    assert "'loss.temprature'" in result.err
+
+
+def test_show_tells_every_value_by_its_path(cli, root: Path) -> None:
+    out = cli("runs", "show", root / "good").out
+    assert {"trainer.max_epochs", "views.0.augment.0.use", "final.few_shot_1"} <= set(out.replace("│", " ").split())
+    values = json.loads(cli("runs", "show", root / "good", "--json").out)["values"]
+    assert values["trainer"]["max_epochs"] == 2
+
+
+def test_show_of_a_broken_run_names_the_problem(cli, root: Path) -> None:
+    assert "summary.json is damaged" in cli("runs", "show", root / "broken").out
+
+
+def test_show_takes_a_run_and_not_a_folder_of_runs(cli, root: Path) -> None:
+    result = cli("runs", "show", root)
+    assert result.status == 2
+    assert "is not the folder of a run" in result.err
+
+
+def test_best_prints_the_folder_alone(cli, root: Path) -> None:
+    result = cli("runs", "best", "few_shot_1", root)
+    assert result.out == f"{root / 'good'}\n"
+    assert "few_shot_1 0." in result.err
+    assert json.loads(cli("runs", "best", "loss", root, "--json").out)["path"] == str(root / "good")
+
+
+def test_no_runs_is_said(cli, tmp_path: Path) -> None:
+    result = cli("runs", "list", tmp_path)
+    assert result.status == 2
+    assert "there is no run under" in result.err
