@@ -1,0 +1,46 @@
+"""sslreg preview"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sslreg.cli.options import Overrides, SpecName
+from sslreg.cli.output import print_diagnostics, stderr, stdout
+from sslreg.errors import UserError
+
+
+def preview(
+    spec: SpecName,
+    overrides: Overrides = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="FILE", help="An image, such as views.png, or a page: views.html; default NAME-views.png."
+        ),
+    ] = None,
+    html: Annotated[bool, typer.Option("--html", help="Write a page: NAME-views.html, unless --out names it.")] = False,
+    samples: Annotated[int, typer.Option("--samples", min=1, help="How many images to show.")] = 8,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Chooses the images and draws their views; default: the spec's.")
+    ] = None,
+    epoch: Annotated[int, typer.Option("--epoch", min=0, help="Show the views of this epoch, counted from 0.")] = 0,
+    params: Annotated[bool, typer.Option("--params", help="Write what each operation drew under each view.")] = False,
+) -> None:
+    """Show what a spec's views make of your images, before any training."""
+    if html and out is not None and out.suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"--html writes a page, and --out {out} does not end in .html", code="bad-argument")
+
+    from sslreg.report import preview as preview_of
+    from sslreg.spec import load_spec
+
+    loaded = load_spec(spec, overrides or ())
+    print_diagnostics(loaded.warnings, loaded.sources, stderr)
+    made = preview_of(loaded, samples, seed, epoch)
+    path = out or Path(f"{loaded.name}-views{'.html' if html else '.png'}")
+    made.save(path, params)
+    stdout.print(f"{path}: {len(made.rows)} images and their views", highlight=False, markup=False)
+    for line in (*made.notes, *(f"{row.name} cannot be shown: {row.broken}" for row in made.rows if row.broken)):
+        stderr.print(line, highlight=False, markup=False)
