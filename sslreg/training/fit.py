@@ -30,6 +30,7 @@ from sslreg.training.run import Run
 from sslreg.training.run_folder import RunFolder, replace_file, write_json
 from sslreg.training.skipped import SkippedSamples
 from sslreg.training.trainer import build_trainer, quiet_lightning
+from sslreg.training.sync_batch_norm import refuse_other_layers
 
 
 def train(spec: Spec, out: str | Path | None = None, *, console: Console | None = None) -> Run:
@@ -51,6 +52,8 @@ def prepared(spec: Spec, folder: RunFolder, console: Console) -> Training:
     device = trainer.strategy.root_device
     pipeline = assemble(spec, world_size=trainer.world_size, device=None if device.type == "cpu" else device)
     return Training(spec, folder, trainer, pipeline, console)
+    if trainer.world_size > 1 and spec.trainer.get("sync_batchnorm"):
+        refuse_other_layers(spec, pipeline.model)
 
 
 class Training:

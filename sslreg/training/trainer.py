@@ -14,6 +14,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from sslreg.assembly import Builder
 from sslreg.spec import Spec
 from sslreg.training.run_folder import RunFolder
+from sslreg.training.sync_batch_norm import SyncBatchNorm
 
 
 def build_trainer(spec: Spec, folder: RunFolder) -> lightning.Trainer:
@@ -28,6 +29,7 @@ def build_trainer(spec: Spec, folder: RunFolder) -> lightning.Trainer:
             enable_progress_bar=False,
             enable_model_summary=False,
             use_distributed_sampler=False,
+            plugins=[SyncBatchNorm()] if spec.trainer.get("sync_batchnorm") else None,
         )
     except (MisconfigurationException, ValueError, TypeError) as error:
         at = next((("trainer", key) for key in ("accelerator", "devices") if key in spec.trainer), ("trainer",))
