@@ -35,7 +35,7 @@ def evaluate_run(run: Run, evaluators: Sequence[str] = (), data: Spec | None = N
     builder = Builder(spec, run.facts)
     named = named_evaluators(builder)
     reference, test = evaluation_sets(builder, named)
-    device = _device()
+    device = best_device()
     evaluation = Evaluation(spec, reference, test, build_embed_collate(spec), device)
     return {
         "trained": evaluation.of_model(run.model().to(device), named),
@@ -46,7 +46,7 @@ def evaluate_run(run: Run, evaluators: Sequence[str] = (), data: Spec | None = N
 
 def embed_split(run: Run, split: str) -> Embeddings:
     """The embeddings of one of the run's data sets: train, reference or test."""
-    device = _device()
+    device = best_device()
     return embed(
         run.split(split),
         build_embed_collate(run.spec),
@@ -56,7 +56,8 @@ def embed_split(run: Run, split: str) -> Embeddings:
     )
 
 
-def _device() -> torch.device:
+def best_device() -> torch.device:
+    """Where a run is used after its training: on a GPU where there is one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
