@@ -102,9 +102,11 @@ class EngineSpec:
 
     compile: whether the model is compiled.
     on_nan: what a loss that is not finite does: it stops the run.
+    on_collapse: whether embeddings that lie in one point or on a line are warned of, or stop the run.
     """
 
     compile: bool = False
+    on_collapse: Literal["warn", "stop"] = "warn"
     on_nan: Literal["stop"] = "stop"
 
 

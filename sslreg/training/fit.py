@@ -18,6 +18,7 @@ from sslreg.spec import Spec
 from sslreg.training import provenance
 from sslreg.training.announce import announce
 from sslreg.training.checkpoints import Checkpoints
+from sslreg.training.collapse import CollapseWatch
 from sslreg.training.data import training_loader
 from sslreg.training.evaluations import Evaluations
 from sslreg.training.meter import Meter
@@ -150,6 +151,7 @@ class Training:
             Position(self.spec.seed),
             self.meter,
             recorder,
+            CollapseWatch(recorder, self.console, stop=self.spec.engine.on_collapse == "stop"),
             self.skipped,
             evaluations,
             checkpoints,

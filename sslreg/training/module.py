@@ -48,7 +48,7 @@ class TrainingModule(lightning.LightningModule):
             )
         figures = {"loss": output.loss.detach(), **output.metrics}
         self.log_dict(figures, batch_size=len(batch))
-        return {"loss": output.loss, "figures": figures}
+        return {"loss": output.loss, "figures": figures, "embeddings": output.embeddings}
 
     def _involved(self) -> str:
         """The model, the loss and what is nested in them, each with its package: one of them is at fault."""

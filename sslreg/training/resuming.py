@@ -15,7 +15,7 @@ from sslreg.training.run import Run
 from sslreg.training.trainer import quiet_lightning
 
 #: What may differ when a run goes on, beside a longer training: none of it changes what is computed.
-FREE = ("data.workers", "checkpoint.every_minutes")
+FREE = ("data.workers", "checkpoint.every_minutes", "engine.on_collapse")
 
 
 def resume(path: str | Path, overrides: Sequence[str] = (), *, console: Console | None = None) -> Run:
