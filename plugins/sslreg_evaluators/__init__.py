@@ -7,11 +7,12 @@ sslreg_api = 1
 
 @sslreg.hookimpl
 def sslreg_register(registry: sslreg.Registry) -> None:
-    registry.evaluator(
-        "knn", "sslreg_evaluators.knn:KNN", summary="accuracy of a weighted vote among the nearest neighbours"
-    )
-    registry.evaluator(
-        "few_shot",
-        "sslreg_evaluators.few_shot:FewShot",
-        summary="accuracy of the nearest neighbour with a few labels per class",
-    )
+    def add(name: str, target: str, summary: str) -> None:
+        registry.evaluator(name, f"sslreg_evaluators.{target}", summary=summary)
+
+    add("knn", "knn:KNN", "accuracy of a weighted vote among the nearest neighbours")
+    add("few_shot", "few_shot:FewShot", "accuracy of the nearest neighbour with a few labels per class")
+    add("linear", "linear:Linear", "accuracy of a linear classifier on the embeddings")
+    add("retrieval", "retrieval:Retrieval", "finding images of the same class: mean average precision, recall")
+    add("clustering", "clustering:Clustering", "k-means against the classes: mutual information, Rand index")
+    add("spectrum", "spectrum:Spectrum", "singular values of the embeddings: whether they collapsed; without labels")

@@ -7,13 +7,10 @@ from typing import Annotated
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn.functional import normalize
 
 import sslreg
-from sslreg_evaluators._labels import labels_of
-
-#: Test rows compared at a time: bounds the similarities that are held to CHUNK x reference size.
-CHUNK = 512
+from sslreg_evaluators._labels import labels_of, top_figures
+from sslreg_evaluators._neighbors import nearest
 
 
 class KNN(sslreg.Evaluator):
@@ -21,7 +18,8 @@ class KNN(sslreg.Evaluator):
 
     Each of the k reference embeddings most similar to a test sample, by cosine s, gives its class exp(s / temperature).
     Figures: ``top1`` and, for more than five classes, ``top5``: the share of test samples whose class is
-    the first, or among the first five. k is cut to the size of the reference set.
+    the first, or among the first five, with Wilson's interval over test samples. k is cut to the size of the reference
+    set.
     """
 
     def __init__(
@@ -35,20 +33,14 @@ class KNN(sslreg.Evaluator):
     def evaluate(
         self, reference: sslreg.Embeddings, test: sslreg.Embeddings, run: sslreg.EvaluatedRun
     ) -> dict[str, float]:
-        labels, truth = labels_of(reference, "reference").to(run.device), labels_of(test, "test").to(run.device)
-        keys = normalize(reference.features.to(run.device), dim=1)
-        queries = normalize(test.features.to(run.device), dim=1)
+        labels, truth = labels_of(reference, "reference"), labels_of(test, "test")
         classes = int(max(labels.max(), truth.max())) + 1
-        chunks = queries.split(CHUNK)
-        ranked = torch.cat([self._votes(chunk, keys, labels, classes).argsort(1, descending=True) for chunk in chunks])
-        hits = ranked == truth[:, None]
-        figures = {"top1": hits[:, 0].float().mean().item()}
-        if classes > 5:
-            figures["top5"] = hits[:, :5].any(dim=1).float().mean().item()
-        return figures
+        cosines, neighbors = nearest(test.features, reference.features, min(self.k, len(reference)), run.device)
+        return top_figures(self._ranked(cosines, labels[neighbors], classes), truth, classes)
 
-    def _votes(self, queries: Tensor, keys: Tensor, labels: Tensor, classes: int) -> Tensor:
-        """The votes (n, classes) for n queries."""
-        similarity, neighbours = (queries @ keys.T).topk(min(self.k, len(keys)), dim=1)
-        votes = torch.zeros(len(queries), classes, device=queries.device)
-        return votes.scatter_add_(1, labels[neighbours], (similarity / self.temperature).exp())
+    def _ranked(self, cosines: Tensor, labels: Tensor, classes: int) -> Tensor:
+        """The up to five classes (N, 5) with the most votes, in order."""
+        votes = torch.zeros(len(cosines), classes)
+        votes.scatter_add_(1, labels, (cosines / self.temperature).exp())
+        ranked: Tensor = votes.topk(min(5, classes), dim=1).indices
+        return ranked

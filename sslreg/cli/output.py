@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from sslreg.errors import Diagnostic, SslregError
@@ -30,17 +32,36 @@ def print_diagnostics(diagnostics: Iterable[Diagnostic], sources: Mapping[str, s
         console.print(render(diagnostics, sources))
 
 
+@contextmanager
+def progress(total: int, what: str) -> Iterator[Callable[[int], None]]:
+    """A bar on the terminal's standard error, and what tells it how many of `total` are done."""
+    columns = (BarColumn(20), MofNCompleteColumn(), TextColumn(what), TimeRemainingColumn())
+    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
 def print_json(content: Mapping[str, Any]) -> None:
     """Print one JSON document on standard output."""
     typer.echo(json.dumps(content, indent=2))
 
 
 def figures_table(final: Mapping[str, float], baseline: Mapping[str, Mapping[str, float]]) -> Table:
-    """Evaluation figures side by side: raw pixels, the untrained backbone, the trained one."""
+    """Evaluation figures side by side, with their intervals: raw pixels, the untrained backbone, the trained one."""
     columns = {"raw pixels": baseline.get("raw_pixels", {}), "untrained": baseline.get("untrained", {})}
     table = Table("evaluation", *columns, "trained")
-    for name, value in final.items():
+    for name in final:
+        if name.endswith("_ci") and name.removesuffix("_ci") in final:
+            continue  # it stands beside its figure
         if any(name in figures for figures in columns.values()):
-            cells = [f"{figures[name]:.3f}" if name in figures else "" for figures in columns.values()]
-            table.add_row(name, *cells, f"[bold]{value:.3f}[/]")
+            cells = [with_interval(name, figures) for figures in columns.values()]
+            table.add_row(name, *cells, f"[bold]{with_interval(name, final)}[/]")
     return table
+
+
+def with_interval(name: str, figures: Mapping[str, float]) -> str:
+    """A figure as tables show it, ``0.964 ± 0.008`` where its ``_ci`` is known; nothing where there is none."""
+    if name not in figures:
+        return ""
+    interval = figures.get(f"{name}_ci")
+    return f"{figures[name]:.3f}" + ("" if interval is None else f" ± {interval:.3f}")

@@ -89,7 +89,7 @@ def test_evaluate_repeats_the_figures_of_the_run(cli, tiny_run: Run) -> None:
 
 def test_evaluate_takes_evaluators_that_the_spec_does_not_name(cli, tiny_run: Run) -> None:
     figures = json.loads(cli("evaluate", tiny_run.path, "knn", "--json").out)
-    assert set(figures["trained"]) == {"knn_top1", "knn_top5"}
+    assert set(figures["trained"]) == {"knn_top1", "knn_top1_ci", "knn_top5", "knn_top5_ci"}
 
 
 def test_evaluate_takes_other_data(cli, tiny_run: Run, spec_file: Path) -> None:
@@ -103,6 +103,13 @@ def test_evaluate_shows_the_three_side_by_side(cli, tiny_run: Run) -> None:
     out = cli("evaluate", tiny_run.path).out
     assert "raw pixels" in out
     assert "untrained" in out
+
+
+def test_a_figure_is_shown_with_its_interval(cli, tiny_run: Run) -> None:
+    final = tiny_run.summary["final"]
+    out = cli("evaluate", tiny_run.path).out
+    assert f"{final['neighbors_top1']:.3f} ± {final['neighbors_top1_ci']:.3f}" in out
+    assert "_ci" not in out
 
 
 @pytest.mark.parametrize("command", ["evaluate", "embed"])

@@ -57,7 +57,8 @@ def test_the_summary_tells_the_whole_story(tiny_run: Run) -> None:
     assert (summary["status"], summary["epochs"], summary["steps"], summary["resumed_at"]) == ("finished", 2, 42, [])
     assert summary["images_per_second"] > 0
     assert 0 <= summary["waiting_for_data"] <= 1
-    figures = {"few_shot_1", "few_shot_5", "neighbors_top1", "neighbors_top5"}
+    names = {"few_shot_1", "few_shot_5", "neighbors_top1", "neighbors_top5"}
+    figures = names | {f"{name}_ci" for name in names}
     assert set(summary["final"]) == figures | {"loss"}
     assert set(summary["baseline"]["raw_pixels"]) == set(summary["baseline"]["untrained"]) == figures
 

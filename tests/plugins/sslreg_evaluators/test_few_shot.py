@@ -2,43 +2,22 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_digits
 from sklearn.neighbors import KNeighborsClassifier
 
 from sslreg import Embeddings
 from sslreg_evaluators.few_shot import FewShot
 
-CPU = SimpleNamespace(device=torch.device("cpu"))
 
-
-def embeddings(features: np.ndarray, targets: np.ndarray) -> Embeddings:
-    number = torch.arange(len(features))
-    return Embeddings(
-        torch.from_numpy(features).float(), torch.from_numpy(targets).long(), number, [""] * len(features)
-    )
-
-
-@pytest.fixture(scope="module")
-def digits() -> tuple[Embeddings, Embeddings]:
-    data = load_digits()
-    order = np.random.default_rng(0).permutation(1797)
-    train, test = order[: -(1797 // 4)], order[-(1797 // 4) :]
-    pixels = data.data - data.data[train].mean(axis=0)
-    return embeddings(pixels[train], data.target[train]), embeddings(pixels[test], data.target[test])
-
-
-def test_centered_raw_digits_score_the_published_figures(digits: tuple[Embeddings, Embeddings]) -> None:
-    figures = FewShot().evaluate(*digits, CPU)
+def test_centered_raw_digits_score_the_published_figures(digits: tuple[Embeddings, Embeddings], cpu) -> None:
+    figures = FewShot().evaluate(*digits, cpu)
     assert figures["1"] == pytest.approx(0.667, abs=0.005)
     assert figures["5"] == pytest.approx(0.864, abs=0.005)
 
 
-def test_a_draw_equals_scikit_learns_nearest_neighbour(digits: tuple[Embeddings, Embeddings]) -> None:
+def test_a_draw_equals_scikit_learns_nearest_neighbour(digits: tuple[Embeddings, Embeddings], cpu) -> None:
     reference, test = digits
     assert reference.targets is not None
     assert test.targets is not None
@@ -50,10 +29,21 @@ def test_a_draw_equals_scikit_learns_nearest_neighbour(digits: tuple[Embeddings,
     peer = KNeighborsClassifier(1, metric="cosine").fit(reference.features.numpy()[picked], labels[picked])
     expected = peer.score(test.features.numpy(), test.targets.numpy())
 
-    assert FewShot(shots=[3], draws=1).evaluate(reference, test, CPU)["3"] == pytest.approx(expected, abs=1e-6)
+    assert FewShot(shots=[3], draws=1).evaluate(reference, test, cpu)["3"] == pytest.approx(expected, abs=1e-6)
 
 
-def test_too_few_samples_of_a_class_are_refused() -> None:
-    few = embeddings(np.eye(3), np.array([0, 0, 1]))
+def test_the_interval_covers_other_labels_and_other_test_samples(blobs, cpu) -> None:
+    world = blobs(5000, seed=5)
+    truth = FewShot(shots=[1], draws=100).evaluate(world, blobs(2000, seed=6), cpu)["1"]
+    covered = 0
+    for seed in range(40):
+        figures = FewShot(shots=[1], draws=20).evaluate(blobs(1000, seed=100 + seed), blobs(100, seed=200 + seed), cpu)
+        covered += abs(figures["1"] - truth) <= figures["1_ci"]
+    # Binomial(40, 0.95) is below 33 once in a thousand times.
+    assert covered >= 33
+
+
+def test_too_few_samples_of_a_class_are_refused(embeddings, cpu) -> None:
+    few = embeddings(torch.eye(3), torch.tensor([0, 0, 1]))
     with pytest.raises(ValueError, match="2 labels per class are asked for, but a class of the reference set has 1"):
-        FewShot(shots=[2]).evaluate(few, few, CPU)
+        FewShot(shots=[2]).evaluate(few, few, cpu)

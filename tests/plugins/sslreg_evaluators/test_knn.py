@@ -3,41 +3,26 @@
 from __future__ import annotations
 
 import warnings
-from types import SimpleNamespace
 
 import pytest
 import torch
 
-from sslreg import Embeddings
 from sslreg_evaluators.knn import KNN
-
-CPU = SimpleNamespace(device=torch.device("cpu"))
-
-
-def embeddings(features: torch.Tensor, targets: torch.Tensor | None) -> Embeddings:
-    return Embeddings(features, targets, torch.arange(len(features)), [str(i) for i in range(len(features))])
-
-
-def random_embeddings(n: int, seed: int, classes: int = 10) -> Embeddings:
-    generator = torch.Generator().manual_seed(seed)
-    centers = torch.randn(classes, 16, generator=torch.Generator().manual_seed(0))
-    targets = torch.randint(0, classes, (n,), generator=generator)
-    return embeddings(centers[targets] + 2 * torch.randn(n, 16, generator=generator), targets)
 
 
 @pytest.mark.parametrize("k", [1, 20, 200])
-def test_predictions_are_lightlys(k: int) -> None:
+def test_predictions_are_lightlys(blobs, cpu, k: int) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from lightly.utils.benchmarking.knn import knn_predict
-    reference, test = random_embeddings(900, seed=1), random_embeddings(700, seed=2)
+    reference, test = blobs(900, seed=1), blobs(700, seed=2)
     bank = torch.nn.functional.normalize(reference.features, dim=1).T
     query = torch.nn.functional.normalize(test.features, dim=1)
     ranked = knn_predict(query, bank, reference.targets, num_classes=10, knn_k=k, knn_t=0.1)
     hits = ranked == test.targets[:, None]
     expected = {"top1": hits[:, 0].float().mean().item(), "top5": hits[:, :5].any(1).float().mean().item()}
 
-    figures = KNN(k=k).evaluate(reference, test, CPU)
+    figures = KNN(k=k).evaluate(reference, test, cpu)
 
     # Where fewer than five classes got votes, the rest of the order is arbitrary on both sides.
     assert figures["top1"] == pytest.approx(expected["top1"], abs=1e-6)
@@ -45,18 +30,18 @@ def test_predictions_are_lightlys(k: int) -> None:
         assert figures["top5"] == pytest.approx(expected["top5"], abs=1e-6)
 
 
-def test_k_larger_than_the_reference_set_uses_all_of_it() -> None:
+def test_k_larger_than_the_reference_set_uses_all_of_it(embeddings, cpu) -> None:
     reference = embeddings(torch.eye(3), torch.tensor([0, 1, 2]))
-    assert KNN(k=50).evaluate(reference, reference, CPU) == {"top1": 1.0}
+    assert KNN(k=50).evaluate(reference, reference, cpu)["top1"] == 1.0
 
 
-def test_nearer_neighbours_outvote_more_numerous_ones() -> None:
+def test_nearer_neighbours_outvote_more_numerous_ones(embeddings, cpu) -> None:
     reference = embeddings(torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]), torch.tensor([0, 1, 1]))
     test = embeddings(torch.tensor([[1.0, 0.1]]), torch.tensor([0]))
-    assert KNN(k=3).evaluate(reference, test, CPU)["top1"] == 1.0
+    assert KNN(k=3).evaluate(reference, test, cpu)["top1"] == 1.0
 
 
-def test_missing_labels_are_named() -> None:
+def test_missing_labels_are_named(embeddings, cpu) -> None:
     labelled = embeddings(torch.eye(2), torch.tensor([0, 1]))
     with pytest.raises(ValueError, match=r"reference set has no labels.*data\.reference"):
-        KNN().evaluate(embeddings(torch.eye(2), None), labelled, CPU)
+        KNN().evaluate(embeddings(torch.eye(2), None), labelled, cpu)
