@@ -2,48 +2,37 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from sslreg.cli.output import stdout
-from sslreg.errors import SslregError, UserError
-
-
-class Split(StrEnum):
-    train = "train"
-    reference = "reference"
-    test = "test"
+from sslreg.cli.options import OtherData, Split
+from sslreg.cli.output import progress, stderr, stdout
 
 
 def embed(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE.npz", help="The file to write.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file to write: E.npz or E.parquet.")],
     split: Annotated[Split, typer.Option("--split", help="Which of the spec's data sets to embed.")] = Split.test,
+    data: OtherData = None,
 ) -> None:
-    """Embed a data set with a run's backbone: embeddings, targets, indices and names as a NumPy archive."""
-    if out.suffix != ".npz":
-        raise UserError(f"--out {out}: the file's name has to end in .npz", code="bad-argument")
-    if not out.parent.is_dir():
-        raise UserError(f"--out {out}: there is no folder {out.parent}", code="bad-argument")
+    """Embed a data set with a run's backbone, into a NumPy archive or a Parquet file.
 
-    import numpy as np
+    Cut off and started again, it goes on where it was.
+    """
+    from sslreg.export.data import chosen_data
+    from sslreg.export.embeddings import require_format, write_embeddings
+    from sslreg.training import load_run
+    from sslreg.training.evaluate_run import best_device
 
-    from sslreg.training import embed_split, load_run
-
-    embedded = embed_split(load_run(run), split.value)
-    arrays: dict[str, Any] = {
-        "embeddings": embedded.features.numpy(),
-        "indices": embedded.indices.numpy(),
-        "names": np.array(embedded.names),
-    }
-    if embedded.targets is not None:
-        arrays["targets"] = embedded.targets.numpy()
-    try:
-        np.savez(out, **arrays)
-    except OSError as error:
-        raise SslregError(f"{out} cannot be written: {error.strerror}") from error
-    rows, width = embedded.features.shape
-    stdout.print(f"{out}: {rows} embeddings of width {width}", highlight=False)
+    require_format(out)
+    loaded = load_run(run)
+    chosen = chosen_data(loaded, split.value, data)
+    with progress(len(chosen.samples), "images") as done:
+        written = write_embeddings(loaded, chosen, out, device=best_device(), on_progress=done)
+    if written.resumed:
+        stderr.print(f"went on after {written.resumed} images that were embedded before", style="dim")
+    if written.skipped:
+        stderr.print(f"{written.skipped} images cannot be read and are left out", style="yellow")
+    stdout.print(f"{out}: {written.rows} embeddings of width {written.width}", highlight=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -14,3 +15,17 @@ Overrides = Annotated[
 ]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class Split(StrEnum):
+    """The data sets that a spec can name."""
+
+    train = "train"
+    reference = "reference"
+    test = "test"
+
+
+OtherData = Annotated[
+    str | None,
+    typer.Option("--data", metavar="FOLDER|SPEC", help="Other images: a folder, or this spec's data set of the split."),
+]

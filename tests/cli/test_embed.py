@@ -1,0 +1,41 @@
+"""sslreg embed, beyond what test_run_commands shows."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sslreg import Run
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".parquet"])
+def test_the_file_is_named_with_its_shape(cli, tiny_run: Run, tmp_path: Path, suffix: str) -> None:
+    pytest.importorskip("pyarrow")
+    out = tmp_path / f"e{suffix}"
+    result = cli("embed", tiny_run.path, "--out", out)
+    assert result.out == f"{out}: 449 embeddings of width 32\n"
+    assert out.is_file()
+
+
+def test_a_folder_of_other_images_is_embedded(cli, tiny_run: Run, photos: Path, tmp_path: Path) -> None:
+    assert cli("embed", tiny_run.path, "--data", photos, "--out", tmp_path / "e.npz").status == 0
+    with np.load(tmp_path / "e.npz") as archive:
+        assert "rgb.jpg" in archive["names"].tolist()
+
+
+def test_parquet_without_pyarrow_says_what_to_install(
+    cli, tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    result = cli("embed", tiny_run.path, "--out", tmp_path / "e.parquet")
+    assert result.status == 2
+    assert "pip install 'sslreg[parquet]'" in result.err
+
+
+def test_an_unknown_ending_names_those_that_there_are(cli, tiny_run: Run, tmp_path: Path) -> None:
+    result = cli("embed", tiny_run.path, "--out", tmp_path / "e.csv")
+    assert result.status == 2
+    assert ".npz or .parquet" in result.err
