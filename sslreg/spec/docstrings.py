@@ -14,6 +14,9 @@ _OTHER_PART = re.compile(
     r"^(?!Args|Arguments|Parameters|Keyword)[A-Z][\w ]*:[ \t]*\n(?:[ \t]+\S.*\n?|\n)+", re.MULTILINE
 )
 
+#: Where a sentence turns to something else: ``Params: …``, ``ValueError: …``.
+_ABOUT_ELSE = re.compile(r"(?:^[ \t]*|(?<=[.;] ))[A-Z]\w+: ", re.MULTILINE)
+
 
 def descriptions(target: Any, names: list[str]) -> dict[str, str]:
     """What docstrings say of each parameter, as far as they name it: those of a class, its bases and constructors.
@@ -41,7 +44,7 @@ def _described(text: str, names: Iterable[str]) -> dict[str, str]:
     marks = list(start.finditer(text))
     found: dict[str, str] = {}
     for mark, following in itertools.zip_longest(marks, marks[1:]):
-        said = text[mark.end() : following.start() if following else None]
+        said = _ABOUT_ELSE.split(text[mark.end() : following.start() if following else None])[0]
         said = " ".join(re.split(r"\n[ \t]*\n", said)[0].split()).rstrip(";")
         for each in mark[1].split(", "):
             found.setdefault(each, said)

@@ -1,0 +1,166 @@
+"""Writes the pages under reference/ from what they describe: ``python docs/reference.py``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import typer
+from benchmark_tables import benchmarks
+
+from sslreg.cli.app import app
+from sslreg.cli.component import component_json
+from sslreg.registry import KINDS, ComponentInfo, Kind, installed
+from sslreg.spec import shipped_specs
+from sslreg.spec.shipped import summary_of
+
+FOLDER = Path(__file__).with_name("reference")
+
+
+def components() -> str:
+    """Every component that comes with sslreg, by kind."""
+    parts = [
+        "# Components",
+        "What comes with sslreg, by kind. A spec names a component by `use:`; `sslreg plugins show KIND/NAME` shows "
+        "the same for whatever is installed.",
+    ]
+    for kind in KINDS.values():
+        infos = [info for info in installed().of_kind(kind.name) if info.distribution == "sslreg"]
+        if infos:
+            parts += [f"## {kind.title}", *_keys_of_all(kind), *_grouped(infos)]
+    return _page(parts)
+
+
+def _keys_of_all(kind: Kind) -> list[str]:
+    keys = ", ".join(f"`{name}` ({'none' if default is None else default})" for name, (_, default) in kind.keys.items())
+    return [f"Every {kind.title} takes: {keys}."] if keys else []
+
+
+def _grouped(infos: Iterable[ComponentInfo]) -> Iterator[str]:
+    """An entry for each component; those that differ in nothing but their names share one."""
+    alike: dict[str, list[dict[str, Any]]] = {}
+    for info in infos:
+        content = component_json(info)
+        alike.setdefault(repr((content["parameters"], content["documentation"])), []).append(content)
+    for group in alike.values():
+        names = [f"`{each['name']}`" for each in group]
+        first = group[0]
+        if len(group) == 1:
+            yield f"### {names[0]}"
+            yield _sentence(first["summary"])
+        else:
+            yield f"### {names[0]} and {len(names) - 1} more"
+            yield ", ".join(names)
+        if first["invariances"]:
+            yield f"Induces invariance to {', '.join(first['invariances'])}."
+        if first["parameters"]:
+            yield _parameters(first["parameters"])
+        yield from _prose(first)
+
+
+def _sentence(summary: str) -> str:
+    return f"{summary[:1].upper()}{summary[1:]}."
+
+
+def _parameters(rows: list[dict[str, str]]) -> str:
+    lines = ["| parameter | type | default | |", "|---|---|---|---|"]
+    for row in rows:
+        default = _cell(row["default"], code=row["default"] != "required")
+        type_ = _cell(row["type"], code=True)
+        lines.append(f"| `{row['name']}` | {type_} | {default} | {_cell(row['description'])} |")
+    return "\n".join(lines)
+
+
+def commands() -> str:
+    """Every command with its arguments and options."""
+    parts = [
+        "# Commands",
+        "Results go to standard output, all else to standard error. Exit status: 0 done, 1 failed while running, 2 a "
+        "mistake in the spec or the arguments, 75 interrupted and ready to go on with.",
+    ]
+    root = typer.main.get_command(app)
+    for path, command in _walk(root, "sslreg", root.make_context("sslreg", [], resilient_parsing=True)):
+        parts += [f"## {path}", *_command(path, command)]
+    return _page(parts)
+
+
+def _walk(command: Any, path: str, context: Any) -> Iterator[tuple[str, Any]]:
+    """Each command after its group; a group of its own, which has no options, is left out."""
+    inner = command.list_commands(context) if hasattr(command, "list_commands") else []
+    if command.params or not inner:
+        yield path, command
+    for name in inner:
+        yield from _walk(command.get_command(context, name), f"{path} {name}", context)
+
+
+def _command(path: str, command: Any) -> Iterator[str]:
+    arguments = [each for each in command.params if each.param_type_name == "argument"]
+    options = [each for each in command.params if each.param_type_name == "option"]
+    usage = " ".join([path, *map(_placeholder, arguments)])
+    yield f"```text\n{usage}{' [OPTIONS]' if options else ''}\n```"
+    if command.help:
+        yield command.help
+    rows = [(_placeholder(each) if each in arguments else _flag(each), each.help or "") for each in arguments + options]
+    if rows:
+        yield "\n".join(
+            ["| | |", "|---|---|", *(f"| {_cell(name, code=True)} | {_cell(said)} |" for name, said in rows)]
+        )
+
+
+def _placeholder(argument: Any) -> str:
+    text = (argument.metavar or argument.name.upper()).strip("[].") + ("…" if argument.nargs == -1 else "")
+    return text if argument.required else f"[{text}]"
+
+
+def _flag(option: Any) -> str:
+    flags = ", ".join([*option.opts, *option.secondary_opts])
+    if option.is_flag:
+        return flags
+    choices = "|".join(type(option.default)) if isinstance(option.default, StrEnum) else ""
+    return f"{flags} {option.metavar or choices or option.name.upper()}"
+
+
+def specs() -> str:
+    """Every shipped spec, whole."""
+    parts = [
+        "# Shipped specs",
+        "`sslreg train NAME` trains one, `sslreg specs copy NAME mine.yaml` makes it yours.",
+    ]
+    for name, path in shipped_specs().items():
+        body = re.sub(r"\A(?:#.*\n)+", "", path.read_text(encoding="utf-8"))
+        parts += [f"## {name}", summary_of(path), f"```yaml\n{body.rstrip()}\n```"]
+    return _page(parts)
+
+
+def _page(parts: Iterable[str]) -> str:
+    return "\n\n".join(parts) + "\n"
+
+
+def _cell(text: str, code: bool = False) -> str:
+    text = " ".join(text.split()).replace("``", "`").replace("|", "\\|")
+    return f"`{text}`" if code and text else text
+
+
+def _prose(component: dict[str, Any]) -> Iterator[str]:
+    """The paragraphs of a component's docstring, without those that say what the table says already."""
+    for paragraph in component["documentation"].split("\n\n"):
+        if not re.match(r"[a-z_]+(?:, [a-z_]+)*(?: \([^)\n]*\))?: ", paragraph):
+            yield re.sub(r"\n +", " ", paragraph).replace("``", "`").replace("<", "&lt;")
+
+
+#: What makes each page.
+PAGES: dict[str, Callable[[], str]] = {
+    "components.md": components,
+    "commands.md": commands,
+    "specs.md": specs,
+    "benchmarks.md": benchmarks,
+}
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for name, page in PAGES.items():
+        (FOLDER / name).write_text(page(), encoding="utf-8")
