@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         MemoryBank as MemoryBank,
         Model as Model,
         Params as Params,
+        PlainModule as PlainModule,
         Sample as Sample,
         StepOutput as StepOutput,
     )
@@ -51,7 +52,7 @@ _HOMES = {
     "sslreg.assembly": "build build_collate",
     "sslreg.contracts": (
         "Augmentation Backbone Batch Dataset Embeddings EvaluatedRun Evaluator ImageLike Images Keys Loss MemoryBank "
-        "Model Params Sample StepOutput"
+        "Model Params PlainModule Sample StepOutput"
     ),
     "sslreg.errors": "Diagnostic SslregError UserError",
     "sslreg.registry": "ComponentInfo Registry hookimpl",

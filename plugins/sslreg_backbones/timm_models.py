@@ -32,20 +32,17 @@ class TimmBackbone(sslreg.Backbone):
         weights: str | None = None,
     ) -> None:
         super().__init__()
+        self.name = name
         try:
             timm: Any = import_module("timm")
         except ImportError as error:
             raise ValueError("timm is not installed; it comes with: pip install 'sslreg[timm]'") from error
         try:
             known = timm.get_pretrained_cfg(name)
-            sized = {"img_size": image_size} if known and known.fixed_input_size else {}
-            self.body: Any = timm.create_model(
-                name,
-                pretrained=weights == "pretrained",
-                num_classes=0,
-                in_chans=in_channels,
-                **sized,
-            )
+            self.arguments = {"num_classes": 0, "in_chans": in_channels}
+            if known and known.fixed_input_size:
+                self.arguments["img_size"] = image_size
+            self.body: Any = timm.create_model(name, pretrained=weights == "pretrained", **self.arguments)
         except (AssertionError, OSError, RuntimeError) as error:
             raise ValueError(
                 f"timm cannot make {name!r} for images of {image_size} pixels with weights {weights!r}: {error}"
@@ -59,3 +56,9 @@ class TimmBackbone(sslreg.Backbone):
     def forward(self, images: Tensor) -> Tensor:
         features: Tensor = self.body(images)
         return features
+
+    def plain(self) -> sslreg.PlainModule:
+        """timm's model."""
+        arguments = "".join(f", {name}={value!r}" for name, value in self.arguments.items())
+        code = f"import timm\nmodel = timm.create_model({self.name!r}{arguments})"
+        return sslreg.PlainModule("timm", self.body, code)

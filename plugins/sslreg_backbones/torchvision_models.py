@@ -41,12 +41,17 @@ class TorchvisionBackbone(sslreg.Backbone):
         weights: str | None = None,
     ) -> None:
         super().__init__()
-        self.body = _plain_model(self.architecture, image_size, transform_input=is_named(self.architecture, weights))
+        self.arguments = _arguments(self.architecture, image_size, is_named(self.architecture, weights))
+        self.body = _whole_model(self.architecture, image_size, self.arguments)
         head = _last_layer(self.body)
         self.num_features = _take_off(self.body, head)
+        #: The layers that are not torchvision's own; a dropout before the head counts for nothing once trained.
+        self.exchanged = [head]
         if stem == "small":
             _shrink_stem(self.body, self.architecture)
-        _set_channels(self.body, in_channels)
+            self.exchanged += ["conv1", "maxpool"]
+        if _set_channels(self.body, in_channels) and stem != "small":
+            self.exchanged.append(first_convolution(self.body) or "")
         if weights is not None:
             load_weights(self.body, [head, *_AUXILIARY], read_weights(self.architecture, weights))
 
@@ -54,22 +59,32 @@ class TorchvisionBackbone(sslreg.Backbone):
         features: Tensor = self.body(images)
         return features
 
+    def plain(self) -> sslreg.PlainModule:
+        """torchvision's model, with the layers that were exchanged."""
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
+        lines = ["import torch, torchvision", f"model = torchvision.models.{self.architecture}({arguments})"]
+        lines += [
+            f'model.set_submodule("{name}", torch.nn.{self.body.get_submodule(name)!r})' for name in self.exchanged
+        ]
+        return sslreg.PlainModule("torchvision", self.body, "\n".join(lines))
 
-def _plain_model(architecture: str, image_size: int, *, transform_input: bool) -> Any:
-    """torchvision's untrained model, without auxiliary classifiers.
+
+def _arguments(architecture: str, image_size: int, transform_input: bool) -> dict[str, Any]:
+    """What torchvision is told to make a model without auxiliary classifiers.
 
     transform_input: undo ImageNet's normalization where torchvision's weights of the architecture are used to that.
     """
     if architecture.startswith("vit"):
-        return _sized(architecture, image_size, {"image_size": image_size})
+        return {"image_size": image_size}
     if architecture.startswith("maxvit"):
-        return _sized(architecture, image_size, {"input_size": (image_size, image_size)})
+        return {"input_size": (image_size, image_size)}
     if architecture in ("googlenet", "inception_v3"):
-        return models.get_model(architecture, aux_logits=False, init_weights=True, transform_input=transform_input)
-    return models.get_model(architecture)
+        return {"aux_logits": False, "init_weights": True, "transform_input": transform_input}
+    return {}
 
 
-def _sized(architecture: str, image_size: int, arguments: dict[str, Any]) -> Any:
+def _whole_model(architecture: str, image_size: int, arguments: dict[str, Any]) -> Any:
+    """torchvision's untrained model. ValueError: it cannot be made for images of this size."""
     try:
         return models.get_model(architecture, **arguments)
     except (AssertionError, ValueError) as error:
@@ -108,17 +123,21 @@ def _shrink_stem(body: nn.Module, architecture: str) -> None:
 
 
 @torch.no_grad()
-def _set_channels(body: nn.Module, channels: int) -> None:
-    """Make the first convolution one of `channels` channels, with new filters that are spread as the old ones."""
+def _set_channels(body: nn.Module, channels: int) -> bool:
+    """Make the first convolution one of `channels` channels, with new filters that are spread as the old ones.
+
+    Whether it was not one already.
+    """
     old = body.get_submodule(first_convolution(body) or "")
     assert isinstance(old, nn.Conv2d)
     if channels == old.in_channels:
-        return
+        return False
     if getattr(body, "transform_input", False):
         raise ValueError(f"these weights want images of 3 channels, and the views have {channels}")
     shape = (old.out_channels, channels, *old.weight.shape[2:])
     old.in_channels = channels
     old.weight = nn.Parameter(torch.randn(shape).to(old.weight) * old.weight.std())
+    return True
 
 
 @cache

@@ -1,7 +1,7 @@
 """The classes that plugin authors derive from."""
 
 from sslreg.contracts.augmentation import Augmentation, Images, Keys, Params
-from sslreg.contracts.backbone import Backbone
+from sslreg.contracts.backbone import Backbone, PlainModule
 from sslreg.contracts.batch import Batch, ImageLike, Sample
 from sslreg.contracts.dataset import Dataset
 from sslreg.contracts.evaluator import Embeddings, EvaluatedRun, Evaluator
@@ -24,6 +24,7 @@ __all__ = [
     "MemoryBank",
     "Model",
     "Params",
+    "PlainModule",
     "Sample",
     "StepOutput",
 ]

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class PlainModule:
+    """A backbone as the module of the library that it is from, for those who use it without sslreg.
+
+    library: its name; module: the module, whose state dict is what an export holds; code: lines of Python, imports
+    included, that build one like it under the name ``model``. Loaded strictly with that state dict and put in
+    eval mode, it gives the backbone's features.
+    """
+
+    library: str
+    module: nn.Module
+    code: str
 
 
 class Backbone(nn.Module):
@@ -20,3 +36,7 @@ class Backbone(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         raise NotImplementedError(f"{type(self).__name__} does not implement forward(images)")
+
+    def plain(self) -> PlainModule | None:
+        """This backbone as another library's module; None where only sslreg can build it."""
+        return None

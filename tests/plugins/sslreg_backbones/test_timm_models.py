@@ -60,3 +60,14 @@ def test_without_timm_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(ValueError, match=r"pip install 'sslreg\[timm\]'"):
         TimmBackbone("resnet18")
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vit_tiny_patch16_224"])
+def test_timm_itself_builds_the_backbone_by_the_code_that_it_gives(name: str) -> None:
+    backbone = TimmBackbone(name, in_channels=1, image_size=64).eval()
+    plain, names = backbone.plain(), {}
+    exec(plain.code, names)
+    names["model"].load_state_dict(plain.module.state_dict())
+    images = torch.rand(2, 1, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(names["model"].eval()(images), backbone(images), rtol=0, atol=0)

@@ -159,3 +159,42 @@ def test_a_backbone_can_be_pickled() -> None:
 def test_a_spec_builds_it_by_its_bare_name() -> None:
     model = sslreg.build("model", "simclr", backbone={"use": "resnet18", "stem": "small"})
     assert isinstance(model.backbone, torchvision_models.resnet18)
+
+
+def rebuilt(plain: sslreg.PlainModule) -> nn.Module:
+    """What the code says, with the backbone's state."""
+    names: dict[str, Any] = {}
+    exec(plain.code, names)
+    names["model"].load_state_dict(plain.module.state_dict())
+    model: nn.Module = names["model"].eval()
+    return model
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("resnet18", {}),
+        ("resnet18", {"stem": "small", "in_channels": 1}),
+        ("vit_b_32", {"image_size": 64}),
+        ("squeezenet1_1", {}),
+        ("mobilenet_v3_small", {"in_channels": 5}),
+        ("googlenet", {}),
+    ],
+)
+def test_torchvision_itself_builds_the_backbone_by_the_code_that_it_gives(
+    name: str, parameters: dict[str, Any]
+) -> None:
+    backbone = build(name, **parameters).eval()
+    plain = backbone.plain()
+    assert plain.library == "torchvision"
+    images = torch.rand(2, parameters.get("in_channels", 3), 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(rebuilt(plain)(images), backbone(images), rtol=0, atol=0)
+
+
+def test_the_code_of_a_plain_resnet_exchanges_its_head_alone() -> None:
+    assert build("resnet18").plain().code.splitlines() == [
+        "import torch, torchvision",
+        "model = torchvision.models.resnet18()",
+        'model.set_submodule("fc", torch.nn.Identity())',
+    ]
