@@ -22,12 +22,18 @@ def check_fit(values: Mapping[str, Any], tree: Entries, findings: Findings) -> N
         _views_keep_what_task_tells_apart(values["task"].keep, values["views"], tree, findings)
     if "data" in values and "trainer" in values:
         _batch_divides_among_devices(values["data"].batch_size, values["trainer"], tree, findings)
+    if "engine" in values and values.get("trainer", {}).get("precision") in _COARSE:
+        _average_has_fine_weights(values["engine"].ema, values["trainer"]["precision"], tree, findings)
     if "loss" in values and values.get("trainer", {}).get("accumulate_grad_batches", 1) > 1:
         _loss_does_not_compare_a_batch(values["loss"], tree, findings)
 
 
 #: What losses take that compare the samples of a batch with each other; without that, a pair would collapse them.
 _COMPARING = ("pair", "views", "labelled views")
+
+
+#: Precisions whose weights cannot hold the small steps of an average.
+_COARSE = ("bf16-true", "16-true", "transformer-engine", "transformer-engine-float16")
 
 
 def induced_invariances(views: Any) -> dict[str, list[ComponentSpec]]:
@@ -118,4 +124,14 @@ def _loss_does_not_compare_a_batch(loss: ComponentSpec, tree: Entries, findings:
             "batch with each other",
             "for more of them raise data.batch_size, or give the loss a memory_bank",
             severity="warning",
+        )
+
+
+def _average_has_fine_weights(decay: float | None, precision: str, tree: Entries, findings: Findings) -> None:
+    if decay is not None:
+        findings.report(
+            nearest(tree, ("engine", "ema")).origin,
+            "wrong-value",
+            f"an average of weights stands still in {precision}, which cannot hold its small steps",
+            "use a mixed precision (trainer.precision: bf16-mixed), whose weights are float32",
         )

@@ -101,11 +101,15 @@ class EngineSpec:
     """How the training computes.
 
     compile: whether the model is compiled.
+    channels_last: whether weights and views lie in memory with their channels last, as convolutions on GPUs prefer.
+    ema: keeps an average of the weights, of which so much stays at each step; it is what is evaluated and used.
     on_nan: what a loss that is not finite does: it stops the run.
     on_collapse: whether embeddings that lie in one point or on a line are warned of, or stop the run.
     """
 
     compile: bool = False
+    channels_last: bool = False
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     on_collapse: Literal["warn", "stop"] = "warn"
     on_nan: Literal["stop"] = "stop"
 

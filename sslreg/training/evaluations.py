@@ -45,7 +45,7 @@ class Evaluations(Callback):
             trainer.strategy.barrier("evaluation")
             return {}
         assert isinstance(pl_module, TrainingModule)
-        figures = self.evaluation.of_model(pl_module.model, evaluators)
+        figures = self.evaluation.of_model(pl_module.result, evaluators)
         self.recorder.record_evaluation({"step": trainer.global_step, "epoch": self._epoch, **figures})
         self.meter.pause()
         trainer.strategy.barrier("evaluation")

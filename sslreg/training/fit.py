@@ -72,6 +72,7 @@ class Training:
         self.meter = Meter(spec.data.batch_size)
         self.skipped = SkippedSamples(folder, pipeline.train)
         self.summary: dict[str, Any] = {"name": spec.name, "status": "running", "resumed_at": []}
+        self.summary["learning_rate"] = float(f"{pipeline.learning_rate:.6g}")
 
     def run(self) -> Run:
         """Train from the beginning, into a new folder."""

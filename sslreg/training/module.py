@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -10,9 +11,10 @@ import torch
 from torch import Tensor
 
 from sslreg.assembly import Pipeline
-from sslreg.contracts import Batch, MemoryBank, StepOutput
+from sslreg.contracts import Batch, MemoryBank, Model, StepOutput
 from sslreg.errors import SslregError
 from sslreg.spec import components
+from sslreg.training.average import WeightAverage
 from sslreg.training.data import arrived
 
 
@@ -24,6 +26,10 @@ class TrainingModule(lightning.LightningModule):
         self.pipeline = pipeline
         self.model = pipeline.model
         self.loss = pipeline.loss
+        engine = pipeline.spec.engine
+        if engine.channels_last:
+            self.model.to(memory_format=torch.channels_last)
+        self.average = None if engine.ema is None else WeightAverage(self.model, engine.ema)
         # Every rank writes its own bank, with the same rows; a broadcast from rank 0 would cost and add nothing.
         self._ddp_params_and_buffers_to_ignore = [
             f"{prefix}.{name}"
@@ -31,9 +37,14 @@ class TrainingModule(lightning.LightningModule):
             if isinstance(module, MemoryBank)
             for name, _ in module.named_buffers()
         ]
+        # Nor does the average need one: every rank averages the same weights, and one rank's is evaluated.
+        self._ddp_params_and_buffers_to_ignore += [name for name in self.state_dict() if name.startswith("average.")]
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Batch:
-        return arrived(batch, device)
+        here = arrived(batch, device)
+        if self.pipeline.spec.engine.channels_last:
+            here.views = [view.contiguous(memory_format=torch.channels_last) for view in here.views]
+        return here
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         try:
@@ -66,6 +77,8 @@ class TrainingModule(lightning.LightningModule):
         # Here rather than in a hook: a checkpoint callback may run before the module's own hooks.
         self.model.after_step()
         self.loss.commit()
+        if self.average is not None:
+            self.average.update(self.model, self.trainer.global_step)
 
     def configure_optimizers(self) -> Any:
         optimizer = self.pipeline.build_optimizer()
@@ -73,6 +86,13 @@ class TrainingModule(lightning.LightningModule):
         if schedule is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    @property
+    def result(self) -> Model:
+        """The model that is evaluated and used: the weights' average, if there is one, in float32 as in a `Run`."""
+        model = self.model if self.average is None else self.average.model
+        is_single = next(model.parameters()).dtype == torch.float32
+        return model if is_single else copy.deepcopy(model).float()
 
     @property
     def learning_rate(self) -> float:

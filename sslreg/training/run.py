@@ -64,10 +64,14 @@ class Run:
         return build_model(Builder(self.spec, self.facts))
 
     def model(self) -> Model:
-        """The trained model, on the CPU and in eval mode. SslregError: there is no checkpoint, or it does not fit."""
+        """The trained model, its weights averaged with ``engine.ema``, on the CPU and in eval mode.
+
+        SslregError: there is no checkpoint, or it does not fit.
+        """
         model = self.untrained_model()
         state = self.checkpoint()["state_dict"]
-        weights = {name.removeprefix("model."): value for name, value in state.items() if name.startswith("model.")}
+        prefix = "model." if self.spec.engine.ema is None else "average.model."
+        weights = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
         try:
             model.load_state_dict(weights)
         except RuntimeError as error:
