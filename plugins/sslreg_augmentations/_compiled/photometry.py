@@ -40,7 +40,7 @@ def run_programs(
     ceil(reach · sigma) pixels.
     """
     count, channels, height, width = images.shape
-    scratch = np.empty((height, width), np.float32)
+    scratch = np.zeros((height, width), np.float32)
     for n in range(count):
         source = images[n].reshape(channels, height * width)
         _run(source, codes[n], factors[n], mean, std, reach, out[n].reshape(channels, height * width), out[n], scratch)
@@ -196,23 +196,23 @@ def _normalize(plane: NDArray[Any], mean: Any, std: Any) -> None:
 def _blur(image: NDArray[Any], sigma: Any, reach: Any, scratch: NDArray[Any]) -> None:
     """Filter an image (C, H, W) by a Gaussian that reaches ceil(reach · sigma) pixels; the border is reflected.
 
-    scratch: float32 (H, W), overwritten.
+    scratch: float32 (H, W), finite, overwritten.
     """
     height, width = scratch.shape
     radius = math.ceil(reach * sigma)
-    along_y = _half_kernel(sigma, min(radius, height - 1))
     along_x = _half_kernel(sigma, min(radius, width - 1))
+    along_y = _half_kernel(sigma, min(radius, height - 1))
     line = np.zeros(width + 2 * len(along_x), np.float32)
     for channel in range(len(image)):
         plane = image[channel]
-        _filter_columns(plane, along_y, scratch)
-        _filter_rows(scratch, along_x, line, plane)
+        _filter_rows(plane, along_x, line, scratch)
+        _filter_columns(scratch, along_y, plane)
 
 
 @_compiled
 def _half_kernel(sigma: Any, radius: int) -> Any:
-    """Weights at distance 0 … radius, that sum to one over both sides; then zeros, to a multiple of three."""
-    weights = np.zeros(1 + 3 * ((radius + 2) // 3), np.float32)
+    """Weights at distance 0 … radius, that sum to one over both sides; then zeros, to one more than a multiple of 3."""
+    weights = np.zeros(1 + 3 * max((radius + 2) // 3, 1), np.float32)
     total = 1.0
     for distance in range(1, radius + 1):
         total += 2.0 * math.exp(-0.5 * (distance / sigma) ** 2)
@@ -221,8 +221,33 @@ def _half_kernel(sigma: Any, radius: int) -> Any:
     return weights
 
 
-# Three distances in one sweep over a row: more would not fit into the registers, fewer would read and write the sums
-# more often than needed. The loops are written out twice, since a call for each row costs more than its arithmetic.
+# Three distances in one sweep over the plane: more would not fit into the registers, fewer would read and write the
+# sums more often than needed. The first sweep brings the center, and keeps nothing of what was there. There is no slice
+# of a row in these loops, since one costs as much as the arithmetic of a dozen pixels.
+
+
+@_compiled
+def _filter_rows(plane: NDArray[Any], weights: NDArray[Any], line: NDArray[Any], out: NDArray[Any]) -> None:
+    height, width = plane.shape
+    margin = len(weights) - 1
+    center = line[margin:]
+    for d in range(1, margin, 3):
+        left_1, left_2, left_3 = line[margin - d :], line[margin - d - 1 :], line[margin - d - 2 :]
+        right_1, right_2, right_3 = line[margin + d :], line[margin + d + 1 :], line[margin + d + 2 :]
+        weight_1, weight_2, weight_3 = weights[d], weights[d + 1], weights[d + 2]
+        kept, weight = (_ZERO, weights[0]) if d == 1 else (_ONE, _ZERO)
+        for y in range(height):
+            for x in range(width):
+                center[x] = plane[y, x]
+            for k in range(1, min(margin, width - 1) + 1):
+                line[margin - k] = plane[y, k]
+                line[margin + width - 1 + k] = plane[y, width - 1 - k]
+            for x in range(width):
+                out[y, x] = (
+                    (kept * out[y, x] + weight * center[x])
+                    + weight_1 * (left_1[x] + right_1[x])
+                    + (weight_2 * (left_2[x] + right_2[x]) + weight_3 * (left_3[x] + right_3[x]))
+                )
 
 
 @_compiled
@@ -230,42 +255,18 @@ def _filter_columns(plane: NDArray[Any], weights: NDArray[Any], out: NDArray[Any
     height, width = plane.shape
     last = height - 1
     for y in range(height):
-        target, center, weight = out[y], plane[y], weights[0]
-        for x in range(width):
-            target[x] = weight * center[x]
-        for d in range(1, len(weights), 3):
-            above, below = plane[min(abs(y - d), last)], plane[max(last - abs(last - y - d), 0)]
-            above_2, below_2 = plane[min(abs(y - d - 1), last)], plane[max(last - abs(last - y - d - 1), 0)]
-            above_3, below_3 = plane[min(abs(y - d - 2), last)], plane[max(last - abs(last - y - d - 2), 0)]
-            weight, weight_2, weight_3 = weights[d], weights[d + 1], weights[d + 2]
+        for d in range(1, len(weights) - 1, 3):
+            above_1, below_1 = min(abs(y - d), last), max(last - abs(last - y - d), 0)
+            above_2, below_2 = min(abs(y - d - 1), last), max(last - abs(last - y - d - 1), 0)
+            above_3, below_3 = min(abs(y - d - 2), last), max(last - abs(last - y - d - 2), 0)
+            weight_1, weight_2, weight_3 = weights[d], weights[d + 1], weights[d + 2]
+            kept, weight = (_ZERO, weights[0]) if d == 1 else (_ONE, _ZERO)
             for x in range(width):
-                target[x] += (
-                    weight * (above[x] + below[x])
-                    + weight_2 * (above_2[x] + below_2[x])
-                    + weight_3 * (above_3[x] + below_3[x])
-                )
-
-
-@_compiled
-def _filter_rows(plane: NDArray[Any], weights: NDArray[Any], line: NDArray[Any], out: NDArray[Any]) -> None:
-    height, width = plane.shape
-    margin = len(weights) - 1
-    for y in range(height):
-        source, target, weight = plane[y], out[y], weights[0]
-        line[margin : margin + width] = source
-        for d in range(1, min(margin, width - 1) + 1):
-            line[margin - d] = source[d]
-            line[margin + width - 1 + d] = source[width - 1 - d]
-        for x in range(width):
-            target[x] = weight * source[x]
-        for d in range(1, margin, 3):
-            left, right = line[margin - d :], line[margin + d :]
-            left_2, right_2 = line[margin - d - 1 :], line[margin + d + 1 :]
-            left_3, right_3 = line[margin - d - 2 :], line[margin + d + 2 :]
-            weight, weight_2, weight_3 = weights[d], weights[d + 1], weights[d + 2]
-            for x in range(width):
-                target[x] += (
-                    weight * (left[x] + right[x])
-                    + weight_2 * (left_2[x] + right_2[x])
-                    + weight_3 * (left_3[x] + right_3[x])
+                out[y, x] = (
+                    (kept * out[y, x] + weight * plane[y, x])
+                    + weight_1 * (plane[above_1, x] + plane[below_1, x])
+                    + (
+                        weight_2 * (plane[above_2, x] + plane[below_2, x])
+                        + weight_3 * (plane[above_3, x] + plane[below_3, x])
+                    )
                 )
