@@ -16,6 +16,11 @@ def sslreg_register(registry: sslreg.Registry) -> None:
         "sslreg_datasets.image_folder:ImageFolder",
         summary="the images in a folder and its subfolders, with or without labels",
     )
+    registry.dataset(
+        "webdataset",
+        "sslreg_datasets.webdataset:WebDataset",
+        summary="the images in WebDataset's shards, tar files on disks or in object stores",
+    )
     for name, shows in CLASSES.items():
         registry.dataset(
             name.lower(),

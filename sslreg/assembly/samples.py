@@ -6,9 +6,11 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
+import torch
 import torch.utils.data
 
 from sslreg.contracts import Dataset, Sample
+from sslreg.errors import UserError
 
 
 class SampleDataset(torch.utils.data.Dataset[Sample]):
@@ -25,7 +27,10 @@ class SampleDataset(torch.utils.data.Dataset[Sample]):
 
     def __getitem__(self, key: int | tuple[int, int]) -> Sample:
         epoch, index = key if isinstance(key, tuple) else (0, key)
-        item = self.source[index]
+        try:
+            item = self.source[index]
+        except UserError as error:
+            return Sample(error, None, index, epoch)
         if isinstance(item, Sample):
             return replace(item, index=index, epoch=epoch)
         image, target = item if isinstance(item, tuple) else (item, None)
@@ -41,6 +46,11 @@ class SampleDataset(torch.utils.data.Dataset[Sample]):
         """The classes' names by number, where the data set knows them."""
         names = getattr(self.source, "classes", None)
         return None if names is None else list(names)
+
+    def order(self, generator: torch.Generator, batch_size: int, world_size: int) -> torch.Tensor:
+        """The samples' numbers as an epoch has them: a permutation, unless the data set knows better."""
+        own = self.source.order(generator, batch_size, world_size) if isinstance(self.source, Dataset) else None
+        return torch.randperm(len(self), generator=generator) if own is None else own
 
     def name(self, index: int) -> str:
         """What a person calls a sample."""

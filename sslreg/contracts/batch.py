@@ -11,6 +11,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from sslreg.errors import UserError
+
 #: Encoded bytes, a path, a PIL image, or pixels: a uint8, uint16 or float32 tensor or array (C, H, W).
 ImageLike = bytes | str | Path | Image.Image | Tensor | np.ndarray[Any, Any]
 
@@ -19,12 +21,12 @@ ImageLike = bytes | str | Path | Image.Image | Tensor | np.ndarray[Any, Any]
 class Sample:
     """One sample of a data set, before augmentation.
 
-    target: a class number, or None without labels. index: the sample's number in its data set; epoch: which
-    pass over it. Both key the randomness of its views; where either is None, as outside of a run, the views are
-    drawn from torch's generator.
+    image: or the error that says why the data set cannot give it; it is raised where images are read. target: a class
+    number, or None without labels. index: the sample's number in its data set; epoch: which pass over it. Both key the
+    randomness of its views; where either is None, as outside of a run, the views are drawn from torch's generator.
     """
 
-    image: ImageLike
+    image: ImageLike | UserError
     target: int | None = None
     index: int | None = None
     epoch: int | None = None

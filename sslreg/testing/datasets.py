@@ -61,6 +61,20 @@ def pickles(case: Case) -> None:
 
 
 @check("dataset")
+def orders_whole_batches(case: Case) -> None:
+    dataset = case.build()
+    if not hasattr(dataset, "order"):
+        return
+    orders = [dataset.order(torch.Generator().manual_seed(0), 2, 2) for _ in range(2)]
+    if orders[0] is None:
+        return
+    assert torch.equal(*orders), "nothing but the generator may decide"
+    samples = orders[0].tolist()
+    assert len(samples) == len(set(samples)) == len(dataset) // 2 * 2
+    assert set(samples) <= set(range(len(dataset)))
+
+
+@check("dataset")
 def names_its_samples(case: Case) -> None:
     dataset = case.build()
     if hasattr(dataset, "name"):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,13 +16,17 @@ from sslreg.errors import Diagnostic, SslregError
 from sslreg.views import Collate, PendingBatch
 
 
+#: See `sslreg.Dataset.order`.
+Order = Callable[[torch.Generator, int, int], torch.Tensor]
+
 class EpochSampler(Sampler[tuple[int, int]]):
-    """Yields ``(epoch, index)`` in an order that depends on the seed and the epoch alone.
+    """Yields ``(epoch, index)`` in an order that depends on the seed and the epoch, and on the data set's `order`.
 
     The order is cut into batches over all ranks, and a rank gets its share of each: rank r the r-th block. So the
     ranks' shares side by side are the batch that one process would see. Incomplete batches are dropped.
 
-    epoch, batches: where to begin; the first pass leaves out so many batches of its epoch.
+    order: `SampleDataset.order`; a permutation if none is given. epoch, batches: where to begin; the first pass leaves
+    out so many batches of its epoch.
     """
 
     def __init__(
@@ -30,6 +35,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         batch_size: int,
         *,
         seed: int = 0,
+        order: Order | None = None,
         rank: int = 0,
         world_size: int = 1,
         epoch: int = 0,
@@ -38,6 +44,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.num_samples = num_samples
         self.batch_size = batch_size
         self.seed = seed
+        self.order = order or partial(_permutation, num_samples)
         self.rank = rank
         self.world_size = world_size
         self.epoch = epoch
@@ -57,7 +64,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         return self.num_samples // self.batch_size * self.share
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        order = epoch_order(self.num_samples, self.seed, self.epoch)
+        order = self.order(epoch_generator(self.seed, self.epoch), self.batch_size, self.world_size)
         begin, self.batches_done = self.batches_done * self.batch_size, 0
         for start in range(begin, self.num_samples - self.batch_size + 1, self.batch_size):
             first = start + self.rank * self.share
@@ -65,11 +72,15 @@ class EpochSampler(Sampler[tuple[int, int]]):
                 yield self.epoch, int(index)
 
 
-def epoch_order(num_samples: int, seed: int, epoch: int) -> torch.Tensor:
-    """A permutation of the samples, the same for the same seed and epoch."""
+def _permutation(num_samples: int, generator: torch.Generator, batch_size: int, world_size: int) -> torch.Tensor:
+    return torch.randperm(num_samples, generator=generator)
+
+
+def epoch_generator(seed: int, epoch: int) -> torch.Generator:
+    """Where an epoch's order is drawn from, the same for the same seed and epoch."""
     # Two generators, so that neighbouring seeds and epochs do not share orders (seed 1, epoch 0 and seed 0, epoch 1).
     offset = int(torch.randint(2**62, (), generator=torch.Generator().manual_seed(seed)))
-    return torch.randperm(num_samples, generator=torch.Generator().manual_seed(offset + epoch))
+    return torch.Generator().manual_seed(offset + epoch)
 
 
 @dataclass(frozen=True)
@@ -114,6 +125,7 @@ def training_loader(
         len(pipeline.train),
         data.batch_size,
         seed=pipeline.spec.seed,
+        order=pipeline.train.order,
         rank=rank,
         world_size=world_size,
         epoch=epoch,
@@ -125,6 +137,7 @@ def training_loader(
         sampler=sampler,
         num_workers=data.workers,
         collate_fn=Guarded(pipeline.collate),
+        multiprocessing_context=start_method(data.workers, world_size),
         drop_last=True,
         pin_memory=device.type == "cuda",
         persistent_workers=data.workers > 0,

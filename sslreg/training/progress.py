@@ -15,6 +15,8 @@ from sslreg.training.recorder import Recorder
 
 #: Seconds between two lines where there is no terminal to draw a bar on.
 LINE_EVERY = 10.0
+#: How often a second the bar is drawn: each time takes a millisecond from the thread that trains.
+DRAWN_PER_SECOND = 2
 
 
 class TrainingProgress(Callback):
@@ -32,7 +34,9 @@ class TrainingProgress(Callback):
         if not trainer.is_global_zero:
             return
         if self.console.is_terminal:
-            self._progress = Progress(*self._columns(), console=self.console, transient=True)
+            self._progress = Progress(
+                *self._columns(), console=self.console, refresh_per_second=DRAWN_PER_SECOND, transient=True
+            )
             self._task = self._progress.add_task("train", total=trainer.estimated_stepping_batches, status="")
             self._progress.start()
         self._drawn_at = time.monotonic()

@@ -19,7 +19,7 @@ from sslreg.views.jpeg import decode_plain_jpeg
 LUMA = (0.2989, 0.587, 0.114)
 
 
-def load_image(image: ImageLike, channels: int | None = None) -> Tensor:
+def load_image(image: ImageLike | UserError, channels: int | None = None) -> Tensor:
     """An image as a tensor (C, H, W), uint8, or float32 in [0, 1] where it has more than 8 bits.
 
     image: encoded bytes, a path, a PIL image, or pixels: a tensor or an array (C, H, W), or (H, W) for gray, of
@@ -30,8 +30,11 @@ def load_image(image: ImageLike, channels: int | None = None) -> Tensor:
 
     Files are read by Pillow, which knows 16 bits of gray alone: color of 16 bits has to come as an array.
 
-    UserError: the image cannot be read, or cannot be meant; the message names the file.
+    UserError: the image cannot be read, or cannot be meant; the message names the file. One in the image's place, which
+    is how a data set says that it could not read it, is raised.
     """
+    if isinstance(image, UserError):
+        raise image
     try:
         if isinstance(image, bytes | str | Path):
             pixels = _decode(image if isinstance(image, bytes) else Path(image).read_bytes(), channels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,12 +19,14 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "augmentation/normalize": {"stats": "imagenet"},
     "backbone/timm": {"name": "resnet10t"},
     "dataset/image_folder": {"root": "images"},
+    "dataset/webdataset": {"shards": "images.tar"},
 }
 
 
 def left_out() -> dict[str, str]:
     """What needs a download or an extra, and of backbones that one class makes all but the first of a family."""
-    reasons = {} if find_spec("timm") else {"backbone/timm": "timm is not installed"}
+    extras = {"timm": "backbone/timm", "webdataset": "dataset/webdataset"}
+    reasons = {name: f"{extra} is not installed" for extra, name in extras.items() if not find_spec(extra)}
     families: set[str] = set()
     for info in installed():
         family, _, library = info.summary.partition(", torchvision's ")
@@ -42,8 +45,11 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     for number, name in enumerate(["cats/a.png", "cats/b.png", "dogs/c.png"]):
         (root / "images" / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (12, 9), (40 * number, 90, 120)).save(root / "images" / name)
+    with tarfile.open(root / "images.tar", "w") as tar:
+        tar.add(root / "images", "images")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
+        patch.setenv("XDG_CACHE_HOME", str(root / "cache"))
         yield
 
 

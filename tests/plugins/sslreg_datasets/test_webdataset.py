@@ -1,0 +1,240 @@
+"""Shards on disk: what counts as a sample, what is wrong with a shard, and how often it is read."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import tarfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import sslreg
+from sslreg import UserError
+
+pytest.importorskip("webdataset")
+
+from sslreg_datasets import webdataset_shards
+from sslreg_datasets.webdataset import WebDataset
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def image(number: int, extension: str = "png") -> bytes:
+    file = io.BytesIO()
+    pixels = np.full((12, 10, 3), number % 256, dtype=np.uint8)
+    Image.fromarray(pixels).save(file, {"jpg": "JPEG"}.get(extension, extension))
+    return file.getvalue()
+
+
+def write(path: Path, members: dict[str, bytes]) -> Path:
+    with tarfile.open(path, "w") as tar:
+        for name, content in members.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return path
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> str:
+    """Four shards of 30 samples, each an image whose level is its number, and its class."""
+    for shard in range(4):
+        numbers = range(30 * shard, 30 * shard + 30)
+        members = {f"{n:03}.png": image(n) for n in numbers} | {f"{n:03}.cls": str(n % 3).encode() for n in numbers}
+        write(tmp_path / f"photos-{shard}.tar", dict(sorted(members.items())))
+    return str(tmp_path / "photos-{0..3}.tar")
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each shard was read from its start."""
+    seen: Counter[str] = Counter()
+    original = webdataset_shards.records
+
+    def counting(shard: str):
+        seen[webdataset_shards.short_name(shard)] += 1
+        return original(shard)
+
+    monkeypatch.setattr(webdataset_shards, "records", counting)
+    return seen
+
+
+def level(data: WebDataset, index: int) -> int:
+    return int(sslreg.load_image(data[index][0], 3)[0, 0, 0])
+
+
+def test_samples_are_what_the_shards_have_by_number_and_name(shards: str) -> None:
+    data = WebDataset(shards)
+    assert len(data) == 120
+    for index in (0, 29, 30, 75, 119, 2):
+        assert level(data, index) == index
+        assert data[index][1] == index % 3
+    assert data.name(31) == "photos-1/031"
+    assert data.classes is None
+
+
+def test_an_epoch_reads_every_shard_once(shards: str, opened: Counter[str]) -> None:
+    data = WebDataset(shards, samples=30, shuffle=25)
+    order = data.order(torch.Generator().manual_seed(1), 8, 1).tolist()
+    assert [level(data, index) for index in order] == order
+    assert opened == {f"photos-{n}.tar": 1 for n in range(4)}
+
+
+def test_a_run_that_goes_on_opens_what_still_has_samples(shards: str, opened: Counter[str]) -> None:
+    order = WebDataset(shards, samples=30, shuffle=25).order(torch.Generator().manual_seed(1), 8, 1)
+    rest = order[72:]
+    data = WebDataset(shards, samples=30, shuffle=25)
+    assert [level(data, index) for index in rest.tolist()] == rest.tolist()
+    assert opened == {f"photos-{shard}.tar": 1 for shard in set((rest // 30).tolist())}
+    assert len(opened) < 4
+
+
+@pytest.mark.parametrize(("lanes", "shuffle"), [(1, 0), (2, 10), (4, 40)])
+def test_any_order_gives_the_same_samples_at_the_price_of_reading_again(shards: str, lanes: int, shuffle: int) -> None:
+    data = WebDataset(shards, samples=30, shuffle=shuffle, lanes=lanes)
+    order = np.random.default_rng(0).permutation(120)[:60].tolist()
+    assert [level(data, index) for index in order] == order
+
+
+def test_what_waits_in_memory_is_bounded(shards: str) -> None:
+    data = WebDataset(shards, samples=30, shuffle=3)
+    for index in (29, 59, 89):
+        data[index]
+    assert len(data._own_reader()._passed) <= 6
+
+
+def test_a_worker_gets_a_copy_without_open_files(shards: str) -> None:
+    data = WebDataset(shards)
+    data[3]
+    again = pickle.loads(pickle.dumps(data))
+    assert (level(again, 4), level(data, 4)) == (4, 4)
+
+
+def test_extensions_may_be_mixed_and_other_members_do_not_count(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "mixed.tar",
+        {
+            "a/one.jpg": image(10, "jpg"),
+            "a/one.json": json.dumps({"class": 4, "text": "a dog"}).encode(),
+            "a/one.seg.png": image(0),
+            "readme.txt": b"no image",
+            "b/two.WEBP": image(20, "webp"),
+            "three.png": image(30),
+            "three.json": b"{}",
+        },
+    )
+    data = WebDataset(str(path), label="class")
+    assert [data.name(n) for n in range(len(data))] == ["mixed/a/one", "mixed/b/two", "mixed/three"]
+    assert [data[n][1] for n in range(3)] == [4, None, None]
+    assert [abs(level(data, n) - 10 * (n + 1)) <= 2 for n in range(3)] == [True] * 3
+
+
+def test_counting_is_done_once_until_the_file_changes(shards: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sslreg_datasets import webdataset_index
+
+    counted: list[str] = []
+    original = webdataset_index.records
+    monkeypatch.setattr(webdataset_index, "records", lambda shard: (counted.append(shard), original(shard))[1])
+    first = WebDataset(shards)
+    assert len(counted) == 4
+    assert [WebDataset(shards).name(n) for n in (0, 119)] == [first.name(0), first.name(119)]
+    assert len(counted) == 4
+    write(Path(first.shards[2]), {"new.png": image(1)})
+    assert len(WebDataset(shards)) == 91
+    assert len(counted) == 5
+
+
+def test_a_cache_that_is_damaged_or_unwritable_only_costs_time(
+    shards: str, cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    WebDataset(shards)
+    for path in cache.rglob("*.json"):
+        path.write_text('{"keys": [')
+    assert len(WebDataset(shards)) == 120
+    for path in cache.rglob("*.json"):
+        path.unlink()
+    (cache / "sslreg" / "webdataset").rmdir()
+    (cache / "sslreg" / "webdataset").write_text("in the way")
+    assert len(WebDataset(shards)) == 120
+    assert "counted again next time" in caplog.text
+
+
+def test_what_webdataset_opens_by_a_scheme_is_streamed(shards: str) -> None:
+    folder = Path(shards).parent
+    data = WebDataset(f"pipe:cat {folder}/photos-{{0..3}}.tar", samples=[30, 30, 30, 30], shuffle=10)
+    order = data.order(torch.Generator().manual_seed(0), 10, 1).tolist()
+    assert [level(data, index) for index in order] == order
+    assert data.name(33) == "photos-1/3"
+
+
+def test_paths_may_have_wildcards(shards: str) -> None:
+    assert WebDataset(str(Path(shards).parent / "photos-*.tar")).shards == WebDataset(shards).shards
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"shards": []}, "names no shard"),
+        ({"shards": ""}, "there is no shard ''"),
+        ({"shards": "photos-{0..4}.tar"}, r"there is no shard 'photos-4\.tar' \(that is, .*photos-4\.tar\)"),
+        ({"shards": "other-*.tar"}, r"there is no shard 'other-\*\.tar'"),
+        ({"shards": ["photos-0.tar", "photos-{0..1}.tar"]}, r"names 'photos-0\.tar' twice"),
+        ({"samples": [30, 30]}, "samples has 2 numbers, and there are 4 shards"),
+        ({"lanes": 3, "world_size": 2}, "lanes: 3 cannot be shared by 2 processes"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    shards: str, changes: dict, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(Path(shards).parent)
+    with pytest.raises(ValueError, match=message):
+        WebDataset(**{"shards": "photos-{0..3}.tar", "samples": 30} | changes)
+
+
+def test_a_torn_shard_is_named(shards: str) -> None:
+    path = Path(shards).parent / "photos-2.tar"
+    content = path.read_bytes()
+    tail = content.index(b"075.png") + 600  # in the middle of the member's data
+    path.write_bytes(content[:tail])
+    with pytest.raises(ValueError, match=r"photos-2\.tar cannot be read beyond its first 1[45] samples"):
+        WebDataset(shards)
+    data = WebDataset(shards, samples=30)
+    assert level(data, 70) == 70
+    with pytest.raises(UserError, match=r"photos-2\.tar cannot be read beyond"):
+        data[89]
+    assert level(data, 91) == 91
+
+
+def test_a_shard_that_is_no_tar_or_has_no_image_is_named(tmp_path: Path) -> None:
+    (tmp_path / "page.tar").write_text("<html>404</html>" * 100)
+    with pytest.raises(ValueError, match=r"page\.tar cannot be read beyond its first 0 samples: ReadError"):
+        WebDataset(str(tmp_path / "page.tar"))
+    write(tmp_path / "texts.tar", {"a.txt": b"text"})
+    with pytest.raises(ValueError, match=r"texts\.tar has no image"):
+        WebDataset(str(tmp_path / "texts.tar"))
+
+
+def test_a_shard_with_fewer_samples_than_stated_is_named(shards: str) -> None:
+    data = WebDataset(shards, samples=31)
+    with pytest.raises(UserError, match=r"photos-0\.tar has 30 samples, and samples says 31"):
+        data[30]
+
+
+@pytest.mark.parametrize(
+    ("member", "content", "message"),
+    [("x.cls", b"cat", "its label is 'cat'"), ("x.json", b'{"label": ', r"its \.json cannot be read")],
+)
+def test_a_label_that_is_no_class_number_is_named(tmp_path: Path, member: str, content: bytes, message: str) -> None:
+    path = write(tmp_path / "odd.tar", {"x.png": image(1), member: content})
+    with pytest.raises(UserError, match=rf"odd/x: {message}"):
+        WebDataset(str(path), label=None if member == "x.cls" else "label")[0]
