@@ -1,0 +1,39 @@
+"""sslreg export"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sslreg.cli.options import OtherData
+from sslreg.cli.output import stdout
+from sslreg.export.form import Format
+
+
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
+    form: Annotated[
+        Format,
+        typer.Option(
+            "--format",
+            help="safetensors: weights that plain torchvision or timm loads; torch_export: a program for torch (.pt2); "
+            "onnx: a graph for onnxruntime (extra: onnx).",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file; a model card is put beside it.")],
+    data: OtherData = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there already.")] = False,
+) -> None:
+    """Write a run's backbone for use elsewhere, checked on real images, with a model card as JSON and Markdown."""
+    from sslreg.export.backbone import export_backbone
+    from sslreg.training import load_run
+
+    exported = export_backbone(load_run(run), form, out, data=data, force=force)
+    file, *cards = exported.files
+    stdout.print(
+        f"{file}: checked on real images, features differ by {exported.largest_difference:.2g} at most\n"
+        f"{' and '.join(map(str, cards))}: how to use it, and what it was trained on",
+        highlight=False,
+    )

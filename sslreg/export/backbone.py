@@ -1,0 +1,148 @@
+"""A run's backbone in a file of its own, checked on real images, with its model card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sslreg.assembly import SampleDataset, build_embed_collate, first_view
+from sslreg.contracts import Backbone
+from sslreg.errors import SslregError
+from sslreg.export.card import as_markdown, card
+from sslreg.export.data import largest_known
+from sslreg.export.files import require_new
+from sslreg.export.form import Format, require_format
+from sslreg.export.formats import run as features_by, usage, write
+from sslreg.spec import ComponentSpec, components
+from sslreg.spec.parameters import parameters_of
+from sslreg.training import Run
+
+#: Images that the check looks at, and how far a feature may be off, as a share of the largest one if that is above 1.
+IMAGES, TOLERANCE = 32, 1e-4
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The files that were written, and the largest difference that the check found."""
+
+    files: tuple[Path, ...]
+    largest_difference: float
+
+
+def export_backbone(
+    run: Run, form: Format, out: Path, *, data: str | None = None, force: bool = False, tolerance: float = TOLERANCE
+) -> Exported:
+    """Write a run's backbone and, beside it, a card as JSON and Markdown.
+
+    What was written is loaded again by the very lines that the card shows, and compared with the backbone on real
+    images, one alone and many; nothing is left behind if it differs. data: as for `chosen_data`, for images to
+    compare on where the run's own are not at hand. UserError: a file is there already, or an extra is missing;
+    SslregError: the backbone cannot be exported, or what was written gives other features.
+    """
+    require_format(form, out)
+    cards = out.with_suffix(".json"), out.with_suffix(".md")
+    require_new(out, *cards, force=force)
+    backbone = run.backbone().eval()
+    chosen = largest_known(run, data)
+    images = _images(run, chosen.samples)
+    build = _build(run, backbone)
+    with _drafts(out) as drafts:
+        draft = drafts / out.name
+        write(form, backbone, images, draft)
+        check = _checked(backbone, images, usage(form, draft, build), out, tolerance)
+        content = card(
+            run,
+            file=out.name,
+            sha256=hashlib.sha256(draft.read_bytes()).hexdigest(),
+            form=form.value,
+            code=usage(form, out.name, build),
+            shape=list(images.shape[1:]),
+            width=backbone.num_features,
+            check={"images": len(images), "data": {"split": chosen.split, **chosen.component}, **check},
+        )
+        (drafts / cards[0].name).write_text(json.dumps(content, indent=2) + "\n")
+        (drafts / cards[1].name).write_text(as_markdown(content))
+    return Exported((out, *cards), check["largest_difference"])
+
+
+def _images(run: Run, samples: SampleDataset) -> Tensor:
+    """Some images, spread over the data set, as they are embedded."""
+    count = min(IMAGES, len(samples))
+    rows = torch.linspace(0, len(samples) - 1, count).long().tolist()
+    images = first_view(build_embed_collate(run.spec), [samples[row] for row in rows])
+    # Of one image there is no batch to be free in, so it stands twice.
+    return images if len(images) > 1 else images.repeat(2, 1, 1, 1)
+
+
+def _checked(backbone: Backbone, images: Tensor, code: str, out: Path, tolerance: float) -> dict[str, float]:
+    """The largest difference and the one that is allowed. SslregError: it is larger, or the code does not run."""
+    with torch.no_grad():
+        expected = backbone(images)
+    try:
+        alone, together = features_by(code, images[:1]), features_by(code, images)
+    except Exception as error:
+        raise SslregError(
+            f"{out} was not written: what was exported cannot be used: {type(error).__name__}: {error}",
+            code="export-differs",
+        ) from error
+    allowed = tolerance * max(1.0, float(expected.abs().max()))
+    found = max(float((alone - expected[:1]).abs().max()), float((together - expected).abs().max()))
+    if not found <= allowed:
+        raise SslregError(
+            f"{out} was not written: on real images its features differ from the backbone's by {found:.3g}, and "
+            f"{allowed:.3g} are allowed",
+            hint="another --format may do",
+            code="export-differs",
+        )
+    return {"largest_difference": found, "allowed": allowed}
+
+
+def _build(run: Run, backbone: Backbone) -> str:
+    """The lines that make a module ``model`` for the exported state: by its own library, or else by sslreg."""
+    if plain := backbone.plain():
+        return plain.code
+    component = next((each for each in components([run.spec.model]) if each.kind == "backbone"), None)
+    if component is None:
+        return f"import sslreg\nmodel = sslreg.load_run({str(run.path)!r}).backbone()"
+    arguments = "".join(f", {name}={value!r}" for name, value in _arguments(run, component).items())
+    return f"import sslreg\nmodel = sslreg.build('backbone', {component.use!r}{arguments})"
+
+
+def _arguments(run: Run, component: ComponentSpec) -> dict[str, Any]:
+    """What the backbone was built with, the run's facts included. Its weights are what is loaded afterwards."""
+    written = {name: value for name, value in component.params.items() if name != "weights"}
+    known = {
+        name: run.facts[parameter.from_run]
+        for name, parameter in parameters_of(component.info).items()
+        if parameter.from_run is not None and run.facts.get(parameter.from_run) is not None
+    }
+    return known | written
+
+
+@contextmanager
+def _drafts(out: Path) -> Iterator[Path]:
+    """A folder for files that take their places beside `out` together, once all of them are right."""
+    folder = out.with_name(f".{out.name}.draft")
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        folder.mkdir()
+        yield folder
+        for path in folder.iterdir():
+            with path.open("rb+") as file:
+                os.fsync(file.fileno())
+        for path in folder.iterdir():
+            path.replace(out.with_name(path.name))
+    except OSError as error:
+        raise SslregError(f"{out} cannot be written: {error.strerror or error}", code="unwritable") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,217 @@
+"""Exported backbones: other programs load them, and they give the same features."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from PIL import Image
+from safetensors.torch import load_file
+from torch import Tensor
+
+import sslreg
+from sslreg import PlainModule, Run, SslregError, UserError
+from sslreg.export.backbone import export_backbone
+from sslreg.export.form import Format
+from sslreg.spec import parse_spec
+from sslreg.spec.yaml12 import load
+
+SPEC = """
+version: 1
+name: photos
+data: {{train: {{use: image_folder, root: {root}}}, batch_size: 8}}
+views:
+  - repeat: 2
+    augment: [{{use: random_resized_crop, size: 32}}, {{use: normalize, stats: imagenet}}]
+model: {{use: simclr, backbone: {backbone}, projection: [16]}}
+loss: {{use: nt_xent}}
+optimizer: {{use: sgd, lr: 0.1}}
+trainer: {{max_steps: 2, max_epochs: 2, accelerator: cpu}}
+"""
+
+
+def trained(photos: Path, backbone: str, out: Path) -> Run:
+    return sslreg.train(parse_spec(SPEC.format(root=photos, backbone=backbone), "photos.yaml"), out)
+
+
+@pytest.fixture(scope="module")
+def resnet(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """torchvision's ResNet-18, after two steps."""
+    return trained(photos, "{use: resnet18}", tmp_path_factory.mktemp("exported") / "resnet")
+
+
+def features_of(run: Run, photos: Path) -> tuple[list[Path], Tensor, Tensor]:
+    """Some images, as the run preprocesses them, and the features that it gives them."""
+    paths = [photos / "rgb.jpg", photos / "trip" / "photo.bmp"]
+    preprocess = run.preprocess()
+    return paths, torch.stack([preprocess(path) for path in paths]), run.embed(paths)
+
+
+def test_plain_torchvision_loads_the_weights_and_gives_the_same_features(
+    resnet: Run, photos: Path, tmp_path: Path
+) -> None:
+    export_backbone(resnet, Format.safetensors, tmp_path / "resnet.safetensors")
+    model = torchvision.models.resnet18()
+    missing, unexpected = model.load_state_dict(load_file(tmp_path / "resnet.safetensors"), strict=False)
+    assert (sorted(missing), unexpected) == (["fc.bias", "fc.weight"], [])
+    model.fc = torch.nn.Identity()
+    _, images, expected = features_of(resnet, photos)
+    with torch.no_grad():
+        torch.testing.assert_close(model.eval()(images), expected, rtol=0, atol=1e-5)
+
+
+def test_plain_timm_loads_the_weights_and_gives_the_same_features(photos: Path, tmp_path: Path) -> None:
+    timm = pytest.importorskip("timm")
+    run = trained(photos, "{use: timm, name: test_resnet}", tmp_path / "run")
+    export_backbone(run, Format.safetensors, tmp_path / "timm.safetensors")
+    model = timm.create_model("test_resnet", num_classes=0)
+    model.load_state_dict(load_file(tmp_path / "timm.safetensors"))
+    _, images, expected = features_of(run, photos)
+    with torch.no_grad():
+        torch.testing.assert_close(model.eval()(images), expected, rtol=0, atol=1e-5)
+
+
+class WithSmallStem(Run):
+    """A run with the backbone of the CIFAR recipes."""
+
+    def backbone(self) -> sslreg.Backbone:
+        backbone: sslreg.Backbone = sslreg.build("backbone", "resnet18", stem="small", in_channels=1)
+        return backbone.eval()
+
+
+def test_a_changed_stem_is_built_by_the_cards_code(tiny_run: Run, tmp_path: Path) -> None:
+    export_backbone(WithSmallStem(tiny_run.path), Format.safetensors, tmp_path / "b.safetensors")
+    card = json.loads((tmp_path / "b.json").read_text())
+    assert 'set_submodule("conv1", torch.nn.Conv2d(1, 64, kernel_size=(3, 3)' in card["use"]
+    assert 'set_submodule("maxpool", torch.nn.Identity())' in card["use"]
+    assert card["output"]["shape"] == ["N", 512]
+
+
+FILES = {Format.safetensors: "b.safetensors", Format.torch_export: "b.pt2", Format.onnx: "b.onnx"}
+
+
+@pytest.mark.parametrize("form", FILES)
+def test_the_lines_of_the_card_run_and_give_the_features(
+    tiny_run: Run, tmp_path: Path, form: Format, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if form is Format.onnx:
+        for name in ("onnx", "onnxscript", "onnxruntime"):
+            pytest.importorskip(name)
+    exported = export_backbone(tiny_run, form, tmp_path / FILES[form])
+    assert exported.files == tuple(tmp_path / name for name in (FILES[form], "b.json", "b.md"))
+    assert {path.name for path in tmp_path.iterdir()} == {FILES[form], "b.json", "b.md"}
+    assert str(Path(sslreg.__file__).parent).encode() not in (tmp_path / FILES[form]).read_bytes()
+    markdown = (tmp_path / "b.md").read_text()
+    use, preprocessing = re.findall(r"^```python\n(.*?)^```", markdown, re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(preprocessing, names)
+    samples = tiny_run.split("test")
+    pixels = [np.asarray(samples[row].image) for row in range(5)]
+    names["images"] = torch.stack([names["preprocess"](Image.fromarray(image[0])) for image in pixels])
+    monkeypatch.chdir(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exec(use, names)
+    features = torch.as_tensor(names["features"]).detach()
+    torch.testing.assert_close(features, tiny_run.embed(pixels), rtol=0, atol=0.02)  # a level of 255 at the input
+
+
+def test_the_cards_preprocessing_is_torchvisions_to_a_level(resnet: Run, photos: Path, tmp_path: Path) -> None:
+    export_backbone(resnet, Format.safetensors, tmp_path / "b.safetensors")
+    names: dict[str, Any] = {}
+    exec(json.loads((tmp_path / "b.json").read_text())["preprocessing"]["torchvision"], names)
+    paths, images, _ = features_of(resnet, photos)
+    theirs = torch.stack([names["preprocess"](Image.open(path)) for path in paths])
+    levels = (theirs - images).abs() * torch.tensor([0.229, 0.224, 0.225])[:, None, None] * 255
+    assert levels.max() < 1.01
+
+
+def test_the_card_carries_what_is_known_of_the_backbone(tiny_run: Run, tmp_path: Path) -> None:
+    evaluations = {"trained": {"retrieval_map": 0.5, "retrieval_map_ci": 0.125}, "untrained": {"retrieval_map": 0.25}}
+    told = tiny_run.path / "evaluations.json"
+    before = told.read_text() if told.exists() else None
+    told.write_text(json.dumps(evaluations))
+    try:
+        export_backbone(tiny_run, Format.safetensors, tmp_path / "b.safetensors")
+    finally:
+        told.unlink()
+        if before is not None:
+            told.write_text(before)
+    card = json.loads((tmp_path / "b.json").read_text())
+    assert card["input"]["shape"] == ["N", 1, 8, 8]
+    assert (card["input"]["mean"], card["input"]["std"]) == ([0.5], [0.5])
+    assert card["output"]["shape"] == ["N", 32]
+    assert card["preprocessing"]["steps"][-1] == {"use": "normalize", "mean": [0.5], "std": [0.5]}
+    assert card["spec"] == tiny_run.spec.resolved()
+    assert card["lock"] == tiny_run.lock
+    assert card["summary"]["final"] == tiny_run.summary["final"]
+    assert card["evaluations"] == evaluations
+    assert card["check"]["largest_difference"] <= card["check"]["allowed"]
+    markdown = (tmp_path / "b.md").read_text()
+    assert "| retrieval_map | 0.500 ± 0.125 | 0.250 |  |" in markdown
+    (spec,) = re.findall(r"^```yaml\n(.*?)^```", markdown, re.MULTILINE | re.DOTALL)
+    assert load(spec) == tiny_run.spec.resolved()
+
+
+class Otherwise(Run):
+    """A run whose backbone says that it is another module than it is."""
+
+    code = ""
+
+    def backbone(self) -> sslreg.Backbone:
+        backbone = super().backbone()
+        backbone.plain = lambda: PlainModule("torch", backbone, self.code)  # type: ignore[method-assign]
+        return backbone
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("model = 1", "cannot be used: AttributeError"),
+        (
+            "import sslreg\nmodel = sslreg.build('backbone', 'convnet', in_channels=1, width=8, depth=3)\n"
+            "model.register_forward_hook(lambda module, images, features: 1.01 * features)",
+            "its features differ",
+        ),
+    ],
+)
+def test_what_gives_other_features_is_not_written(tiny_run: Run, tmp_path: Path, code: str, message: str) -> None:
+    run = Otherwise(tiny_run.path)
+    run.code = code
+    with pytest.raises(SslregError, match=message):
+        export_backbone(run, Format.safetensors, tmp_path / "b.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_torch_cannot_export_is_said(tiny_run: Run, tmp_path: Path) -> None:
+    class Deciding(Run):
+        def backbone(self) -> sslreg.Backbone:
+            backbone = super().backbone()
+            backbone.forward = lambda images: images.flatten(1) if images.sum().item() > 0 else images.flatten(1) + 1
+            return backbone
+
+    with pytest.raises(SslregError, match=r"ConvNet cannot be written as torch_export"):
+        export_backbone(Deciding(tiny_run.path), Format.torch_export, tmp_path / "b.pt2")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["b.safetensors", "b.json", "b.md"])
+def test_a_file_that_is_there_is_replaced_by_force_alone(tiny_run: Run, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(UserError, match="is there already"):
+        export_backbone(tiny_run, Format.safetensors, tmp_path / "b.safetensors")
+    assert (tmp_path / name).read_text() == "mine"
+    export_backbone(tiny_run, Format.safetensors, tmp_path / "b.safetensors", force=True)
+    assert (tmp_path / name).read_bytes() != b"mine"
+
+
+def test_other_images_can_be_compared_on(tiny_run: Run, photos: Path, tmp_path: Path) -> None:
+    export_backbone(tiny_run, Format.safetensors, tmp_path / "b.safetensors", data=str(photos))
+    assert json.loads((tmp_path / "b.json").read_text())["check"]["data"]["root"] == str(photos)
