@@ -91,10 +91,11 @@ def _sizes() -> str:
 
 def _members(contract: type) -> list[str]:
     """The methods that the contract itself documents."""
+    functions = {name: getattr(member, "__func__", member) for name, member in vars(contract).items()}
     return [
-        f"**`{name}{_signature(member)}`** {_text(member)}"
-        for name, member in vars(contract).items()
-        if inspect.isfunction(member) and not name.startswith("_") and member.__doc__
+        f"**`{name}{_signature(function)}`** {_text(function)}"
+        for name, function in functions.items()
+        if inspect.isfunction(function) and not name.startswith("_") and function.__doc__
     ]
 
 

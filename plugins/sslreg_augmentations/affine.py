@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -60,6 +60,17 @@ class Affine(sslreg.Augmentation):
             "translate": torch.stack(shifts, dim=1),
             "scale": keys.uniform(*self.scale),
             "shear": torch.stack([keys.uniform(*bounds) for bounds in self.shear], dim=1),
+        }
+
+    @classmethod
+    def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, sslreg.Augmentation]:
+        """At 1: turned by up to 180°, moved by up to half an image, scaled by 1/2 to 2, sheared by up to 45°."""
+        smooth: Literal["bilinear"] = "bilinear"
+        return {
+            "rotation": cls(180.0 * strength, interpolation=smooth),
+            "translation": cls(0.0, translate=(0.5 * strength, 0.5 * strength), interpolation=smooth),
+            "scale": cls(0.0, scale=(1.0 / (1.0 + strength), 1.0 + strength), interpolation=smooth),
+            "shear": cls(0.0, shear=45.0 * strength, interpolation=smooth),
         }
 
     def apply(self, images: Tensor, params: sslreg.Params) -> Tensor:

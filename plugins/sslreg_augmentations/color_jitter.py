@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -62,6 +64,13 @@ class ColorJitter(Photometric):
                 if len(rows):
                     images[rows] = changed(name, images[rows], params[name][rows, None, None, None])
         return images
+
+    @classmethod
+    def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, sslreg.Augmentation]:
+        """At 1: factors from 0 to 2, any hue. Saturation and hue are of RGB alone."""
+        spreads = {"brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "hue": 0.5}
+        aspects = CHANGES if shape[0] == 3 else CHANGES[:2]
+        return {name: cls(**{name: strength * spreads[name]}) for name in aspects}
 
     def instructions(self, params: sslreg.Params, count: int) -> Program:
         codes = torch.tensor([_CODES[name] if name in self.ranges else _instructions.NOTHING for name in CHANGES])

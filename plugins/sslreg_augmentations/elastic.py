@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
@@ -44,6 +46,15 @@ class Elastic(sslreg.Augmentation):
         y, x = pixel_centers(height, width, images.device)
         x_shift, y_shift = (self._displacement(noise, axis) for axis in (0, 1))
         return sampled(images, y + y_shift, x + x_shift, self.interpolation, self.fill)
+
+    @classmethod
+    def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, sslreg.Augmentation]:
+        """At 1 pixels move by a 24th of the shorter side, in root mean square along an axis; sigma is a 12th of it."""
+        side = min(shape[1:])
+        sigma = side / 12
+        # Noise of variance 1/3, smoothed by a Gaussian in two dimensions, has variance 1/3 / (4 pi sigma²).
+        deviation = 1.0 / math.sqrt(12.0 * math.pi * sigma**2)
+        return {"": cls(alpha=2.0 * strength * side / 24 / deviation, sigma=sigma)}
 
     def _displacement(self, noise: Tensor, axis: int) -> Tensor:
         """Pixels (N, H, W) along x (axis 0) or y (axis 1)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -30,6 +31,12 @@ class GaussianBlur(Photometric):
 
     def draw(self, keys: sslreg.Keys, shapes: Tensor) -> sslreg.Params:
         return {"sigma": keys.uniform(*self.sigma)}
+
+    @classmethod
+    def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, sslreg.Augmentation]:
+        """At 1 sigma is drawn up to a tenth of the shorter side: 22 pixels of 224."""
+        largest = strength * min(shape[1:]) / 10
+        return {"": cls((largest / 100, largest))}
 
     def change(self, images: Tensor, params: sslreg.Params) -> Tensor:
         sigma = params["sigma"][:, None].expand(-1, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field
@@ -21,6 +22,11 @@ class GaussianNoise(sslreg.Augmentation):
 
     def draw(self, keys: sslreg.Keys, shapes: Tensor) -> sslreg.Params:
         return {"seed": keys.seeds()}
+
+    @classmethod
+    def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, sslreg.Augmentation]:
+        """At 1 the noise has a deviation of 0.4, at a quarter the default."""
+        return {"": cls(0.4 * strength)}
 
     def apply(self, images: Tensor, params: sslreg.Params) -> Tensor:
         noise = sslreg.noise_like(params["seed"], images.shape[1:], images.device, "normal")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
@@ -19,6 +19,11 @@ class Grayscale(Photometric):
         if strange := set(shapes[:, 0].tolist()) - {1, 3}:
             raise ValueError(f"luma is defined for RGB, and there are images of {max(strange)} channels")
         return {}
+
+    @classmethod
+    def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, sslreg.Augmentation] | None:
+        """No scale; and nothing to take away from other images than RGB."""
+        return None if shape[0] == 3 else {}
 
     def change(self, images: Tensor, params: sslreg.Params) -> Tensor:
         return images if images.shape[1] == 1 else luma(images).repeat(1, 3, 1, 1)

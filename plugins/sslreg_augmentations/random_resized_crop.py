@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -81,6 +81,13 @@ class RandomResizedCrop(sslreg.Augmentation):
 
     def output_shapes(self, shapes: Tensor, params: sslreg.Params) -> Tensor:
         return torch.cat((shapes[:, :1], torch.tensor([self.size]).expand(len(shapes), 2)), dim=1)
+
+    @classmethod
+    def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, sslreg.Augmentation]:
+        """A share of the area of 1 - 0.92 · strength or more, and ratios that come as far: at 1 the defaults."""
+        low, high = 1.0 - 0.92 * strength, 4 / 3
+        ratio = (high**-strength, high**strength)
+        return {"": cls(shape[1:], scale=(low, 1.0), ratio=ratio)}
 
     def for_embedding(self) -> Sequence[sslreg.Augmentation]:
         """The middle of the image: all of its shorter side, or 7/8 of it for photographs (256 to 224)."""

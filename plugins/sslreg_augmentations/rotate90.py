@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -24,6 +26,11 @@ class Rotate90(sslreg.Augmentation):
     def apply(self, images: sslreg.Images, params: sslreg.Params) -> sslreg.Images:
         turns = params["turns"].tolist()
         return [image.rot90(turn, (1, 2)) for image, turn in zip(images, turns, strict=True)]
+
+    @classmethod
+    def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, sslreg.Augmentation] | None:
+        """No scale: as it is, on square images, a quarter of which it leaves alone; others it would change in shape."""
+        return None if shape[1] == shape[2] else {}
 
     def output_shapes(self, shapes: Tensor, params: sslreg.Params) -> Tensor:
         return torch.where(params["turns"][:, None] % 2 == 1, shapes[:, [0, 2, 1]], shapes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import torch
@@ -19,6 +19,11 @@ class Solarize(Photometric):
 
     def __init__(self, threshold: Annotated[float, Field(ge=0, le=1)] = 0.5) -> None:
         self.threshold = threshold
+
+    @classmethod
+    def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, sslreg.Augmentation]:
+        """The threshold is 1 - strength: at 1 every level is inverted."""
+        return {"": cls(1.0 - strength)}
 
     def change(self, images: Tensor, params: sslreg.Params) -> Tensor:
         return torch.where(images >= self.threshold, 1.0 - images, images)

@@ -16,3 +16,4 @@ def sslreg_register(registry: sslreg.Registry) -> None:
     add("retrieval", "retrieval:Retrieval", "finding images of the same class: mean average precision, recall")
     add("clustering", "clustering:Clustering", "k-means against the classes: mutual information, Rand index")
     add("spectrum", "spectrum:Spectrum", "singular values of the embeddings: whether they collapsed; without labels")
+    add("invariance", "invariance:Invariance", "how far each augmentation moves an embedding: what features overlook")

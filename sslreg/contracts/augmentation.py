@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -95,6 +95,18 @@ class Augmentation:
         crop returns the resize and center crop that show the same amount of image.
         """
         return ()
+
+    @classmethod
+    def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, Augmentation] | None:
+        """This operation with its effect scaled, so that one can measure how a model's features take it.
+
+        strength: in (0, 1], 1 being the most that is worth asking for; the operation draws from nothing up to that.
+        shape: C, H, W of the images, which have to keep it. One augmentation for each aspect that it changes, by the
+        aspect's name (``{"rotation": …, "shear": …}``), or a single one under ``""``; none for what has no meaning for
+        such images, as saturation has none for gray ones. None: it has no scale, and is measured as its constructor
+        makes it without arguments.
+        """
+        return None
 
     def absorb(self, following: Augmentation) -> Augmentation | None:
         """One augmentation that does the work of this one and then of `following`, sooner; None if there is none.

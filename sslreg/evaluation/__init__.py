@@ -2,5 +2,6 @@
 
 from sslreg.evaluation.embed import embed, embed_batches, joined
 from sslreg.evaluation.evaluate import Evaluation
+from sslreg.evaluation.subject import Images, Subject
 
-__all__ = ["Evaluation", "embed", "embed_batches", "joined"]
+__all__ = ["Evaluation", "Images", "Subject", "embed", "embed_batches", "joined"]

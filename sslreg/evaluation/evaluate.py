@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from sslreg.assembly import NamedEvaluator, SampleDataset, build_raw_collate
 from sslreg.contracts import Embeddings, Model
-from sslreg.evaluation.embed import embed
+from sslreg.evaluation.subject import Images, Subject
 from sslreg.spec import Spec
 from sslreg.views import Collate
 
@@ -33,37 +34,34 @@ class Evaluation:
         was_training = model.training
         model.eval()
         try:
-            reference = self._embed(self.reference, self.collate, model.embed)
-            test = self._embed(self.test, self.collate, model.embed)
-            return self._judge(reference, test, evaluators)
+            subject = self._subject(self.collate, model.embed)
+            return self._judge(subject, subject.embeddings(self.reference), subject.embeddings(self.test), evaluators)
         finally:
             model.train(was_training)
 
     def of_raw_pixels(self, evaluators: Iterable[NamedEvaluator]) -> dict[str, float]:
         """Figures of the pixels themselves, each less its mean over the reference set."""
-        collate = build_raw_collate(self.spec)
-        reference = self._embed(self.reference, collate, _flat)
-        test = self._embed(self.test, collate, _flat)
-        mean = reference.features.mean(dim=0)
+        subject = self._subject(build_raw_collate(self.spec), _flat)
+        reference, test = subject.embeddings(self.reference), subject.embeddings(self.test)
+        subject.mean = reference.features.mean(dim=0)
         for embeddings in (reference, test):
-            embeddings.features.sub_(mean)
-        return self._judge(reference, test, evaluators)
+            embeddings.features.sub_(subject.mean)
+        return self._judge(subject, reference, test, evaluators)
 
-    def _embed(self, samples: SampleDataset, collate: Collate, function: Callable[[Tensor], Tensor]) -> Embeddings:
-        return embed(
-            samples,
-            collate,
-            function,
-            device=self.device,
-            batch_size=min(256, len(samples)),
-            workers=self.spec.data.workers,
-        )
+    def _subject(self, collate: Collate, function: Callable[[Tensor], Tensor]) -> Subject:
+        return Subject(collate, function, self.device, self.spec.data.workers, self._images)
 
-    def _judge(self, reference: Embeddings, test: Embeddings, evaluators: Iterable[NamedEvaluator]) -> dict[str, float]:
+    @cached_property
+    def _images(self) -> Images:
+        return Images(self.test, self.collate)
+
+    def _judge(
+        self, subject: Subject, reference: Embeddings, test: Embeddings, evaluators: Iterable[NamedEvaluator]
+    ) -> dict[str, float]:
         figures: dict[str, float] = {}
         for named in evaluators:
             try:
-                found = named.evaluator.evaluate(reference, test, self)
+                found = named.evaluator.evaluate(reference, test, subject)
             except ValueError as error:
                 raise self.spec.error(named.component.at, "cannot-evaluate", f"{named.name}: {error}") from error
             figures.update({f"{named.name}_{metric}": float(value) for metric, value in found.items()})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -112,3 +113,24 @@ def runs_on_the_accelerator(case: Case) -> None:
     there = augmentation.apply(images.cuda(), {name: rows.cuda() for name, rows in drawn.items()})
     assert there.is_cuda
     torch.testing.assert_close(there.cpu(), augmentation.apply(images, drawn), atol=2 / 255, rtol=0)
+
+
+@check("augmentation")
+def keeps_shapes_at_every_strength(case: Case) -> None:
+    scale = getattr(case.info.load(), "at_strength", None)
+    aspects: list[Any] = [scale(strength, (3, 20, 20)) for strength in (0.05, 1.0)] if scale else [None] * 2
+    if None in aspects:
+        assert aspects == [None, None], "at_strength says whether there is a scale, whatever the strength"
+        case.skip("it has no scale")
+    weak, strong = ({name: views_of(own, ONE_SIZE) for name, own in each.items()} for each in aspects)
+    assert weak.keys() == strong.keys()
+    for name in strong:
+        assert {view.shape for view in (*weak[name], *strong[name])} == {ONE_SIZE[0].shape}
+        assert _change(weak[name]) < _change(strong[name]), f"{name or case.info.name} does less when it is stronger"
+
+
+def _change(views: list[Tensor]) -> float:
+    """How far views are from the pictures that they are of, in levels of [0, 1]."""
+    floats = [view / 255 if view.dtype == torch.uint8 else view for view in views]
+    distances = [(view - image / 255).abs().mean() for view, image in zip(floats, ONE_SIZE, strict=True)]
+    return float(torch.stack(distances).mean())

@@ -5,21 +5,30 @@ from __future__ import annotations
 import math
 
 import torch
+from torch import Tensor
 
+from sslreg.assembly import SampleDataset
+from sslreg.evaluation import Images, Subject
 from sslreg.testing.case import Case
 from sslreg.testing.checks import check
-from sslreg.testing.parts import embeddings_of
+from sslreg.testing.parts import WIDTH, embeddings_of, pictures
+from sslreg.views import Collate, ViewPlan
 
 
-class OnTheCpu:
-    """The run that an evaluator under test may ask."""
+def on_the_cpu() -> Subject:
+    """The run that an evaluator under test may ask. Its 32 test samples are pictures, its features averages of them."""
+    collate, samples = Collate([ViewPlan([])]), SampleDataset(pictures(32, 16, 16))
+    return Subject(collate, _averages, torch.device("cpu"), workers=0, images=Images(samples, collate))
 
-    device = torch.device("cpu")
+
+def _averages(images: Tensor) -> Tensor:
+    """The mean levels (N, 8) of eight parts of images (N, C, H, W)."""
+    return images.reshape(len(images), WIDTH, -1).mean(dim=2)
 
 
 @check("evaluator")
 def gives_finite_figures(case: Case) -> None:
-    figures = case.build().evaluate(embeddings_of(64), embeddings_of(32, seed=1), OnTheCpu())
+    figures = case.build().evaluate(embeddings_of(64), embeddings_of(32, seed=1), on_the_cpu())
     assert figures
     for name, value in figures.items():
         assert f"{case.info.name}_{name}".isidentifier(), f"{name!r}: figures are written as <name>_<metric>"
@@ -29,14 +38,16 @@ def gives_finite_figures(case: Case) -> None:
 
 @check("evaluator")
 def judges_alike_twice(case: Case) -> None:
-    first, second = (case.build().evaluate(embeddings_of(64), embeddings_of(32, seed=1), OnTheCpu()) for _ in range(2))
+    first, second = (
+        case.build().evaluate(embeddings_of(64), embeddings_of(32, seed=1), on_the_cpu()) for _ in range(2)
+    )
     assert first == second
 
 
 @check("evaluator")
 def leaves_the_embeddings_alone(case: Case) -> None:
     reference, test = embeddings_of(64), embeddings_of(32, seed=1)
-    case.build().evaluate(reference, test, OnTheCpu())
+    case.build().evaluate(reference, test, on_the_cpu())
     assert torch.equal(reference.features, embeddings_of(64).features)
     assert torch.equal(test.features, embeddings_of(32, seed=1).features)
 
@@ -49,4 +60,4 @@ def says_whether_it_needs_targets(case: Case) -> None:
             type(one)(one.features, None, one.indices, one.names)
             for one in (embeddings_of(64), embeddings_of(32, seed=1))
         ]
-        assert evaluator.evaluate(*unlabelled, OnTheCpu())
+        assert evaluator.evaluate(*unlabelled, on_the_cpu())

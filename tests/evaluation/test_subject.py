@@ -1,0 +1,84 @@
+"""Seeing test images through an augmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+import sslreg
+from sslreg import Run, UserError
+from sslreg.assembly import SampleDataset, build_embed_collate, build_raw_collate
+from sslreg.evaluation import Images, Subject
+
+CPU = torch.device("cpu")
+ROWS = [3, 7, 100, 448]
+
+
+@pytest.fixture
+def subject(tiny_run: Run) -> Callable[..., Subject]:
+    """The pixels of the run's test images, as the embedding view or the raw pixels' view has them."""
+
+    def make(collate=build_embed_collate, mean: Tensor | None = None) -> Subject:
+        samples = tiny_run.split("test")
+        made = collate(tiny_run.spec)
+        return Subject(made, lambda images: images.flatten(1), CPU, 0, Images(samples, made), mean)
+
+    return make
+
+
+def test_without_an_augmentation_it_is_the_embedding(subject, tiny_run: Run) -> None:
+    for collate in (build_embed_collate, build_raw_collate):
+        found, params = subject(collate).embed(ROWS)
+        expected = subject(collate).embeddings(tiny_run.split("test")).features[ROWS]
+        assert torch.equal(found, expected)
+        assert params == {}
+
+
+def test_the_mean_is_subtracted_from_what_is_seen_through_an_augmentation(subject) -> None:
+    flip = sslreg.build("augmentation", "horizontal_flip")
+    plain, centered = subject(build_raw_collate), subject(build_raw_collate, torch.full((64,), 0.25))
+    torch.testing.assert_close(centered.embed(ROWS, flip)[0], plain.embed(ROWS, flip)[0] - 0.25)
+
+
+def test_the_augmentation_acts_before_the_views_normalization(subject) -> None:
+    black = sslreg.build("augmentation", "color_jitter", brightness=(0.0, 0.0))
+    found, _ = subject().embed(ROWS, black)
+    # The tiny run normalizes by mean and deviation 0.5.
+    assert torch.equal(found, torch.full((4, 64), -1.0))
+
+
+def test_what_is_drawn_for_an_image_depends_on_the_image_alone(subject) -> None:
+    affine = sslreg.build("augmentation", "affine", degrees=90.0)
+    _, drawn = subject().embed(ROWS, affine)
+    _, of_raw = subject(build_raw_collate).embed(ROWS[::-1], affine)
+    assert torch.equal(drawn["angle"], of_raw["angle"].flip(0))
+
+
+def test_an_image_is_read_once(tiny_run: Run) -> None:
+    read: list[int] = []
+
+    class Counted(SampleDataset):
+        def __getitem__(self, key):
+            read.append(key)
+            return super().__getitem__(key)
+
+    images = Images(Counted(tiny_run.split("test").source), build_embed_collate(tiny_run.spec))
+    images.of_rows([5, 6])
+    again = images.of_rows([6, 5, 9])
+    assert read == [5, 6, 9]
+    assert torch.equal(again[1], images.of_rows([5])[0])
+
+
+def test_only_augmentations_with_an_invariance_are_offered(subject) -> None:
+    offered = {info.name: info.invariances for info in subject().augmentations()}
+    assert offered["affine"] == ("shape",)
+    assert "normalize" not in offered
+
+
+def test_an_augmentation_that_changes_the_shape_is_refused(subject) -> None:
+    assert subject().image_shape == (1, 8, 8)
+    with pytest.raises(UserError, match="changes the shape"):
+        subject().embed(ROWS, sslreg.build("augmentation", "center_crop", size=4))
