@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         Sometimes as Sometimes,
         ViewPlan as ViewPlan,
         apply_where as apply_where,
+        empty_result as empty_result,
         load_image as load_image,
         noise_like as noise_like,
     )
@@ -60,7 +61,7 @@ _HOMES = {
     "sslreg.spec": "Spec load_spec",
     "sslreg.spec.from_run": "FromRun",
     "sslreg.training": "Run load_run resume train",
-    "sslreg.views": "Collate Operation PendingBatch Sometimes ViewPlan apply_where load_image noise_like",
+    "sslreg.views": "Collate Operation PendingBatch Sometimes ViewPlan apply_where empty_result load_image noise_like",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 

@@ -58,12 +58,12 @@ def crop_and_flip(images: sslreg.Images, boxes: Tensor, flips: Tensor, crop: Ran
     edges, turns = boxes.double().numpy(), flips.numpy()
     batch = _in_one_batch(images)
     if batch is not None:
-        result = torch.empty(len(batch), batch.shape[3], height, width, dtype=batch.dtype)
+        result = sslreg.empty_result((len(batch), batch.shape[3], height, width), batch.dtype)
         kernels.resample(batch.numpy(), edges, turns, result.numpy())
         return result
     results: sslreg.Images
     if len({(image.dtype, image.shape[0]) for image in images}) == 1:
-        results = torch.empty(len(images), images[0].shape[0], height, width, dtype=images[0].dtype)
+        results = sslreg.empty_result((len(images), images[0].shape[0], height, width), images[0].dtype)
     else:
         results = [torch.empty(image.shape[0], height, width, dtype=image.dtype) for image in images]
     for n, (image, target) in enumerate(zip(images, results, strict=True)):

@@ -68,7 +68,7 @@ class PhotometricPass(sslreg.Augmentation):
         codes, factors = self._program(params, len(images))
         statistics = self.parts[-1].statistics() or ((0.0,), (1.0,))
         mean, std = (torch.tensor(values).expand(images.shape[1]).contiguous() for values in statistics)
-        result = torch.empty(images.shape, dtype=torch.float32)
+        result = sslreg.empty_result(images.shape)
         arrays = (tensor.numpy() for tensor in (images.contiguous(), codes, factors, mean, std))
         kernels.run_programs(*arrays, REACH, result.numpy())
         return result

@@ -4,6 +4,7 @@ from sslreg.views.adapt import Adapted, adapt
 from sslreg.views.collate import SKIPPED, Collate, Skipped, as_sample
 from sslreg.views.decode import load_image
 from sslreg.views.keys import SampleKeys, noise_like
+from sslreg.views.lending import empty_result
 from sslreg.views.pending import PendingBatch, PendingView
 from sslreg.views.plan import Operation, Place, ViewPlan
 from sslreg.views.rows import apply, apply_where
@@ -25,6 +26,7 @@ __all__ = [
     "apply",
     "apply_where",
     "as_sample",
+    "empty_result",
     "load_image",
     "noise_like",
 ]

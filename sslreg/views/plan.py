@@ -14,6 +14,7 @@ from torch import Tensor
 from sslreg.contracts.augmentation import Augmentation, Images, Params
 from sslreg.errors import UserError
 from sslreg.views.keys import SampleKeys
+from sslreg.views.lending import results_leave
 from sslreg.views.rows import apply, as_float, gathered, shapes_of
 from sslreg.views.stages import Stage, fused
 
@@ -156,13 +157,16 @@ class ViewPlan:
 
         UserError: an operation's result is not of the type or the sizes that it announced.
         """
-        for stage in self.stages(steps):
+        stages = self.stages(steps)
+        final = next((stage for stage in reversed(stages) if not isinstance(stage.augmentation, ToLevels)), None)
+        for stage in stages:
             augmentation, last = stage.augmentation, stage.steps[-1]
             if isinstance(augmentation, ToLevels) and _dtypes(images) == {torch.uint8}:
                 continue
             if not (augmentation.eight_bits and self._is_whole_geometry(stage)):
                 images = as_float(images)
-            images = apply(augmentation, images, stage.params([drawn[step].params for step in stage.steps]))
+            with results_leave(stage is final):
+                images = apply(augmentation, images, stage.params([drawn[step].params for step in stage.steps]))
             if not isinstance(augmentation, ToLevels):
                 _check(
                     " + ".join(str(self.steps[step]) for step in stage.steps), augmentation, images, drawn[last].shapes
