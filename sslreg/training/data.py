@@ -15,9 +15,9 @@ from sslreg.contracts import Batch, Sample
 from sslreg.errors import Diagnostic, SslregError
 from sslreg.views import Collate, PendingBatch
 
-
 #: See `sslreg.Dataset.order`.
 Order = Callable[[torch.Generator, int, int], torch.Tensor]
+
 
 class EpochSampler(Sampler[tuple[int, int]]):
     """Yields ``(epoch, index)`` in an order that depends on the seed and the epoch, and on the data set's `order`.
@@ -34,8 +34,8 @@ class EpochSampler(Sampler[tuple[int, int]]):
         num_samples: int,
         batch_size: int,
         *,
-        seed: int = 0,
         order: Order | None = None,
+        seed: int = 0,
         rank: int = 0,
         world_size: int = 1,
         epoch: int = 0,
@@ -43,8 +43,8 @@ class EpochSampler(Sampler[tuple[int, int]]):
     ) -> None:
         self.num_samples = num_samples
         self.batch_size = batch_size
-        self.seed = seed
         self.order = order or partial(_permutation, num_samples)
+        self.seed = seed
         self.rank = rank
         self.world_size = world_size
         self.epoch = epoch
@@ -124,8 +124,8 @@ def training_loader(
     sampler = EpochSampler(
         len(pipeline.train),
         data.batch_size,
-        seed=pipeline.spec.seed,
         order=pipeline.train.order,
+        seed=pipeline.spec.seed,
         rank=rank,
         world_size=world_size,
         epoch=epoch,
@@ -137,7 +137,6 @@ def training_loader(
         sampler=sampler,
         num_workers=data.workers,
         collate_fn=Guarded(pipeline.collate),
-        multiprocessing_context=start_method(data.workers, world_size),
         drop_last=True,
         pin_memory=device.type == "cuda",
         persistent_workers=data.workers > 0,
