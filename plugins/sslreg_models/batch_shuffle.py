@@ -41,5 +41,5 @@ def _gathered(rows: Tensor, ranks: int) -> Tensor:
     if ranks == 1:
         return rows
     everyone = rows.new_empty(ranks * len(rows), *rows.shape[1:])
-    dist.all_gather_into_tensor(everyone, rows.detach().contiguous())
+    dist.all_gather(list(everyone.chunk(ranks)), rows.detach().contiguous())
     return everyone
