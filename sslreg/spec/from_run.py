@@ -18,6 +18,7 @@ FACTS: dict[str, str] = {
     "total_steps": "optimizer steps in the whole run",
     "num_features": "width of the backbone's features",
     "embedding_dim": "width of the embeddings that the loss compares",
+    "run_folder": "the folder that the run writes into, a path; for callbacks and loggers",
 }
 
 

@@ -26,6 +26,7 @@ FACTS: dict[str, Any] = {
     "world_size": 1,
     "steps_per_epoch": 8,
     "total_steps": 32,
+    "run_folder": "runs/under-test",
 }
 
 #: What a required parameter gets if its type takes it; the first that does.

@@ -75,8 +75,8 @@ def _finished(run: sslreg.Run) -> dict[str, Any]:
 
 def _run_with(case: Case, section: str) -> None:
     component = {"use": case.info.name, **case.parameters}
-    with elsewhere() as folder, throwaway(**KIT):
-        spec = parse_spec(yaml.safe_dump({**SPEC, section: [component]}), catalogue=case.catalogue)
+    with elsewhere() as folder, throwaway(**KIT) as catalogue:
+        spec = parse_spec(yaml.safe_dump({**SPEC, section: [component]}), catalogue=catalogue)
         _finished(sslreg.train(spec, out=folder / "run"))
 
 

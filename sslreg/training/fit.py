@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 
-from sslreg.assembly import Pipeline, assemble
+from sslreg.assembly import Builder, Pipeline, assemble
 from sslreg.errors import SslregError
 from sslreg.evaluation import Evaluation
 from sslreg.spec import Spec
@@ -21,6 +21,7 @@ from sslreg.training.checkpoints import Checkpoints
 from sslreg.training.collapse import CollapseWatch
 from sslreg.training.data import training_loader
 from sslreg.training.evaluations import Evaluations
+from sslreg.training.logged_metrics import metrics_file
 from sslreg.training.meter import Meter
 from sslreg.training.metrics import MetricsFile
 from sslreg.training.module import TrainingModule
@@ -97,7 +98,8 @@ class Training:
         return self._fit(epoch, batches, self.folder.last_checkpoint)
 
     def _fit(self, epoch: int = 0, batches: int = 0, checkpoint: Path | None = None) -> Run:
-        metrics = MetricsFile(self.folder.metrics) if self.trainer.is_global_zero else None
+        loggers = self.trainer.loggers
+        metrics = metrics_file(self.folder, self.spec, loggers) if self.trainer.is_global_zero else None
         recorder = Recorder(
             metrics,
             self.spec.trainer.get("log_every_n_steps", 50),
@@ -158,7 +160,8 @@ class Training:
             checkpoints,
             TrainingProgress(self.console, self.meter, recorder),
         ]
-        theirs = [self.pipeline.builder.build(component) for component in self.spec.callbacks]
+        builder = Builder(self.spec, {**self.pipeline.facts, "run_folder": str(self.folder.path)})
+        theirs = [builder.build(component) for component in self.spec.callbacks]
         callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
         callbacks += [callback for callback in (*theirs, *own) if callback is not None]
         return evaluations

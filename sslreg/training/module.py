@@ -58,7 +58,7 @@ class TrainingModule(lightning.LightningModule):
                 code="broken-component",
             )
         figures = {"loss": output.loss.detach(), **output.metrics}
-        self.log_dict(figures, batch_size=len(batch))
+        self.log_dict(figures, batch_size=len(batch), logger=False)  # loggers get the rows of metrics.csv
         return {"loss": output.loss, "figures": figures, "embeddings": output.embeddings}
 
     def _involved(self) -> str:

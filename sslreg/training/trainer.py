@@ -19,7 +19,7 @@ from sslreg.training.sync_batch_norm import SyncBatchNorm
 
 def build_trainer(spec: Spec, folder: RunFolder) -> lightning.Trainer:
     """Lightning's trainer with the spec's keys. UserError: it refuses them, as when there is no such device."""
-    loggers = [Builder(spec).build(component) for component in spec.loggers]
+    loggers = [Builder(spec, {"run_folder": str(folder.path)}).build(component) for component in spec.loggers]
     try:
         return lightning.Trainer(
             **spec.trainer,

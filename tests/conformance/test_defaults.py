@@ -25,8 +25,9 @@ PARAMETERS: dict[str, dict[str, Any]] = {
 
 def left_out() -> dict[str, str]:
     """What needs a download or an extra, and of backbones that one class makes all but the first of a family."""
-    extras = {"timm": "backbone/timm", "webdataset": "dataset/webdataset"}
+    extras = {"timm": "backbone/timm", "webdataset": "dataset/webdataset", "tensorboard": "logger/tensorboard"}
     reasons = {name: f"{extra} is not installed" for extra, name in extras.items() if not find_spec(extra)}
+    reasons |= {f"logger/{name}": "a run of it is tested with the plugin" for name in ("mlflow", "wandb")}
     families: set[str] = set()
     for info in installed():
         family, _, library = info.summary.partition(", torchvision's ")

@@ -1,0 +1,13 @@
+"""The default loggers: Lightning's, beside the run folder's own metrics.csv."""
+
+import sslreg
+
+sslreg_api = 1
+
+
+@sslreg.hookimpl
+def sslreg_register(registry: sslreg.Registry) -> None:
+    registry.logger("csv", "sslreg_loggers.csv:csv_logger", summary="figures in a CSV file, as Lightning writes it")
+    registry.logger("tensorboard", "sslreg_loggers.tensorboard:tensorboard_logger", summary="figures for TensorBoard")
+    registry.logger("wandb", "sslreg_loggers.wandb:wandb_logger", summary="figures on Weights & Biases")
+    registry.logger("mlflow", "sslreg_loggers.mlflow:mlflow_logger", summary="figures in MLflow")
