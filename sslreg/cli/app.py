@@ -9,7 +9,21 @@ from typing import Annotated
 import typer
 
 import sslreg
-from sslreg.cli import check, diff, embed, evaluate, explain, export, plugins, preview, runs, schema, specs, train
+from sslreg.cli import (
+    check,
+    diff,
+    embed,
+    evaluate,
+    explain,
+    export,
+    neighbours,
+    plugins,
+    preview,
+    runs,
+    schema,
+    specs,
+    train,
+)
 from sslreg.cli.output import print_error
 from sslreg.cli.plugin_commands import CommandGroup
 from sslreg.errors import SslregError
@@ -30,6 +44,7 @@ app.command("preview")(preview.preview)
 app.command("evaluate")(evaluate.evaluate)
 app.command("embed")(embed.embed)
 app.command("export")(export.export)
+app.command("neighbours")(neighbours.neighbours)
 app.command("diff")(diff.diff)
 app.command("schema")(schema.schema)
 app.add_typer(runs.app)

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from sslreg.assembly import Builder, SampleDataset
+from sslreg.contracts import ImageLike
+from sslreg.errors import UserError
 from sslreg.spec import Spec, load_spec
 from sslreg.training import Run
 
@@ -46,6 +48,14 @@ def largest_known(run: Run, data: str | None = None) -> ChosenData:
     spec = run.spec if data is None or Path(data).is_dir() else load_spec(data)
     split = next(name for name in ("test", "reference", "train") if getattr(spec.data, name) is not None)
     return chosen_data(run, split, data)
+
+
+def image_of(samples: SampleDataset, index: int) -> ImageLike:
+    """A sample's image. UserError: the data set cannot give it."""
+    image = samples[index].image
+    if isinstance(image, UserError):
+        raise image
+    return image
 
 
 def _override(split: str, data: str) -> str:
