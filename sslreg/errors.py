@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,34 @@ class SslregError(Exception):
         )
         super().__init__("\n".join(str(diagnostic) for diagnostic in self.diagnostics))
 
+    def then(self, advice: str) -> Self:
+        """The same error, whose last finding ends with one more piece of advice."""
+        *others, last = self.diagnostics
+        error = type(self)(*others, replace(last, hint=f"{last.hint}; {advice}" if last.hint else advice))
+        error.sources = self.sources
+        return error
+
 
 class UserError(SslregError):
     """The spec, the arguments or the data that the user named are wrong; the process ends with status 2."""
 
     exit_status = 2
+
+
+class InterruptedRunError(SslregError):
+    """A signal stopped a run that can go on; the process ends with status 75, which says so (EX_TEMPFAIL).
+
+    signal: its number, where it is known.
+    """
+
+    exit_status = 75
+    signal: int | None = None
+
+
+class StoppedRunError(SslregError):
+    """A second interrupt stopped a run at once; the process ends with status 130, as shells have it for Ctrl-C."""
+
+    exit_status = 130
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

@@ -108,6 +108,9 @@ class FIFOMemoryBank(sslreg.MemoryBank):
             self._valid = min(self._valid + len(keys), size)
         self._staged.clear()
 
+    def discard(self) -> None:
+        self._staged.clear()
+
     def get_extra_state(self) -> Tensor:
         """Where the next row goes and how many are valid; kept on the host, where reading them waits for no device."""
         return torch.tensor([self._next, self._valid])

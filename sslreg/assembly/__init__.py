@@ -19,6 +19,7 @@ from sslreg.assembly.pipeline import (
     named_evaluators,
 )
 from sslreg.assembly.samples import SampleDataset
+from sslreg.assembly.workers import leave_signals_to_parent
 
 __all__ = [
     "Builder",
@@ -35,6 +36,7 @@ __all__ = [
     "embed_plan",
     "evaluation_sets",
     "first_view",
+    "leave_signals_to_parent",
     "named_evaluators",
     "view_plans",
 ]

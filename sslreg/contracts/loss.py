@@ -35,3 +35,6 @@ class Loss(nn.Module):
         for module in self.children():
             if isinstance(module, MemoryBank):
                 module.commit()
+
+    def discard(self) -> None:
+        """Called instead of `commit` when a step is left out: forget what `forward` staged. Banks are told as well."""

@@ -36,3 +36,7 @@ class MemoryBank(nn.Module):
     def commit(self) -> None:
         """Write what was staged since the last commit, in order."""
         raise NotImplementedError(f"{type(self).__name__} does not implement commit()")
+
+    def discard(self) -> None:
+        """Forget what was staged since the last commit: the step that staged it is left out."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement discard()")

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from sslreg.assembly import SampleDataset
+from sslreg.assembly import SampleDataset, leave_signals_to_parent
+from sslreg.assembly.start_method import start_method
 from sslreg.contracts import Batch, Embeddings
 from sslreg.views import Collate
 
@@ -47,7 +48,9 @@ def embed_batches(
         batch_size=batch_size,
         sampler=range(start, len(samples)),
         num_workers=workers,
+        multiprocessing_context=start_method(workers),
         collate_fn=collate,
+        worker_init_fn=leave_signals_to_parent,
     )
     for batch in loader:
         with torch.inference_mode():

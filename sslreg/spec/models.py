@@ -88,11 +88,13 @@ class ViewSpec:
 class CheckpointSpec:
     """What is kept while training.
 
-    every_minutes: how often the state is saved.
+    every_minutes: how often the state is saved, beside the start and the end.
+    every_steps: save it also every so many steps.
     best: the metric whose best epoch is kept beside the last.
     """
 
     every_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30.0
+    every_steps: Annotated[int, Field(ge=1)] | None = None
     best: str | None = None
 
 
@@ -101,9 +103,10 @@ class EngineSpec:
     """How the training computes.
 
     compile: whether the model is compiled.
+    on_nan: what a loss or a gradient that is not finite does. It stops the run; or the step is left out (skip); or the
+        run goes back to its last checkpoint and leaves out the steps that led there (rewind).
     channels_last: whether weights and views lie in memory with their channels last, as convolutions on GPUs prefer.
     ema: keeps an average of the weights, of which so much stays at each step; it is what is evaluated and used.
-    on_nan: what a loss that is not finite does: it stops the run.
     on_collapse: whether embeddings that lie in one point or on a line are warned of, or stop the run.
     """
 
@@ -111,7 +114,7 @@ class EngineSpec:
     channels_last: bool = False
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     on_collapse: Literal["warn", "stop"] = "warn"
-    on_nan: Literal["stop"] = "stop"
+    on_nan: Literal["stop", "skip", "rewind"] = "stop"
 
 
 def _section(made: type, **how: bool) -> Section:

@@ -55,6 +55,10 @@ def writes_in_commit_alone(case: Case) -> None:
     after = bank.negatives().clone()
     bank.commit()
     assert torch.equal(bank.negatives(), after), "a commit without anything staged changes nothing"
+    bank.enqueue(keys_of(4))
+    bank.discard()
+    bank.commit()
+    assert torch.equal(bank.negatives(), after), "discard forgets what was staged"
 
 
 @check("memory_bank")

@@ -101,6 +101,9 @@ class TinyBank(MemoryBank):
             self.written += 1
         self.staged.clear()
 
+    def discard(self) -> None:
+        self.staged.clear()
+
 
 class Darken(Augmentation):
     """Each image made darker by a factor of its own."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import logging
 import time
 from pathlib import Path
 from typing import Any
@@ -10,77 +10,154 @@ from typing import Any
 import lightning.pytorch as lightning
 from lightning.pytorch.callbacks import Callback
 
+from sslreg.errors import SslregError
+from sslreg.spec.models import CheckpointSpec
+from sslreg.training.agreement import anywhere
+from sslreg.training.evaluations import Evaluations
+from sslreg.training.not_finite import require_finite
 from sslreg.training.recorder import Recorder
-from sslreg.training.run_folder import RunFolder
+from sslreg.training.run_folder import RunFolder, UnwritableError
+from sslreg.training.signals import StopRequested, StopSignals
+
+log = logging.getLogger(__name__)
 
 
 class Checkpoints(Callback):
-    """Writes ``last.ckpt`` every so many minutes and when training ends, however it ends.
+    """Writes ``last.ckpt`` when training starts, as often as the spec says, and when training ends, however it ends.
 
-    best: the name of an evaluation figure; whenever an evaluation raises it, ``best.ckpt`` is written as well. The
-    figures are read from the recorder, so this callback comes after the evaluations.
+    Whenever an evaluation raises the figure called `best` in the spec, ``best.ckpt`` is written as well. When a signal
+    asks the run to stop, the state after the running step is written and `StopRequested` raised.
+
+    This callback comes after all that a step or an epoch does to a run's state, so that it saves all of it. Of several
+    processes one writes, and all decide alike: saving is a collective call.
+
+    started: whether there was anything to train.
     """
 
-    def __init__(self, folder: RunFolder, every_minutes: float, recorder: Recorder, best: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        spec: CheckpointSpec,
+        recorder: Recorder,
+        evaluations: Evaluations | None,
+        stop: StopSignals,
+    ) -> None:
         self.folder = folder
-        self.every_seconds = 60 * every_minutes
+        self.spec = spec
         self.recorder = recorder
-        self.best = best
+        self.evaluations = evaluations
+        self.stop = stop
+        self.started = False
         self._best_value = float("-inf")
+        self._resumed = False
+        self._step = 0
+        self._saved: tuple[int, list[str]] = (-1, [])
         self._saved_at = time.monotonic()
+        # A state from the middle of a step would not lead to where the run was going.
+        self._between_steps = False
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self.started = True
         # Each process named a folder by the time of its own start; the first one's was made.
         self.folder = trainer.strategy.broadcast(self.folder)
+        self.stop.listen()
+        self._step = trainer.global_step
+        if self._resumed:
+            self._saved = self._reached(trainer)
+            self._keep_best(trainer)  # an evaluation that the checkpoint was still owing may have been the best
+        else:
+            # So a folder that cannot be written to is known before the work, and there is always a way to go on.
+            self.save_last(trainer)
+        self._between_steps = True
+        if anywhere(trainer, self.stop.received is not None)[0]:
+            raise StopRequested
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        self._between_steps = False
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if trainer.is_last_batch:
-            return  # what the epoch's end does has to come before its checkpoint
-        if self._is_due(trainer):
-            self.save_last(trainer)
+        if trainer.global_step == self._step:
+            return  # gradients are accumulating, and no checkpoint holds them
+        self._step = trainer.global_step
+        if not trainer.is_last_batch:  # what the epoch's end does has to come before its checkpoint
+            self._between_steps = True
+            self._save_if_due(trainer)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._between_steps = True
         self._keep_best(trainer)
-        if self._is_due(trainer):
-            self.save_last(trainer)
+        self._save_if_due(trainer)
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._keep_best(trainer)
+        self.save_last(trainer)
+        if anywhere(trainer, self._owes_evaluation)[0]:
+            raise StopRequested
+
+    def on_exception(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
+    ) -> None:
+        """Save what a failure left whole. One of several processes cannot do that alone."""
+        if isinstance(exception, UnwritableError):
+            return
+        is_whole = self.started and (self._between_steps or self._owes_evaluation)
+        if is_whole and trainer.world_size == 1 and self._reached(trainer) != self._saved:
+            try:
+                self.save_last(trainer)
+            except SslregError as error:  # what failed first is what matters
+                log.warning("%s", error)
+
+    def _reached(self, trainer: lightning.Trainer) -> tuple[int, list[str]]:
+        """The step, and the evaluations that are owed there."""
+        return trainer.global_step, [] if self.evaluations is None else self.evaluations.owed
+
+    @property
+    def _owes_evaluation(self) -> bool:
+        return self.evaluations is not None and bool(self.evaluations.owed)
 
     def _keep_best(self, trainer: lightning.Trainer) -> None:
-        value = self.recorder.evaluated.get(self.best) if self.best else None
+        value = self.recorder.evaluated.get(self.spec.best) if self.spec.best else None
         if trainer.strategy.broadcast(value is not None and value > self._best_value):
             self._best_value = float("-inf") if value is None else value
             self._save(trainer, self.folder.checkpoints / "best.ckpt")
 
-    def _is_due(self, trainer: lightning.Trainer) -> bool:
-        # One clock decides for all ranks: saving is a collective call.
-        return bool(trainer.strategy.broadcast(time.monotonic() - self._saved_at >= self.every_seconds))
+    def _save_if_due(self, trainer: lightning.Trainer) -> None:
+        due, stop = anywhere(trainer, self._is_due(), self.stop.received is not None)
+        if due or stop:
+            self.save_last(trainer)
+        if stop:
+            raise StopRequested
+
+    def _is_due(self) -> bool:
+        if self.spec.every_steps is not None and self._step - self._saved[0] >= self.spec.every_steps:
+            return True
+        return time.monotonic() - self._saved_at >= 60 * self.spec.every_minutes
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self._best_value}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._best_value = state_dict["best"]
-
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self._keep_best(trainer)
-        self.save_last(trainer)
-
-    def on_exception(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
-    ) -> None:
-        if isinstance(exception, KeyboardInterrupt) and trainer.world_size == 1:
-            self.save_last(trainer)
+        self._resumed = True
 
     def save_last(self, trainer: lightning.Trainer) -> None:
+        """Write ``last.ckpt``. SslregError: it cannot be written, or the state is not worth keeping."""
         self.recorder.flush(trainer)
         self._save(trainer, self.folder.last_checkpoint)
-        self._saved_at = time.monotonic()
+        self._saved_at, self._saved = time.monotonic(), self._reached(trainer)
 
     def _save(self, trainer: lightning.Trainer, path: Path) -> None:
-        draft = path.with_name(f".{path.name}.draft")
-        trainer.save_checkpoint(draft)
-        if trainer.is_global_zero:
-            with draft.open("rb+") as file:
-                os.fsync(file.fileno())
-            draft.replace(path)
+        require_finite(trainer)
+        failure = None
+        try:
+            self.recorder.sync()
+            trainer.save_checkpoint(path)
+        except SslregError as error:
+            failure = error
+            trainer.strategy.barrier("Trainer.save_checkpoint")  # where the other processes wait
+        if anywhere(trainer, failure is not None)[0]:
+            raise failure or SslregError("the process that writes checkpoints cannot write them", code="unwritable")

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from sslreg.assembly import Pipeline
+from sslreg.assembly import Pipeline, leave_signals_to_parent
+from sslreg.assembly.start_method import start_method
 from sslreg.contracts import Batch, Sample
 from sslreg.errors import Diagnostic, SslregError
 from sslreg.views import Collate, PendingBatch
@@ -136,7 +137,9 @@ def training_loader(
         batch_size=sampler.share,
         sampler=sampler,
         num_workers=data.workers,
+        multiprocessing_context=start_method(data.workers, world_size),
         collate_fn=Guarded(pipeline.collate),
+        worker_init_fn=leave_signals_to_parent,
         drop_last=True,
         pin_memory=device.type == "cuda",
         persistent_workers=data.workers > 0,

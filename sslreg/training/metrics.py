@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from pathlib import Path
 
-from sslreg.training.run_folder import replace_file
+from sslreg.training.run_folder import replace_file, writing
 
 
 class MetricsFile:
@@ -27,7 +28,7 @@ class MetricsFile:
             self._columns = list(reader.fieldnames or self._columns)
 
     def append(self, rows: list[dict[str, float]]) -> None:
-        """Add rows, in order. Nothing is left in a buffer."""
+        """Add rows, in order. Nothing is left in a buffer. SslregError: they cannot be written."""
         new = [name for row in rows for name in row if name not in self._columns]
         texts = [{name: _text(value) for name, value in row.items()} for row in rows]
         self._rows += texts
@@ -35,13 +36,23 @@ class MetricsFile:
             self._columns += list(dict.fromkeys(new))
             replace_file(self.path, self._table(self._rows, header=True).encode())
         else:
-            with self.path.open("a", newline="") as file:
+            with writing(self.path), self.path.open("a", newline="") as file:
                 file.write(self._table(texts, header=False))
 
-    def drop_after(self, step: int) -> None:
-        """Forget the rows of later steps: a run that goes on from a checkpoint takes them again."""
-        self._rows = [row for row in self._rows if int(row["step"]) <= step]
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return len(self._rows)
+
+    def keep(self, rows: int) -> None:
+        """Forget all rows but the first so many: a run that goes on from a checkpoint takes the others again."""
+        self._rows = self._rows[:rows]
         replace_file(self.path, self._table(self._rows, header=True).encode())
+
+    def sync(self) -> None:
+        """Have the disk hold all rows, as a checkpoint that counts on them has to. SslregError: it cannot."""
+        if self.path.exists():
+            with writing(self.path), self.path.open("rb") as file:
+                os.fsync(file.fileno())
 
     def _table(self, rows: list[dict[str, str]], header: bool) -> str:
         text = io.StringIO(newline="")

@@ -16,16 +16,18 @@ from sslreg.errors import SslregError
 from sslreg.spec import components
 from sslreg.training.average import WeightAverage
 from sslreg.training.data import arrived
+from sslreg.training.not_finite import Guard, StepLeftOut
 
 
 class TrainingModule(lightning.LightningModule):
     """Runs a model's steps; everything that is particular to a method stays in the model and the loss."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, guard: Guard | None = None) -> None:
         super().__init__()
         self.pipeline = pipeline
         self.model = pipeline.model
         self.loss = pipeline.loss
+        self.guard = guard
         engine = pipeline.spec.engine
         if engine.channels_last:
             self.model.to(memory_format=torch.channels_last)
@@ -49,6 +51,10 @@ class TrainingModule(lightning.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         try:
             output = self.model.training_step(batch, self.loss)
+        except SslregError as error:
+            if self.guard is None:
+                raise
+            output = self.guard.instead_of(error, self)
         except ValueError as error:
             raise SslregError(f"{self._involved()}: {error}", code="broken-component") from error
         if not isinstance(output, StepOutput) or output.loss.ndim != 0:
@@ -73,7 +79,10 @@ class TrainingModule(lightning.LightningModule):
         optimizer: Any,
         optimizer_closure: Callable[[], Any] | None = None,
     ) -> None:
-        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        try:
+            super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        except StepLeftOut:
+            return
         # Here rather than in a hook: a checkpoint callback may run before the module's own hooks.
         self.model.after_step()
         self.loss.commit()

@@ -10,9 +10,9 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from sslreg.errors import SslregError
 from sslreg.training.metrics import MetricsFile
 from sslreg.training.module import TrainingModule
+from sslreg.training.not_finite import Guard, not_finite
 
 
 class Recorder(Callback):
@@ -23,12 +23,15 @@ class Recorder(Callback):
 
     Of several processes all keep rows and one writes their mean: `flush` is a collective call.
 
+    A step that `guard` left out has a row without figures.
+
     file: None where another process writes. latest: the last step's row as written; evaluated: the latest figure of
     each evaluation. source: what computes the loss, for an error's message.
     """
 
-    def __init__(self, file: MetricsFile | None, every_steps: int, source: str) -> None:
+    def __init__(self, file: MetricsFile | None, every_steps: int, source: str, guard: Guard | None = None) -> None:
         self.file = file
+        self.guard = guard
         self.source = source
         self.every_steps = every_steps
         self.latest: dict[str, float] = {}
@@ -46,11 +49,12 @@ class Recorder(Callback):
             return  # gradients are accumulating; the row belongs to the step
         assert isinstance(pl_module, TrainingModule)
         self._step = trainer.global_step
+        is_left_out = self.guard is not None and self.guard.last_left_out
         self._pending.append(
             {
                 "step": self._step,
                 "epoch": trainer.current_epoch,
-                **outputs["figures"],
+                **({} if is_left_out else outputs["figures"]),
                 "lr": pl_module.learning_rate,
             }
         )
@@ -61,27 +65,30 @@ class Recorder(Callback):
         self.flush(trainer)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"latest": self.latest, "evaluated": self.evaluated}
+        return {"latest": self.latest, "evaluated": self.evaluated, "rows": 0 if self.file is None else len(self.file)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.latest, self.evaluated = state_dict["latest"], state_dict["evaluated"]
 
     def flush(self, trainer: lightning.Trainer) -> None:
-        """Write the rows that are waiting. SslregError: a loss among them is not finite."""
+        """Write the rows that are waiting. NotFiniteError: a loss among them is not finite."""
         if not self._pending:
             return
         rows = _averaged(self._pending, trainer)
         self._pending.clear()
         if self.file is not None:
             self.file.append(rows)
-        self.latest = rows[-1]
         for row in rows:
-            if not math.isfinite(row["loss"]):
-                raise SslregError(
-                    f"the loss is {row['loss']} at step {row['step']} ({self.source})",
-                    hint="lower the learning rate, clip with trainer.gradient_clip_val, or train in 32-true precision",
-                    code="loss-not-finite",
-                )
+            if "loss" in row:
+                self.latest = row
+                if not math.isfinite(row["loss"]):
+                    step = int(row["step"])
+                    raise not_finite(f"the loss is {row['loss']} at step {step} ({self.source})", step)
+
+    def sync(self) -> None:
+        """Have the disk hold all rows that were written."""
+        if self.file is not None:
+            self.file.sync()
 
     def record_evaluation(self, row: dict[str, float]) -> None:
         """Write an evaluation's figures, with the step and the epoch that they belong to."""
@@ -92,7 +99,11 @@ class Recorder(Callback):
 
 def _averaged(pending: list[dict[str, Any]], trainer: lightning.Trainer) -> list[dict[str, float]]:
     """The rows with their tensors as numbers, each the mean over all processes, read off the device at once."""
-    names = [name for name, value in pending[0].items() if isinstance(value, Tensor)]
-    table = torch.stack([torch.stack([row[name].float() for name in names]) for row in pending])
-    means = trainer.strategy.reduce(table, reduce_op="mean").tolist()
-    return [{**row, **dict(zip(names, values, strict=True))} for row, values in zip(pending, means, strict=True)]
+    tensors = [[value.float() for value in row.values() if isinstance(value, Tensor)] for row in pending]
+    if not any(tensors):
+        return pending
+    flat = torch.stack([value for row in tensors for value in row])
+    means = iter(trainer.strategy.reduce(flat, reduce_op="mean").tolist())
+    return [
+        {name: next(means) if isinstance(value, Tensor) else value for name, value in row.items()} for row in pending
+    ]

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from sslreg.errors import UserError
 from sslreg.spec import Spec, load_spec
 from sslreg.spec.diff import Change, differences
-from sslreg.training.fit import prepared
+from sslreg.training.fit import go_on
 from sslreg.training.run import Run
-from sslreg.training.trainer import quiet_lightning
 
+#: Where a run is computed. It may move; numbers are then rounded otherwise from there on.
+DEVICES = ("trainer.accelerator", "trainer.devices", "trainer.num_nodes", "trainer.strategy")
 #: What may differ when a run goes on, beside a longer training: none of it changes what is computed.
-FREE = ("data.workers", "checkpoint.every_minutes", "engine.on_collapse")
+FREE = (
+    *("data.workers", "data.on_error", "checkpoint.every_minutes", "checkpoint.every_steps", "engine.on_collapse"),
+    *DEVICES,
+)
 
 
 def resume(path: str | Path, overrides: Sequence[str] = (), *, console: Console | None = None) -> Run:
@@ -28,17 +33,20 @@ def resume(path: str | Path, overrides: Sequence[str] = (), *, console: Console 
     run = Run(path)
     spec = load_spec(run.folder.resolved_spec, overrides)
     _refuse_other_changes(run.spec, spec)
-    checkpoint = run.checkpoint()
-    position = checkpoint["callbacks"]["Position"]
-    if position["epoch"] >= spec.trainer.get("max_epochs", float("inf")):
+    if run.summary["status"] == "finished" and not _has_more(spec, run.checkpoint()):
         raise UserError(
-            f"{run.path} has trained all of its {position['epoch']} epochs",
+            f"{run.path} has trained all of its {run.summary['epochs']} epochs",
             hint="go on for longer with --set trainer.max_epochs=N",
             code="nothing-left",
         )
-    with quiet_lightning():
-        training = prepared(spec, run.folder, console or Console(stderr=True))
-        return training.resume(checkpoint["global_step"], position["epoch"], position["batches"])
+    return go_on(spec, run.folder, console or Console(stderr=True))
+
+
+def _has_more(spec: Spec, checkpoint: dict[str, Any]) -> bool:
+    """Whether there are steps to take after the checkpoint."""
+    epochs, steps = spec.trainer.get("max_epochs"), spec.trainer.get("max_steps", -1)
+    has_epochs = epochs is None or checkpoint["callbacks"]["Position"]["epoch"] < epochs
+    return bool(has_epochs and (steps == -1 or checkpoint["global_step"] < steps))
 
 
 def _refuse_other_changes(before: Spec, after: Spec) -> None:

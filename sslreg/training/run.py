@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +15,7 @@ from sslreg.assembly import Builder, SampleDataset, build_embed_collate, build_m
 from sslreg.contracts import Backbone, ImageLike, Model, Sample
 from sslreg.errors import SslregError, UserError
 from sslreg.spec import Spec, load_spec
+from sslreg.training.checkpoint_file import newest_checkpoint
 from sslreg.training.run_folder import RunFolder
 
 
@@ -76,7 +76,8 @@ class Run:
             model.load_state_dict(weights)
         except RuntimeError as error:
             raise SslregError(
-                f"{self.folder.last_checkpoint} does not fit the model of {self.folder.resolved_spec}: {error}"
+                f"the checkpoint in {self.folder.checkpoints} does not fit the model of "
+                f"{self.folder.resolved_spec}: {error}"
             ) from error
         return model.eval()
 
@@ -118,15 +119,13 @@ class Run:
         return self.model()
 
     def checkpoint(self) -> dict[str, Any]:
-        """The content of the last checkpoint, on the CPU. SslregError: there is none, or it is damaged or hostile."""
-        path = self.folder.last_checkpoint
-        if not path.is_file():
-            raise SslregError(f"{self.path} has no checkpoint: {path} is missing", code="no-checkpoint")
-        try:
-            checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
-            raise SslregError(f"{path} cannot be read: {error}", code="broken-checkpoint") from error
-        return checkpoint
+        """The content of the last checkpoint that is whole, on the CPU.
+
+        If the last one is damaged, the one before it is taken, with a warning. SslregError: there is none, none is
+        whole, or one was not written by sslreg.
+        """
+        _, content = newest_checkpoint(self.folder)
+        return content
 
 
 def load_run(path: str | Path) -> Run:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from sslreg.errors import SslregError, UserError
+
+#: The names of the last checkpoint and of the one before it.
+LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 
 
 @dataclass(frozen=True)
@@ -44,12 +50,22 @@ class RunFolder:
         return self.path / "summary.json"
 
     @property
+    def in_use(self) -> Path:
+        """Locked by the process that trains here, which it names."""
+        return self.path / ".in_use"
+
+    @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
     @property
     def last_checkpoint(self) -> Path:
-        return self.checkpoints / "last.ckpt"
+        return self.checkpoints / LAST
+
+    @property
+    def previous_checkpoint(self) -> Path:
+        """The one before the last, for when that turns out to be damaged."""
+        return self.checkpoints / PREVIOUS
 
     @classmethod
     def default(cls, name: str) -> RunFolder:
@@ -85,10 +101,50 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Put `content` in the place of a file in one step."""
-    draft = path.with_name(f".{path.name}.draft")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    """Put `content` in the place of a file in one step. UnwritableError: it cannot be written; the old one stays."""
+    draft = draft_of(path)
+    try:
+        with writing(path):
+            with draft.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+            sync_folder(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def draft_of(path: Path) -> Path:
+    """Where a file is written before it takes its place."""
+    return path.with_name(f".{path.name}.draft")
+
+
+def sync_folder(path: Path) -> None:
+    """Have the disk know the names in a folder: a file that was renamed is under its new name after a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class UnwritableError(SslregError):
+    """A file of a run cannot be written."""
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say which file cannot be written, and why. UnwritableError: the operating system refuses something within."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise UnwritableError(
+                f"{path} cannot be written: no space is left on its disk", hint="make room there", code="disk-full"
+            ) from error
+        raise UnwritableError(
+            f"{path} cannot be written: {error.strerror}",
+            hint="see that its folder is there and may be written to",
+            code="unwritable",
+        ) from error

@@ -13,6 +13,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from sslreg.assembly import Builder
 from sslreg.spec import Spec
+from sslreg.training.checkpoint_io import CheckpointFiles
 from sslreg.training.run_folder import RunFolder
 from sslreg.training.sync_batch_norm import SyncBatchNorm
 
@@ -29,7 +30,7 @@ def build_trainer(spec: Spec, folder: RunFolder) -> lightning.Trainer:
             enable_progress_bar=False,
             enable_model_summary=False,
             use_distributed_sampler=False,
-            plugins=[SyncBatchNorm()] if spec.trainer.get("sync_batchnorm") else None,
+            plugins=[CheckpointFiles(), *([SyncBatchNorm()] if spec.trainer.get("sync_batchnorm") else [])],
         )
     except (MisconfigurationException, ValueError, TypeError) as error:
         at = next((("trainer", key) for key in ("accelerator", "devices") if key in spec.trainer), ("trainer",))

@@ -15,7 +15,6 @@ import sslreg
 from sslreg import Run, SslregError, UserError
 from sslreg.spec import parse_spec
 from sslreg.testing.throwaway import throwaway
-from sslreg.training.module import TrainingModule
 from sslreg_memory_banks import FIFOMemoryBank
 
 Trained = Callable[..., Run]
@@ -210,29 +209,9 @@ def test_evaluators_that_need_labels_are_refused_before_training(
     assert not (tmp_path / "run").exists()
 
 
-def test_an_interrupt_leaves_a_checkpoint_and_says_where(
-    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    original = TrainingModule.training_step
-
-    def interrupted(self: TrainingModule, batch, batch_idx):
-        if batch_idx == 5:
-            raise KeyboardInterrupt
-        return original(self, batch, batch_idx)
-
-    monkeypatch.setattr(TrainingModule, "training_step", interrupted)
-    monkeypatch.setattr("signal.signal", lambda *_: None)  # the trainer switches interrupts off on its way out
-    with pytest.raises(SslregError, match="interrupted; what was trained is in"):
-        trained("evaluate=[]")
-    run = sslreg.load_run(tmp_path / "run")
-    assert run.summary["status"] == "interrupted"
-    assert run.summary["steps"] == 5
-    assert run.backbone() is not None
-
-
 def test_the_best_checkpoint_by_a_figure_is_kept_beside_the_last(trained: Trained) -> None:
     run = trained("checkpoint.best=neighbors_top1")
-    assert {path.name for path in run.folder.checkpoints.iterdir()} == {"best.ckpt", "last.ckpt"}
+    assert {path.name for path in run.folder.checkpoints.iterdir()} == {"best.ckpt", "last.ckpt", "previous.ckpt"}
 
 
 class Misbehaving(sslreg.Loss):

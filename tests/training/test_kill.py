@@ -1,4 +1,4 @@
-"""A process that is killed without warning, again and again, at steps that chance picks."""
+"""A process that is killed or asked to stop, again and again, at steps that chance picks."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ def steps_done(folder: Path) -> int:
 
 
 @pytest.mark.slow
-def test_a_run_survives_being_killed(tiny_spec: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_run_survives_being_stopped(tiny_spec: str, tmp_path: Path, number: signal.Signals) -> None:
+    """The signal reaches all of the run's processes, as that of a terminal or a queue does."""
     (tmp_path / "tiny.yaml").write_text(tiny_spec)
     undisturbed = sslreg.train(sslreg.load_spec(tmp_path / "tiny.yaml", OVERRIDES), tmp_path / "undisturbed")
     broken = tmp_path / "broken"
@@ -52,8 +54,12 @@ def test_a_run_survives_being_killed(tiny_spec: str, tmp_path: Path) -> None:
         while steps_done(broken) < target and process.poll() is None:
             time.sleep(0.002)
         assert process.poll() is None, process.stderr and process.stderr.read()
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        os.killpg(process.pid, number)
+        _, said = process.communicate()
+        if number == signal.SIGTERM:
+            assert process.returncode == 75
+            assert b"interrupted by SIGTERM" in said
+            assert b"Traceback" not in said
         last = steps_done(broken)
         start = [command, "train", "--resume", "broken"]
     resumed = sslreg.resume(broken)

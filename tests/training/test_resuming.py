@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from pathlib import Path
 
 import pytest
@@ -14,12 +12,7 @@ import sslreg
 from sslreg import Run, SslregError, UserError
 from sslreg.spec import parse_spec
 from sslreg.training.fit import Training
-from sslreg.training.module import TrainingModule
 
-MOCO = [
-    "model={use: moco, backbone: {use: convnet, width: 4, depth: 3}, projection: [16], momentum: 0.9, bn_splits: 2}",
-    "loss.memory_bank={use: fifo, size: 200}",
-]
 EVERY_STEP = "checkpoint.every_minutes=1.0e-9"
 
 
@@ -62,45 +55,21 @@ def train(tiny_spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return run
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tiny_spec: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """MoCo from start to end."""
-    spec = parse_spec(tiny_spec, "tiny.yaml", ["evaluate.0.every=1", *MOCO])
-    return sslreg.train(spec, tmp_path_factory.mktemp("undisturbed") / "run").path
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    with (path / "metrics.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def assert_same(one: Path, other: Path) -> None:
-    states = [Run(path).checkpoint() for path in (one, other)]
-    weights = [state["state_dict"] for state in states]
-    assert weights[0].keys() == weights[1].keys()
-    for name, value in weights[0].items():
-        assert torch.equal(value, weights[1][name]), name
-    moments = [state["optimizer_states"][0]["state"] for state in states]
-    for parameter, momentum in moments[0].items():
-        assert torch.equal(momentum["momentum_buffer"], moments[1][parameter]["momentum_buffer"])
-    assert rows(one) == rows(other)
-    final = [Run(path).summary["final"] for path in (one, other)]
-    assert final[0] == final[1]
-
-
 @pytest.mark.parametrize(("cut", "workers"), [(1, 0), (7, 2), (20, 0), (21, 0), (21, 2), (22, 2), (41, 0)])
 def test_a_run_that_was_cut_off_anywhere_ends_as_one_that_was_not(
-    train, undisturbed: Path, cut: int, workers: int
+    train, moco, undisturbed: Path, assert_same, cut: int, workers: int
 ) -> None:
-    broken = train("broken", *MOCO, EVERY_STEP, f"data.workers={workers}", cut=cut)
+    broken = train("broken", *moco, EVERY_STEP, f"data.workers={workers}", cut=cut)
     resumed = sslreg.resume(broken)
     assert resumed.summary["resumed_at"] == [cut]
     assert resumed.summary["status"] == "finished"
     assert_same(undisturbed, broken)
 
 
-def test_a_run_may_be_cut_off_again_and_again(train, undisturbed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = train("broken", *MOCO, EVERY_STEP, cut=5)
+def test_a_run_may_be_cut_off_again_and_again(
+    train, moco, undisturbed: Path, assert_same, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = train("broken", *moco, EVERY_STEP, cut=5)
     attach = Training._attach
     for cut in (6, 21, 30):
 
@@ -116,11 +85,11 @@ def test_a_run_may_be_cut_off_again_and_again(train, undisturbed: Path, monkeypa
     assert_same(undisturbed, broken)
 
 
-def test_steps_after_the_last_checkpoint_are_taken_again(train, undisturbed: Path) -> None:
+def test_steps_after_the_last_checkpoint_are_taken_again(train, moco, undisturbed: Path, assert_same) -> None:
     """The checkpoint is older than the metrics: rows beyond it are replaced, none is doubled."""
-    broken = train("broken", *MOCO, EVERY_STEP, cut=10)
+    broken = train("broken", *moco, EVERY_STEP, cut=10)
     checkpoint = (broken / "checkpoints" / "last.ckpt").read_bytes()
-    later = train("later", *MOCO, EVERY_STEP, cut=30)
+    later = train("later", *moco, EVERY_STEP, cut=30)
     (later / "checkpoints" / "last.ckpt").write_bytes(checkpoint)
     sslreg.resume(later)
     assert_same(undisturbed, later)
@@ -163,21 +132,3 @@ def test_a_checkpoint_cannot_run_code(train) -> None:
     with pytest.raises(SslregError, match=r"last\.ckpt cannot be read"):
         sslreg.resume(path)
     assert not (path / "owned").exists()
-
-
-def test_an_interrupted_run_goes_on(train, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = TrainingModule.training_step
-
-    def interrupted(self: TrainingModule, batch, batch_idx):
-        if self.global_step == 25:
-            raise KeyboardInterrupt
-        return original(self, batch, batch_idx)
-
-    monkeypatch.setattr(TrainingModule, "training_step", interrupted)
-    monkeypatch.setattr("signal.signal", lambda *_: None)
-    with pytest.raises(SslregError, match="interrupted"):
-        train("interrupted", *MOCO)
-    monkeypatch.setattr(TrainingModule, "training_step", original)
-    assert json.loads((tmp_path / "interrupted" / "summary.json").read_text())["status"] == "interrupted"
-    assert sslreg.resume(tmp_path / "interrupted").summary["resumed_at"] == [25]
-    assert_same(undisturbed, tmp_path / "interrupted")

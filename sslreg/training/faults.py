@@ -1,0 +1,45 @@
+"""What the failures of machines mean for a run, and what can be done about them."""
+
+from __future__ import annotations
+
+import re
+import traceback
+
+import torch
+import torch.utils.data.dataloader
+
+from sslreg.errors import SslregError
+
+
+def explained(error: BaseException) -> SslregError | None:
+    """A failure of the machine as a message and its remedy; None for what may be a fault of the program."""
+    match error:
+        case SslregError():
+            return error
+        case torch.OutOfMemoryError():
+            return SslregError(
+                f"the device has no memory left: {str(error).partition('.')[0]}",
+                hint="a new run with a smaller data.batch_size, smaller images or trainer.precision needs less",
+                code="out-of-memory",
+            )
+        case RuntimeError() if found := re.match(r"DataLoader worker (\(pid(?:\(s\))? [\d, ]+\)) ", str(error)):
+            return _worker_killed(f" {found[1]}")
+        case ConnectionError() | EOFError() if _is_from_loader(error):
+            return _worker_killed("")  # in the middle of handing over a batch
+        case OSError():
+            place = f"{error.filename}: " if error.filename else ""
+            return SslregError(f"{place}{error.strerror or error}", code="operating-system")
+    return None
+
+
+def _worker_killed(which: str) -> SslregError:
+    return SslregError(
+        f"a process that loads data{which} was killed, most likely because memory ran out",
+        hint="lower data.workers or make the batches smaller",
+        code="worker-killed",
+    )
+
+
+def _is_from_loader(error: BaseException) -> bool:
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_globals.get("__name__") == torch.utils.data.dataloader.__name__ for frame, _ in frames)
