@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from sslreg.cli.options import Json
-from sslreg.cli.output import figures_table, print_json, stdout
+from sslreg.cli.output import print_json
+from sslreg.cli.profile import print_figures
 
 
 def evaluate(
@@ -22,13 +23,19 @@ def evaluate(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Evaluate a run's backbone, beside raw pixels and the untrained backbone."""
+    """Evaluate a run's backbone, beside raw pixels and the untrained backbone.
+
+    Figures on the run's own data are kept in its evaluations.json; those of --data are printed alone.
+    """
     from sslreg.spec import load_spec
     from sslreg.training import load_run
-    from sslreg.training.evaluate_run import evaluate_run
+    from sslreg.training.evaluate_run import evaluate_run, keep_evaluations
 
-    figures = evaluate_run(load_run(run), evaluators or (), None if data is None else load_spec(data))
+    loaded = load_run(run)
+    figures = evaluate_run(loaded, evaluators or (), None if data is None else load_spec(data))
     if json:
         print_json(figures)
     else:
-        stdout.print(figures_table(figures["trained"], figures))
+        print_figures(figures)
+    if data is None:
+        keep_evaluations(loaded, figures)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sslreg.cli.options import Overrides
-from sslreg.cli.output import figures_table, print_diagnostics, stderr, stdout
+from sslreg.cli.output import print_diagnostics, stderr, stdout
+from sslreg.cli.profile import print_figures
 from sslreg.errors import UserError
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _print_result(run: Run) -> None:
         return
     summary = run.summary
     if summary["baseline"]:
-        stdout.print(figures_table(summary["final"], summary["baseline"]))
+        print_figures({"trained": summary["final"], **summary["baseline"]})
     stdout.print(
         f"trained {summary['epochs']} epochs, {summary['steps']} steps at {summary['images_per_second']:,.0f} images/s "
         f"({summary['waiting_for_data']:.0%} of the time waiting for data)",

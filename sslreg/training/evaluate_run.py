@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from sslreg.errors import UserError
 from sslreg.evaluation import Evaluation, embed
 from sslreg.spec import Spec, load_spec
 from sslreg.training.run import Run
+from sslreg.training.run_folder import write_json
 
 
 def evaluate_run(run: Run, evaluators: Sequence[str] = (), data: Spec | None = None) -> dict[str, dict[str, float]]:
@@ -42,6 +43,22 @@ def evaluate_run(run: Run, evaluators: Sequence[str] = (), data: Spec | None = N
         "raw_pixels": evaluation.of_raw_pixels(named),
         "untrained": evaluation.of_model(run.untrained_model().to(device), named),
     }
+
+
+def keep_evaluations(run: Run, figures: Mapping[str, Mapping[str, float]]) -> None:
+    """Add figures of a run on its own data to its ``evaluations.json``, where they replace older ones of their names.
+
+    The file has figures by subject, as `evaluate_run` gives them, and the `steps` that the run had trained. What is
+    there of another number of steps is of other weights, and is dropped.
+    """
+    path = run.path / "evaluations.json"
+    steps = run.summary.get("steps")
+    kept: dict[str, Any] = {}
+    if path.is_file():
+        found = json.loads(path.read_text(encoding="utf-8"))
+        kept = found if found.get("steps") == steps else {}
+    merged = {subject: {**kept.get(subject, {}), **own} for subject, own in figures.items()}
+    write_json(path, {"steps": steps, **merged})
 
 
 def embed_split(run: Run, split: str) -> Embeddings:

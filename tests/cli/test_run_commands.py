@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -76,40 +75,6 @@ def test_training_into_a_folder_in_use_is_refused(cli, spec_file: Path) -> None:
     assert result.status == 2
     assert "not empty" in result.err
     assert [path.name for path in Path("out").iterdir()] == ["precious"]
-
-
-def test_evaluate_repeats_the_figures_of_the_run(cli, tiny_run: Run) -> None:
-    result = cli("evaluate", tiny_run.path, "--json")
-    figures = json.loads(result.out)
-    final = {name: value for name, value in tiny_run.summary["final"].items() if name != "loss"}
-    assert figures["trained"] == pytest.approx(final, abs=1e-6)
-    assert figures["untrained"] == pytest.approx(tiny_run.summary["baseline"]["untrained"], abs=1e-6)
-    assert figures["raw_pixels"] == pytest.approx(tiny_run.summary["baseline"]["raw_pixels"], abs=1e-6)
-
-
-def test_evaluate_takes_evaluators_that_the_spec_does_not_name(cli, tiny_run: Run) -> None:
-    figures = json.loads(cli("evaluate", tiny_run.path, "knn", "--json").out)
-    assert set(figures["trained"]) == {"knn_top1", "knn_top1_ci", "knn_top5", "knn_top5_ci"}
-
-
-def test_evaluate_takes_other_data(cli, tiny_run: Run, spec_file: Path) -> None:
-    other = spec_file.with_name("other.yaml")
-    other.write_text(spec_file.read_text().replace("test: {use: digits, split: test}", "test: {use: digits}"))
-    figures = json.loads(cli("evaluate", tiny_run.path, "neighbors", "--data", other, "--json").out)
-    assert figures["trained"] != {"neighbors_top1": tiny_run.summary["final"]["neighbors_top1"]}
-
-
-def test_evaluate_shows_the_three_side_by_side(cli, tiny_run: Run) -> None:
-    out = cli("evaluate", tiny_run.path).out
-    assert "raw pixels" in out
-    assert "untrained" in out
-
-
-def test_a_figure_is_shown_with_its_interval(cli, tiny_run: Run) -> None:
-    final = tiny_run.summary["final"]
-    out = cli("evaluate", tiny_run.path).out
-    assert f"{final['neighbors_top1']:.3f} ± {final['neighbors_top1_ci']:.3f}" in out
-    assert "_ci" not in out
 
 
 @pytest.mark.parametrize("command", ["evaluate", "embed"])

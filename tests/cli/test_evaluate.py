@@ -1,0 +1,132 @@
+"""sslreg evaluate: figures side by side, invariance profiles, and what a run keeps of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sslreg import Run
+from sslreg.cli.profile import profile_tables, split_profiles, verdicts
+
+
+@pytest.fixture
+def run(tiny_run: Run, tmp_path: Path) -> Path:
+    """A finished run that the test may write to."""
+    return shutil.copytree(tiny_run.path, tmp_path / "run")
+
+
+def kept(run: Path) -> dict:
+    return json.loads((run / "evaluations.json").read_text())
+
+
+def test_evaluate_repeats_the_figures_of_the_run(cli, run: Path, tiny_run: Run) -> None:
+    result = cli("evaluate", run, "--json")
+    figures = json.loads(result.out)
+    final = {name: value for name, value in tiny_run.summary["final"].items() if name != "loss"}
+    assert figures["trained"] == pytest.approx(final, abs=1e-6)
+    assert figures["untrained"] == pytest.approx(tiny_run.summary["baseline"]["untrained"], abs=1e-6)
+    assert figures["raw_pixels"] == pytest.approx(tiny_run.summary["baseline"]["raw_pixels"], abs=1e-6)
+
+
+def test_evaluate_takes_evaluators_that_the_spec_does_not_name(cli, run: Path, tiny_run: Run) -> None:
+    figures = json.loads(cli("evaluate", run, "knn", "--json").out)
+    assert set(figures["trained"]) == {"knn_top1", "knn_top1_ci", "knn_top5", "knn_top5_ci"}
+
+
+def test_evaluate_shows_the_three_side_by_side(cli, run: Path) -> None:
+    out = cli("evaluate", run).out
+    assert "raw pixels" in out
+    assert "untrained" in out
+
+
+def test_a_figure_is_shown_with_its_interval(cli, run: Path, tiny_run: Run) -> None:
+    final = tiny_run.summary["final"]
+    out = cli("evaluate", run).out
+    assert f"{final['neighbors_top1']:.3f} ± {final['neighbors_top1_ci']:.3f}" in out
+    assert "_ci" not in out
+
+
+def test_the_profile_is_shown_by_group_with_courses_and_a_verdict(cli, run: Path) -> None:
+    result = cli("evaluate", run, "invariance")
+    assert result.status == 0, result.err
+    lines = result.out.splitlines()
+    for group in ("shape", "texture", "color"):
+        assert any(line.startswith(f"all of {group}") and line.count("±") == 3 for line in lines)
+        assert any(line.startswith(f"{group}: training") for line in lines)
+    rotation = next(line for line in lines if line.startswith("  rotation"))
+    assert sum(rotation.count(block) for block in "▁▂▃▄▅▆▇█") == 12  # four strengths of three subjects
+    assert "affine_rotation_s25" not in result.out
+    assert "saturation" not in result.out  # the digits are gray
+    assert max(map(len, lines[: lines.index("read back from the features by a linear map: R², 1 is all of it")])) <= 80
+
+
+def test_json_has_every_figure_and_nothing_else(cli, run: Path) -> None:
+    figures = json.loads(cli("evaluate", run, "invariance", "--json").out)
+    assert set(figures) == {"trained", "raw_pixels", "untrained"}
+    for name in ("invariance_affine_rotation_s25", "invariance_affine_rotation_readback_ci", "invariance_color"):
+        assert name in figures["trained"]
+        assert name in figures["raw_pixels"]
+
+
+def test_evaluations_are_merged_into_the_runs_file(cli, run: Path) -> None:
+    first = json.loads(cli("evaluate", run, "knn", "--json").out)
+    assert kept(run) == {"steps": 42, **first}
+    cli("evaluate", run, "spectrum")
+    assert {"knn_top1", "knn_top1_ci", "spectrum_rankme"} <= set(kept(run)["trained"])
+    assert kept(run)["raw_pixels"]["knn_top1"] == first["raw_pixels"]["knn_top1"]
+
+
+def test_figures_on_other_data_are_not_the_runs_own(cli, run: Path, tiny_run: Run, tiny_spec: str, tmp_path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text(tiny_spec.replace("test: {use: digits, split: test}", "test: {use: digits}"))
+    figures = json.loads(cli("evaluate", run, "neighbors", "--data", other, "--json").out)
+    assert figures["trained"]["neighbors_top1"] != tiny_run.summary["final"]["neighbors_top1"]
+    assert not (run / "evaluations.json").exists()
+
+
+def test_figures_of_earlier_weights_are_dropped(cli, run: Path) -> None:
+    old = {"steps": 21, "trained": {"knn_top1": 0.1}, "raw_pixels": {}, "untrained": {}}
+    (run / "evaluations.json").write_text(json.dumps(old))
+    cli("evaluate", run, "spectrum")
+    assert "knn_top1" not in kept(run)["trained"]
+
+
+def figures(trained: float, untrained: float, interval: float = 0.05) -> dict[str, dict[str, float]]:
+    """A profile of one augmentation, beside another evaluator's figure."""
+
+    def of(value: float) -> dict[str, float]:
+        names = ("invariance_grayscale", "invariance_grayscale_s25", "invariance_grayscale_s100", "invariance_color")
+        own = dict.fromkeys(names, value) | {f"{name}_ci": interval for name in names}
+        return own | {"invariance_grayscale_s25": value / 2, "knn_top1": 0.9}
+
+    return {"trained": of(trained), "untrained": of(untrained), "raw_pixels": of(untrained)}
+
+
+@pytest.mark.parametrize(
+    ("trained", "said"),
+    [
+        (0.2, "training made the features overlook it (0.80 → 0.20); most of all grayscale (0.80 → 0.20)"),
+        (0.95, "training made the features notice it (0.80 → 0.95); most of all grayscale (0.80 → 0.95)"),
+        (0.75, "training changed nothing that can be told (0.80 → 0.75)"),
+    ],
+)
+def test_a_verdict_is_passed_where_intervals_do_not_overlap(trained: float, said: str) -> None:
+    plain, (profile,) = split_profiles(figures(trained, 0.8))
+    assert plain["trained"] == {"knn_top1": 0.9}
+    assert list(verdicts(profile)) == [f"color: {said}"]
+
+
+def test_a_course_goes_from_the_lowest_strength_to_the_highest() -> None:
+    _, (profile,) = split_profiles(figures(1.4, 0.8))
+    (table,) = profile_tables(profile)
+    assert list(table.columns[0].cells) == ["all of color", "grayscale"]
+    assert [cell.split()[-1] for column in table.columns[1:] for cell in list(column.cells)[1:]] == ["▆█", "▄▇", "▄▇"]
+
+
+def test_figures_without_strengths_are_no_profile() -> None:
+    plain, profiles = split_profiles({"trained": {"taste_color": 0.5}, "untrained": {"taste_color": 0.4}})
+    assert profiles == []
+    assert plain["trained"] == {"taste_color": 0.5}
