@@ -30,13 +30,16 @@ def train(
     resume: Annotated[
         Path | None, typer.Option("--resume", metavar="RUN", help="Go on with a run from its last checkpoint.")
     ] = None,
+    dry: Annotated[
+        bool, typer.Option("--dry-run", help="Try everything with two steps and a few images, and keep nothing.")
+    ] = False,
 ) -> None:
     """Train what a spec describes, or go on with a run: sslreg train --resume RUN."""
     if (spec is None) == (resume is None):
         raise UserError("name either a SPEC to train or a run to --resume", code="bad-argument")
     if resume is not None:
-        if out is not None or locked:
-            raise UserError("--out and --locked are for a new run, not for --resume", code="bad-argument")
+        if out is not None or locked or dry:
+            raise UserError("--out, --locked and --dry-run are for a new run, not for --resume", code="bad-argument")
         from sslreg.training.resuming import resume as resume_training
 
         _print_result(resume_training(resume, overrides or (), console=stderr))
@@ -51,6 +54,14 @@ def train(
         from sslreg.training.provenance import require_lock
 
         require_lock(loaded)
+
+    if dry:
+        if out is not None:
+            raise UserError("--dry-run keeps nothing, so it takes no --out", code="bad-argument")
+        from sslreg.cli.dry_run import rehearse
+
+        rehearse(loaded)
+        return
 
     from sslreg.training import train as run_training
 

@@ -106,6 +106,7 @@ class Training:
         self.may_rewind = spec.engine.on_nan == "rewind"
         self.summary: dict[str, Any] = {"name": spec.name, "status": "running", "resumed_at": []}
         self.summary["learning_rate"] = float(f"{pipeline.learning_rate:.6g}")
+        self.tells_plugins = True
 
     def run(self) -> Run:
         """Train from the beginning, into a new folder."""
@@ -277,7 +278,8 @@ class Training:
             final=final,
         )
         write_json(self.folder.summary, self.summary)
-        announce(Run(self.folder.path))
+        if self.tells_plugins:
+            announce(Run(self.folder.path))
 
 
 def _evaluation(pipeline: Pipeline, device: torch.device) -> Evaluation | None:

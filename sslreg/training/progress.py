@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from datetime import timedelta
 from typing import Any
 
 import lightning.pytorch as lightning
@@ -12,15 +14,21 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 
 from sslreg.training.meter import Meter
 from sslreg.training.recorder import Recorder
+from sslreg.training.spread import FIGURES
 
-#: Seconds between two lines where there is no terminal to draw a bar on.
+#: Seconds between two lines where there is no terminal to draw a bar on: at the ends of epochs, and within one.
 LINE_EVERY = 10.0
+LINE_WITHIN_EPOCH_EVERY = 60.0
 #: How often a second the bar is drawn: each time takes a millisecond from the thread that trains.
 DRAWN_PER_SECOND = 2
 
 
 class TrainingProgress(Callback):
-    """A bar on a terminal, a line now and then elsewhere: loss, learning rate, images/s, waiting, latest evaluation."""
+    """A bar on a terminal, a line now and then elsewhere.
+
+    Both tell the loss, the learning rate, images/s, the share of waiting, the latest evaluation and the time that is left:
+    what the remaining steps take at the pace since training began or went on, evaluations and checkpoints included.
+    """
 
     def __init__(self, console: Console, meter: Meter, recorder: Recorder) -> None:
         self.console = console
@@ -29,6 +37,7 @@ class TrainingProgress(Callback):
         self._progress: Progress | None = None
         self._task = TaskID(0)
         self._drawn_at = 0.0
+        self._began = (0.0, 0)
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if not trainer.is_global_zero:
@@ -40,17 +49,26 @@ class TrainingProgress(Callback):
             self._task = self._progress.add_task("train", total=trainer.estimated_stepping_batches, status="")
             self._progress.start()
         self._drawn_at = time.monotonic()
+        self._began = time.monotonic(), trainer.global_step
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if self._progress is not None:
             self._progress.update(self._task, completed=trainer.global_step, status=self._status(trainer))
+        else:
+            self._print_line(trainer, LINE_WITHIN_EPOCH_EVERY)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        if self._progress is None and trainer.is_global_zero and time.monotonic() - self._drawn_at >= LINE_EVERY:
-            self._drawn_at = time.monotonic()
-            self.console.print(self._status(trainer), highlight=False)
+        self._print_line(trainer, LINE_EVERY)
+
+    def _print_line(self, trainer: lightning.Trainer, every: float) -> None:
+        now = time.monotonic()
+        if self._progress is None and trainer.is_global_zero and now - self._drawn_at >= every:
+            self._drawn_at = now
+            began, done = self._began
+            left = time_left(now - began, trainer.global_step - done, trainer.estimated_stepping_batches - done)
+            self.console.print(self._status(trainer) + (f"  {left} left" if left else ""), highlight=False)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._stop()
@@ -74,5 +92,13 @@ class TrainingProgress(Callback):
         if "loss" in latest:
             parts.append(f"loss {latest['loss']:.4g}  lr {latest['lr']:.3g}")
         parts.append(f"{self.meter.images_per_second:,.0f} images/s  waiting {self.meter.waiting_share:.0%}")
-        parts += [f"{name} {value:.3f}" for name, value in self.recorder.evaluated.items()]
+        evaluated = {name: value for name, value in self.recorder.evaluated.items() if name not in FIGURES}
+        parts += [f"{name} {value:.3f}" for name, value in evaluated.items()]
         return "  ".join(parts)
+
+
+def time_left(seconds: float, done: int, steps: float) -> str | None:
+    """How long it takes to the end of so many steps, of which some are done, as h:mm:ss; None while nobody knows."""
+    if done <= 0 or not math.isfinite(steps):
+        return None
+    return str(timedelta(seconds=round(seconds / done * max(0, steps - done))))

@@ -8,6 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+#: The names of the figures here, as metrics.csv has them.
+FIGURES = ("embedding_std", "effective_rank", "alignment", "uniformity")
+
 
 def embedding_std(embeddings: Tensor) -> float:
     """The spread of embeddings (N, D) on the unit sphere: 1 where they lie in all directions alike, 0 where in one.

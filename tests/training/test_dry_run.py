@@ -1,0 +1,117 @@
+"""A dry run does everything once, and nothing is left of it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from lightning.pytorch.loggers import Logger
+
+import sslreg
+from sslreg import UserError
+from sslreg.spec import Spec, parse_spec
+from sslreg.testing.throwaway import throwaway
+from sslreg.training import fit
+from sslreg.training.dry_run import IMAGES, dry_run
+
+
+@pytest.fixture
+def spec(tiny_spec: str):
+    def parse(*overrides: str) -> Spec:
+        return parse_spec(tiny_spec, "tiny.yaml", overrides)
+
+    return parse
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Runs in a folder of its own, with one for temporary files, and looks at both afterwards."""
+    work, temporary = tmp_path / "work", tmp_path / "temporary"
+    work.mkdir()
+    temporary.mkdir()
+    monkeypatch.chdir(work)
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    yield
+    assert [*work.iterdir(), *temporary.iterdir()] == []
+
+
+def test_everything_is_tried_and_told(spec) -> None:
+    found = dry_run(spec())
+    assert found is not None
+    assert len(found.losses) == 2
+    assert found.embedded == IMAGES + 449
+    assert sorted(found.judged) == ["few_shot", "neighbors"]
+    assert found.too_few == {}
+    assert found.checkpoint_bytes > 10_000
+    assert found.memory_bytes > 100e6
+    assert found.device_bytes is None
+    assert (found.steps_per_epoch, found.steps) == (21, 42)
+    assert found.seconds == pytest.approx(2 * found.epoch_seconds)
+    assert found.epoch_seconds > 0
+
+
+def test_a_long_warmup_and_accumulation_are_those_of_the_training(spec) -> None:
+    found = dry_run(spec("schedule.warmup_epochs=2", "trainer.accumulate_grad_batches=2", "data.workers=1"))
+    assert found is not None
+    assert len(found.losses) == 2
+    assert (found.steps_per_epoch, found.steps) == (11, 22)
+    assert found.worker_bytes > 0
+
+
+class Choosy(sslreg.Evaluator):
+    """Needs more images than a dry run shows."""
+
+    def evaluate(self, reference, test, run) -> dict[str, float]:
+        if len(reference) < 1000:
+            raise ValueError("1000 images are the least")
+        return {"score": 1.0}
+
+
+def test_an_evaluator_that_needs_more_images_is_named(spec) -> None:
+    with throwaway(evaluator={"choosy": Choosy}):
+        found = dry_run(spec("evaluate=[{use: choosy}, {use: knn}]"))
+    assert found is not None
+    assert found.judged == ["knn"]
+    assert list(found.too_few) == ["choosy"]
+    assert "1000 images are the least" in found.too_few["choosy"]
+
+
+def test_images_are_embedded_without_evaluators_too(spec) -> None:
+    found = dry_run(spec("evaluate=[]"))
+    assert found is not None
+    assert (found.embedded, found.judged) == (IMAGES, [])
+
+
+class Loud(Logger):
+    """Must not be told anything."""
+
+    name, version = "loud", ""
+
+    def log_metrics(self, metrics, step=None) -> None:
+        raise AssertionError("a dry run logs nothing")
+
+    def log_hyperparams(self, params, *args, **kwargs) -> None:
+        raise AssertionError("a dry run logs nothing")
+
+
+def test_loggers_and_plugins_are_not_told(spec, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
+    monkeypatch.setattr(fit, "announce", told.append)
+    with throwaway(logger={"loud": Loud}):
+        assert dry_run(spec("loggers=[{use: loud}]"))
+    assert told == []
+
+
+class Failing(sslreg.Loss):
+    def forward(self, a, b, targets=None):
+        raise sslreg.SslregError("it fails while running")
+
+
+def test_what_fails_fails_as_in_a_training(spec) -> None:
+    with throwaway(loss={"failing": Failing}), pytest.raises(sslreg.SslregError, match="fails while running") as error:
+        dry_run(spec("loss={use: failing}"))
+    assert error.value.exit_status == 1
+    with pytest.raises(UserError, match="larger than the training set") as mistake:
+        dry_run(spec("data.batch_size=5000"))
+    assert mistake.value.exit_status == 2
