@@ -45,21 +45,19 @@ def _resample(image: NDArray[Any], box: NDArray[Any], upside_down: bool, mirrore
     first_x, weights_x = _triangles(box[1], box[3], full_width, out_width, mirrored)
     taps = weights_x.shape[1]
     left, right = int(first_x.min()), min(int(first_x.max()) + taps, full_width)
-    rows = image.reshape(full_height, full_width * channels)
+    rows = image.reshape(full_height, full_width * channels)[:, left * channels : right * channels]
     # Weights of zero may point behind the last pixel, and a vector reaches beyond a pixel of three channels.
     line = np.zeros((right - left + taps) * channels + _TAPS, np.float32)
     results = np.empty(out_width * _TAPS if channels == 3 else out_width * channels, np.float32)
-    starts = (first_x - left) * channels
+    starts, flat_weights_x = (first_x - left) * channels, weights_x.reshape(-1)
     for y in range(out_height):
-        _mix_rows(rows, first_y[y], weights_y[y], left * channels, (right - left) * channels, line)
-        results[:] = np.float32(0.0)
+        _mix_rows(rows, first_y[y], weights_y, y, line)
         if channels == 3:
-            _mix_pixels_of_three(line, starts, weights_x, results)
-            _store_pixels_of_three(results, out[0, y], out[1, y], out[2, y])
+            _mix_pixels_of_three(line, starts, weights_x, flat_weights_x, results)
+            _store_pixels_of_three(results, y, out)
         else:
             _mix_pixels(line, starts, weights_x, channels, results)
-            for channel in range(channels):
-                _store(results[channel * out_width :], out[channel, y])
+            _store(results, y, out)
 
 
 @_compiled
@@ -94,24 +92,20 @@ def _triangles(start: float, length: float, full: int, size: int, turned: bool) 
 
 
 @_compiled
-def _mix_rows(
-    rows: NDArray[Any], first: int, weights: NDArray[Any], begin: int, count: int, line: NDArray[Any]
-) -> None:
-    """Write into `line` the weighted sum of some of `rows` (H, W·C), `count` numbers of each from `begin` on."""
+def _mix_rows(rows: NDArray[Any], first: int, weights: NDArray[Any], y: int, line: NDArray[Any]) -> None:
+    """Write into `line` the sum of `rows` (H, w·C) from the first on, by the weights of the result's row y."""
     last = len(rows) - 1
-    for tap in range(0, len(weights), _TAPS):
-        w_0, w_1, w_2, w_3 = weights[tap], weights[tap + 1], weights[tap + 2], weights[tap + 3]
+    for tap in range(0, weights.shape[1], _TAPS):
+        w_0, w_1, w_2, w_3 = weights[y, tap], weights[y, tap + 1], weights[y, tap + 2], weights[y, tap + 3]
         # Behind the last row there are weights of zero alone.
-        row_0 = rows[min(first + tap, last)][begin:]
-        row_1 = rows[min(first + tap + 1, last)][begin:]
-        row_2 = rows[min(first + tap + 2, last)][begin:]
-        row_3 = rows[min(first + tap + 3, last)][begin:]
+        y_0, y_1 = min(first + tap, last), min(first + tap + 1, last)
+        y_2, y_3 = min(first + tap + 2, last), min(first + tap + 3, last)
         kept = np.float32(0.0) if tap == 0 else np.float32(1.0)
-        for i in range(count):
+        for i in range(rows.shape[1]):
             line[i] = (
                 kept * line[i]
-                + (w_0 * np.float32(row_0[i]) + w_1 * np.float32(row_1[i]))
-                + (w_2 * np.float32(row_2[i]) + w_3 * np.float32(row_3[i]))
+                + (w_0 * np.float32(rows[y_0, i]) + w_1 * np.float32(rows[y_1, i]))
+                + (w_2 * np.float32(rows[y_2, i]) + w_3 * np.float32(rows[y_3, i]))
             )
 
 
@@ -157,21 +151,21 @@ def _emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
 
 @_compiled
 def _mix_pixels_of_three(
-    line: NDArray[Any], starts: NDArray[Any], weights: NDArray[Any], results: NDArray[Any]
+    line: NDArray[Any], starts: NDArray[Any], weights: NDArray[Any], flat_weights: NDArray[Any], results: NDArray[Any]
 ) -> None:
-    """Add the pixels of a row to `results`, (w, _TAPS) as one axis, of which the first three are the channels."""
+    """Write the pixels of a row into `results`, (w, _TAPS) as one axis, of which the first three are the channels."""
     size, taps = weights.shape
-    flat = weights.reshape(-1)
+    results[:] = np.float32(0.0)
     for tap in range(0, taps, _TAPS):
         for x in range(size):
-            _add_weighed_pixels(line, starts[x] + 3 * tap, 3, flat, x * taps + tap, results, _TAPS * x)
+            _add_weighed_pixels(line, starts[x] + 3 * tap, 3, flat_weights, x * taps + tap, results, _TAPS * x)
 
 
 @_compiled
 def _mix_pixels(
     line: NDArray[Any], starts: NDArray[Any], weights: NDArray[Any], channels: int, results: NDArray[Any]
 ) -> None:
-    """Add the pixels of a row to `results`, (channels, w) as one axis."""
+    """Write the pixels of a row into `results`, (channels, w) as one axis."""
     size, taps = weights.shape
     for channel in range(channels):
         result, shifted = results[channel * size :], line[channel:]
@@ -183,21 +177,25 @@ def _mix_pixels(
 
 
 @_compiled
-def _store_pixels_of_three(results: NDArray[Any], red: NDArray[Any], green: NDArray[Any], blue: NDArray[Any]) -> None:
-    for x in range(len(red)):
-        if red.itemsize == 1:
-            red[x] = np.int32(results[_TAPS * x] + np.float32(0.5))
-            green[x] = np.int32(results[_TAPS * x + 1] + np.float32(0.5))
-            blue[x] = np.int32(results[_TAPS * x + 2] + np.float32(0.5))
+def _store_pixels_of_three(results: NDArray[Any], y: int, out: NDArray[Any]) -> None:
+    for x in range(out.shape[2]):
+        if out.itemsize == 1:
+            out[0, y, x] = np.int32(results[_TAPS * x] + np.float32(0.5))
+            out[1, y, x] = np.int32(results[_TAPS * x + 1] + np.float32(0.5))
+            out[2, y, x] = np.int32(results[_TAPS * x + 2] + np.float32(0.5))
         else:
-            red[x], green[x], blue[x] = results[_TAPS * x], results[_TAPS * x + 1], results[_TAPS * x + 2]
+            out[0, y, x] = results[_TAPS * x]
+            out[1, y, x] = results[_TAPS * x + 1]
+            out[2, y, x] = results[_TAPS * x + 2]
 
 
 @_compiled
-def _store(results: NDArray[Any], out: NDArray[Any]) -> None:
+def _store(results: NDArray[Any], y: int, out: NDArray[Any]) -> None:
     """Write a row, rounded to levels where these are of 8 bits."""
-    for x in range(len(out)):
-        if out.itemsize == 1:
-            out[x] = np.int32(results[x] + np.float32(0.5))
-        else:
-            out[x] = results[x]
+    channels, _, width = out.shape
+    for channel in range(channels):
+        for x in range(width):
+            if out.itemsize == 1:
+                out[channel, y, x] = np.int32(results[channel * width + x] + np.float32(0.5))
+            else:
+                out[channel, y, x] = results[channel * width + x]
