@@ -18,6 +18,8 @@ from sslreg_datasets.image_folder import image_extensions
 
 #: What reading a tar file that is torn, or is none, raises.
 UNREADABLE = (OSError, EOFError, ValueError, tarfile.TarError, zlib.error)
+#: What gzip, bzip2, xz and zstd begin with.
+COMPRESSED = (b"\x1f\x8b", b"BZ", b"\xfd7", b"(\xb5")
 #: How many shards a reader has open at most; the one that was read the longest ago is closed for another.
 MOST_OPEN = 64
 
@@ -74,17 +76,45 @@ def short_name(shard: str) -> str:
     return shard.rstrip("/").rpartition("/")[2]
 
 
+class _Watched:
+    """A stream of a tar file that tells whether the file's end was met.
+
+    A tar ends with blocks of zeros. Where it is cut off between two members or within a header, tarfile takes that for
+    its end; small members make that likely.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._first = b""
+        self._last = b""
+
+    def read(self, size: int = -1) -> bytes:
+        data: bytes = self._stream.read(size)
+        self._first = self._first or data[:2]
+        self._last = (self._last + data)[-tarfile.BLOCKSIZE :]
+        return data
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def require_end(self) -> None:
+        """ReadError: what was read last is no end. Of a compressed file, the decompression knows."""
+        if self._first not in COMPRESSED and any(self._last):
+            raise tarfile.ReadError("it is cut off")
+
+
 def records(shard: str) -> Iterator[Record]:
     """The samples of a shard that have an image, in order. `sslreg.UserError`, naming it: it cannot be read on."""
     reading, whole = require_webdataset("tariterators"), 0
     try:
-        with closing(require_webdataset("gopen").gopen(shard)) as stream:
+        with closing(_Watched(require_webdataset("gopen").gopen(shard))) as stream:
             files = reading.tar_file_expander([{"url": shard, "stream": stream}])
             for found in reading.group_by_keys(files):
                 image = next((data for name, data in found.items() if f".{name}" in image_extensions()), None)
                 if image is not None:
                     yield Record(found["__key__"], image, found.get("cls"), found.get("json"))
                     whole += 1
+            stream.require_end()
     except UNREADABLE as error:
         reason = error.args[0] if error.args and isinstance(error.args[0], str) else error
         raise sslreg.UserError(
@@ -135,10 +165,9 @@ class ShardReader:
         cursor = self._cursor(shard, position)
         for passed in range(cursor.position, position):
             self._passed[shard, passed] = self._next(cursor)
-        record = self._next(cursor)
-        while len(self._passed) > self._keep:
-            self._passed.popitem(last=False)
-        return record
+            while len(self._passed) > self._keep:
+                self._passed.popitem(last=False)
+        return self._next(cursor)
 
     def _cursor(self, shard: int, position: int) -> _Cursor:
         """The nearest one before the position, now the last of the list; a new one if there is none."""
@@ -148,6 +177,7 @@ class ShardReader:
             self._cursors.remove(cursor)
         else:
             cursor = _Cursor(shard, self._shards[shard])
+            self._broken.pop(shard, None)  # a connection that failed may hold this time
         self._cursors.append(cursor)
         if len(self._cursors) > MOST_OPEN:
             self._cursors.pop(0).close()

@@ -201,6 +201,22 @@ def test_what_cannot_be_meant_is_refused(
         WebDataset(**{"shards": "photos-{0..3}.tar", "samples": 30} | changes)
 
 
+@pytest.mark.parametrize("beyond", [0, 100, 512, 600], ids=["before", "header", "data", "end of the data"])
+def test_a_tear_is_found_wherever_it_is(shards: str, beyond: int) -> None:
+    path = Path(shards).parent / "photos-2.tar"
+    content = path.read_bytes()
+    path.write_bytes(content[: content.index(b"075.png") + beyond])
+    with pytest.raises(ValueError, match=r"photos-2\.tar cannot be read beyond its first 1[45] samples"):
+        WebDataset(shards)
+
+
+def test_shards_may_be_compressed(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "packed.tar.gz", "w:gz") as tar:
+        (tmp_path / "x.png").write_bytes(image(7))
+        tar.add(tmp_path / "x.png", "x.png")
+    assert level(WebDataset(str(tmp_path / "packed.tar.gz")), 0) == 7
+
+
 def test_a_torn_shard_is_named(shards: str) -> None:
     path = Path(shards).parent / "photos-2.tar"
     content = path.read_bytes()
@@ -213,6 +229,19 @@ def test_a_torn_shard_is_named(shards: str) -> None:
     with pytest.raises(UserError, match=r"photos-2\.tar cannot be read beyond"):
         data[89]
     assert level(data, 91) == 91
+
+
+def test_a_shard_that_is_whole_again_is_read_in_the_next_epoch(shards: str, opened: Counter[str]) -> None:
+    path = Path(shards).parent / "photos-2.tar"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    data = WebDataset(shards, samples=30, shuffle=0)
+    for index in (80, 85, 89):
+        with pytest.raises(UserError, match=r"photos-2\.tar"):
+            data[index]
+    assert opened["photos-2.tar"] == 1
+    path.write_bytes(whole)
+    assert [level(data, index) for index in range(60, 90)] == list(range(60, 90))
 
 
 def test_a_shard_that_is_no_tar_or_has_no_image_is_named(tmp_path: Path) -> None:
