@@ -10,6 +10,7 @@ import typer
 from sslreg.cli.options import Overrides
 from sslreg.cli.output import print_diagnostics, stderr, stdout
 from sslreg.cli.profile import print_figures
+from sslreg.cli.requeue import is_restart, requeueing
 from sslreg.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ def train(
     resume: Annotated[
         Path | None, typer.Option("--resume", metavar="RUN", help="Go on with a run from its last checkpoint.")
     ] = None,
+    auto_resume: Annotated[
+        bool, typer.Option("--auto-resume", help="Go on with the run in --out if there is one, or else start it.")
+    ] = False,
     dry: Annotated[
         bool, typer.Option("--dry-run", help="Try everything with two steps and a few images, and keep nothing.")
     ] = False,
@@ -38,12 +42,17 @@ def train(
     if (spec is None) == (resume is None):
         raise UserError("name either a SPEC to train or a run to --resume", code="bad-argument")
     if resume is not None:
-        if out is not None or locked or dry:
-            raise UserError("--out, --locked and --dry-run are for a new run, not for --resume", code="bad-argument")
+        if out is not None or locked or dry or auto_resume:
+            raise UserError(
+                "--out, --locked, --dry-run and --auto-resume are for a new run, not for --resume", code="bad-argument"
+            )
         from sslreg.training.resuming import resume as resume_training
 
-        _print_result(resume_training(resume, overrides or (), console=stderr))
+        with requeueing(finds_its_run=True):
+            _print_result(resume_training(resume, overrides or (), console=stderr))
         return
+    if auto_resume and out is None:
+        raise UserError("--auto-resume looks into --out, so name that too", code="bad-argument")
     from sslreg.spec import load_spec
 
     assert spec is not None
@@ -63,13 +72,20 @@ def train(
         rehearse(loaded)
         return
 
-    from sslreg.training import train as run_training
+    with requeueing(finds_its_run=out is not None):
+        if out is not None and (auto_resume or is_restart()):
+            from sslreg.training.resuming import train_or_resume
 
-    _print_result(run_training(loaded, out, console=stderr))
+            _print_result(train_or_resume(loaded, out, console=stderr))
+        else:
+            from sslreg.training import train as run_training
+
+            _print_result(run_training(loaded, out, console=stderr))
 
 
 def _print_result(run: Run) -> None:
     """The figures, where everything is, and what to do with it next; of several processes one prints."""
+    from sslreg.training.announce import summary_lines
     from sslreg.training.trainer import is_main_process
 
     if not is_main_process():
@@ -77,6 +93,8 @@ def _print_result(run: Run) -> None:
     summary = run.summary
     if summary["baseline"]:
         print_figures({"trained": summary["final"], **summary["baseline"]})
+    for line in summary_lines(run):
+        stdout.print(line, highlight=False, markup=False)
     stdout.print(
         f"trained {summary['epochs']} epochs, {summary['steps']} steps at {summary['images_per_second']:,.0f} images/s "
         f"({summary['waiting_for_data']:.0%} of the time waiting for data)",

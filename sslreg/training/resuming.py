@@ -11,8 +11,11 @@ from rich.console import Console
 from sslreg.errors import UserError
 from sslreg.spec import Spec, load_spec
 from sslreg.spec.diff import Change, differences
-from sslreg.training.fit import go_on
+from sslreg.training.fit import go_on, train
+from sslreg.training.in_use import in_use
 from sslreg.training.run import Run
+from sslreg.training.run_folder import RunFolder
+from sslreg.training.trainer import is_main_process
 
 #: Where a run is computed. It may move; numbers are then rounded otherwise from there on.
 DEVICES = ("trainer.accelerator", "trainer.devices", "trainer.num_nodes", "trainer.strategy")
@@ -33,13 +36,35 @@ def resume(path: str | Path, overrides: Sequence[str] = (), *, console: Console 
     run = Run(path)
     spec = load_spec(run.folder.resolved_spec, overrides)
     _refuse_other_changes(run.spec, spec)
-    if run.summary["status"] == "finished" and not _has_more(spec, run.checkpoint()):
+    if _is_finished(run, spec):
         raise UserError(
             f"{run.path} has trained all of its {run.summary['epochs']} epochs",
             hint="go on for longer with --set trainer.max_epochs=N",
             code="nothing-left",
         )
     return go_on(spec, run.folder, console or Console(stderr=True))
+
+
+def train_or_resume(spec: Spec, out: str | Path, *, console: Console | None = None) -> Run:
+    """Train into a folder, or go on with the run that the same command has left there: for queues that start it again.
+
+    A run that is finished is returned as it is. UserError: the folder holds a run of another spec, or something else.
+    """
+    folder = RunFolder(Path(out))
+    if folder.last_checkpoint.exists() or folder.previous_checkpoint.exists():
+        run = Run(out)
+        _refuse_other_changes(run.spec, spec)
+        return run if _is_finished(run, spec) else go_on(spec, folder, console or Console(stderr=True))
+    # Other processes of this run may come here when the main one has begun.
+    if folder.resolved_spec.is_file() and is_main_process():
+        _refuse_other_changes(Run(out).spec, spec)
+        with in_use(folder):
+            folder.clear()
+    return train(spec, out, console=console)
+
+
+def _is_finished(run: Run, spec: Spec) -> bool:
+    return run.summary["status"] == "finished" and not _has_more(spec, run.checkpoint())
 
 
 def _has_more(spec: Spec, checkpoint: dict[str, Any]) -> bool:

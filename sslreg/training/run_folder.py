@@ -6,7 +6,7 @@ import errno
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -93,6 +93,15 @@ class RunFolder:
                 hint="choose another with --out",
                 code="run-folder-unwritable",
             ) from error
+
+    def clear(self) -> None:
+        """Take away what a run has written before its first checkpoint. What else is there stays."""
+        for path in (self.spec, self.resolved_spec, self.lock, self.metrics, self.summary, self.in_use):
+            path.unlink(missing_ok=True)
+        for path in self.checkpoints.glob(".*.draft"):
+            path.unlink()
+        with suppress(OSError):  # not empty, or not there
+            self.checkpoints.rmdir()
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
