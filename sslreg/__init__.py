@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     )
     from sslreg.errors import Diagnostic as Diagnostic, SslregError as SslregError, UserError as UserError
     from sslreg.registry import ComponentInfo as ComponentInfo, Registry as Registry, hookimpl as hookimpl
-    from sslreg.report import Preview as Preview, preview as preview
+    from sslreg.report import Preview as Preview, preview as preview, write_report as write_report
     from sslreg.spec import Spec as Spec, load_spec as load_spec
     from sslreg.spec.from_run import FromRun as FromRun
     from sslreg.training import Run as Run, load_run as load_run, resume as resume, train as train
@@ -57,7 +57,7 @@ _HOMES = {
     ),
     "sslreg.errors": "Diagnostic SslregError UserError",
     "sslreg.registry": "ComponentInfo Registry hookimpl",
-    "sslreg.report": "Preview preview",
+    "sslreg.report": "Preview preview write_report",
     "sslreg.spec": "Spec load_spec",
     "sslreg.spec.from_run": "FromRun",
     "sslreg.training": "Run load_run resume train",

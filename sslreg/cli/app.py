@@ -19,6 +19,7 @@ from sslreg.cli import (
     neighbours,
     plugins,
     preview,
+    report,
     runs,
     schema,
     specs,
@@ -42,6 +43,7 @@ app.command("check")(check.check)
 app.command("explain")(explain.explain)
 app.command("preview")(preview.preview)
 app.command("evaluate")(evaluate.evaluate)
+app.command("report")(report.report)
 app.command("embed")(embed.embed)
 app.command("export")(export.export)
 app.command("neighbours")(neighbours.neighbours)

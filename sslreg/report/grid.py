@@ -31,6 +31,11 @@ def scaled(image: Image.Image, zoom: float) -> Image.Image:
     return image.resize(size, Image.Resampling.NEAREST if zoom >= 1 else Image.Resampling.LANCZOS)
 
 
+def reduced(image: Image.Image, side: int) -> Image.Image:
+    """An image whose larger side has at most so many pixels."""
+    return image if max(image.size) <= side else scaled(image, side / max(image.size))
+
+
 def fitted(image: Image.Image, tile: int = TILE) -> Image.Image:
     """An image as large as a tile takes it."""
     return scaled(image, zoom_of([image.width, image.height], tile))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from PIL import Image
 
 import sslreg
 from sslreg.report.grid import fitted, zoom_of
+from sslreg.report.missing import Missing
 
 if TYPE_CHECKING:
     from sslreg.report.previews import Preview
@@ -25,16 +27,27 @@ _SMALL = 64
 
 
 def page(template: str, **content: Any) -> str:
-    """A document from a template; every text in `content` is escaped."""
+    """A document from a template; every text in `content` is escaped, but for what is `Markup`."""
     return _environment().get_template(template).render(version=sslreg.__version__, **content)
 
 
 def preview_page(preview: Preview, params: bool) -> str:
     """See `Preview.page`."""
-    return page("preview.html", preview=preview, zoom=preview_zoom(preview), params=params)
+    return page("preview.html", preview=preview, params=params)
 
 
-def preview_zoom(preview: Preview) -> float:
+def script(name: str) -> Markup:
+    """A script from among the templates. A page that gets it as ``script`` runs no other one."""
+    source, _, _ = PackageLoader("sslreg.report").get_source(_environment(), name)
+    return Markup(source)
+
+
+def _digest(source: str) -> str:
+    """What a content security policy knows a script by."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}"
+
+
+def _zoom(preview: Preview) -> float:
     """How much a page enlarges the views of a preview, all alike."""
     return zoom_of([side for row in preview.rows for tile in row.tiles for side in tile.picture.size], TILE)
 
@@ -50,6 +63,9 @@ def _environment() -> Environment:
     )
     environment.globals["tile"] = TILE
     environment.filters["data_uri"] = data_uri
+    environment.filters["digest"] = _digest
+    environment.filters["zoom"] = _zoom
+    environment.tests["missing"] = lambda content: isinstance(content, Missing)
     environment.filters["fitted"] = lambda image: fitted(image, TILE)
     return environment
 

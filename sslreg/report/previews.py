@@ -14,14 +14,13 @@ from torch import Tensor
 
 from sslreg.assembly import Builder, SampleDataset, embed_plan, view_plans
 from sslreg.contracts import Sample
-from sslreg.errors import SslregError, UserError
+from sslreg.errors import UserError
 from sslreg.report.drawn import drawn_lines
 from sslreg.report.levels import in_levels, picture, said_of_channels
+from sslreg.report.output import PAGES, check_place
 from sslreg.spec import Spec
+from sslreg.training.run_folder import writing
 from sslreg.views import Collate, PendingBatch, PendingView, load_image
-
-#: What a page's name ends in; any other is an image's.
-PAGES = (".html", ".htm")
 
 
 @dataclass(frozen=True)
@@ -79,17 +78,12 @@ class Preview:
         UserError: the name tells no format, or there is no such folder. SslregError: the file cannot be written.
         """
         path = Path(path)
-        if path.suffix.lower() not in (*PAGES, *Image.registered_extensions()):
-            raise UserError(f"{path}: the name has to end in .png or .html", code="bad-argument")
-        if not path.parent.is_dir():
-            raise UserError(f"{path}: there is no folder {path.parent}", code="bad-argument")
-        try:
+        check_place(path, (*PAGES, *Image.registered_extensions()), ".png or .html")
+        with writing(path):
             if path.suffix.lower() in PAGES:
                 path.write_text(self.page(params), encoding="utf-8")
             else:
                 self.picture(params).save(path)
-        except OSError as error:
-            raise SslregError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def preview(spec: Spec, samples: int = 8, seed: int | None = None, epoch: int = 0) -> Preview:
@@ -137,7 +131,7 @@ def _read(
     rows, readable, images = [], [], []
     for index in indices:
         sample = data[epoch, index]
-        label = _label(sample.target, data.classes)
+        label = class_name(sample.target, data.classes)
         try:
             image = load_image(sample.image, spec.data.channels)
         except UserError as error:
@@ -149,7 +143,8 @@ def _read(
     return rows, readable, images
 
 
-def _label(target: int | None, classes: list[str] | None) -> str | None:
+def class_name(target: int | None, classes: list[str] | None) -> str | None:
+    """What a class is called: its number where nobody named it, None without one."""
     return None if target is None else classes[target] if classes and 0 <= target < len(classes) else str(target)
 
 

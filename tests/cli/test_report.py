@@ -1,0 +1,32 @@
+"""sslreg report"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sslreg import Run
+
+
+def test_it_writes_a_page_and_says_where(cli, tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sslreg.report.reports.report_page", lambda runs: f"the page of {len(runs)} runs")
+    result = cli("report", tiny_run.path, tiny_run.path)
+    assert (result.status, result.err) == (0, "")
+    assert result.out == "report.html: open it in a browser (0.0 MB)\n"
+    assert Path("report.html").read_text() == "the page of 2 runs"
+
+
+@pytest.mark.parametrize("out", ["report.pdf", "no/such/folder/report.html"])
+def test_a_place_that_cannot_be_written_is_refused_before_any_work(cli, tmp_path: Path, out: str) -> None:
+    result = cli("report", tmp_path, "--out", tmp_path / out)
+    assert result.status == 2
+    assert "is not the folder of a run" not in result.err
+
+
+def test_a_folder_that_is_no_run_is_named(cli, tmp_path: Path) -> None:
+    result = cli("report", tmp_path, "--out", tmp_path / "report.html")
+    assert result.status == 2
+    assert "is not the folder of a run" in result.err
+    assert not (tmp_path / "report.html").exists()
