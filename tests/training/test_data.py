@@ -26,6 +26,28 @@ def test_the_ranks_shares_side_by_side_are_the_batches_of_one_process(
     assert all(len(rank) == len(EpochSampler(samples, batch, world_size=world_size)) for rank in ranks)
 
 
+@given(data=st.data(), share=st.integers(1, 5), world_size=st.integers(1, 4), samples=st.integers(1, 120))
+def test_ranks_that_resume_share_what_is_left_of_an_epoch_and_then_a_whole_one(
+    data: st.DataObject, share: int, world_size: int, samples: int
+) -> None:
+    """Whatever the number of ranks was before: nothing is trained on twice in an epoch, and nothing is left out."""
+    batch = share * world_size
+    epoch, done = data.draw(st.integers(0, 9)), data.draw(st.integers(0, samples // batch))
+    before = list(EpochSampler(samples, batch, epoch=epoch))
+    ranks = [
+        EpochSampler(samples, batch, rank=rank, world_size=world_size, epoch=epoch, batches=done)
+        for rank in range(world_size)
+    ]
+    rest = [item for sampler in ranks for item in sampler]
+    assert sorted(before[: done * batch] + rest) == sorted(before)
+    assert len(rest) == len(before) - done * batch
+    for sampler in ranks:
+        sampler.set_epoch(epoch + 1)
+    assert sorted(item for sampler in ranks for item in sampler) == sorted(
+        EpochSampler(samples, batch, epoch=epoch + 1)
+    )
+
+
 def order(samples: int, seed: int, epoch: int) -> list[int]:
     return [index for _, index in EpochSampler(samples, 1, seed=seed, epoch=epoch)]
 

@@ -1,0 +1,109 @@
+"""Trains the runs that the tests of several processes look at, all in one start of two processes.
+
+Usage: torchrun --nproc-per-node 2 ddp_worker.py FOLDER. FOLDER/tiny.yaml is the spec, FOLDER/images a folder of images,
+some of them broken. FOLDER/NAME is the run of each name, and FOLDER/NAME-RANK.pt what the process of a rank saw in it:
+`views`, the first view of each sample by (epoch, index), and `state`, the module's state at the end.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback
+
+import sslreg
+from sslreg.training.fit import Training
+
+DDP = ["trainer.devices=2", "trainer.strategy=ddp", "evaluate=[]"]
+DOUBLE = ["trainer.max_epochs=1", "trainer.precision=64-true"]
+SIMCLR = [*DOUBLE, "loss.gather_distributed=true"]
+MOCO = [
+    *DOUBLE,
+    "model={use: moco, backbone: {use: convnet, width: 4, depth: 3}, projection: [16], momentum: 0.9}",
+    "loss={use: nt_xent, memory_bank: {use: fifo, size: 200, dtype: float64}}",
+    "schedule=null",
+]
+SYNC = "trainer.sync_batchnorm=true"
+EVERY_STEP = "checkpoint.every_minutes=1.0e-9"
+BROKEN = ["data.train={use: image_folder, root: images}", "data.test=null", "data.on_error=skip", "data.batch_size=8"]
+
+
+class PowerCutError(Exception):
+    """Stands for whatever ends all processes at once."""
+
+
+class Witness(Callback):
+    """Writes down what its process saw. cut: the step at which the power goes."""
+
+    def __init__(self, path: Path, cut: int | None) -> None:
+        self.path = path
+        self.cut = cut
+        self.views: dict[tuple[int, int], torch.Tensor] = {}
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: sslreg.Batch, batch_idx: int) -> None:
+        for index, view in zip(batch.indices.tolist(), batch.views[0], strict=True):
+            self.views[trainer.current_epoch, index] = view
+
+    def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
+        if trainer.global_step == self.cut:
+            raise PowerCutError
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        torch.save({"views": self.views, "state": pl_module.state_dict()}, self.path)
+
+
+class Noise(Callback):
+    """Makes each process draw from its generators in every step, as dropout would."""
+
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        def noisy(backbone: Any, images: Any, features: torch.Tensor) -> torch.Tensor:
+            return features * (torch.rand_like(features) + np.random.rand() + random.random())
+
+        pl_module.model.backbone.register_forward_hook(noisy)
+
+
+def witnessed(folder: Path, name: str, action: Any, *also: Callback, cut: int | None = None) -> None:
+    """Run `action`, which trains into FOLDER/NAME, with the callbacks added."""
+    attach = Training._attach
+
+    def with_callbacks(self: Training, *arguments: Any) -> Any:
+        self.trainer.callbacks += [*also, Witness(folder / f"{name}-{self.trainer.global_rank}.pt", cut)]  # type: ignore[attr-defined]
+        return attach(self, *arguments)
+
+    Training._attach = with_callbacks  # type: ignore[method-assign]
+    try:
+        action()
+    except PowerCutError:
+        assert cut is not None
+    finally:
+        Training._attach = attach  # type: ignore[method-assign]
+
+
+def train(folder: Path, name: str, overrides: list[str], *also: Callback, cut: int | None = None) -> None:
+    spec = sslreg.load_spec(folder / "tiny.yaml", overrides)
+    witnessed(folder, name, lambda: sslreg.train(spec, folder / name), *also, cut=cut)
+
+
+def main(folder: Path) -> None:
+    torch.set_num_threads(1)
+    train(folder, "simclr", [*SIMCLR, *DDP, SYNC])
+    train(folder, "simclr single", ["trainer.max_epochs=1", "loss.gather_distributed=true", *DDP, SYNC])
+    train(folder, "moco synced", [*MOCO, *DDP, SYNC])
+    train(folder, "moco", [*MOCO, *DDP])
+    train(folder, "noisy", [*MOCO, *DDP, "trainer.max_epochs=2"], Noise())
+    for cut, workers in ((7, 0), (21, 0), (30, 1)):
+        name = f"noisy cut at {cut}"
+        overrides = [*MOCO, *DDP, "trainer.max_epochs=2", EVERY_STEP, f"data.workers={workers}"]
+        train(folder, name, overrides, Noise(), cut=cut)
+        witnessed(folder, name, lambda name=name: sslreg.resume(folder / name), Noise())
+    train(folder, "moves", [*SIMCLR, *DDP, SYNC, EVERY_STEP], cut=9)
+    train(folder, "broken", [*DDP, *BROKEN])
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
