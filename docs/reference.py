@@ -140,8 +140,11 @@ def _page(parts: Iterable[str]) -> str:
 
 
 def _cell(text: str, code: bool = False) -> str:
-    text = " ".join(text.split()).replace("``", "`").replace("|", "\\|")
-    return f"`{text}`" if code and text else text
+    text = " ".join(text.split()).replace("``", "`")
+    if code and "|" in text:
+        # Markdown's dialects disagree on how a bar within backticks is written in a table.
+        return f"<code>{text.replace('<', '&lt;').replace('|', '&#124;')}</code>"
+    return f"`{text}`" if code and text else text.replace("|", "\\|")
 
 
 def _prose(component: dict[str, Any]) -> Iterator[str]:
