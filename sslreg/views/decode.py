@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from torch import Tensor
 
 from sslreg.contracts.batch import ImageLike
 from sslreg.errors import UserError
-from sslreg.views.jpeg import decode_plain_jpeg
+from sslreg.views.jpeg import PlainJpeg
 
 #: ITU-R 601-2 luma, the weights that torchvision and Pillow use.
 LUMA = (0.2989, 0.587, 0.114)
@@ -33,11 +35,42 @@ def load_image(image: ImageLike | UserError, channels: int | None = None) -> Ten
     UserError: the image cannot be read, or cannot be meant; the message names the file. One in the image's place, which
     is how a data set says that it could not read it, is raised.
     """
+    opened = open_image(image, channels)
+    return opened.decode() if isinstance(opened, Encoded) else opened
+
+
+class Encoded:
+    """A JPEG file whose shape (C, H, W) is known, and that is decoded when it is asked for."""
+
+    dtype = torch.uint8
+
+    def __init__(self, image: bytes | str | Path, file: PlainJpeg, channels: int) -> None:
+        self.image, self.file, self.shape = image, file, torch.Size((channels, *file.shape[1:]))
+
+    def decode(self, reduction: int = 1) -> Tensor:
+        """The image, in a reduced size (rounded up) if told so: 2, 4 or 8. UserError: it cannot be read."""
+        with _named(self.image):
+            try:
+                pixels = self.file.decode(reduction)
+            except ValueError:
+                # Pillow reads some broken files, and describes the others better.
+                pixels = _with_pillow(self.file.data, None)
+            return _with_channels(pixels, self.shape[0])
+
+
+def open_image(image: ImageLike | UserError, channels: int | None = None) -> Tensor | Encoded:
+    """An image as `load_image` gives it, or what will decode it, where its shape can be known before."""
     if isinstance(image, UserError):
         raise image
-    try:
+    with _named(image):
         if isinstance(image, bytes | str | Path):
-            pixels = _decode(image if isinstance(image, bytes) else Path(image).read_bytes(), channels)
+            data = image if isinstance(image, bytes) else Path(image).read_bytes()
+            if not data:
+                raise UserError("the file is empty")
+            file = PlainJpeg.of(data)
+            if file is not None and channels in (None, 1, 3):
+                return Encoded(image, file, channels or file.shape[0])
+            pixels = _with_pillow(data, channels)
         elif isinstance(image, Image.Image):
             pixels = _from_pil(image, channels)
         elif isinstance(image, Tensor | np.ndarray):
@@ -48,6 +81,13 @@ def load_image(image: ImageLike | UserError, channels: int | None = None) -> Ten
                 hint="give bytes, a path, a PIL image, or a tensor or array (C, H, W)",
             )
         return _with_channels(pixels, channels)
+
+
+@contextmanager
+def _named(image: ImageLike) -> Iterator[None]:
+    """Errors as UserErrors that name the image."""
+    try:
+        yield
     except UserError as error:
         raise UserError(
             f"{_name(image)}: {error.diagnostics[0].message}", hint=error.diagnostics[0].hint, code="image"
@@ -70,12 +110,7 @@ def _name(image: ImageLike) -> str:
     return f"an image of type {type(image).__name__}"
 
 
-def _decode(data: bytes, channels: int | None) -> Tensor:
-    if not data:
-        raise UserError("the file is empty")
-    pixels = decode_plain_jpeg(data)
-    if pixels is not None:
-        return pixels
+def _with_pillow(data: bytes, channels: int | None) -> Tensor:
     with Image.open(io.BytesIO(data)) as image:
         return _from_pil(image, channels)
 

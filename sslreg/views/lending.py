@@ -98,10 +98,10 @@ class Lent(Tensor):
     """A tensor in a piece. What is computed of it is a plain tensor, and so is what another process receives."""
 
     piece: _Piece | None
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return self.as_subclass(Tensor).clone().__reduce_ex__(protocol)
+        return self.as_subclass(Tensor).clone().__reduce_ex__(protocol)  # type: ignore[no-untyped-call]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         return self.as_subclass(Tensor).clone()
@@ -111,7 +111,7 @@ def _send(lent: Lent) -> Any:
     """How a worker's queue pickles it: once by its file, and if there is another time, as any tensor."""
     piece = lent.piece
     if piece is None:
-        return reduce_tensor(lent.as_subclass(Tensor).clone())
+        return reduce_tensor(lent.as_subclass(Tensor).clone())  # type: ignore[no-untyped-call]
     lent.piece = None
     piece.memory[0] = 1
     return _receive, (reduction.DupFd(piece.file), piece.size, tuple(lent.shape), lent.dtype)
