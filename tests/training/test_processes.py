@@ -1,25 +1,70 @@
-"""Training in two processes, on the CPU through gloo."""
+"""The command in two processes, on the CPU through gloo: what they leave behind, and how they end when one dies."""
 
 from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
 import sslreg
+from sslreg import Run
+from sslreg.training.data import EpochSampler
+
+TWO = ["trainer.devices=2", "trainer.strategy=ddp"]
+#: What `ddp_worker.py` trained as "moco", with a checkpoint after every step.
+MOCO = [
+    *TWO,
+    "evaluate=[]",
+    "trainer.max_epochs=1",
+    "trainer.precision=64-true",
+    "model={use: moco, backbone: {use: convnet, width: 4, depth: 3}, projection: [16], momentum: 0.9}",
+    "loss={use: nt_xent, memory_bank: {use: fifo, size: 200, dtype: float64}}",
+    "schedule=null",
+    "checkpoint.every_minutes=1.0e-9",
+]
 
 
-def test_two_processes_train_one_run(tiny_spec: str, tmp_path: Path) -> None:
+@pytest.fixture
+def start(tiny_spec: str, tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Starts ``sslreg`` with arguments where tiny.yaml is."""
     (tmp_path / "tiny.yaml").write_text(tiny_spec)
-    command = Path(sys.executable).with_name("sslreg")
-    overrides = ["trainer.devices=2", "trainer.strategy=ddp", "loss.gather_distributed=true", "trainer.max_epochs=1"]
-    options = [word for override in overrides for word in ("--set", override)]
-    result = subprocess.run(
-        [str(command), "train", "tiny.yaml", *options], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stderr
+
+    def popen(*arguments: str, launcher: tuple[str, ...] = ("-m", "sslreg")) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, *launcher, *arguments],
+            cwd=tmp_path,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return popen
+
+
+def sets(overrides: list[str]) -> list[str]:
+    return [word for override in overrides for word in ("--set", override)]
+
+
+def children(process: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
+def test_two_processes_train_one_run(start: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
+    process = start("train", "tiny.yaml", *sets([*TWO, "loss.gather_distributed=true", "trainer.max_epochs=1"]))
+    stdout, stderr = process.communicate()
+    assert process.returncode == 0, stderr
 
     (folder,) = (tmp_path / "runs" / "tiny").iterdir()
     run = sslreg.load_run(folder)
@@ -28,5 +73,56 @@ def test_two_processes_train_one_run(tiny_spec: str, tmp_path: Path) -> None:
     with (folder / "metrics.csv").open(newline="") as file:
         steps = [row["step"] for row in csv.DictReader(file) if row["loss"]]
     assert steps == [str(step) for step in range(1, 1348 // 64 + 1)]
-    assert result.stdout.count("everything is in") == 1
+    assert stdout.count("everything is in") == stderr.count("evaluating raw pixels") == 1
     assert run.backbone() is not None
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+def test_a_run_whose_second_process_is_killed_ends_and_goes_on_under_torchrun(
+    start: Callable[..., subprocess.Popen[str]], tmp_path: Path, pair: Path
+) -> None:
+    process = start("train", "tiny.yaml", "--out", "run", *sets(MOCO))
+    metrics = tmp_path / "run" / "metrics.csv"
+    while process.poll() is None and not (metrics.exists() and metrics.read_text().count("\n") > 3):
+        time.sleep(0.002)
+    for child in children(process.pid):
+        os.kill(child, signal.SIGKILL)
+    _, stderr = process.communicate()
+    assert process.returncode == 1, stderr
+    assert "the process of rank 1 was killed by signal 9 (SIGKILL)" in stderr
+    assert "sslreg train --resume run" in stderr
+    assert "Traceback" not in stderr
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "failed"
+
+    torchrun = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "sslreg")
+    process = start("train", "--resume", "run", launcher=torchrun)
+    stdout, stderr = process.communicate()
+    assert process.returncode == 0, stderr
+    assert stdout.count("everything is in") == 1
+    resumed, whole = Run(tmp_path / "run"), Run(pair / "moco")
+    assert resumed.summary["resumed_at"][0] >= 2
+    states = [run.checkpoint()["state_dict"] for run in (resumed, whole)]
+    assert [name for name, value in states[0].items() if not torch.equal(value, states[1][name])] == []
+    assert metrics.read_text() == (whole.path / "metrics.csv").read_text()
+
+
+@pytest.mark.slow
+def test_an_error_in_the_second_process_ends_the_first_one_too(
+    start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    second = [index for _, index in EpochSampler(8, 4, rank=1, world_size=2)]
+    (tmp_path / "images").mkdir()
+    for number in range(8):
+        image = tmp_path / "images" / f"{number}.png"
+        Image.fromarray(np.full((8, 8), number, dtype=np.uint8)).save(image)
+        if number == second[-1]:
+            image.write_text("not an image")
+    data = ["data.train={use: image_folder, root: images}", "data.test=null", "evaluate=[]", "data.batch_size=4"]
+    process = start("train", "tiny.yaml", "--out", "run", *sets([*TWO, *data]))
+    _, stderr = process.communicate()
+    assert process.returncode == 1, stderr
+    assert f"{second[-1]}.png cannot be read" in stderr
+    assert "the process of rank 1 ended with status" in stderr
+    assert "Traceback" not in stderr
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "failed"
