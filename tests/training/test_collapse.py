@@ -155,7 +155,7 @@ def test_a_run_is_the_same_without_the_watch(train, monkeypatch: pytest.MonkeyPa
     assert losses[0] == losses[1]
     one, two = (sslreg.load_run(each).checkpoint() for each in (path, other))
     assert all(torch.equal(value, two["state_dict"][name]) for name, value in one["state_dict"].items())
-    generators = [state["callbacks"]["Position"]["generators"]["torch"] for state in (one, two)]
+    generators = [state["callbacks"]["Position"]["generators"][0]["torch"] for state in (one, two)]
     assert torch.equal(*generators)
 
 
