@@ -1,4 +1,5 @@
-"""Training curves: `sslreg curves RUN` shows them in the terminal, and every run gets a `curves.svg`."""
+"""Training curves in the terminal and as pictures: `sslreg curves RUN`, the end of `sslreg train`, and `curves.png` and
+`curves.svg` in every run's folder, beside `collapse.png` and `collapse.svg` where a collapse was watched for."""
 
 from __future__ import annotations
 
@@ -22,7 +23,16 @@ def sslreg_cli(app: typer.Typer) -> None:
 @sslreg.hookimpl
 def sslreg_run_finished(run: sslreg.Run) -> None:
     """Draw the run's curves into its folder, as far as it got."""
-    from sslreg_curves.figure import svg
+    from sslreg_curves.figures import draw
     from sslreg_curves.metrics import read_metrics
 
-    (run.path / "curves.svg").write_text(svg(read_metrics(run.path)), encoding="utf-8")
+    draw(run.path, read_metrics(run.path), run.summary.get("baseline", {}))
+
+
+@sslreg.hookimpl
+def sslreg_run_summary(run: sslreg.Run, lines: list[str]) -> None:
+    """The course of the loss and of what was evaluated."""
+    from sslreg_curves.metrics import reached, read_metrics
+    from sslreg_curves.terminal import lines as drawn
+
+    lines.extend(drawn(reached(read_metrics(run.path)), 40))

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from sslreg_curves.metrics import Curve
+from sslreg_curves.metrics import Curve, without_intervals
 
 _LEVELS = "▁▂▃▄▅▆▇█"
 
 
 def lines(curves: dict[str, Curve], width: int) -> Iterator[str]:
     """One line for each figure: name, first value, course in at most `width` characters, last value."""
-    longest = max(map(len, curves))
-    for name, curve in curves.items():
+    shown = without_intervals(curves)
+    longest = max(map(len, shown), default=0)
+    for name, curve in shown.items():
         values = [value for _, value in curve]
         yield f"{name:{longest}}  {values[0]:10.4g}  {_blocks(values, width):{width}}  {values[-1]:.4g}"
 

@@ -58,7 +58,10 @@ def train(
     assert spec is not None
 
     loaded = load_spec(spec, overrides or ())
-    print_diagnostics(loaded.warnings, loaded.sources, stderr)
+    from sslreg.training.trainer import is_main_process
+
+    if is_main_process():
+        print_diagnostics(loaded.warnings, loaded.sources, stderr)
     if locked:
         from sslreg.training.provenance import require_lock
 

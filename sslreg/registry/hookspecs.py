@@ -42,3 +42,11 @@ def sslreg_run_finished(run: Run) -> None:
 
     Called in one process, once everything is written. What the hook raises is logged and fails nothing.
     """
+
+
+@hookspec
+def sslreg_run_summary(run: Run, lines: list[str]) -> None:
+    """Add lines to what `sslreg train` prints of a run that has finished, between its figures and where everything is.
+
+    What the hook raises is logged and fails nothing.
+    """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -32,6 +33,7 @@ def test_train_ends_with_the_figures_and_what_to_do_next(cli, spec_file: Path) -
         "summary.json",
     }
     assert "few_shot_1" in result.out
+    assert re.search(r"^loss +[0-9.]+ +[▁-█]+ +[0-9.]+$", result.out, re.MULTILINE)
     for line in ("sslreg evaluate out", "sslreg embed out --out embeddings.npz", 'sslreg.load_run("out").backbone()'):
         assert line in result.out
 
@@ -106,10 +108,30 @@ def test_embed_refuses_a_file_that_it_cannot_write(cli, tiny_run: Run, out: str)
     assert cli("embed", tiny_run.path, "--out", out).status == 2
 
 
-def test_a_run_without_its_checkpoint_says_so(cli, tiny_run: Run, tmp_path: Path) -> None:
-    copy = tmp_path / "run"
-    shutil.copytree(tiny_run.path, copy)
-    (copy / "checkpoints" / "last.ckpt").unlink()
+@pytest.fixture
+def copy(tiny_run: Run, tmp_path: Path) -> Path:
+    """A finished run that may be damaged."""
+    shutil.copytree(tiny_run.path, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_a_run_without_its_checkpoints_says_so(cli, copy: Path, tmp_path: Path) -> None:
+    shutil.rmtree(copy / "checkpoints")
     result = cli("embed", copy, "--out", tmp_path / "e.npz")
     assert result.status == 1
     assert "last.ckpt is missing" in result.err
+
+
+@pytest.mark.parametrize("command", ["evaluate", "embed"])
+def test_a_damaged_checkpoint_is_told_of_and_the_one_before_it_used(
+    cli, copy: Path, tmp_path: Path, command: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    extra = ["knn"] if command == "evaluate" else ["--out", tmp_path / "e.npz"]
+    (copy / "checkpoints" / "last.ckpt").write_bytes(b"torn")
+    assert cli(command, copy, *extra).status == 0
+    assert "last.ckpt: it was cut short, or its end is damaged; the one before it is used" in caplog.text
+    (copy / "checkpoints" / "previous.ckpt").write_bytes(b"torn too")
+    result = cli(command, copy, *extra)
+    assert result.status == 1
+    assert "no checkpoint is left that can be used" in result.err
+    assert "Traceback" not in result.err

@@ -1,0 +1,113 @@
+"""Curves as pictures in a run's folder."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sslreg_curves.metrics import COLLAPSE, INTERVAL, Curve, without_intervals
+
+#: Panels of a figure; a run with more figures than that has the others in its metrics.csv.
+MOST = 24
+
+#: Inches: the width and the height of a panel.
+WIDTH, HEIGHT = 4.0, 2.4
+
+#: Inches around a panel's curve: left, below, right, above, for its numbers and its title.
+MARGINS = (0.65, 0.35, 0.15, 0.35)
+
+#: Points from which on a curve is a line without marks.
+DENSE = 40
+
+#: Text stays text in SVG, and equal curves give equal files.
+_SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "sslreg", "font.size": 9.0, "axes.titlesize": 9.0}
+
+#: Evaluations beside which a run's own is seen, by their names in its summary, and the color of each.
+_BASELINES = {"untrained": "tab:orange", "raw_pixels": "tab:gray"}
+
+Baseline = Mapping[str, Mapping[str, float]]
+
+
+def draw(folder: Path, curves: dict[str, Curve], baseline: Baseline) -> list[Path]:
+    """Draw ``curves`` and, where there are such figures, ``collapse``, each as PNG and SVG; the files are returned.
+
+    baseline: figures of raw pixels and of the untrained backbone, drawn as levels in the panels of the same name.
+    """
+    shown = without_intervals(curves)
+    spread = [name for name in COLLAPSE if name in shown]
+    others = [name for name in shown if name not in COLLAPSE][:MOST]
+    files = []
+    for stem, names in (("curves", others), ("collapse", spread)):
+        if names:
+            files += _save(folder / stem, _figure(names, curves, baseline))
+    return files
+
+
+def _figure(names: list[str], curves: dict[str, Curve], baseline: Baseline) -> Figure:
+    """A panel for each figure, all over the same steps."""
+    last = max(step for name in names for step, _ in curves[name])
+    columns = min(3, len(names))
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(columns * WIDTH, rows * HEIGHT))
+    for number, name in enumerate(names):
+        # Placed by hand: a layout engine draws everything several times to find the same places.
+        row, column = divmod(number, columns)
+        left, bottom, right, top = MARGINS
+        panel = figure.add_axes(
+            (
+                (column + left / WIDTH) / columns,
+                1 - (row + 1 - bottom / HEIGHT) / rows,
+                (1 - (left + right) / WIDTH) / columns,
+                (1 - (bottom + top) / HEIGHT) / rows,
+            )
+        )
+        _draw_panel(panel, name, curves, baseline)
+        panel.set_xlim(0, 1.03 * max(last, 1))
+    return figure
+
+
+def _draw_panel(panel: Axes, name: str, curves: dict[str, Curve], baseline: Baseline) -> None:
+    steps, values = zip(*curves[name], strict=True)
+    panel.plot(steps, values, linewidth=1.2, marker="" if len(steps) > DENSE else ".")
+    _draw_interval(panel, curves[name], dict(curves.get(f"{name}{INTERVAL}", [])))
+    for subject, color in _BASELINES.items():
+        if name in baseline.get(subject, {}):
+            label = subject.replace("_", " ")
+            panel.axhline(baseline[subject][name], color=color, linestyle="--", linewidth=1.0, label=label)
+    if panel.get_legend_handles_labels()[0]:
+        panel.legend(fontsize="small", frameon=False)
+    meaning = f" ({COLLAPSE[name]})" if name in COLLAPSE else ""
+    panel.set_title(f"{name}{meaning}: {values[-1]:.4g}", parse_math=False, y=1.02, loc="left")
+    panel.locator_params(nbins=4)
+    panel.grid(alpha=0.25)
+    for side in ("top", "right"):
+        panel.spines[side].set_visible(False)
+
+
+def _draw_interval(panel: Axes, curve: Curve, widths: Mapping[int, float]) -> None:
+    band = [(step, value - widths[step], value + widths[step]) for step, value in curve if step in widths]
+    if len(band) > 1:
+        steps, low, high = zip(*band, strict=True)
+        panel.fill_between(steps, low, high, alpha=0.2, linewidth=0)
+    elif band:
+        panel.vlines(*zip(*band, strict=True), alpha=0.4, linewidth=3)
+
+
+def _save(stem: Path, figure: Figure) -> list[Path]:
+    files = []
+    for kind, options in (("png", {"dpi": 110}), ("svg", {"metadata": {"Date": None}})):
+        path, draft = stem.with_suffix(f".{kind}"), stem.with_name(f".{stem.name}.{kind}.draft")
+        settings: Any = _SETTINGS
+        with rc_context(settings), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of characters that the font lacks
+            figure.savefig(draft, format=kind, **options)
+        os.replace(draft, path)
+        files.append(path)
+    return files
