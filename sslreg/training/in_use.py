@@ -9,11 +9,15 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from sslreg.errors import SslregError
 from sslreg.training.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
+
+#: The folders that this process has. To open and close a file would let go of the lock that the process has on it.
+_OWN: set[Path] = set()
 
 
 @contextmanager
@@ -28,9 +32,28 @@ def in_use(folder: RunFolder) -> Iterator[None]:
         _lock(folder, descriptor)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        _OWN.add(folder.path.resolve())
         yield
     finally:
+        _OWN.discard(folder.path.resolve())
         os.close(descriptor)
+
+
+def is_in_use(folder: RunFolder) -> bool | None:
+    """Whether a process has a run's folder; None where that cannot be told: nothing was locked, or nothing can be."""
+    if folder.path.resolve() in _OWN:
+        return True
+    try:
+        descriptor = os.open(folder.in_use, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return True if error.errno in (errno.EACCES, errno.EAGAIN) else None
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _lock(folder: RunFolder, descriptor: int) -> None:

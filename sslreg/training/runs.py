@@ -19,6 +19,7 @@ import yaml
 
 from sslreg.errors import UserError
 from sslreg.spec.yaml12 import load
+from sslreg.training.in_use import is_in_use
 from sslreg.training.run_folder import RunFolder
 
 #: Stands for a value that a run does not have.
@@ -30,7 +31,7 @@ _FIGURES = (("final",), ("evaluations", "trained"))
 #: The paths to what a run is beside its spec and summary.
 OWN = ("path", "state", "started")
 
-#: Seconds without a sign of life after which a run of an unknown process is taken for dead.
+#: Seconds without a sign of life after which a run is taken for dead where locks tell nothing, as on some networks.
 SILENCE = 15 * 60.0
 
 
@@ -134,8 +135,11 @@ def _read(path: Path, parse: Any, problems: list[str]) -> dict[str, Any]:
 def _state(folder: RunFolder, status: str) -> str:
     if status != "running":
         return status
-    latest = max((path.stat().st_mtime for path in (folder.metrics, folder.summary) if path.exists()), default=0.0)
-    return "running" if time.time() - latest < SILENCE else "dead"
+    held = is_in_use(folder)
+    if held is None:
+        latest = max((path.stat().st_mtime for path in (folder.metrics, folder.summary) if path.exists()), default=0.0)
+        held = time.time() - latest < SILENCE
+    return "running" if held else "dead"
 
 
 def _started(folder: RunFolder) -> float:

@@ -13,7 +13,7 @@ import pytest
 
 import sslreg
 from sslreg import Run, SslregError
-from sslreg.training.in_use import in_use
+from sslreg.training.in_use import in_use, is_in_use
 from sslreg.training.run_folder import RunFolder
 
 HOLD = """
@@ -70,3 +70,23 @@ def test_a_child_that_outlives_its_parent_holds_nothing(tmp_path: Path) -> None:
         os.killpg(process.pid, signal.SIGKILL)
         assert process.stdout is not None
         process.stdout.close()
+
+
+def test_whether_a_folder_is_in_use_can_be_told_without_taking_it(
+    tiny_run: Run, holder: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    assert is_in_use(tiny_run.folder) is True
+    holder.kill()
+    holder.wait()
+    assert is_in_use(tiny_run.folder) is False
+    assert is_in_use(RunFolder(tmp_path)) is None
+
+
+def test_a_process_that_asks_about_its_own_folder_keeps_it(tmp_path: Path) -> None:
+    program = "import sys; from pathlib import Path; from sslreg.training.in_use import is_in_use\n"
+    program += "from sslreg.training.run_folder import RunFolder; print(is_in_use(RunFolder(Path(sys.argv[1]))))"
+    with in_use(RunFolder(tmp_path)):
+        assert is_in_use(RunFolder(tmp_path)) is True
+        asked = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)
+    assert asked.stdout == "True\n"
+    assert is_in_use(RunFolder(tmp_path)) is False

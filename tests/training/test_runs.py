@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from sslreg.errors import UserError
+from sslreg.training.in_use import in_use
+from sslreg.training.run_folder import RunFolder
 from sslreg.training.run_query import best_run, lacking, matching, ordered
 from sslreg.training.runs import MISSING, SILENCE, RunRecord, find_runs, read_run
 
@@ -198,7 +200,15 @@ def test_listing_runs_imports_no_torch(make: Make) -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_a_silent_run_that_says_running_is_dead(make: Make) -> None:
+def test_a_run_is_running_as_long_as_a_process_has_its_folder(make: Make) -> None:
+    folder = make("one", status="running")
+    os.utime(folder / "summary.json", (1, 1))
+    with in_use(RunFolder(folder)):
+        assert read_run(folder).state == "running"
+    assert read_run(folder).state == "dead"
+
+
+def test_where_locks_tell_nothing_a_silent_run_that_says_running_is_dead(make: Make) -> None:
     folder = make("one", status="running")
     assert read_run(folder).state == "running"
     (folder / "metrics.csv").touch()
