@@ -83,14 +83,19 @@ class Checkpoints(Callback):
         if trainer.global_step == self._step:
             return  # gradients are accumulating, and no checkpoint holds them
         self._step = trainer.global_step
-        if not trainer.is_last_batch:  # what the epoch's end does has to come before its checkpoint
+        # What the epoch's end does has to come before its checkpoint.
+        if not trainer.is_last_batch and trainer.global_step != trainer.max_steps:
             self._between_steps = True
             self._save_if_due(trainer)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._between_steps = True
         self._keep_best(trainer)
-        self._save_if_due(trainer)
+        if trainer.global_step == trainer.max_steps or trainer.current_epoch + 1 == trainer.max_epochs:
+            # All is trained. What is left is an evaluation, which may take long and hears signals itself.
+            self.save_last(trainer)
+        else:
+            self._save_if_due(trainer)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._keep_best(trainer)

@@ -50,7 +50,7 @@ class Evaluations(Callback):
             self._evaluate(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self._epoch = trainer.current_epoch
+        self._epoch, self.final = trainer.current_epoch, {}
         done = self._epoch + 1
         due = [named.name for named in self.evaluators if named.every and done % named.every == 0]
         if due and done != trainer.max_epochs:  # the end has its own

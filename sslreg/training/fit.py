@@ -33,7 +33,7 @@ from sslreg.training.module import TrainingModule
 from sslreg.training.not_finite import Guard
 from sslreg.training.position import Position
 from sslreg.training.progress import TrainingProgress
-from sslreg.training.ranks import ended_together, in_turn
+from sslreg.training.ranks import ended_together, in_turn, require_all_processes
 from sslreg.training.recorder import Recorder
 from sslreg.training.rewinding import rewinding
 from sslreg.training.run import Run
@@ -79,6 +79,7 @@ def _rewinding(spec: Spec, folder: RunFolder, console: Console, start: Callable[
 def prepared(spec: Spec, folder: RunFolder, console: Console) -> Training:
     """Everything that a training needs, with nothing written yet. UserError: something does not fit."""
     trainer = build_trainer(spec, folder)
+    require_all_processes(spec, trainer)
     device = trainer.strategy.root_device
     place = None if device.type == "cpu" else device
     pipeline = in_turn(trainer, lambda: assemble(spec, world_size=trainer.world_size, device=place))
@@ -205,7 +206,7 @@ class Training:
             if not checkpoints.started:
                 # All was trained, and only its end is missing; Lightning then calls nothing.
                 module.to(self.trainer.strategy.root_device)
-                if evaluations is not None and evaluations.owed:
+                if evaluations is not None and not evaluations.final:
                     evaluations.on_train_end(self.trainer, module)
                 checkpoints.on_train_end(self.trainer, module)
         return Run(checkpoints.folder.path)

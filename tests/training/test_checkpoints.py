@@ -12,6 +12,7 @@ from sslreg import Run, SslregError
 from sslreg.spec import parse_spec
 from sslreg.training.checkpoint_file import read_checkpoint
 from sslreg.training.fit import Training
+from sslreg.training.run_folder import write_json
 
 
 class PowerCutError(Exception):
@@ -104,6 +105,17 @@ def test_what_fails_between_two_steps_loses_none_of_them(
         sslreg.train(parse_spec(tiny_spec, "tiny.yaml", moco), path)
     assert Run(path).summary["status"] == "failed"
     assert sslreg.resume(path).summary["resumed_at"] == [29]
+    assert_same(undisturbed, path)
+
+
+def test_a_run_that_is_cut_off_in_its_last_evaluation_is_evaluated(
+    tiny_spec: str, tmp_path: Path, moco, undisturbed: Path, assert_same
+) -> None:
+    """All that is left of it is the checkpoint from before the evaluation, and a summary that says running."""
+    path = sslreg.train(parse_spec(tiny_spec, "tiny.yaml", moco), tmp_path / "run").path
+    (path / "checkpoints" / "previous.ckpt").replace(path / "checkpoints" / "last.ckpt")
+    write_json(path / "summary.json", Run(path).summary | {"status": "running", "final": {}})
+    assert sslreg.resume(path).summary["resumed_at"] == [42]
     assert_same(undisturbed, path)
 
 

@@ -72,6 +72,16 @@ def test_the_running_step_is_finished_and_the_run_goes_on_after_it(
     assert_same(undisturbed, path)
 
 
+def test_after_the_last_step_the_last_evaluation_is_owed(
+    interrupted: Trained, at_step, undisturbed: Path, assert_same
+) -> None:
+    at_step(41, sends(signal.SIGTERM))
+    path = interrupted()
+    assert Run(path).summary["steps"] == 42
+    assert sslreg.resume(path).summary["resumed_at"] == [42]
+    assert_same(undisturbed, path)
+
+
 @pytest.mark.parametrize(("evaluation", "step"), [(2, 21), (3, 42)])
 def test_an_evaluation_is_broken_off_and_made_up_for(
     interrupted: Trained, during_evaluation, undisturbed: Path, assert_same, evaluation: int, step: int
