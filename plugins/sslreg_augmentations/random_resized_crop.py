@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 import sslreg
+from sslreg_augmentations import _kernels
 from sslreg_augmentations._arguments import height_and_width, interval
 from sslreg_augmentations._cropping import CropPass
 from sslreg_augmentations._nested import over
@@ -17,6 +18,9 @@ from sslreg_augmentations.center_crop import CenterCrop
 from sslreg_augmentations.resize import Resize
 
 _ATTEMPTS = 10
+
+#: How many pixels of the part there are at least, along each side, for one of the result, where there were more.
+_OVERSAMPLING = 2
 
 #: The side, in pixels, from which on images are taken for photographs with a margin around their subject.
 _PHOTOGRAPH = 96
@@ -81,6 +85,16 @@ class RandomResizedCrop(sslreg.Augmentation):
 
     def output_shapes(self, shapes: Tensor, params: sslreg.Params) -> Tensor:
         return torch.cat((shapes[:, :1], torch.tensor([self.size]).expand(len(shapes), 2)), dim=1)
+
+    def least_sizes(self, params: sslreg.Params, sizes: Tensor) -> Tensor | None:
+        """Such that the part still has twice the result's height and width: what it is smoothed by hides the rest."""
+        if self.interpolation != "bilinear" or not _kernels.usable():
+            return None
+        parts = torch.stack((params["height"], params["width"]), dim=1)
+        return -(-_OVERSAMPLING * torch.tensor(self.size) * sizes // parts)
+
+    def for_reduced(self, params: sslreg.Params, by: Tensor) -> sslreg.Params:
+        return {name: values / by for name, values in params.items()}
 
     @classmethod
     def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, sslreg.Augmentation]:

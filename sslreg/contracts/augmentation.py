@@ -108,6 +108,18 @@ class Augmentation:
         """
         return None
 
+    def least_sizes(self, params: Params, sizes: Tensor) -> Tensor | None:
+        """To what height and width (N, 2), int64, images may be reduced before this operation gets them.
+
+        sizes: int64 (N, 2), what they have. A view asks its first operation, and has large photographs decoded to a
+        half, a quarter or an eighth, smoothed, where that leaves no less than this. None: not at all.
+        """
+        return None
+
+    def for_reduced(self, params: Params, by: Tensor) -> Params:
+        """What `apply` takes in place of `params` for images that were reduced by 1, 2, 4 or 8, int64 (N,)."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement for_reduced(params, by)")
+
     def absorb(self, following: Augmentation) -> Augmentation | None:
         """One augmentation that does the work of this one and then of `following`, sooner; None if there is none.
 

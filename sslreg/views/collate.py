@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -16,13 +16,17 @@ from torch.utils.data import get_worker_info
 from sslreg.contracts.augmentation import Images
 from sslreg.contracts.batch import Batch, ImageLike, Sample
 from sslreg.errors import UserError
-from sslreg.views.decode import load_image
+from sslreg.views.decode import Encoded, load_image, open_image
 from sslreg.views.keys import SampleKeys
 from sslreg.views.memory import keep_freed_memory
 from sslreg.views.pending import PendingBatch, PendingView
-from sslreg.views.plan import ViewPlan
+from sslreg.views.plan import Drawn, ViewPlan
+from sslreg.views.reduction import for_reduced, reductions
 
 log = logging.getLogger(__name__)
+
+#: Pixels, or a file that is not decoded yet.
+Image = TypeVar("Image", Tensor, Tensor | Encoded)
 
 #: The key of `Batch.extras` under which the samples that could not be read are listed.
 SKIPPED = "skipped"
@@ -77,9 +81,11 @@ class Collate:
             keep_freed_memory()
         asked = [as_sample(item) for item in samples]
         keys = self._keys(asked)
-        images, used, skipped = self._load_all(asked)
+        views, used, skipped = self._make_views(asked, keys)
+        for one in skipped:
+            log.warning("skipped sample %s: %s", one.index, one.reason)
         pending = PendingBatch(
-            [self.make_view(number, images, keys) for number in range(len(self.views))],
+            views,
             Batch(
                 views=[],
                 targets=_targets(used),
@@ -97,10 +103,8 @@ class Collate:
 
     def make_view(self, number: int, images: list[Tensor], keys: SampleKeys) -> PendingView:
         """View `number` of N images as far as the host makes it."""
-        plan, on_host = self.views[number], self.steps_on_host[number]
-        drawn = plan.draw(keys, number, images)
-        host_part: Images = plan.run(list(images), drawn, range(on_host))
-        return PendingView(plan, host_part, drawn, on_host)
+        drawn = self.views[number].draw(keys, number, images)
+        return self._on_host(number, images, drawn, drawn)
 
     def extras(self, samples: list[Sample]) -> dict[str, Any]:
         """What else the batch should carry, as `Batch.extras`; tensors in it move with the batch."""
@@ -117,18 +121,53 @@ class Collate:
             return known
         return SampleKeys.from_torch(len(samples)).with_rows(placed, known)
 
-    def _load_all(self, samples: list[Sample]) -> tuple[list[Tensor], list[Sample], list[Skipped]]:
+    def _make_views(
+        self, samples: list[Sample], keys: SampleKeys
+    ) -> tuple[list[PendingView], list[Sample], list[Skipped]]:
+        """The views as far as the host makes them, the samples that they are of, and those that were replaced."""
+        # A collate of one's own that changes how images are read, or what becomes of them, gets them whole.
+        if type(self).load is Collate.load and type(self).make_view is Collate.make_view:
+            files, used, skipped = self._load_all(samples, lambda sample: open_image(sample.image, self.channels))
+            try:
+                return self._views_of_files(files, keys), used, skipped
+            except UserError:
+                # Some broken files are found when they are decoded. To leave them out takes another pass.
+                if self.on_error == "raise":
+                    raise
+        images, used, skipped = self._load_all(samples, self.load)
+        return [self.make_view(number, images, keys) for number in range(len(self.views))], used, skipped
+
+    def _views_of_files(self, files: list[Tensor | Encoded], keys: SampleKeys) -> list[PendingView]:
+        drawn = [view.draw(keys, number, files) for number, view in enumerate(self.views)]
+        by = reductions(files, self.views, drawn)
+        images = [
+            file.decode(reduction) if isinstance(file, Encoded) else file
+            for file, reduction in zip(files, by.tolist(), strict=True)
+        ]
+        return [
+            self._on_host(number, images, for_reduced(view, drawn[number], by), drawn[number])
+            for number, view in enumerate(self.views)
+        ]
+
+    def _on_host(self, number: int, images: list[Tensor], applied: list[Drawn], drawn: list[Drawn]) -> PendingView:
+        """applied: what was drawn, as it is for these images."""
+        plan, on_host = self.views[number], self.steps_on_host[number]
+        host_part: Images = plan.run(list(images), applied, range(on_host))
+        return PendingView(plan, host_part, drawn, on_host)
+
+    def _load_all(
+        self, samples: list[Sample], load: Callable[[Sample], Image]
+    ) -> tuple[list[Image], list[Sample], list[Skipped]]:
         """The images, the samples that they are of, and those that had to be replaced."""
-        loaded: dict[int, Tensor] = {}
+        loaded: dict[int, Image] = {}
         skipped: list[Skipped] = []
         for number, sample in enumerate(samples):
             try:
-                loaded[number] = self.load(sample)
+                loaded[number] = load(sample)
             except UserError as error:
                 if self.on_error == "raise":
                     raise
                 skipped.append(Skipped(-1 if sample.index is None else sample.index, str(error)))
-                log.warning("skipped sample %s: %s", skipped[-1].index, error)
         if not loaded:
             raise UserError(
                 f"no image of a batch of {len(samples)} can be read; the first: "

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sslreg.contracts.augmentation import Augmentation, Images, Params
 from sslreg.errors import UserError
+from sslreg.views.decode import Encoded
 from sslreg.views.keys import SampleKeys
 from sslreg.views.lending import results_leave
 from sslreg.views.rows import apply, as_float, gathered, shapes_of
@@ -125,12 +126,12 @@ class ViewPlan:
             first = self.leading + 1 if self.leading else 0
         return max([first, *(n + 1 for n, step in enumerate(flags) if step.host_only)])
 
-    def draw(self, keys: SampleKeys, view: int, images: Sequence[Tensor]) -> list[Drawn]:
-        """What each of the steps draws for N decoded images. view: the view's number, which keys the draws.
+    def draw(self, keys: SampleKeys, view: int, images: Sequence[Tensor | Encoded]) -> list[Drawn]:
+        """What each of the steps draws for N images, decoded or not. view: the view's number, which keys the draws.
 
         UserError: an operation cannot act on images of these sizes.
         """
-        shapes = shapes_of(list(images))
+        shapes = shapes_of(images)
         seen: Counter[str] = Counter()
         drawn: list[Drawn] = []
         for step in self.steps:

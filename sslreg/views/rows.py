@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -32,7 +33,14 @@ def _as_float(pixels: Tensor) -> Tensor:
     return pixels.to(torch.float32) / 255 if pixels.dtype == torch.uint8 else pixels
 
 
-def shapes_of(images: Images) -> Tensor:
+class Shaped(Protocol):
+    """What has a shape (C, H, W): an image, or a file that will become one."""
+
+    @property
+    def shape(self) -> torch.Size: ...
+
+
+def shapes_of(images: Tensor | Sequence[Shaped]) -> Tensor:
     """int64 (N, 3): C, H, W of each image."""
     if isinstance(images, Tensor):
         return torch.tensor(images.shape[1:]).expand(len(images), 3)
