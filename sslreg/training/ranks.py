@@ -11,6 +11,10 @@ from typing import Any, TypeVar
 import lightning.pytorch as lightning
 import torch.distributed as dist
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+
+from sslreg.spec import Spec
 
 T = TypeVar("T")
 
@@ -84,6 +88,22 @@ def in_turn(trainer: lightning.Trainer, work: Callable[[], T]) -> T:
             if turn == own_turn:
                 done.append(work())
     return done[0]
+
+
+def require_all_processes(spec: Spec, trainer: lightning.Trainer) -> None:
+    """UserError: torchrun or SLURM has started more or fewer processes than the spec has devices."""
+    for environment, launcher in ((TorchElasticEnvironment, "torchrun"), (SLURMEnvironment, "SLURM")):
+        if environment.detect():
+            started, devices, nodes = environment().world_size(), trainer.num_devices, trainer.num_nodes
+            if started != devices * nodes:
+                raise spec.error(
+                    ("trainer", "devices"),
+                    "other-processes",
+                    f"{launcher} has started {started} processes, for {nodes} × {devices} devices "
+                    "(trainer.num_nodes × trainer.devices)",
+                    "start one process for each device, or set trainer.devices to the processes of a host",
+                )
+            return
 
 
 def started_from_outside(trainer: lightning.Trainer) -> bool:

@@ -7,6 +7,7 @@ some of them broken. FOLDER/NAME is the run of each name, and FOLDER/NAME-RANK.p
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 from pathlib import Path
@@ -17,6 +18,8 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 import sslreg
+from sslreg.assembly import assemble
+from sslreg.training import fit
 from sslreg.training.fit import Training
 
 DDP = ["trainer.devices=2", "trainer.strategy=ddp", "evaluate=[]"]
@@ -89,10 +92,34 @@ def train(folder: Path, name: str, overrides: list[str], *also: Callback, cut: i
     witnessed(folder, name, lambda: sslreg.train(spec, folder / name), *also, cut=cut)
 
 
+def assemble_noting_turns(folder: Path) -> None:
+    """Write FOLDER/turn-RANK: whether the main process had its data and networks when this one began to build."""
+    rank, done = os.environ["RANK"], folder / "main-has-assembled"
+
+    def noted(*arguments: Any, **named: Any) -> Any:
+        (folder / f"turn-{rank}").write_text("second" if done.exists() else "first")
+        pipeline = assemble(*arguments, **named)
+        done.touch()
+        return pipeline
+
+    fit.assemble = noted  # type: ignore[attr-defined]
+    train(folder, "simclr single", ["trainer.max_epochs=1", "loss.gather_distributed=true", *DDP, SYNC])
+    fit.assemble = assemble  # type: ignore[attr-defined]
+
+
+def refused(folder: Path) -> None:
+    """Write FOLDER/refused-RANK: how the process ends when a batch does not divide."""
+    try:
+        train(folder, "refused", [*DDP, "data.batch_size=63"])
+    except (sslreg.UserError, SystemExit) as end:
+        (folder / f"refused-{os.environ['RANK']}").write_text(f"{type(end).__name__}: {end}")
+
+
 def main(folder: Path) -> None:
     torch.set_num_threads(1)
+    assemble_noting_turns(folder)
+    refused(folder)
     train(folder, "simclr", [*SIMCLR, *DDP, SYNC])
-    train(folder, "simclr single", ["trainer.max_epochs=1", "loss.gather_distributed=true", *DDP, SYNC])
     train(folder, "moco synced", [*MOCO, *DDP, SYNC])
     train(folder, "moco", [*MOCO, *DDP])
     train(folder, "noisy", [*MOCO, *DDP, "trainer.max_epochs=2"], Noise())

@@ -21,6 +21,8 @@ from sslreg.assembly import assemble
 from sslreg.contracts import Batch
 from sslreg.training.data import training_loader
 
+pytestmark = pytest.mark.slow  # for the start of the pair
+
 ALONE = ["trainer.devices=1", "trainer.strategy=auto", "trainer.sync_batchnorm=false"]
 
 

@@ -11,6 +11,8 @@ import torch
 import sslreg
 from sslreg import Run
 
+pytestmark = pytest.mark.slow  # for the start of the pair
+
 ALONE = ["trainer.devices=1", "trainer.strategy=auto"]
 
 
