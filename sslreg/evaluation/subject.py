@@ -31,15 +31,27 @@ class Images:
     _kept: dict[int, Tensor] = field(default_factory=dict, repr=False)
 
     def of_rows(self, rows: Sequence[int]) -> list[Tensor]:
-        """The images (C, H, W), in 8 bits where they came in 8 bits. UserError: one cannot be read."""
+        """The images (C, H, W), in 8 bits where they came in 8 bits. UserError: one cannot be read.
+
+        Where the spec skips broken images, the next one that can be read takes its place.
+        """
         plan = self.collate.views[0].geometry_only()
         missing = [row for row in rows if row not in self._kept]
         for first in range(0, len(missing), BATCH):
             loading = missing[first : first + BATCH]
-            images = [self.collate.load(self.samples[row]) for row in loading]
+            images = [self._load(row) for row in loading]
             drawn = plan.draw(self.keys(loading), 0, images)
             self._kept.update(zip(loading, plan.run(images, drawn, range(len(plan.steps))), strict=True))
         return [self._kept[row] for row in rows]
+
+    def _load(self, row: int) -> Tensor:
+        for following in range(row, row + len(self.samples)):
+            try:
+                return self.collate.load(self.samples[following % len(self.samples)])
+            except UserError:
+                if self.collate.on_error == "raise":
+                    raise
+        raise UserError("none of the test images can be read", code="image")
 
     def keys(self, rows: Sequence[int]) -> SampleKeys:
         """What the randomness of an augmentation of these images depends on."""

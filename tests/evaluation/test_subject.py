@@ -12,6 +12,7 @@ import sslreg
 from sslreg import Run, UserError
 from sslreg.assembly import SampleDataset, build_embed_collate, build_raw_collate
 from sslreg.evaluation import Images, Subject
+from sslreg.views import Collate, ViewPlan
 
 CPU = torch.device("cpu")
 ROWS = [3, 7, 100, 448]
@@ -70,6 +71,15 @@ def test_an_image_is_read_once(tiny_run: Run) -> None:
     again = images.of_rows([6, 5, 9])
     assert read == [5, 6, 9]
     assert torch.equal(again[1], images.of_rows([5])[0])
+
+
+def test_a_broken_image_gives_way_to_the_next_where_the_spec_skips_it() -> None:
+    samples = SampleDataset([torch.zeros(1, 4, 4), b"not an image", torch.ones(1, 4, 4)])
+    plans = [ViewPlan([])]
+    with pytest.raises(UserError, match="cannot be read"):
+        Images(samples, Collate(plans)).of_rows([0, 1])
+    found = Images(samples, Collate(plans, on_error="skip")).of_rows([0, 1])
+    assert [image.mean().item() for image in found] == [0.0, 1.0]
 
 
 def test_only_augmentations_with_an_invariance_are_offered(subject) -> None:
