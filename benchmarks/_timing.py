@@ -19,7 +19,11 @@ import torch
 RESULTS = Path(__file__).parent / "results"
 
 
-def interleaved(candidates: Mapping[str, Callable[[], object]], rounds: int = 7) -> dict[str, dict[str, float]]:
+def interleaved(
+    candidates: Mapping[str, Callable[[], object]],
+    rounds: int = 7,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, dict[str, float]]:
     """Best and median seconds of each candidate: they take turns, so that a busy moment meets all of them."""
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
     gc.collect()
@@ -27,9 +31,9 @@ def interleaved(candidates: Mapping[str, Callable[[], object]], rounds: int = 7)
     try:
         for _ in range(rounds):
             for name, run in candidates.items():
-                start = time.perf_counter()
+                start = clock()
                 run()
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(clock() - start)
     finally:
         gc.enable()
     return {name: {"best": min(taken), "median": statistics.median(taken)} for name, taken in seconds.items()}
