@@ -50,7 +50,7 @@ def export_backbone(
     SslregError: the backbone cannot be exported, or what was written gives other features.
     """
     require_format(form, out)
-    cards = out.with_suffix(".json"), out.with_suffix(".md")
+    cards = out.with_name(f"{out.name}.json"), out.with_name(f"{out.name}.md")
     require_new(out, *cards, force=force)
     backbone = run.backbone().eval()
     chosen = largest_known(run, data)

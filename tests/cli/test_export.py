@@ -14,7 +14,7 @@ def test_the_files_and_the_check_are_reported(cli, tiny_run: Run, tmp_path: Path
     result = cli("export", tiny_run.path, "--format", "safetensors", "--out", tmp_path / "b.safetensors")
     assert (result.status, result.err) == (0, "")
     assert "checked on real images" in result.out
-    assert str(tmp_path / "b.md") in result.out
+    assert str(tmp_path / "b.safetensors.md") in result.out
 
 
 @pytest.mark.parametrize(

@@ -88,10 +88,15 @@ class WithSmallStem(Run):
 
 def test_a_changed_stem_is_built_by_the_cards_code(tiny_run: Run, tmp_path: Path) -> None:
     export_backbone(WithSmallStem(tiny_run.path), Format.safetensors, tmp_path / "b.safetensors")
-    card = json.loads((tmp_path / "b.json").read_text())
+    card = json.loads((tmp_path / "b.safetensors.json").read_text())
     assert 'set_submodule("conv1", torch.nn.Conv2d(1, 64, kernel_size=(3, 3)' in card["use"]
     assert 'set_submodule("maxpool", torch.nn.Identity())' in card["use"]
     assert card["output"]["shape"] == ["N", 512]
+
+
+def card_of(name: str) -> list[str]:
+    """The files of an export: what is exported, and its card."""
+    return [name, f"{name}.json", f"{name}.md"]
 
 
 FILES = {Format.safetensors: "b.safetensors", Format.torch_export: "b.pt2", Format.onnx: "b.onnx"}
@@ -105,10 +110,10 @@ def test_the_lines_of_the_card_run_and_give_the_features(
         for name in ("onnx", "onnxscript", "onnxruntime"):
             pytest.importorskip(name)
     exported = export_backbone(tiny_run, form, tmp_path / FILES[form])
-    assert exported.files == tuple(tmp_path / name for name in (FILES[form], "b.json", "b.md"))
-    assert {path.name for path in tmp_path.iterdir()} == {FILES[form], "b.json", "b.md"}
+    assert exported.files == tuple(tmp_path / name for name in card_of(FILES[form]))
+    assert {path.name for path in tmp_path.iterdir()} == set(card_of(FILES[form]))
     assert str(Path(sslreg.__file__).parent).encode() not in (tmp_path / FILES[form]).read_bytes()
-    markdown = (tmp_path / "b.md").read_text()
+    markdown = (tmp_path / f"{FILES[form]}.md").read_text()
     use, preprocessing = re.findall(r"^```python\n(.*?)^```", markdown, re.MULTILINE | re.DOTALL)
     names: dict[str, Any] = {}
     exec(preprocessing, names)
@@ -126,7 +131,7 @@ def test_the_lines_of_the_card_run_and_give_the_features(
 def test_the_cards_preprocessing_is_torchvisions_to_a_level(resnet: Run, photos: Path, tmp_path: Path) -> None:
     export_backbone(resnet, Format.safetensors, tmp_path / "b.safetensors")
     names: dict[str, Any] = {}
-    exec(json.loads((tmp_path / "b.json").read_text())["preprocessing"]["torchvision"], names)
+    exec(json.loads((tmp_path / "b.safetensors.json").read_text())["preprocessing"]["torchvision"], names)
     paths, images, _ = features_of(resnet, photos)
     theirs = torch.stack([names["preprocess"](Image.open(path)) for path in paths])
     levels = (theirs - images).abs() * torch.tensor([0.229, 0.224, 0.225])[:, None, None] * 255
@@ -144,7 +149,7 @@ def test_the_card_carries_what_is_known_of_the_backbone(tiny_run: Run, tmp_path:
         told.unlink()
         if before is not None:
             told.write_text(before)
-    card = json.loads((tmp_path / "b.json").read_text())
+    card = json.loads((tmp_path / "b.safetensors.json").read_text())
     assert card["input"]["shape"] == ["N", 1, 8, 8]
     assert (card["input"]["mean"], card["input"]["std"]) == ([0.5], [0.5])
     assert card["output"]["shape"] == ["N", 32]
@@ -154,7 +159,7 @@ def test_the_card_carries_what_is_known_of_the_backbone(tiny_run: Run, tmp_path:
     assert card["summary"]["final"] == tiny_run.summary["final"]
     assert card["evaluations"] == evaluations
     assert card["check"]["largest_difference"] <= card["check"]["allowed"]
-    markdown = (tmp_path / "b.md").read_text()
+    markdown = (tmp_path / "b.safetensors.md").read_text()
     assert "| retrieval_map | 0.500 ± 0.125 | 0.250 |  |" in markdown
     (spec,) = re.findall(r"^```yaml\n(.*?)^```", markdown, re.MULTILINE | re.DOTALL)
     assert load(spec) == tiny_run.spec.resolved()
@@ -202,7 +207,7 @@ def test_what_torch_cannot_export_is_said(tiny_run: Run, tmp_path: Path) -> None
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["b.safetensors", "b.json", "b.md"])
+@pytest.mark.parametrize("name", ["b.safetensors", "b.safetensors.json", "b.safetensors.md"])
 def test_a_file_that_is_there_is_replaced_by_force_alone(tiny_run: Run, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("mine")
     with pytest.raises(UserError, match="is there already"):
@@ -214,4 +219,4 @@ def test_a_file_that_is_there_is_replaced_by_force_alone(tiny_run: Run, tmp_path
 
 def test_other_images_can_be_compared_on(tiny_run: Run, photos: Path, tmp_path: Path) -> None:
     export_backbone(tiny_run, Format.safetensors, tmp_path / "b.safetensors", data=str(photos))
-    assert json.loads((tmp_path / "b.json").read_text())["check"]["data"]["root"] == str(photos)
+    assert json.loads((tmp_path / "b.safetensors.json").read_text())["check"]["data"]["root"] == str(photos)
