@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,20 +47,22 @@ class Encoded:
 
     def decode(self, reduction: int = 1) -> Tensor:
         """The image, in a reduced size (rounded up) if told so: 2, 4 or 8. UserError: it cannot be read."""
-        with _named(self.image):
+        try:
             try:
                 pixels = self.file.decode(reduction)
             except ValueError:
                 # Pillow reads some broken files, and describes the others better.
                 pixels = _with_pillow(self.file.data, None)
             return _with_channels(pixels, self.shape[0])
+        except Exception as error:
+            raise _explained(self.image, error) from error
 
 
 def open_image(image: ImageLike | UserError, channels: int | None = None) -> Tensor | Encoded:
     """An image as `load_image` gives it, or what will decode it, where its shape can be known before."""
     if isinstance(image, UserError):
         raise image
-    with _named(image):
+    try:
         if isinstance(image, bytes | str | Path):
             data = image if isinstance(image, bytes) else Path(image).read_bytes()
             if not data:
@@ -81,22 +81,19 @@ def open_image(image: ImageLike | UserError, channels: int | None = None) -> Ten
                 hint="give bytes, a path, a PIL image, or a tensor or array (C, H, W)",
             )
         return _with_channels(pixels, channels)
-
-
-@contextmanager
-def _named(image: ImageLike) -> Iterator[None]:
-    """Errors as UserErrors that name the image."""
-    try:
-        yield
-    except UserError as error:
-        raise UserError(
-            f"{_name(image)}: {error.diagnostics[0].message}", hint=error.diagnostics[0].hint, code="image"
-        ) from error
-    except FileNotFoundError as error:
-        raise UserError(f"{_name(image)}: there is no such file", code="image") from error
     # Pillow's decoders raise whatever they stumble over in a broken file, SyntaxError and struct.error included.
     except Exception as error:
-        raise UserError(f"{_name(image)} cannot be read: {type(error).__name__}: {error}", code="image") from error
+        raise _explained(image, error) from error
+
+
+def _explained(image: ImageLike, error: Exception) -> UserError:
+    """What went wrong with an image, with its name."""
+    if isinstance(error, UserError):
+        told = error.diagnostics[0]
+        return UserError(f"{_name(image)}: {told.message}", hint=told.hint, code="image")
+    if isinstance(error, FileNotFoundError):
+        return UserError(f"{_name(image)}: there is no such file", code="image")
+    return UserError(f"{_name(image)} cannot be read: {type(error).__name__}: {error}", code="image")
 
 
 def _name(image: ImageLike) -> str:
