@@ -108,9 +108,9 @@ def assemble_noting_turns(folder: Path) -> None:
 
 
 def refused(folder: Path) -> None:
-    """Write FOLDER/refused-RANK: how the process ends when a batch does not divide."""
+    """Write FOLDER/refused-RANK: how the process ends when a batch is larger than the data set."""
     try:
-        train(folder, "refused", [*DDP, "data.batch_size=63"])
+        train(folder, "refused", [*DDP, "data.batch_size=4000"])
     except (sslreg.UserError, SystemExit) as end:
         (folder / f"refused-{os.environ['RANK']}").write_text(f"{type(end).__name__}: {end}")
 
