@@ -1,0 +1,163 @@
+"""A training step of a run beside the same step in a loop written by hand: what the engine costs.
+
+``python -m benchmarks.step [--steps 60]`` trains SimCLR with a ResNet-18 on 64x64 images in batches of 64 on the CPU.
+Equal on both sides: the samples and their decoding, the collate function that makes the views, the model and the loss
+(each side builds its own from the same spec), SGD with momentum and the cosine schedule, one process without workers.
+The run has all that ``sslreg train`` gives it on a terminal: Lightning, metrics, meter, skipped samples, checkpoints,
+and a progress bar that is drawn.
+
+The two take turns step by step in one process, so that a busy moment meets both: a callback of the run takes a
+step of the other loop, and what passes between two of its calls is a whole cycle of the run. Times are the
+process's own processor time, with one thread of torch: work that others have on the machine counts little. What other
+threads of the process use while the hand-written loop steps, which is the bar's drawing, is left out of that
+loop's time and so counts for the run alone, which is against it. The bar is drawn by the clock: on a loaded machine,
+where a step takes several times its processor time, it costs the step so much more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback
+from PIL import Image
+from rich.console import Console
+from sklearn.datasets import load_sample_images
+from torch.utils.data import DataLoader
+
+import sslreg
+from benchmarks._timing import write
+from sslreg.assembly import Pipeline, assemble
+from sslreg.contracts import Batch
+from sslreg.spec import parse_spec
+from sslreg.training.fit import prepared
+from sslreg.training.run_folder import RunFolder
+from sslreg.training.trainer import quiet_lightning
+
+BATCH, IMAGES = 64, 1024
+
+SPEC = """
+version: 1
+name: step
+data:
+  train: {{use: image_folder, root: {root}}}
+  batch_size: {batch}
+views:
+  - repeat: 2
+    augment:
+      - {{use: random_resized_crop, size: 64, scale: [0.08, 1.0]}}
+      - {{use: horizontal_flip, p: 0.5}}
+      - {{use: color_jitter, p: 0.8, brightness: 0.8, contrast: 0.8, saturation: 0.8, hue: 0.2}}
+      - {{use: grayscale, p: 0.2}}
+      - {{use: gaussian_blur, p: 0.5, sigma: [0.1, 2.0]}}
+      - {{use: normalize, stats: imagenet}}
+model: {{use: simclr, backbone: {{use: resnet18}}, projection: [512, 128]}}
+loss: {{use: nt_xent, temperature: 0.5}}
+optimizer: {{use: sgd, lr: 0.06, momentum: 0.9, weight_decay: 5.0e-4}}
+schedule: {{use: cosine}}
+trainer: {{max_steps: {steps}, max_epochs: {epochs}, accelerator: cpu, devices: 1}}
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=60, help="steps that are measured, after two that are not")
+    steps = parser.parse_args().steps
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as name:
+        images = Path(name) / "images"
+        write_images(images)
+        text = SPEC.format(root=images, batch=BATCH, steps=steps + 3, epochs=steps)
+        turns = measure(sslreg_spec(text), Path(name) / "run")
+    results = report(turns)
+    write("step", {"batch": BATCH, "size": 64, "steps": steps, "load": os.getloadavg()[0], **results})
+
+
+def sslreg_spec(text: str) -> sslreg.Spec:
+    return parse_spec(text, "step.yaml")
+
+
+class TakeTurns(Callback):
+    """Takes a step of another loop after each of the run's, and notes what both took."""
+
+    def __init__(self, other: Iterator[None]) -> None:
+        self.other = other
+        self.seconds: dict[str, list[float]] = {"sslreg": [], "by hand": []}
+        self._since: float | None = None
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if self._since is not None:
+            self.seconds["sslreg"].append(time.process_time() - self._since)
+        start = time.thread_time()
+        next(self.other)
+        self.seconds["by hand"].append(time.thread_time() - start)
+        self._since = time.process_time()
+
+
+def by_hand(pipeline: Pipeline) -> Iterator[None]:
+    """The loop that a person would write; it stops after every step."""
+    samples, spec = pipeline.train, pipeline.spec
+    loader = DataLoader(samples, BATCH, shuffle=True, drop_last=True, collate_fn=sslreg.build_collate(spec))  # type: ignore[arg-type]
+    model, loss = pipeline.model, pipeline.loss
+    optimizer = pipeline.build_optimizer()
+    schedule = pipeline.build_schedule(optimizer)
+    model.train()
+    while True:
+        for batch in loader:
+            assert isinstance(batch, Batch)
+            optimizer.zero_grad()
+            output = model.training_step(batch, loss)
+            output.loss.backward()
+            optimizer.step()
+            schedule.step()
+            yield
+
+
+def measure(spec: sslreg.Spec, folder: Path) -> dict[str, list[float]]:
+    """Seconds of every step but the first two of each side."""
+    console = Console(file=io.StringIO(), force_terminal=True)
+    turns = TakeTurns(by_hand(assemble(spec)))
+    with quiet_lightning():
+        training = prepared(spec, RunFolder(folder), console)
+        training.trainer.callbacks.append(turns)  # type: ignore[attr-defined]
+        training.run()
+    return {name: taken[2:] for name, taken in turns.seconds.items()}
+
+
+def report(seconds: dict[str, list[float]]) -> dict[str, Any]:
+    medians = {name: statistics.median(taken) for name, taken in seconds.items()}
+    pairs = [ours / theirs for ours, theirs in zip(seconds["sslreg"], seconds["by hand"][1:], strict=False)]
+    for name, taken in medians.items():
+        print(f"{name:10} median {taken * 1e3:8.1f} ms a step, best {min(seconds[name]) * 1e3:8.1f} ms")
+    ratio = medians["sslreg"] / medians["by hand"]
+    print(
+        f"a step of a run takes {ratio - 1:+.1%} of that by hand (median of pairs: {statistics.median(pairs) - 1:+.1%})"
+    )
+    return {
+        "seconds": {name: {"best": min(seconds[name]), "median": taken} for name, taken in medians.items()},
+        "overhead": ratio - 1,
+        "overhead_of_pairs": statistics.median(pairs) - 1,
+    }
+
+
+def write_images(folder: Path) -> None:
+    """Parts of scikit-learn's two photographs, 96x96, as JPEGs."""
+    photos, random = load_sample_images().images, np.random.default_rng(0)
+    folder.mkdir()
+    for number in range(IMAGES):
+        photo = photos[number % 2]
+        top, left = (int(random.integers(0, side - 96)) for side in photo.shape[:2])
+        Image.fromarray(photo[top : top + 96, left : left + 96]).save(folder / f"{number:04}.jpg", quality=92)
+
+
+if __name__ == "__main__":
+    main()
