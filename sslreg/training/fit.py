@@ -80,6 +80,9 @@ def prepared(spec: Spec, folder: RunFolder, console: Console) -> Training:
     """Everything that a training needs, with nothing written yet. UserError: something does not fit."""
     trainer = build_trainer(spec, folder)
     require_all_processes(spec, trainer)
+    if trainer.world_size > 1 and spec.engine.on_nan == "rewind":
+        message = "several processes cannot go back together"
+        raise spec.error(("engine", "on_nan"), "rewind-together", message, "use on_nan: skip, which they can")
     device = trainer.strategy.root_device
     place = None if device.type == "cpu" else device
     pipeline = in_turn(trainer, lambda: assemble(spec, world_size=trainer.world_size, device=place))

@@ -101,7 +101,7 @@ def _averaged(pending: list[dict[str, Any]], trainer: lightning.Trainer) -> list
     """The rows with their tensors as numbers, each the mean over all processes, read off the device at once."""
     tensors = [[value.float() for value in row.values() if isinstance(value, Tensor)] for row in pending]
     if not any(tensors):
-        return pending
+        return list(pending)
     flat = torch.stack([value for row in tensors for value in row])
     means = iter(trainer.strategy.reduce(flat, reduce_op="mean").tolist())
     return [

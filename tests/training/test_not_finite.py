@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 
 import sslreg
-from sslreg import Run, SslregError
+from sslreg import Run, SslregError, UserError
 from sslreg.spec import parse_spec
 from sslreg.training import not_finite
 from sslreg.training.module import TrainingModule
@@ -82,7 +82,7 @@ def test_a_step_that_is_left_out_leaves_everything_as_it_was(
                 states.append({name: torch.as_tensor(value).clone() for name, value in named.items()})
 
     monkeypatch.setattr(TrainingModule, "optimizer_step", optimizer_step)
-    run = train("skip")
+    run = train("skip", "trainer.log_every_n_steps=1")
     before, after = states[:2]
     assert before.keys() == after.keys()
     assert [name for name, value in before.items() if not torch.equal(value, after[name])] == []
@@ -141,3 +141,9 @@ def test_weights_that_are_not_finite_are_not_saved(train, poison, tmp_path: Path
     assert run.summary["status"] == "failed"
     assert run.checkpoint()["global_step"] == 10
     assert all(value.isfinite().all() for value in run.model().state_dict().values())
+
+
+def test_several_processes_are_told_to_skip(train, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="several processes cannot go back together"):
+        train("rewind", "trainer.devices=2", "trainer.strategy=ddp")
+    assert not (tmp_path / "rewind").exists()
