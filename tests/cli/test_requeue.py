@@ -46,6 +46,7 @@ def spec_file(tmp_path: Path, tiny_spec: str, monkeypatch: pytest.MonkeyPatch) -
     return path
 
 
+@pytest.mark.slow
 def test_a_job_whose_time_is_up_is_requeued_and_its_next_start_goes_on(spec_file: Path, scontrol: Path) -> None:
     """The signal reaches all processes of the job, as SLURM sends it."""
     command = [Path(sys.executable).with_name("sslreg"), "train", spec_file, "--out", "run"]
