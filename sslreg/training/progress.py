@@ -26,8 +26,8 @@ DRAWN_PER_SECOND = 2
 class TrainingProgress(Callback):
     """A bar on a terminal, a line now and then elsewhere.
 
-    Both tell the loss, the learning rate, images/s, the share of waiting, the latest evaluation and the time that is left:
-    what the remaining steps take at the pace since training began or went on, evaluations and checkpoints included.
+    Both tell the loss, the learning rate, images/s, the share of waiting, the latest evaluation and the time that is
+    left: what the remaining steps take at the pace since training began or went on, evaluations included.
     """
 
     def __init__(self, console: Console, meter: Meter, recorder: Recorder) -> None:
