@@ -29,7 +29,7 @@ def test_what_is_not_written_has_its_default(spec):
     assert (spec.seed, spec.task, spec.embed_view, spec.callbacks, spec.loggers) == (0, None, None, (), ())
     assert (spec.data.reference, spec.data.test, spec.data.channels, spec.data.on_error) == (None, None, 3, "raise")
     assert spec.views[0].place == "auto"
-    assert (spec.checkpoint, spec.engine) == (CheckpointSpec(30.0, None), EngineSpec(False, "stop"))
+    assert (spec.checkpoint, spec.engine) == (CheckpointSpec(every_minutes=30.0), EngineSpec(on_nan="stop"))
     assert spec.warnings == ()
 
 
