@@ -1,24 +1,42 @@
-"""Draws the recipes' pictures from scikit-learn's sample photographs: ``python docs/pictures.py``."""
+"""Draws the documentation's pictures: ``python docs/pictures.py``.
+
+Views of the recipes, on scikit-learn's sample photographs; and what `benchmarks/invariance.py` measured.
+"""
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 
+import matplotlib
+
+matplotlib.use("svg")
+
+from matplotlib import pyplot as plt
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
 import sslreg
 from sslreg.report import preview
 
-IMAGES = Path(__file__).with_name("images")
+DOCS = Path(__file__).parent
+IMAGES = DOCS / "images"
 RECIPES = ("folder-simclr", "satellite-simclr", "medical-simclr", "texture-simclr", "product-simclr")
 
 #: Views of each photograph, where a training makes two: more of them show what may happen.
 VIEWS = 5
 
+#: What the profile's picture shows: the data, a figure, and what it is called.
+SHOWN = (
+    ("photographs", "invariance_grayscale", "photographs turned gray"),
+    ("photographs", "invariance_color_jitter_hue", "photographs of another hue"),
+    ("digits", "invariance_affine_rotation", "digits rotated"),
+)
 
-def main() -> None:
+
+def views() -> None:
+    """A picture for each recipe."""
     with tempfile.TemporaryDirectory() as root:
         for name, photograph in zip(("china", "flower"), load_sample_images().images, strict=True):
             Image.fromarray(photograph).save(Path(root) / f"{name}.png")
@@ -27,5 +45,38 @@ def main() -> None:
             preview(spec, samples=2).picture().save(IMAGES / f"{recipe}.webp", quality=85, method=6)
 
 
+def profile() -> None:
+    """How far features move, with intervals, for networks trained with an augmentation and without it."""
+    measured = json.loads((DOCS.parent / "benchmarks" / "results" / "invariance.json").read_text(encoding="utf-8"))
+    plt.rcParams.update({"font.size": 11, "svg.hashsalt": "sslreg", "svg.fonttype": "path"})
+    figure, axes = plt.subplots(figsize=(9, 3.2), layout="constrained")
+    for row, (data, name, _) in enumerate(SHOWN):
+        for kind, text in measured[data][name].items():
+            said = kind.partition(" ")[0]
+            if said not in STYLES:
+                continue
+            offset, color, label = STYLES[said]
+            value, interval = map(float, text.split(" ± "))
+            name_once = label if row == 0 else None
+            axes.errorbar(value, row + offset, xerr=interval, fmt="o", color=color, capsize=3, label=name_once)
+    axes.set_yticks(range(len(SHOWN)), [called for _, _, called in SHOWN])
+    axes.set_xlim(0, 1.25)
+    axes.set_xlabel("how far the features move (0: not at all, 1: as far as to another image)")
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", alpha=0.25)
+    axes.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.4, 1.25))
+    figure.savefig(IMAGES / "invariance.svg", metadata={"Date": None}, facecolor="white")
+
+
+#: Where a kind of network is drawn around its row, in which color, and what it is called.
+STYLES = {
+    "with": (0.18, "#1f5fa8", "trained with that augmentation"),
+    "without": (0.0, "#c2541b", "trained without it"),
+    "untrained": (-0.18, "#8a8f98", "untrained"),
+}
+
+
 if __name__ == "__main__":
-    main()
+    views()
+    profile()

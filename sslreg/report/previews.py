@@ -108,7 +108,7 @@ def preview_of(spec: Spec, data: SampleDataset, indices: Sequence[int], seed: in
             f"none of {len(rows)} images can be read; the first: {rows[0].broken}" if rows else "there is no image",
             code="image",
         )
-    # With a device, a collate hands out its plans and draws; the samples carry the images that have been read.
+    # With a device, a collate hands out its plans and draws. It reads the images itself, as in training.
     collate = Collate(plans, seed=seed, channels=spec.data.channels, device="cpu", keep_params=True)
     batch = cast(PendingBatch, collate(readable))
     views = [_tiles(view, images) for view in batch.views]
@@ -138,7 +138,7 @@ def _read(
             rows.append(Row(data.name(index), label, None, [], broken=error.diagnostics[0].message))
             continue
         rows.append(Row(data.name(index), label, picture(image), []))
-        readable.append(replace(sample, image=image))
+        readable.append(sample)
         images.append(image)
     return rows, readable, images
 
