@@ -27,9 +27,9 @@ ELSEWHERE = {
     ),
     "callback": "A `lightning.pytorch.callbacks.Callback`: everything that happens during training may be reacted to.",
     "logger": (
-        "A `lightning.pytorch.loggers.Logger`. `log_hyperparams` is told the spec when a run is new, `log_metrics` what "
-        "metrics.csv is told, each row once, and `save` follows. It is built before the run's folder is there: take "
-        '`Annotated[str, FromRun("run_folder")]` and write when there is something to log. One process logs.'
+        "A `lightning.pytorch.loggers.Logger`. `log_hyperparams` is told the spec when a run is new, `log_metrics` "
+        "what metrics.csv is told, each row once, and `save` follows. It is built before the run's folder is there: "
+        'take `Annotated[str, FromRun("run_folder")]` and write when there is something to log. One process logs.'
     ),
 }
 
