@@ -17,6 +17,9 @@ from sslreg.contracts import Evaluator, Loss, Model
 from sslreg.spec import ComponentSpec, Spec
 from sslreg.views import Collate
 
+#: So many samples may be asked for one that can be read, before a run starts.
+TRIED = 8
+
 
 @dataclass(frozen=True)
 class NamedEvaluator:
@@ -71,14 +74,15 @@ def assemble(spec: Spec, *, world_size: int = 1, device: torch.device | str | No
     builder = Builder(spec, {"world_size": world_size, "batch_size": spec.data.batch_size})
     train = SampleDataset(builder.build(spec.data.train))
     _learn_sizes(builder, train)
-    first = train[0]
-    view = first_view(build_collate(spec), [first])
+    # Where broken images are passed over, the very first may be one.
+    tried = [train[index] for index in range(min(TRIED, len(train)) if spec.data.on_error == "skip" else 1)]
+    view = first_view(build_collate(spec), tried)
     _learn_shape(builder, view)
     evaluators = named_evaluators(builder)
     reference, test = evaluation_sets(builder, evaluators, train) if evaluators else (None, None)
     model, loss = build_model(builder), build_loss(builder)
     embed_collate = build_embed_collate(spec)
-    for images in (view, first_view(embed_collate, [first])):
+    for images in (view, first_view(embed_collate, tried)):
         _try(builder, model, images)
     pipeline = Pipeline(
         spec=spec,

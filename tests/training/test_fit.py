@@ -167,9 +167,9 @@ def test_a_broken_image_is_named_without_a_workers_traceback(
 ) -> None:
     folder = tmp_path / "images"
     folder.mkdir()
-    for number in range(7):
+    (folder / "0-torn.jpg").write_bytes((photos / "rgb.jpg").read_bytes()[:300])
+    for number in range(1, 8):
         (folder / f"{number}.jpg").write_bytes((photos / "rgb.jpg").read_bytes())
-    (folder / "torn.jpg").write_bytes((photos / "rgb.jpg").read_bytes()[:300])
     with pytest.raises(UserError, match=r"torn\.jpg") as caught:
         trained(
             f"data={{train: {{use: image_folder, root: '{folder}'}}, batch_size: 8, workers: {workers}}}",
@@ -182,9 +182,9 @@ def test_a_broken_image_is_named_without_a_workers_traceback(
 def test_broken_images_can_be_skipped_and_are_listed(trained: Trained, photos: Path, tmp_path: Path) -> None:
     folder = tmp_path / "images"
     folder.mkdir()
-    for number in range(7):
+    (folder / "0-torn.jpg").write_bytes((photos / "rgb.jpg").read_bytes()[:300])
+    for number in range(1, 8):
         (folder / f"{number}.jpg").write_bytes((photos / "rgb.jpg").read_bytes())
-    (folder / "torn.jpg").write_bytes((photos / "rgb.jpg").read_bytes()[:300])
     run = trained(
         f"data={{train: {{use: image_folder, root: '{folder}'}}, batch_size: 8, on_error: skip}}",
         "views.0.augment=[{use: random_resized_crop, size: 24}]",
@@ -194,8 +194,8 @@ def test_broken_images_can_be_skipped_and_are_listed(trained: Trained, photos: P
     assert run.summary["skipped_samples"] == 3
     with (run.path / "skipped.csv").open(newline="") as file:
         (listed,) = csv.DictReader(file)
-    assert (listed["index"], listed["name"]) == ("7", "torn.jpg")
-    assert "torn.jpg" in listed["reason"]
+    assert (listed["index"], listed["name"]) == ("0", "0-torn.jpg")
+    assert "0-torn.jpg" in listed["reason"]
 
 
 def test_evaluators_that_need_labels_are_refused_before_training(
