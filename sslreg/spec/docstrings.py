@@ -14,8 +14,8 @@ _OTHER_PART = re.compile(
     r"^(?!Args|Arguments|Parameters|Keyword)[A-Z][\w ]*:[ \t]*\n(?:[ \t]+\S.*\n?|\n)+", re.MULTILINE
 )
 
-#: Where a sentence turns to something else: ``Params: …``, ``ValueError: …``.
-_ABOUT_ELSE = re.compile(r"(?:^[ \t]*|(?<=[.;] ))[A-Z]\w+: ", re.MULTILINE)
+#: Where a docstring turns to something else: ``Params: …``, ``ValueError: …``.
+_ABOUT_ELSE = re.compile(r"(?:^[ \t]*|(?<=[.;] ))(?:Params|\w*Error): ", re.MULTILINE)
 
 
 def descriptions(target: Any, names: list[str]) -> dict[str, str]:
