@@ -41,7 +41,9 @@ def build_trainer(spec: Spec, folder: RunFolder) -> lightning.Trainer:
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
     """Keep Lightning's remarks about itself away from the user; errors still come through."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    # The last one is what Lightning speaks through once anything has imported it by its older name, as lightly does.
+    names = ("lightning.pytorch", "lightning.fabric", "pytorch_lightning")
+    loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
