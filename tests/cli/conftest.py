@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -34,3 +35,12 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         return Result(status, captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture
+def spec_file(tmp_path: Path, tiny_spec: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small spec, in a folder of its own that commands run in."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "tiny.yaml"
+    path.write_text(tiny_spec)
+    return path

@@ -38,14 +38,6 @@ def scontrol(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def spec_file(tmp_path: Path, tiny_spec: str, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "tiny.yaml"
-    path.write_text(tiny_spec)
-    return path
-
-
 @pytest.mark.slow
 def test_a_job_whose_time_is_up_is_requeued_and_its_next_start_goes_on(spec_file: Path, scontrol: Path) -> None:
     """The signal reaches all processes of the job, as SLURM sends it."""

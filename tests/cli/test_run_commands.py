@@ -13,14 +13,6 @@ import torch
 from sslreg import Run
 
 
-@pytest.fixture
-def spec_file(tmp_path: Path, tiny_spec: str, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "tiny.yaml"
-    path.write_text(tiny_spec)
-    return path
-
-
 def test_train_ends_with_the_figures_and_what_to_do_next(cli, spec_file: Path) -> None:
     result = cli("train", spec_file, "--set", "trainer.max_epochs=1", "--out", "out")
     assert result.status == 0, result.err
