@@ -50,7 +50,7 @@ from torch.utils.data import DataLoader
 from benchmarks._timing import write
 from sslreg.spec import parse_spec
 from sslreg.training.fit import prepared
-from sslreg.training.run_folder import RunFolder
+from sslreg.training.runs.folder import RunFolder
 from sslreg_backbones.convnet import ConvNet
 from sslreg_optimizers.cosine import CosineWithWarmup
 

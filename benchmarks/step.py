@@ -40,7 +40,7 @@ from sslreg.assembly import Pipeline, assemble
 from sslreg.contracts import Batch
 from sslreg.spec import parse_spec
 from sslreg.training.fit import prepared
-from sslreg.training.run_folder import RunFolder
+from sslreg.training.runs.folder import RunFolder
 from sslreg.training.trainer import quiet_lightning
 
 BATCH, IMAGES = 64, 1024

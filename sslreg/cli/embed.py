@@ -24,7 +24,7 @@ def embed(
     from sslreg.export.data import chosen_data
     from sslreg.export.embeddings import require_format, write_embeddings
     from sslreg.training import load_run
-    from sslreg.training.evaluate_run import best_device
+    from sslreg.training.runs.evaluate import best_device
 
     require_format(out)
     loaded = load_run(run)

@@ -29,7 +29,7 @@ def evaluate(
     """
     from sslreg.spec import load_spec
     from sslreg.training import load_run
-    from sslreg.training.evaluate_run import evaluate_run, keep_evaluations
+    from sslreg.training.runs.evaluate import evaluate_run, keep_evaluations
 
     loaded = load_run(run)
     figures = evaluate_run(loaded, evaluators or (), None if data is None else load_spec(data))

@@ -16,7 +16,7 @@ from sslreg.cli.output import print_json, stderr, stdout
 from sslreg.errors import UserError
 
 if TYPE_CHECKING:
-    from sslreg.training.runs import RunRecord
+    from sslreg.training.runs.records import RunRecord
 
 #: Figures that the list shows of itself; others are asked for by --columns.
 FIGURES_SHOWN = 4
@@ -49,7 +49,7 @@ def list_(
     json: Json = False,
 ) -> None:
     """List runs, oldest first: sslreg runs list --where model.use=simclr --sort knn_top1."""
-    from sslreg.training.run_query import ordered, require_path
+    from sslreg.training.runs.query import ordered, require_path
 
     runs = _found(root, where)
     if sort is not None:
@@ -72,7 +72,7 @@ def list_(
 @app.command()
 def show(run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")], json: Json = False) -> None:
     """Show everything that a run's spec and summary say, by the paths that --where takes."""
-    from sslreg.training.runs import find_runs
+    from sslreg.training.runs.records import find_runs
 
     found = find_runs(run)
     if len(found) != 1 or found[0].path != run:
@@ -104,7 +104,7 @@ def best(
     json: Json = False,
 ) -> None:
     """Print the folder of the run with the best figure: sslreg report $(sslreg runs best knn_top1)."""
-    from sslreg.training.run_query import best_run
+    from sslreg.training.runs.query import best_run
 
     run, value = best_run(_found(root, where), metric, lowest=lowest)
     if json:
@@ -115,8 +115,8 @@ def best(
 
 
 def _found(root: Path, where: list[str] | None) -> list[RunRecord]:
-    from sslreg.training.run_query import lacking, matching
-    from sslreg.training.runs import find_runs
+    from sslreg.training.runs.query import lacking, matching
+    from sslreg.training.runs.records import find_runs
 
     runs = find_runs(root)
     if not runs:
@@ -153,7 +153,7 @@ def _usual_columns(runs: list[RunRecord]) -> list[str]:
 
 
 def _columns(run: RunRecord, paths: list[str]) -> dict[str, Any]:
-    from sslreg.training.runs import MISSING, as_scalar
+    from sslreg.training.runs.records import MISSING, as_scalar
 
     values = ((path, as_scalar(run.value(path))) for path in paths)
     return {path: None if value is MISSING else value for path, value in values}

@@ -63,7 +63,7 @@ def train(
     if is_main_process():
         print_diagnostics(loaded.warnings, loaded.sources, stderr)
     if locked:
-        from sslreg.training.provenance import require_lock
+        from sslreg.training.recording.provenance import require_lock
 
         require_lock(loaded)
 
@@ -88,7 +88,7 @@ def train(
 
 def _print_result(run: Run) -> None:
     """The figures, where everything is, and what to do with it next; of several processes one prints."""
-    from sslreg.training.announce import summary_lines
+    from sslreg.training.runs.announce import summary_lines
     from sslreg.training.trainer import is_main_process
 
     if not is_main_process():

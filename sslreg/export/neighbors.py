@@ -16,7 +16,7 @@ from sslreg.errors import UserError
 from sslreg.evaluation import embed
 from sslreg.export.data import SPLITS, ChosenData, chosen_data, image_of
 from sslreg.training import Run
-from sslreg.training.evaluate_run import best_device
+from sslreg.training.runs.evaluate import best_device
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from sslreg.registry import INVARIANCES, installed
 from sslreg.report.figures import CI, INVARIANCE, Table, figure
 from sslreg.report.missing import Missing, attempt
 from sslreg.report.runs import SUBJECTS, ReportedRun
-from sslreg.training.evaluate_run import evaluate_run
+from sslreg.training.runs.evaluate import evaluate_run
 
 _STRENGTH = re.compile(r"_s(\d+)$")
 _READBACK = "_readback"

@@ -19,7 +19,7 @@ from sslreg.report.drawn import drawn_lines
 from sslreg.report.levels import in_levels, picture, said_of_channels
 from sslreg.report.output import PAGES, check_place
 from sslreg.spec import Spec
-from sslreg.training.run_folder import writing
+from sslreg.training.runs.folder import writing
 from sslreg.views import Collate, PendingBatch, PendingView, load_image
 
 

@@ -21,7 +21,7 @@ from sslreg.report.previews import Preview, preview
 from sslreg.report.runs import ReportedRun, reported
 from sslreg.report.spectrum import spectrum_chart
 from sslreg.spec import Spec
-from sslreg.training.run_folder import writing
+from sslreg.training.runs.folder import writing
 
 #: Images whose views are shown.
 _VIEWED = 4

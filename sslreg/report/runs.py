@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from sslreg.training import Run
-from sslreg.training.run_folder import RunFolder
-from sslreg.training.runs import RunRecord, read_run
+from sslreg.training.runs.folder import RunFolder
+from sslreg.training.runs.records import RunRecord, read_run
 
 #: A figure's course: steps and values.
 Curve = list[tuple[float, float]]

@@ -6,19 +6,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sslreg.training.evaluate_run import embed_split
     from sslreg.training.fit import train
     from sslreg.training.resuming import resume
-    from sslreg.training.run import Run, load_run
+    from sslreg.training.runs.evaluate import embed_split
+    from sslreg.training.runs.run import Run, load_run
 
 __all__ = ["Run", "embed_split", "load_run", "resume", "train"]
 
 #: By the module of each name. Lightning and torch are slow to import: a finished run is used without the one, and runs
 #: are listed without either.
 _HOMES = {
-    "Run": "run",
-    "embed_split": "evaluate_run",
-    "load_run": "run",
+    "Run": "runs.run",
+    "embed_split": "runs.evaluate",
+    "load_run": "runs.run",
     "resume": "resuming",
     "train": "fit",
 }

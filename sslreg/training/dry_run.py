@@ -22,8 +22,8 @@ from sslreg.errors import UserError
 from sslreg.evaluation import embed
 from sslreg.spec import Spec
 from sslreg.training.fit import Training, prepared
-from sslreg.training.run import Run
-from sslreg.training.run_folder import RunFolder
+from sslreg.training.runs.folder import RunFolder
+from sslreg.training.runs.run import Run
 from sslreg.training.trainer import quiet_lightning
 
 #: Optimizer steps that are taken.

@@ -17,32 +17,32 @@ from rich.console import Console
 from sslreg.assembly import Builder, Pipeline, assemble
 from sslreg.evaluation import Evaluation
 from sslreg.spec import Spec
-from sslreg.training import provenance
-from sslreg.training.announce import announce
-from sslreg.training.checkpoint_file import newest_checkpoint, set_damaged_aside
-from sslreg.training.checkpoints import Checkpoints
-from sslreg.training.collapse import CollapseWatch
+from sslreg.training.checkpoints.file import newest_checkpoint, set_damaged_aside
+from sslreg.training.checkpoints.position import Position
+from sslreg.training.checkpoints.saving import Checkpoints
 from sslreg.training.data import training_loader
-from sslreg.training.endings import before_the_first_step, ending
-from sslreg.training.evaluations import Evaluations
-from sslreg.training.in_use import in_use
-from sslreg.training.logged_metrics import metrics_file
-from sslreg.training.meter import Meter
-from sslreg.training.metrics import MetricsFile
+from sslreg.training.faults.endings import before_the_first_step, ending
+from sslreg.training.faults.in_use import in_use
+from sslreg.training.faults.not_finite import Guard
+from sslreg.training.faults.rewinding import rewinding
+from sslreg.training.faults.signals import StopRequested, StopSignals
 from sslreg.training.module import TrainingModule
-from sslreg.training.not_finite import Guard
-from sslreg.training.position import Position
-from sslreg.training.progress import TrainingProgress
-from sslreg.training.ranks import ended_together, in_turn, require_all_processes
-from sslreg.training.recorder import Recorder
-from sslreg.training.rewinding import rewinding
-from sslreg.training.run import Run
-from sslreg.training.run_folder import RunFolder, replace_file, write_json
-from sslreg.training.signals import StopRequested, StopSignals
-from sslreg.training.skipped import SkippedSamples
-from sslreg.training.sync_batch_norm import refuse_other_layers
+from sslreg.training.processes.ranks import ended_together, in_turn, require_all_processes
+from sslreg.training.processes.sync_batch_norm import refuse_other_layers
+from sslreg.training.processes.watch import watched
+from sslreg.training.recording import provenance
+from sslreg.training.recording.logged_metrics import metrics_file
+from sslreg.training.recording.meter import Meter
+from sslreg.training.recording.metrics import MetricsFile
+from sslreg.training.recording.progress import TrainingProgress
+from sslreg.training.recording.recorder import Recorder
+from sslreg.training.recording.skipped import SkippedSamples
+from sslreg.training.runs.announce import announce
+from sslreg.training.runs.folder import RunFolder, replace_file, write_json
+from sslreg.training.runs.run import Run
 from sslreg.training.trainer import build_trainer, quiet_lightning
-from sslreg.training.watch import watched
+from sslreg.training.watching.collapse import CollapseWatch
+from sslreg.training.watching.evaluations import Evaluations
 
 
 def train(spec: Spec, out: str | Path | None = None, *, console: Console | None = None) -> Run:

@@ -16,7 +16,7 @@ from sslreg.errors import SslregError
 from sslreg.spec import components
 from sslreg.training.average import WeightAverage
 from sslreg.training.data import arrived
-from sslreg.training.not_finite import Guard, StepLeftOut
+from sslreg.training.faults.not_finite import Guard, StepLeftOut
 
 
 class TrainingModule(lightning.LightningModule):

@@ -11,10 +11,10 @@ from rich.console import Console
 from sslreg.errors import UserError
 from sslreg.spec import Spec, load_spec
 from sslreg.spec.diff import Change, differences
+from sslreg.training.faults.in_use import in_use
 from sslreg.training.fit import go_on, train
-from sslreg.training.in_use import in_use
-from sslreg.training.run import Run
-from sslreg.training.run_folder import RunFolder
+from sslreg.training.runs.folder import RunFolder
+from sslreg.training.runs.run import Run
 from sslreg.training.trainer import is_main_process
 
 #: Where a run is computed. It may move; numbers are then rounded otherwise from there on.

@@ -13,9 +13,9 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from sslreg.assembly import Builder
 from sslreg.spec import Spec
-from sslreg.training.checkpoint_io import CheckpointFiles
-from sslreg.training.run_folder import RunFolder
-from sslreg.training.sync_batch_norm import SyncBatchNorm
+from sslreg.training.checkpoints.lightning_io import CheckpointFiles
+from sslreg.training.processes.sync_batch_norm import SyncBatchNorm
+from sslreg.training.runs.folder import RunFolder
 
 
 def build_trainer(spec: Spec, folder: RunFolder) -> lightning.Trainer:

@@ -14,7 +14,7 @@ import sslreg
 from sslreg.cli import main
 from sslreg.registry import hookspecs, installed
 from sslreg.testing import throwaway
-from sslreg.training.announce import announce
+from sslreg.training.runs.announce import announce
 
 DOCS = Path(__file__).parents[2] / "docs"
 GUIDE = (DOCS / "plugins.md").read_text()

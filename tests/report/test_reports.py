@@ -28,7 +28,7 @@ from sslreg.report.neighbors import queries
 from sslreg.report.reports import report_page
 from sslreg.report.runs import read_curves
 from sslreg.report.spectrum import spectrum_chart
-from sslreg.training.run_folder import RunFolder
+from sslreg.training.runs.folder import RunFolder
 
 
 class Texts(HTMLParser):

@@ -14,8 +14,8 @@ import sslreg
 from sslreg import Run
 from sslreg.spec import parse_spec
 from sslreg.testing.throwaway import throwaway
-from sslreg.training.evaluate_run import evaluate_run
 from sslreg.training.fit import Training
+from sslreg.training.runs.evaluate import evaluate_run
 from sslreg_losses import NTXentLoss
 from sslreg_memory_banks import FIFOMemoryBank
 from sslreg_models.moco import MoCo
