@@ -12,6 +12,7 @@ class Container(sslreg.Augmentation):
     """Holds augmentations. The params of number i are the container's own, with ``i.`` before their names."""
 
     ragged = True
+    host_params = True
 
     def __init__(self, augment: list[sslreg.Augmentation]) -> None:
         if not augment:

@@ -27,6 +27,7 @@ class CropPass(sslreg.Augmentation):
     geometry = True
     ragged = True
     eight_bits = True
+    host_params = True
 
     def __init__(self, crop: RandomResizedCrop, flips: Sequence[HorizontalFlip | VerticalFlip] = ()) -> None:
         self.crop, self.flips = crop, list(flips)
@@ -41,7 +42,7 @@ class CropPass(sslreg.Augmentation):
         flips = torch.zeros(len(images), 2, dtype=torch.bool)
         for number, flip in enumerate(self.flips, start=1):
             acts = params.get(f"{number}.applied", torch.ones(len(images), dtype=torch.bool))
-            flips[:, int(isinstance(flip, HorizontalFlip))] ^= acts.cpu()
+            flips[:, int(isinstance(flip, HorizontalFlip))] ^= acts
         return crop_and_flip(images, boxes, flips, self.crop)
 
 

@@ -10,8 +10,8 @@ from torch.nn.functional import pad
 def smoothed(images: Tensor, sigma: Tensor, radius: Tensor, reach: int) -> Tensor:
     """Images (N, C, H, W) filtered by Gaussians of deviation `sigma`, cut off at `radius` pixels.
 
-    sigma, radius: (N, 2), along y and along x. reach: the largest radius that can occur. The border is reflected, so
-    a radius is at most the image's side less one; it is cut to that.
+    sigma, radius: (N, 2), along y and along x, on the CPU. reach: the largest radius that can occur. The border is
+    reflected, so a radius is at most the image's side less one; it is cut to that.
     """
     along_y = _along_rows(images.mT, sigma[:, 0], radius[:, 0], reach).mT
     return _along_rows(along_y, sigma[:, 1], radius[:, 1], reach).contiguous()
@@ -22,7 +22,7 @@ def _along_rows(images: Tensor, sigma: Tensor, radius: Tensor, reach: int) -> Te
     reach = min(reach, width - 1)
     if reach == 0:
         return images
-    weights = _half_kernels(sigma.cpu(), radius.cpu(), reach).to(images)[:, :, None, None, None]
+    weights = _half_kernels(sigma, radius, reach).to(images)[:, :, None, None, None]
     padded = pad(images, (reach, reach, 0, 0), mode="reflect")
     # One multiplication and one addition at a time, so that a pixel's bits do not depend on its place in the batch, as
     # they may in a convolution.
@@ -34,7 +34,7 @@ def _along_rows(images: Tensor, sigma: Tensor, radius: Tensor, reach: int) -> Te
 
 
 def _half_kernels(sigma: Tensor, radius: Tensor, reach: int) -> Tensor:
-    """Weights (N, reach + 1) at distance 0 … reach, that sum to one over both sides; float64, on the CPU."""
+    """Weights (N, reach + 1) at distance 0 … reach, that sum to one over both sides; float64."""
     distance = torch.arange(reach + 1, dtype=torch.float64)
     weights = torch.exp(-0.5 * (distance / sigma.double()[:, None]).square())
     weights *= distance <= radius[:, None]

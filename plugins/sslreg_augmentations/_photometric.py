@@ -23,6 +23,7 @@ class Photometric(sslreg.Augmentation):
     """Base of operations that can say what they do as instructions for the compiled pass."""
 
     eight_bits = True
+    host_params = True
 
     #: Leaves [0, 1], so that nothing can follow it in a pass.
     last = False
@@ -32,7 +33,7 @@ class Photometric(sslreg.Augmentation):
         raise NotImplementedError
 
     def change(self, images: Tensor, params: sslreg.Params) -> Tensor:
-        """The same in torch, for float32 images on any device."""
+        """The same in torch, for float32 images on any device. params: on the CPU."""
         raise NotImplementedError
 
     def statistics(self) -> tuple[Sequence[float], Sequence[float]] | None:
@@ -52,6 +53,7 @@ class PhotometricPass(sslreg.Augmentation):
     """Several operations in one pass over each image, on the CPU; on other devices one after the other."""
 
     eight_bits = True
+    host_params = True
 
     def __init__(self, parts: Sequence[Photometric]) -> None:
         self.parts = list(parts)

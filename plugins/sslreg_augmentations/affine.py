@@ -23,6 +23,7 @@ class Affine(sslreg.Augmentation):
     """
 
     geometry = True
+    host_params = True
 
     def __init__(
         self,
@@ -77,7 +78,7 @@ class Affine(sslreg.Augmentation):
         height, width = images.shape[2:]
         y, x = pixel_centers(height, width, images.device)
         # In double precision, which not all devices have.
-        inverse = _inverse({name: values.cpu() for name, values in params.items()}).to(images)[..., None, None]
+        inverse = _inverse(params).to(images)[..., None, None]
         source_x = inverse[:, 0, 0] * x + inverse[:, 0, 1] * y + inverse[:, 0, 2]
         source_y = inverse[:, 1, 0] * x + inverse[:, 1, 1] * y + inverse[:, 1, 2]
         return sampled(images, source_y, source_x, self.interpolation, self.fill)

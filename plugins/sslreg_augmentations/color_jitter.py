@@ -62,7 +62,8 @@ class ColorJitter(Photometric):
             for name in self.ranges:
                 rows = (params["order"][:, turn] == CHANGES.index(name)).nonzero().squeeze(1)
                 if len(rows):
-                    images[rows] = changed(name, images[rows], params[name][rows, None, None, None])
+                    factors, there = params[name][rows, None, None, None].to(images), rows.to(images.device)
+                    images[there] = changed(name, images[there], factors)
         return images
 
     @classmethod

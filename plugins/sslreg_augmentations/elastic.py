@@ -60,7 +60,7 @@ class Elastic(sslreg.Augmentation):
         """Pixels (N, H, W) along x (axis 0) or y (axis 1)."""
         # torchvision's kernel has about eight deviations of its own axis, in both directions.
         radius = int(8 * self.sigma[axis] + 1) // 2
-        sigma = torch.tensor(self.sigma[::-1], device=noise.device).expand(len(noise), 2)
+        sigma = torch.tensor(self.sigma[::-1]).expand(len(noise), 2)
         field = smoothed(noise[:, axis : axis + 1], sigma, torch.full_like(sigma, radius), radius)
         return field[:, 0] * (self.alpha[axis] / 2)
 

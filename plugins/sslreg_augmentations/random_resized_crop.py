@@ -38,6 +38,7 @@ class RandomResizedCrop(sslreg.Augmentation):
     ragged = True
     geometry = True
     eight_bits = True
+    host_params = True
 
     def __init__(
         self,

@@ -72,6 +72,8 @@ class Augmentation:
     geometry: bool = False
     #: Cannot run on an accelerator.
     host_only: bool = False
+    #: Gets what was drawn on the CPU, wherever the images are: to look at values on an accelerator, one waits for it.
+    host_params: bool = False
     #: Takes uint8 levels as they are, which spares their conversion: geometry then returns uint8, rounded once.
     eight_bits: bool = False
 
@@ -81,7 +83,10 @@ class Augmentation:
 
     # Any, so that an operation may annotate `images` with what it does take: Tensor, or Images where it is `ragged`.
     def apply(self, images: Any, params: Params) -> Images:
-        """Do the work on N images with `params` as drawn, one row per image, on the device that they are on."""
+        """Do the work on N images with `params` as drawn, one row per image, on the device that they are on.
+
+        The params are on the same device, unless the augmentation is `host_params`.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not implement apply(images, params)")
 
     def output_shapes(self, shapes: Tensor, params: Params) -> Tensor:

@@ -14,7 +14,7 @@ from sslreg.errors import UserError
 from sslreg.testing.case import Case
 from sslreg.testing.checks import check
 from sslreg.testing.parts import pictures
-from sslreg.views import Operation, SampleKeys, Sometimes, ViewPlan
+from sslreg.views import Operation, SampleKeys, Sometimes, ViewPlan, apply
 
 ONE_SIZE = pictures(7)
 SEVERAL_SIZES = [image for size in ((20, 20), (31, 17), (14, 50), (31, 17)) for image in pictures(1, *size)]
@@ -110,7 +110,8 @@ def runs_on_the_accelerator(case: Case) -> None:
     images = torch.stack(ONE_SIZE) / 255
     keys = SampleKeys.of_samples(0, [0] * len(images), list(range(len(images))))
     drawn = augmentation.draw(keys, torch.tensor(images.shape[1:]).expand(len(images), 3))
-    there = augmentation.apply(images.cuda(), {name: rows.cuda() for name, rows in drawn.items()})
+    there = apply(augmentation, images.cuda(), drawn)
+    assert isinstance(there, Tensor)
     assert there.is_cuda
     torch.testing.assert_close(there.cpu(), augmentation.apply(images, drawn), atol=2 / 255, rtol=0)
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sslreg.contracts.augmentation import Number
+from sslreg.views.rows import sent
 
 Words = NDArray[np.uint64]
 Floats = NDArray[np.float64]
@@ -162,7 +163,7 @@ def noise_like(
     words = torch.arange(math.prod(shape), dtype=torch.int32, device=device).reshape(1, *shape) * -1640531535
     words = _mix_32(_mix_32(words ^ low) ^ high)
     if kind == "normal":
-        return _normal_quantiles().to(device)[(words & 0xFFFF).long()]
+        return sent(_normal_quantiles(), torch.device(device))[(words & 0xFFFF).long()]
     return (words >> 8 & 0xFFFFFF) * 2.0**-24
 
 

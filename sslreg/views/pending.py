@@ -26,8 +26,7 @@ class PendingView:
     def finish(self, device: torch.device | str) -> Tensor:
         """The view, float32 (N, C, H, W), on the device."""
         images = _each(self.images, lambda image: image.to(device, non_blocking=True))
-        drawn = [drawn.to(device) if step >= self.done else drawn for step, drawn in enumerate(self.drawn)]
-        return self.plan.finished(self.plan.run(images, drawn, range(self.done, len(self.plan.steps))))
+        return self.plan.finished(self.plan.run(images, self.drawn, range(self.done, len(self.plan.steps))))
 
     def params(self) -> dict[str, Params]:
         """What was drawn, by operation; the second of a name is ``name[1]``."""

@@ -41,6 +41,7 @@ class ToLevels(Augmentation):
     """Rounds the images that came in 8 bits to 8 bits again: the end of a view's leading geometry."""
 
     ragged = True
+    host_params = True
 
     def apply(self, images: Images, params: Params) -> Images:
         eight_bits = params["eight_bits"].tolist()
@@ -55,14 +56,10 @@ def _to_levels(pixels: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Drawn:
-    """What a step drew: `params`, one row per sample, and the shapes (N, 3) that it will return."""
+    """What a step drew: `params`, one row per sample, and the shapes (N, 3) that it will return; on the CPU."""
 
     params: Params
     shapes: Tensor
-
-    def to(self, device: torch.device | str) -> Drawn:
-        """The same with the parameters on a device."""
-        return Drawn({name: values.to(device, non_blocking=True) for name, values in self.params.items()}, self.shapes)
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,21 @@ def shapes_of(images: Tensor | Sequence[Shaped]) -> Tensor:
     return torch.from_numpy(np.array([image.shape for image in images], dtype=np.int64).reshape(-1, 3))
 
 
+def sent(values: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the host's on a device; nothing waits for its way there."""
+    if device.type == "cuda":
+        # From memory that may be paged out, CUDA would copy only once all of its stream's work is done.
+        values = values.pin_memory()
+    return values.to(device, non_blocking=True)
+
+
 def apply(augmentation: Augmentation, images: Images, params: Params) -> Images:
-    """What the augmentation makes of N images, whose sizes may differ even where it takes none that do."""
+    """What the augmentation makes of N images, whose sizes may differ even where it takes none that do.
+
+    params: on the CPU; they are sent to the images' device, unless the augmentation takes them as they are.
+    """
+    if not augmentation.host_params:
+        params = _beside(images, params)
     if not augmentation.ragged:
         images = gathered(images)
     if isinstance(images, Tensor) or augmentation.ragged:
@@ -62,17 +75,20 @@ def apply(augmentation: Augmentation, images: Images, params: Params) -> Images:
 
 
 def apply_where(mask: Tensor, augmentation: Augmentation, images: Images, params: Params) -> Images:
-    """Apply an augmentation to the images for which the mask (N,) is true, and leave the others alone."""
+    """Apply an augmentation to the images for which the mask (N,) is true, and leave the others alone.
+
+    mask, params: on the CPU, wherever the images are.
+    """
     if mask.all():
         return apply(augmentation, images, params)
     if not mask.any():
         return images
     rows = mask.nonzero().squeeze(1)
     if isinstance(images, Tensor):
-        rows = rows.to(images.device)
-        part = apply(augmentation, images[rows], _rows_of(params, rows))
+        there = sent(rows, images.device)
+        part = apply(augmentation, images[there], _rows_of(params, rows))
         if isinstance(part, Tensor) and part.shape[1:] == images.shape[1:]:
-            return images.index_copy(0, rows, part)
+            return images.index_copy(0, there, part)
     else:
         part = apply(augmentation, gathered([images[row] for row in rows]), _rows_of(params, rows))
     results = list(images)
@@ -81,8 +97,15 @@ def apply_where(mask: Tensor, augmentation: Augmentation, images: Images, params
     return gathered(results)
 
 
+def _beside(images: Images, params: Params) -> Params:
+    device = images[0].device if len(images) else torch.device("cpu")
+    if device.type == "cpu":
+        return params
+    return {name: sent(values, device) for name, values in params.items()}
+
+
 def _rows_of(params: Params, rows: Tensor) -> Params:
-    return {name: values[rows.to(values.device)] for name, values in params.items()}
+    return {name: values[sent(rows, values.device)] for name, values in params.items()}
 
 
 def _rows_of_one_shape(images: Sequence[Tensor]) -> list[list[int]]:

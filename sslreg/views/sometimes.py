@@ -25,6 +25,7 @@ class Sometimes(Augmentation):
         self.augmentation, self.p = augmentation, p
         self.ragged, self.geometry = augmentation.ragged, augmentation.geometry
         self.host_only = augmentation.host_only
+        self.host_params = True
         # Photometry would return float32 for some of the samples, and leave the levels of the others.
         self.eight_bits = augmentation.eight_bits and augmentation.geometry
 
