@@ -39,11 +39,11 @@ def run_programs(
     codes, factors: (N, K), the instructions and their numbers; mean and std (C,) are those of NORMALIZE; a BLUR reaches
     ceil(reach · sigma) pixels.
     """
-    count, channels, height, width = images.shape
-    scratch = np.zeros((height, width), np.float32)
+    count, width = len(images), images.shape[3]
+    rows = max(_BLOCK // width, 1)
+    work = np.empty(images.shape[1:] if (codes == BLUR).any() else (0, 0, 0), np.float32)
     for n in range(count):
-        source = images[n].reshape(channels, height * width)
-        _run(source, codes[n], factors[n], mean, std, reach, out[n].reshape(channels, height * width), out[n], scratch)
+        _run(images[n], codes[n], factors[n], mean, std, reach, rows, out[n], work)
 
 
 @_compiled
@@ -54,42 +54,50 @@ def _run(
     mean: NDArray[Any],
     std: NDArray[Any],
     reach: Any,
+    rows: int,
     out: NDArray[Any],
-    image: NDArray[Any],
-    scratch: NDArray[Any],
+    work: NDArray[Any],
 ) -> None:
-    # Contrast needs the mean of all that comes before it, and blur the neighbors; so the program runs in sections, each
-    # up to the next of these.
-    pixels, last = out.shape[1], len(codes)
-    start, known, level, loaded = 0, 0, _ZERO, False
-    while start < last or not loaded:
-        end = start + known
+    """Run a program on an image (C, H, W), some rows at a time. work: as large as `out`, if there is a blur."""
+    # Contrast needs the mean of all that comes before it, and blur the neighbors; so the program runs in sections that
+    # begin with one of these. A blur reads what the section before it wrote, and writes to the other place, such that
+    # the last one writes to `out`.
+    channels, height, width = out.shape
+    last, blurs = len(codes), np.sum(codes == BLUR)
+    position, level, loaded = 0, _ZERO, False
+    while position < last or not loaded:
+        blurred = loaded and codes[position] == BLUR
+        blurs -= blurred
+        target, other = (out, work) if blurs % 2 == 0 else (work, out)
+        start, end = position + blurred, position + loaded
         while end < last and codes[end] != CONTRAST and codes[end] != BLUR:
             end += 1
+        if blurred:
+            along_x = _half_kernel(factors[position], reach, width)
+            along_y = _half_kernel(factors[position], reach, height)
         before_contrast = end < last and codes[end] == CONTRAST
-        total = 0.0
-        for begin in range(0, pixels, _BLOCK):
-            stop = min(begin + _BLOCK, pixels)
+        total, flat = 0.0, target.reshape(channels, height * width)
+        for top in range(0, height, rows):
+            bottom = min(top + rows, height)
             if not loaded:
-                _load(source, begin, stop, out)
+                _load(source, top, bottom, target)
+            elif blurred:
+                _blur(other, along_x, along_y, top, bottom, target)
             for k in range(start, end):
-                _change(out, begin, stop, codes[k], factors[k], level, mean, std)
+                _change(flat, top * width, bottom * width, codes[k], factors[k], level, mean, std)
             if before_contrast:
-                total += _total_luma(out, begin, stop)
-        loaded = True
-        start, known, level = end, int(before_contrast), _F(total / pixels)
-        if start < last and not before_contrast:
-            _blur(image, factors[start], reach, scratch)
-            start += 1
+                total += _total_luma(flat, top * width, bottom * width)
+        position, level, loaded = end, _F(total / (height * width)), True
 
 
 @_compiled
-def _load(source: NDArray[Any], begin: int, stop: int, out: NDArray[Any]) -> None:
+def _load(source: NDArray[Any], top: int, bottom: int, out: NDArray[Any]) -> None:
     scale = _LEVEL if source.itemsize == 1 else _ONE
     for channel in range(len(out)):
-        plane, target = source[channel][begin:stop], out[channel][begin:stop]
-        for i in range(len(target)):
-            target[i] = _F(plane[i]) * scale
+        plane, target = source[channel], out[channel]
+        for y in range(top, bottom):
+            for x in range(plane.shape[1]):
+                target[y, x] = _F(plane[y, x]) * scale
 
 
 @_compiled
@@ -193,25 +201,12 @@ def _normalize(plane: NDArray[Any], mean: Any, std: Any) -> None:
 
 
 @_compiled
-def _blur(image: NDArray[Any], sigma: Any, reach: Any, scratch: NDArray[Any]) -> None:
-    """Filter an image (C, H, W) by a Gaussian that reaches ceil(reach · sigma) pixels; the border is reflected.
+def _half_kernel(sigma: Any, reach: Any, size: int) -> Any:
+    """A Gaussian's weights at distance 0 … ceil(reach · sigma), or less in an image of `size`, that sum to one.
 
-    scratch: float32 (H, W), finite, overwritten.
+    They sum to one over both sides; and zeros follow, to one more than a multiple of three.
     """
-    height, width = scratch.shape
-    radius = math.ceil(reach * sigma)
-    along_x = _half_kernel(sigma, min(radius, width - 1))
-    along_y = _half_kernel(sigma, min(radius, height - 1))
-    line = np.zeros(width + 2 * len(along_x), np.float32)
-    for channel in range(len(image)):
-        plane = image[channel]
-        _filter_rows(plane, along_x, line, scratch)
-        _filter_columns(scratch, along_y, plane)
-
-
-@_compiled
-def _half_kernel(sigma: Any, radius: int) -> Any:
-    """Weights at distance 0 … radius, that sum to one over both sides; then zeros, to one more than a multiple of 3."""
+    radius = min(math.ceil(reach * sigma), size - 1)
     weights = np.zeros(1 + 3 * max((radius + 2) // 3, 1), np.float32)
     total = 1.0
     for distance in range(1, radius + 1):
@@ -221,52 +216,70 @@ def _half_kernel(sigma: Any, radius: int) -> Any:
     return weights
 
 
-# Three distances in one sweep over the plane: more would not fit into the registers, fewer would read and write the
-# sums more often than needed. The first sweep brings the center, and keeps nothing of what was there. There is no slice
-# of a row in these loops, since one costs as much as the arithmetic of a dozen pixels.
+# Three distances in one sweep: more would not fit into the registers, fewer would read and write the sums more often
+# than needed. The first sweep brings the center, and keeps nothing of what was there. There is no slice of a row in
+# these loops, since one costs as much as the arithmetic of a dozen pixels.
 
 
 @_compiled
-def _filter_rows(plane: NDArray[Any], weights: NDArray[Any], line: NDArray[Any], out: NDArray[Any]) -> None:
-    height, width = plane.shape
-    margin = len(weights) - 1
-    center = line[margin:]
-    for d in range(1, margin, 3):
-        left_1, left_2, left_3 = line[margin - d :], line[margin - d - 1 :], line[margin - d - 2 :]
-        right_1, right_2, right_3 = line[margin + d :], line[margin + d + 1 :], line[margin + d + 2 :]
-        weight_1, weight_2, weight_3 = weights[d], weights[d + 1], weights[d + 2]
-        kept, weight = (_ZERO, weights[0]) if d == 1 else (_ONE, _ZERO)
-        for y in range(height):
-            for x in range(width):
-                center[x] = plane[y, x]
+def _blur(
+    image: NDArray[Any], along_x: NDArray[Any], along_y: NDArray[Any], top: int, bottom: int, out: NDArray[Any]
+) -> None:
+    """Write some rows of an image (C, H, W), filtered, into `out`; the border is reflected."""
+    width = image.shape[2]
+    margin = len(along_x) - 1
+    lines = np.zeros((bottom - top, margin + width + margin), np.float32)
+    for channel in range(len(image)):
+        _filter_columns(image[channel], along_y, top, margin, lines)
+        for y in range(bottom - top):
             for k in range(1, min(margin, width - 1) + 1):
-                line[margin - k] = plane[y, k]
-                line[margin + width - 1 + k] = plane[y, width - 1 - k]
-            for x in range(width):
-                out[y, x] = (
-                    (kept * out[y, x] + weight * center[x])
-                    + weight_1 * (left_1[x] + right_1[x])
-                    + (weight_2 * (left_2[x] + right_2[x]) + weight_3 * (left_3[x] + right_3[x]))
-                )
+                lines[y, margin - k] = lines[y, margin + k]
+                lines[y, margin + width - 1 + k] = lines[y, margin + width - 1 - k]
+        _filter_rows(lines, along_x, out[channel][top:bottom])
 
 
 @_compiled
-def _filter_columns(plane: NDArray[Any], weights: NDArray[Any], out: NDArray[Any]) -> None:
+def _filter_columns(plane: NDArray[Any], weights: NDArray[Any], top: int, margin: int, out: NDArray[Any]) -> None:
+    """Write the rows from `top` on, filtered, behind a margin of `out`."""
     height, width = plane.shape
-    last = height - 1
-    for y in range(height):
+    last, shift = height - 1, np.uintp(margin)
+    for row in range(len(out)):
+        y = top + row
         for d in range(1, len(weights) - 1, 3):
             above_1, below_1 = min(abs(y - d), last), max(last - abs(last - y - d), 0)
             above_2, below_2 = min(abs(y - d - 1), last), max(last - abs(last - y - d - 1), 0)
             above_3, below_3 = min(abs(y - d - 2), last), max(last - abs(last - y - d - 2), 0)
             weight_1, weight_2, weight_3 = weights[d], weights[d + 1], weights[d + 2]
-            kept, weight = (_ZERO, weights[0]) if d == 1 else (_ONE, _ZERO)
-            for x in range(width):
-                out[y, x] = (
-                    (kept * out[y, x] + weight * plane[y, x])
+            for x in range(np.uintp(width)):
+                kept = weights[0] * plane[y, x] if d == 1 else out[row, x + shift]
+                out[row, x + shift] = (
+                    kept
                     + weight_1 * (plane[above_1, x] + plane[below_1, x])
                     + (
                         weight_2 * (plane[above_2, x] + plane[below_2, x])
                         + weight_3 * (plane[above_3, x] + plane[below_3, x])
+                    )
+                )
+
+
+@_compiled
+def _filter_rows(lines: NDArray[Any], weights: NDArray[Any], out: NDArray[Any]) -> None:
+    """lines: as many rows as `out`, and at each side of a row len(weights) - 1 further pixels."""
+    height, width = out.shape
+    margin = len(weights) - 1
+    center = np.uintp(margin)
+    for d in range(1, margin, 3):
+        left_1, left_2, left_3 = np.uintp(margin - d), np.uintp(margin - d - 1), np.uintp(margin - d - 2)
+        right_1, right_2, right_3 = np.uintp(margin + d), np.uintp(margin + d + 1), np.uintp(margin + d + 2)
+        weight_1, weight_2, weight_3 = weights[d], weights[d + 1], weights[d + 2]
+        for y in range(height):
+            for x in range(np.uintp(width)):
+                kept = weights[0] * lines[y, x + center] if d == 1 else out[y, x]
+                out[y, x] = (
+                    kept
+                    + weight_1 * (lines[y, x + left_1] + lines[y, x + right_1])
+                    + (
+                        weight_2 * (lines[y, x + left_2] + lines[y, x + right_2])
+                        + weight_3 * (lines[y, x + left_3] + lines[y, x + right_3])
                     )
                 )

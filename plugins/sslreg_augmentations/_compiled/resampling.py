@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numba
 import numpy as np
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 # What is kept on disk is stale once its file changes: so all that is compiled into `resample` is in this file.
 _compiled = numba.njit(nogil=True, fastmath=True, error_model="numpy")
 
-#: How many neighbors are weighed at a time.
-_TAPS = 4
+#: How many source rows are weighed in one sweep.
+_ROWS = 4
 
-_LANES = ir.VectorType(ir.FloatType(), _TAPS)
-_SELECTION = ir.VectorType(ir.IntType(32), _TAPS)
+#: How many pixels of three channels are made at a time, in each of two rows.
+_PIXELS = 4
 
 
 @numba.njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
@@ -33,40 +34,41 @@ def resample(images: NDArray[Any], boxes: NDArray[Any], flips: NDArray[Any], out
         _resample(images[n], boxes[n], flips[n, 0], flips[n, 1], out[n])
 
 
-# First along the columns, for each row of the result, since neighbors above each other are whole rows of memory; then
-# along the row that this gives, which is short enough to stay in the first-level cache.
+# First along the columns, for two rows of the result, since neighbors above each other are whole rows of memory; then
+# along the rows that this gives, which are short enough to stay in the first-level cache.
 
 
 @_compiled
 def _resample(image: NDArray[Any], box: NDArray[Any], upside_down: bool, mirrored: bool, out: NDArray[Any]) -> None:
     full_height, full_width, channels = image.shape
     out_height, out_width = out.shape[1:]
-    first_y, weights_y = _triangles(box[0], box[2], full_height, out_height, upside_down)
-    first_x, weights_x = _triangles(box[1], box[3], full_width, out_width, mirrored)
+    first_y, weights_y = _triangles(box[0], box[2], full_height, out_height, upside_down, _ROWS)
+    first_x, weights_x = _triangles(box[1], box[3], full_width, out_width, mirrored, 1)
     taps = weights_x.shape[1]
     left, right = int(first_x.min()), min(int(first_x.max()) + taps, full_width)
     rows = image.reshape(full_height, full_width * channels)[:, left * channels : right * channels]
     # Weights of zero may point behind the last pixel, and a vector reaches beyond a pixel of three channels.
-    line = np.zeros((right - left + taps) * channels + _TAPS, np.float32)
-    results = np.empty(out_width * _TAPS if channels == 3 else out_width * channels, np.float32)
-    starts, flat_weights_x = (first_x - left) * channels, weights_x.reshape(-1)
-    for y in range(out_height):
-        _mix_rows(rows, first_y[y], weights_y, y, line)
-        if channels == 3:
-            _mix_pixels_of_three(line, starts, weights_x, flat_weights_x, results)
-            _store_pixels_of_three(results, y, out)
+    upper = np.zeros((right - left + taps) * channels + _PIXELS, np.float32)
+    lower = np.zeros_like(upper)
+    starts, weights_of_tap = (first_x - left) * channels, weights_x.T.copy()
+    for y in range(0, out_height, 2):
+        below = min(y + 1, out_height - 1)
+        _mix_rows(rows, first_y[y], weights_y, y, upper)
+        _mix_rows(rows, first_y[below], weights_y, below, lower)
+        if channels == 3 and out_width >= _PIXELS:
+            _mix_pixels_of_three(upper, lower, starts, weights_of_tap, y, below, out)
         else:
-            _mix_pixels(line, starts, weights_x, channels, results)
-            _store(results, y, out)
+            _mix_pixels(upper, starts, weights_x, y, out)
+            _mix_pixels(lower, starts, weights_x, below, out)
 
 
 @_compiled
-def _triangles(start: float, length: float, full: int, size: int, turned: bool) -> Any:
+def _triangles(start: float, length: float, full: int, size: int, turned: bool, step: int) -> Any:
     """Weights with which `size` pixels are made of the interval [start, start + length) of `full` pixels.
 
     A triangle whose half width is the larger of one source and one target pixel, as in Pillow and in torch. Returned
     are the first source pixel of each target pixel (size,), and the weights (size, taps), zero beyond the interval;
-    from the last to the first if the result is to be turned. The number of taps is a multiple of _TAPS.
+    from the last to the first if the result is to be turned. The number of taps is a multiple of `step`.
     """
     scale = length / size
     reach = max(scale, 1.0)
@@ -77,7 +79,7 @@ def _triangles(start: float, length: float, full: int, size: int, turned: bool) 
         center = start + (target + 0.5) * scale
         first[target] = max(int(center - reach + 0.5), lowest)
         last = max(last, min(int(center + reach + 0.5), highest) - first[target])
-    weights = np.zeros((size, (last + _TAPS - 1) // _TAPS * _TAPS), np.float32)
+    weights = np.zeros((size, (last + step - 1) // step * step), np.float32)
     for target in range(size):
         center, low = start + (target + 0.5) * scale, first[target]
         high = min(int(center + reach + 0.5), highest)
@@ -95,7 +97,7 @@ def _triangles(start: float, length: float, full: int, size: int, turned: bool) 
 def _mix_rows(rows: NDArray[Any], first: int, weights: NDArray[Any], y: int, line: NDArray[Any]) -> None:
     """Write into `line` the sum of `rows` (H, w·C) from the first on, by the weights of the result's row y."""
     last = len(rows) - 1
-    for tap in range(0, weights.shape[1], _TAPS):
+    for tap in range(0, weights.shape[1], _ROWS):
         w_0, w_1, w_2, w_3 = weights[y, tap], weights[y, tap + 1], weights[y, tap + 2], weights[y, tap + 3]
         # Behind the last row there are weights of zero alone.
         y_0, y_1 = min(first + tap, last), min(first + tap + 1, last)
@@ -109,93 +111,122 @@ def _mix_rows(rows: NDArray[Any], first: int, weights: NDArray[Any], y: int, lin
             )
 
 
-# Loops over long rows become vector instructions without help. One over the three channels of a pixel does not, and a
-# pixel is what resizing along a row reads: neighbors at a different place for each result. So this is written out.
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def _add_weighed_pixels(
-    context: Any, line: Any, start: Any, step: Any, weights: Any, first: Any, results: Any, target: Any
-) -> Any:
-    """Add to ``results[target:][:4]`` the sum of ``weights[first + k] * line[start + k * step :][:4]`` over k < _TAPS.
-
-    line, weights, results: float32, contiguous, of one axis. Nothing is checked: four numbers have to be there, even
-    where a pixel has three channels; the fourth result then means nothing.
-    """
-    index = types.intp
-    signature = types.void(line, index, index, weights, index, results, index)
-    return signature, _emit
-
-
-def _emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-    line, start, step, weights, first, results, target = values
-    line, weights, results = (
-        context.make_array(kind)(context, builder, array).data
-        for kind, array in zip(
-            (signature.args[0], signature.args[3], signature.args[5]), (line, weights, results), strict=True
-        )
-    )
-    target, weights = (
-        builder.bitcast(builder.gep(array, [place]), _LANES.as_pointer())
-        for array, place in ((results, target), (weights, first))
-    )
-    total, weights = builder.load(target, align=4), builder.load(weights, align=4)
-    for tap in range(_TAPS):
-        neighbor = builder.load(builder.bitcast(builder.gep(line, [start]), _LANES.as_pointer()), align=4)
-        weight = builder.shuffle_vector(weights, weights, ir.Constant(_SELECTION, [tap] * _TAPS))
-        total = builder.fadd(total, builder.fmul(neighbor, weight, flags=("fast",)), flags=("fast",))
-        start = builder.add(start, step)
-    builder.store(total, target, align=4)
-    return context.get_dummy_value()
+@_compiled
+def _mix_pixels(line: NDArray[Any], starts: NDArray[Any], weights: NDArray[Any], y: int, out: NDArray[Any]) -> None:
+    """Write row y of the result, of any number of channels; levels of 8 bits are rounded."""
+    channels, _, width = out.shape
+    for channel in range(channels):
+        shifted = line[channel:]
+        for x in range(width):
+            start, total = starts[x], np.float32(0.0)
+            for tap in range(weights.shape[1]):
+                total += weights[x, tap] * shifted[start + channels * tap]
+            out[channel, y, x] = np.int32(total + np.float32(0.5)) if out.itemsize == 1 else total
 
 
 @_compiled
 def _mix_pixels_of_three(
-    line: NDArray[Any], starts: NDArray[Any], weights: NDArray[Any], flat_weights: NDArray[Any], results: NDArray[Any]
+    upper: NDArray[Any],
+    lower: NDArray[Any],
+    starts: NDArray[Any],
+    weights: NDArray[Any],
+    y: int,
+    below: int,
+    out: NDArray[Any],
 ) -> None:
-    """Write the pixels of a row into `results`, (w, _TAPS) as one axis, of which the first three are the channels."""
-    size, taps = weights.shape
-    results[:] = np.float32(0.0)
-    for tap in range(0, taps, _TAPS):
-        for x in range(size):
-            _add_weighed_pixels(line, starts[x] + 3 * tap, 3, flat_weights, x * taps + tap, results, _TAPS * x)
+    """Write two rows of a result of three channels. weights: (taps, w)."""
+    _, height, width = out.shape
+    flat = out.reshape(-1)
+    for step in range(0, width, _PIXELS):
+        # The last pixels of a row may be made twice.
+        x = min(step, width - _PIXELS)
+        _four_pixels(upper, lower, starts, weights, x, flat, y * width + x, below * width + x, height * width)
 
 
-@_compiled
-def _mix_pixels(
-    line: NDArray[Any], starts: NDArray[Any], weights: NDArray[Any], channels: int, results: NDArray[Any]
-) -> None:
-    """Write the pixels of a row into `results`, (channels, w) as one axis."""
-    size, taps = weights.shape
-    for channel in range(channels):
-        result, shifted = results[channel * size :], line[channel:]
-        for x in range(size):
-            start, total = starts[x], np.float32(0.0)
-            for tap in range(taps):
-                total += weights[x, tap] * shifted[start + channels * tap]
-            result[x] = total
+# Loops over long rows become vector instructions without help. One over the three channels of a pixel does not, and a
+# pixel is what resizing along a row reads: neighbors at a different place for each result. So this is written out, for
+# vectors that hold a pixel of the upper row and below it one of the lower: each its three channels and one to spare.
+
+_FLOAT, _BYTE = ir.FloatType(), ir.IntType(8)
+_PIXEL, _PIXEL_PAIR = ir.VectorType(_FLOAT, 4), ir.VectorType(_FLOAT, 8)
 
 
-@_compiled
-def _store_pixels_of_three(results: NDArray[Any], y: int, out: NDArray[Any]) -> None:
-    for x in range(out.shape[2]):
-        if out.itemsize == 1:
-            out[0, y, x] = np.int32(results[_TAPS * x] + np.float32(0.5))
-            out[1, y, x] = np.int32(results[_TAPS * x + 1] + np.float32(0.5))
-            out[2, y, x] = np.int32(results[_TAPS * x + 2] + np.float32(0.5))
-        else:
-            out[0, y, x] = results[_TAPS * x]
-            out[1, y, x] = results[_TAPS * x + 1]
-            out[2, y, x] = results[_TAPS * x + 2]
+@intrinsic  # type: ignore[untyped-decorator]
+def _four_pixels(
+    context: Any,
+    upper: Any,
+    lower: Any,
+    starts: Any,
+    weights: Any,
+    x: Any,
+    out: Any,
+    place: Any,
+    place_below: Any,
+    plane: Any,
+) -> Any:
+    """Write the sums over the taps k of ``weights[k, x + n] * upper[starts[x + n] + 3 * k :][:3]``, n < 4, to `out`.
+
+    They go to ``out[place + n]``, the first channel, and so on after each `plane`; those of `lower` to `place_below`.
+    upper, lower, weights are float32, starts is int64, out float32 or uint8, then rounded. All are contiguous, and
+    nothing is checked: a fourth number has to be there behind each pixel.
+    """
+    index = types.intp
+    signature = types.void(upper, lower, starts, weights, index, out, index, index, index)
+    return signature, _emit
 
 
-@_compiled
-def _store(results: NDArray[Any], y: int, out: NDArray[Any]) -> None:
-    """Write a row, rounded to levels where these are of 8 bits."""
-    channels, _, width = out.shape
-    for channel in range(channels):
-        for x in range(width):
-            if out.itemsize == 1:
-                out[channel, y, x] = np.int32(results[channel * width + x] + np.float32(0.5))
-            else:
-                out[channel, y, x] = results[channel * width + x]
+def _emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    upper, lower, starts, weights, _, out, *_ = (
+        context.make_array(kind)(context, builder, value) if isinstance(kind, types.Array) else value
+        for kind, value in zip(signature.args, values, strict=True)
+    )
+    x, (place, place_below, plane) = values[4], values[6:]
+    taps, width = cgutils.unpack_tuple(builder, weights.shape)
+    starts = [builder.load(_at(builder, starts.data, x, n)) for n in range(_PIXELS)]
+    sums = [cgutils.alloca_once_value(builder, ir.Constant(_PIXEL_PAIR, None)) for _ in range(_PIXELS)]
+    with cgutils.for_range(builder, taps) as tap:
+        weight = builder.add(builder.mul(tap.index, width), x)
+        shift = builder.mul(tap.index, ir.Constant(tap.index.type, 3))
+        for n in range(_PIXELS):
+            pixels = [_load(builder, _PIXEL, _at(builder, line.data, starts[n], shift)) for line in (upper, lower)]
+            pair = _chosen(builder, *pixels, range(8))
+            factor = _repeated(builder, builder.load(_at(builder, weights.data, weight, n)))
+            product = builder.fmul(pair, factor, flags=("fast",))
+            builder.store(builder.fadd(builder.load(sums[n]), product, flags=("fast",)), sums[n])
+    pairs = [builder.load(total) for total in sums]
+    for channel in range(3):
+        # Of two pixels each: both of the upper row, then both of the lower.
+        left, right = (
+            _chosen(builder, *two, [channel, 8 + channel, 4 + channel, 12 + channel]) for two in (pairs[:2], pairs[2:])
+        )
+        row = _chosen(builder, left, right, [0, 1, 4, 5, 2, 3, 6, 7])
+        if signature.args[5].dtype == types.uint8:
+            half = _repeated(builder, ir.Constant(_FLOAT, 0.5))
+            rounded = builder.fptosi(builder.fadd(row, half), ir.VectorType(ir.IntType(32), 8))
+            row = builder.trunc(rounded, ir.VectorType(_BYTE, 8))
+        for start, lanes in ((place, range(4)), (place_below, range(4, 8))):
+            target = _at(builder, out.data, start, builder.mul(plane, ir.Constant(plane.type, channel)))
+            part = _chosen(builder, row, row, lanes)
+            builder.store(part, builder.bitcast(target, part.type.as_pointer()), align=1)
+    return context.get_dummy_value()
+
+
+def _at(builder: Any, array: Any, start: Any, offset: Any) -> Any:
+    """A pointer to ``array[start + offset]``."""
+    offset = ir.Constant(start.type, offset) if isinstance(offset, int) else offset
+    return builder.gep(array, [builder.add(start, offset)])
+
+
+def _load(builder: Any, kind: Any, pointer: Any) -> Any:
+    return builder.load(builder.bitcast(pointer, kind.as_pointer()), align=4)
+
+
+def _chosen(builder: Any, one: Any, other: Any, lanes: Sequence[int]) -> Any:
+    """A vector of some numbers of two vectors, which are counted through."""
+    return builder.shuffle_vector(one, other, ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), list(lanes)))
+
+
+def _repeated(builder: Any, number: Any) -> Any:
+    """A vector of eight times the same number."""
+    one = builder.insert_element(ir.Constant(_PIXEL_PAIR, ir.Undefined), number, ir.Constant(ir.IntType(32), 0))
+    return _chosen(builder, one, one, [0] * 8)
