@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib.util import find_spec
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -17,6 +20,9 @@ REACH = 3.0
 
 #: Codes, int64 (N, k), and their numbers, float32 (N, k).
 Program = tuple[Tensor, Tensor]
+
+#: Makes float32 images of images, codes, factors, and mean and deviation by channel.
+Runner = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
 class Photometric(sslreg.Augmentation):
@@ -41,7 +47,7 @@ class Photometric(sslreg.Augmentation):
         return None
 
     def apply(self, images: Tensor, params: sslreg.Params) -> sslreg.Images:
-        if _kernels.kernels("photometry", images) is None:
+        if runner(images) is None:
             return self.change(_kernels.floats(images), params)
         return PhotometricPass([self]).apply(images, over(0, params))
 
@@ -50,7 +56,7 @@ class Photometric(sslreg.Augmentation):
 
 
 class PhotometricPass(sslreg.Augmentation):
-    """Several operations in one pass over each image, on the CPU; on other devices one after the other."""
+    """Several operations in one pass over each image, on the CPU and on CUDA; elsewhere one after the other."""
 
     eight_bits = True
     host_params = True
@@ -59,21 +65,18 @@ class PhotometricPass(sslreg.Augmentation):
         self.parts = list(parts)
 
     def absorb(self, following: sslreg.Augmentation) -> sslreg.Augmentation | None:
-        if self.parts[-1].last or not isinstance(following, Photometric) or not _kernels.usable():
+        if self.parts[-1].last or not isinstance(following, Photometric) or not _fuse():
             return None
         return PhotometricPass([*self.parts, following])
 
     def apply(self, images: Tensor, params: sslreg.Params) -> sslreg.Images:
-        kernels = _kernels.kernels("photometry", images)
-        if kernels is None:
+        run = runner(images)
+        if run is None:
             return self._one_after_the_other(_kernels.floats(images), params)
         codes, factors = self._program(params, len(images))
         statistics = self.parts[-1].statistics() or ((0.0,), (1.0,))
         mean, std = (torch.tensor(values).expand(images.shape[1]).contiguous() for values in statistics)
-        result = sslreg.empty_result(images.shape)
-        arrays = (tensor.numpy() for tensor in (images.contiguous(), codes, factors, mean, std))
-        kernels.run_programs(*arrays, REACH, result.numpy())
-        return result
+        return run(images, codes, factors, mean, std)
 
     def _program(self, params: sslreg.Params, count: int) -> Program:
         """The instructions of all parts, with nothing where a part does not act."""
@@ -92,6 +95,31 @@ class PhotometricPass(sslreg.Augmentation):
             acts = own.pop("applied", torch.ones(len(images), dtype=torch.bool))
             images = sslreg.apply_where(acts, part, images, own)
         return images
+
+
+def runner(images: Tensor) -> Runner | None:
+    """What runs programs on images, where they are; None where torch has to do the work."""
+    if images.is_cuda and find_spec("triton"):
+        from sslreg_augmentations._triton import photometry
+
+        return partial(photometry.run_programs, reach=REACH) if photometry.takes(images) else None
+    kernels = _kernels.kernels("photometry", images)
+    return None if kernels is None else partial(_on_cpu, kernels)
+
+
+def _on_cpu(kernels: ModuleType, images: Tensor, *numbers: Tensor) -> Tensor:
+    result = sslreg.empty_result(images.shape)
+    arrays = (tensor.numpy() for tensor in (images.contiguous(), *numbers))
+    kernels.run_programs(*arrays, REACH, result.numpy())
+    return result
+
+
+def _fuse() -> bool:
+    """Whether there is something here that runs programs: numba, or Triton where CUDA is in use."""
+    if _kernels.usable():
+        return True
+    in_use: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    return in_use and find_spec("triton") is not None
 
 
 def constant(code: int, factor: float, count: int) -> Program:
