@@ -29,8 +29,8 @@ editor: | $(BIN)/python  ## add the YAML language server, for the tests that spe
 demo: $(VENV)/.installed  ## train SimCLR on the digits (about two minutes on two cores)
 	$(BIN)/sslreg train specs/digits-simclr.yaml
 
-test: $(VENV)/.installed-dev  ## run the tests
-	$(BIN)/python -m pytest
+test: $(VENV)/.installed-dev  ## run the tests, on all cores (at most eight)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadgroup
 
 check: $(VENV)/.installed-dev  ## lint, format, types, layers
 	$(BIN)/ruff check .

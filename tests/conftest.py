@@ -47,6 +47,22 @@ evaluate:
 """
 
 
+#: How many processes share the work, as pytest-xdist tells them.
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+
+if WORKERS > 1:
+    # What the tests start should not take the neighbors' cores either.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a folder, which share what is costly to prepare, in one process; the independent ones apart."""
+    if WORKERS > 1:
+        for item in items:
+            alone = item.get_closest_marker("independent") is not None
+            item.add_marker(pytest.mark.xdist_group(item.nodeid if alone else str(item.path.parent)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
     """The tensors of tests are small: threads would cost more than they bring."""

@@ -176,6 +176,7 @@ def sandbox(tmp_path: Path, tiny_run: sslreg.Run, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.slow
+@pytest.mark.independent
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in TESTED_ELSEWHERE])
 def test_a_page_can_be_followed(page: str, sandbox: Path) -> None:
     reader = Reader(page, sandbox)

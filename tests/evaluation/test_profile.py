@@ -13,6 +13,7 @@ AUGMENT = "[{use: resize, size: 16}, {use: affine, degrees: DEGREES, translate: 
 
 
 @pytest.mark.slow
+@pytest.mark.independent
 def test_training_on_rotated_views_makes_features_overlook_rotation(tiny_spec: str, tmp_path: Path) -> None:
     moves = {}
     for degrees in (0, 180):

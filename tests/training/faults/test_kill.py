@@ -36,6 +36,7 @@ def steps_done(folder: Path) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.independent
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_run_survives_being_stopped(tiny_spec: str, tmp_path: Path, number: signal.Signals) -> None:
     """The signal reaches all of the run's processes, as that of a terminal or a queue does."""
