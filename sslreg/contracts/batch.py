@@ -74,4 +74,7 @@ class Batch:
             views=[view.pin_memory() for view in self.views],
             targets=None if self.targets is None else self.targets.pin_memory(),
             indices=self.indices.pin_memory(),
+            extras={
+                name: value.pin_memory() if isinstance(value, Tensor) else value for name, value in self.extras.items()
+            },
         )

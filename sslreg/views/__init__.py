@@ -5,7 +5,7 @@ from sslreg.views.collate import SKIPPED, Collate, Skipped, as_sample
 from sslreg.views.decode import load_image
 from sslreg.views.keys import SampleKeys, noise_like
 from sslreg.views.lending import empty_result
-from sslreg.views.pending import PendingBatch, PendingView
+from sslreg.views.pending import PendingBatch, PendingView, UnderwayBatch
 from sslreg.views.plan import Operation, Place, ViewPlan
 from sslreg.views.rows import apply, apply_where
 from sslreg.views.sometimes import Sometimes
@@ -21,6 +21,7 @@ __all__ = [
     "SampleKeys",
     "Skipped",
     "Sometimes",
+    "UnderwayBatch",
     "ViewPlan",
     "adapt",
     "apply",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -59,6 +60,19 @@ class PendingBatch:
 
     def finish(self, device: torch.device | str) -> Batch:
         """The batch on a device, its views finished there."""
+        return self.begin(device).arrive()
+
+    def begin(self, device: torch.device | str) -> UnderwayBatch:
+        """Set a device to work on the batch. On CUDA it works beside what it is doing, on a stream for such batches."""
+        if torch.device(device).type != "cuda":
+            return UnderwayBatch(self._on(device))
+        with torch.cuda.stream(_stream(_number(torch.device(device)))):
+            batch = self._on(device)
+            done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            done.record()
+        return UnderwayBatch(batch, done)
+
+    def _on(self, device: torch.device | str) -> Batch:
         batch = self.batch.to(device, non_blocking=True)
         batch.views = [view.finish(device) for view in self.views]
         batch.params = [view.params() for view in self.views] if self.keep_params else None
@@ -67,6 +81,35 @@ class PendingBatch:
     def pin_memory(self) -> PendingBatch:
         """The same in page-locked memory; a DataLoader calls it when told to pin."""
         return replace(self, views=[view.pin_memory() for view in self.views], batch=self.batch.pin_memory())
+
+
+@dataclass
+class UnderwayBatch:
+    """A batch that a device is at work on. done: what CUDA does when it is made; None where it already is."""
+
+    batch: Batch
+    done: torch.cuda.Event | None = None
+
+    def arrive(self) -> Batch:
+        """The batch, for the stream that is current: what it is then asked for waits, and the host does not."""
+        if self.done is not None:
+            stream = torch.cuda.current_stream(self.batch.indices.device)
+            stream.wait_event(self.done)
+            for tensor in (*self.batch.views, self.batch.targets, self.batch.indices, *self.batch.extras.values()):
+                if isinstance(tensor, Tensor) and tensor.is_cuda:
+                    # Its memory is the other stream's, which would use it again before this one has done its work.
+                    tensor.record_stream(stream)
+        return self.batch
+
+
+@cache
+def _stream(number: int) -> torch.cuda.Stream:
+    """The stream on which batches are made, of the GPU of this number."""
+    return torch.cuda.Stream(number)  # type: ignore[no-untyped-call]
+
+
+def _number(device: torch.device) -> int:
+    return torch.cuda.current_device() if device.index is None else device.index
 
 
 def _each(images: Images, change: Callable[[Tensor], Tensor]) -> Images:
