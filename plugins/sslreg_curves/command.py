@@ -15,6 +15,6 @@ def curves(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, finished or not.")],
     width: Annotated[int, typer.Option("--width", min=1, help="Characters for a curve.")] = 40,
 ) -> None:
-    """Show a run's training curves in the terminal, while it trains too."""
+    """Show a run's curves in the terminal, while it trains too."""
     for line in lines(read_metrics(run), width):
         typer.echo(line)

@@ -26,7 +26,10 @@ def check(
     overrides: Overrides = None,
     format_: Annotated[Format, typer.Option("--format", help="How to print what is found.")] = Format.text,
 ) -> None:
-    """Check a spec without training: every error at once, at its place, with its cure."""
+    """Check a spec: every error at once, at its line, with its cure.
+
+    Nothing is trained, and no data is looked at: train --dry-run does that.
+    """
     from sslreg.spec import load_spec
 
     try:

@@ -18,7 +18,10 @@ def diff(
     after: Annotated[str, typer.Argument(metavar="B", help="Another.")],
     json: Json = False,
 ) -> None:
-    """Show what differs between two specs or runs, as values; for two runs, versions too."""
+    """Show what differs between two specs or runs, as values.
+
+    Of two runs, the versions of what took part are compared too.
+    """
     from sslreg.spec.diff import ABSENT, differences
 
     changes = list(differences(_content(before), _content(after)))

@@ -17,9 +17,9 @@ def embed(
     split: Annotated[Split, typer.Option("--split", help="Which of the spec's data sets to embed.")] = Split.test,
     data: OtherData = None,
 ) -> None:
-    """Embed a data set with a run's backbone, into a NumPy archive or a Parquet file.
+    """Embed a data set with a run's backbone.
 
-    Cut off and started again, it goes on where it was.
+    The file is a NumPy archive or a Parquet file, by its name. Cut off and started again, it goes on where it was.
     """
     from sslreg.export.data import chosen_data
     from sslreg.export.embeddings import require_format, write_embeddings

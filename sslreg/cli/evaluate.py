@@ -16,16 +16,17 @@ def evaluate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
     evaluators: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[EVALUATOR]...", help="Evaluators by name; default: those of the run's spec."),
+        typer.Argument(metavar="EVALUATOR", help="Evaluators by name; default: those of the run's spec."),
     ] = None,
     data: Annotated[
         str | None, typer.Option("--data", metavar="SPEC", help="Use this spec's reference and test sets.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Evaluate a run's backbone, beside raw pixels and the untrained backbone.
+    """Evaluate a run's backbone, beside raw pixels and its start.
 
-    Figures on the run's own data are kept in its evaluations.json; those of --data are printed alone.
+    Its start is the backbone as it was before the training. Figures on the run's own data are kept in its
+    evaluations.json; those of --data are printed alone.
     """
     from sslreg.spec import load_spec
     from sslreg.training import load_run

@@ -28,7 +28,10 @@ def explain(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Show what the views of a spec do: stage by stage, where each runs, and what a model learns to overlook."""
+    """Show what the views of a spec do, stage by stage.
+
+    It says where each stage runs, and what a model learns to overlook.
+    """
     from sslreg.spec import load_spec
 
     loaded = load_spec(spec, overrides or ())

@@ -26,7 +26,10 @@ def export(
     data: OtherData = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there already.")] = False,
 ) -> None:
-    """Write a run's backbone for use elsewhere, checked on real images, with a model card as JSON and Markdown."""
+    """Write a run's backbone for use elsewhere, with a model card.
+
+    What is written has been run on real images. The card is there as JSON and as Markdown.
+    """
     from sslreg.export.backbone import export_backbone
     from sslreg.training import load_run
 

@@ -39,7 +39,7 @@ def neighbours(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Show the images that a run's features take for the most similar to one."""
+    """Show the images that a run takes for the most similar to one."""
     if out is not None and (out.suffix.lower() not in PICTURES or not out.parent.is_dir()):
         raise UserError(
             f"--out {out}: the name has to end in .png or .html, in a folder that exists", code="bad-argument"

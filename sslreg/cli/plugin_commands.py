@@ -35,7 +35,7 @@ def _of_plugins(ctx: Any) -> dict[str, Any]:
     catalogue = installed()
     for plugin in catalogue.plugins:
         # An app of its own: what it does to it touches nobody else's commands.
-        app = typer.Typer()
+        app = typer.Typer(rich_markup_mode=None)
         if error := call_hook(catalogue, plugin, "sslreg_cli", app=app):
             stderr.print(f"the commands of {plugin} are left out: {type(error).__name__}: {error}", markup=False)
             continue

@@ -42,7 +42,7 @@ def show(
     component: Annotated[str, typer.Argument(metavar="KIND/NAME", help="For example loss/nt_xent.")],
     json: Json = False,
 ) -> None:
-    """Show a component: its parameters, where it comes from, its documentation."""
+    """Show a component: parameters, origin, documentation."""
     from sslreg.cli.component import component_json, print_component
 
     info = _find(component)
@@ -76,7 +76,10 @@ def new(
     kind: Annotated[str, typer.Option("--kind", help=f"What it provides: {', '.join(KINDS)}.")],
     to: Annotated[Path | None, typer.Option("--to", metavar="DIR", help="Where to; default NAME here.")] = None,
 ) -> None:
-    """Write a plugin package to start from, with a working component, a spec and tests."""
+    """Write a plugin package to start from.
+
+    It has a working component, a spec and tests.
+    """
     from sslreg.cli.scaffold import write_package
 
     folder = to or Path(name)

@@ -29,7 +29,7 @@ def preview(
     epoch: Annotated[int, typer.Option("--epoch", min=0, help="Show the views of this epoch, counted from 0.")] = 0,
     params: Annotated[bool, typer.Option("--params", help="Write what each operation drew under each view.")] = False,
 ) -> None:
-    """Show what a spec's views make of your images, before any training."""
+    """Show what a spec's views make of your images."""
     if html and out is not None and out.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"--html writes a page, and --out {out} does not end in .html", code="bad-argument")
 

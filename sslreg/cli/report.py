@@ -11,10 +11,13 @@ from sslreg.cli.output import stdout
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="The folders of one or several runs.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="The folders of one or several runs.")],
     out: Annotated[Path, typer.Option("--out", metavar="FILE.html", help="The page to write.")] = Path("report.html"),
 ) -> None:
-    """Show what runs are and what they learned, on one page that needs nothing beside it."""
+    """Show what runs are and what they learned, on one page.
+
+    The page is a file that needs nothing beside it.
+    """
     from sslreg.report import write_report
 
     write_report(runs, out)

@@ -25,7 +25,7 @@ COLORS = {"running": "cyan", "interrupted": "yellow", "failed": "red", "dead": "
 
 app = typer.Typer(name="runs", help="Find runs by what they were and what they reached.", no_args_is_help=True)
 
-Root = Annotated[Path, typer.Argument(metavar="[ROOT]", help="The folder under which the runs are.")]
+Root = Annotated[Path, typer.Argument(metavar="ROOT", help="The folder under which the runs are.")]
 Where = Annotated[
     list[str] | None,
     typer.Option(
@@ -48,7 +48,10 @@ def list_(
     ] = None,
     json: Json = False,
 ) -> None:
-    """List runs, oldest first: sslreg runs list --where model.use=simclr --sort knn_top1."""
+    """List runs, oldest first.
+
+    For example: sslreg runs list --where model.use=simclr --sort knn_top1
+    """
     from sslreg.training.runs.query import ordered, require_path
 
     runs = _found(root, where)
@@ -71,7 +74,10 @@ def list_(
 
 @app.command()
 def show(run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")], json: Json = False) -> None:
-    """Show everything that a run's spec and summary say, by the paths that --where takes."""
+    """Show every value of a run's spec and summary.
+
+    Each is shown by the path that --where takes.
+    """
     from sslreg.training.runs.records import find_runs
 
     found = find_runs(run)
@@ -103,7 +109,10 @@ def best(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Print the folder of the run with the best figure: sslreg report $(sslreg runs best knn_top1)."""
+    """Print the folder of the run with the best figure.
+
+    For example: sslreg report $(sslreg runs best knn_top1)
+    """
     from sslreg.training.runs.query import best_run
 
     run, value = best_run(_found(root, where), metric, lowest=lowest)

@@ -15,7 +15,10 @@ from sslreg.errors import SslregError
 def schema(
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it to a file.")] = None,
 ) -> None:
-    """Print the JSON Schema of specs that use the installed components, for completion and hover in an editor."""
+    """Print the JSON Schema of specs, for editors.
+
+    It is of the components that are installed, and gives completion and explanations.
+    """
     if out is None:
         from sslreg.registry import installed
         from sslreg.spec.schema import json_schema

@@ -36,11 +36,14 @@ def list_(json: Json = False) -> None:
 
 @app.command()
 def copy(
-    name: Annotated[str, typer.Argument(help="The name of a shipped spec.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of a shipped spec.")],
     to: Annotated[Path | None, typer.Argument(metavar="FILE", help="Where to; default NAME.yaml here.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
 ) -> None:
-    """Copy a shipped spec, to change it, with the schema for an editor beside it."""
+    """Copy a shipped spec, to change it.
+
+    The schema for an editor is put beside it.
+    """
     from sslreg.spec.shipped import shipped_specs
 
     shipped = shipped_specs()

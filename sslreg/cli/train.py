@@ -38,7 +38,7 @@ def train(
         bool, typer.Option("--dry-run", help="Try everything with two steps and a few images, and keep nothing.")
     ] = False,
 ) -> None:
-    """Train what a spec describes, or go on with a run: sslreg train --resume RUN."""
+    """Train what a spec describes, or go on with a run."""
     if (spec is None) == (resume is None):
         raise UserError("name either a SPEC to train or a run to --resume", code="bad-argument")
     if resume is not None:
