@@ -104,7 +104,7 @@ class EngineSpec:
 
     compile: whether the model is compiled.
     on_nan: what a loss or a gradient that is not finite does. It stops the run; or the step is left out (skip); or the
-        run goes back to its last checkpoint and leaves out the steps that led there (rewind, in one process).
+        run goes back to its last checkpoint and leaves out the steps that led there (rewind).
     channels_last: whether weights and views lie in memory with their channels last, as convolutions on GPUs prefer.
     ema: keeps an average of the weights, of which so much stays at each step; it is what is evaluated and used.
     on_collapse: whether embeddings that lie in one point or on a line are warned of, or stop the run.

@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from sslreg.assembly import Pipeline, leave_signals_to_parent
+from sslreg.assembly import Pipeline, SampleDataset, leave_signals_to_parent
 from sslreg.assembly.start_method import start_method
 from sslreg.contracts import Batch, Sample
-from sslreg.errors import Diagnostic, SslregError
+from sslreg.errors import Diagnostic, SslregError, UserError
+from sslreg.training.faults.unreadable import with_stand_ins
 from sslreg.views import Collate, PendingBatch
 
 #: See `sslreg.Dataset.order`.
@@ -96,14 +97,23 @@ class Failure:
 
 
 class Guarded:
-    """A collate whose `SslregError`s come back as a `Failure`."""
+    """A collate whose `SslregError`s come back as a `Failure`, and which finds others for samples that are all broken.
 
-    def __init__(self, collate: Collate) -> None:
+    source: the data set that the samples are of.
+    """
+
+    def __init__(self, collate: Collate, source: SampleDataset) -> None:
         self.collate = collate
+        self.source = source
 
     def __call__(self, samples: list[Sample]) -> Batch | PendingBatch | Failure:
         try:
-            return self.collate(samples)
+            try:
+                return self.collate(samples)
+            except UserError:
+                if self.collate.on_error == "raise":
+                    raise
+                return with_stand_ins(self.collate, self.source, samples)
         except SslregError as error:
             return Failure(error.diagnostics, type(error))
 
@@ -138,7 +148,7 @@ def training_loader(
         sampler=sampler,
         num_workers=data.workers,
         multiprocessing_context=start_method(data.workers, world_size),
-        collate_fn=Guarded(pipeline.collate),
+        collate_fn=Guarded(pipeline.collate, pipeline.train),
         worker_init_fn=leave_signals_to_parent,
         drop_last=True,
         pin_memory=device.type == "cuda",

@@ -24,10 +24,11 @@ from sslreg.training.data import training_loader
 from sslreg.training.faults.endings import before_the_first_step, ending
 from sslreg.training.faults.in_use import in_use
 from sslreg.training.faults.not_finite import Guard
-from sslreg.training.faults.rewinding import rewinding
+from sslreg.training.faults.rewinding import going_back, rewinding
 from sslreg.training.faults.signals import StopRequested, StopSignals
 from sslreg.training.module import TrainingModule
-from sslreg.training.processes.ranks import ended_together, in_turn, require_all_processes
+from sslreg.training.processes.agreement import ended_together
+from sslreg.training.processes.ranks import in_turn, require_all_processes
 from sslreg.training.processes.sync_batch_norm import refuse_other_layers
 from sslreg.training.processes.watch import watched
 from sslreg.training.recording import provenance
@@ -80,9 +81,6 @@ def prepared(spec: Spec, folder: RunFolder, console: Console) -> Training:
     """Everything that a training needs, with nothing written yet. UserError: something does not fit."""
     trainer = build_trainer(spec, folder)
     require_all_processes(spec, trainer)
-    if trainer.world_size > 1 and spec.engine.on_nan == "rewind":
-        message = "several processes cannot go back together"
-        raise spec.error(("engine", "on_nan"), "rewind-together", message, "use on_nan: skip, which they can")
     device = trainer.strategy.root_device
     place = None if device.type == "cpu" else device
     pipeline = in_turn(trainer, lambda: assemble(spec, world_size=trainer.world_size, device=place))
@@ -130,8 +128,8 @@ class Training:
     def resume(self, *, rewound: bool = False) -> Run:
         """Go on from the newest checkpoint that is whole. rewound: this process comes from a later step."""
         with self.stop, self._claimed():
-            self._require_same_data()
             with ended_together():
+                self._require_same_data()
                 if self.trainer.is_global_zero:
                     path, checkpoint = newest_checkpoint(self.folder)
                     if path != self.folder.last_checkpoint:
@@ -188,7 +186,7 @@ class Training:
         evaluations = self._evaluations(recorder)
         checkpoints = Checkpoints(self.folder, self.spec.checkpoint, recorder, evaluations, self.stop)
         finish = partial(self._finish, recorder=recorder, evaluations=evaluations, guard=guard)
-        with ending(self.trainer, checkpoints, finish, may_rewind=self.may_rewind):
+        with ending(self.trainer, checkpoints, finish):
             self._attach(guard, recorder, evaluations, checkpoints)
             module = TrainingModule(self.pipeline, guard)
             # Before a checkpoint is loaded: double precision would not survive the way through single.
@@ -204,7 +202,8 @@ class Training:
                 epoch=epoch,
                 batches=batches,
             )
-            with watched(self.trainer, self.folder, self.console):
+            back = going_back(checkpoints) if self.may_rewind else nullcontext()
+            with watched(self.trainer, self.folder, self.console), back:
                 self.trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
             if not checkpoints.started:
                 # All was trained, and only its end is missing; Lightning then calls nothing.

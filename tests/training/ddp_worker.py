@@ -1,14 +1,17 @@
 """Trains the runs that the tests of several processes look at, all in one start of two processes.
 
-Usage: torchrun --nproc-per-node 2 ddp_worker.py FOLDER. FOLDER/tiny.yaml is the spec, FOLDER/images a folder of images,
+Usage: torchrun --nproc-per-node 2 ddp_worker.py FOLDER, or, for the run "rewound" in processes that Lightning starts,
+python ddp_worker.py FOLDER rewound. FOLDER/tiny.yaml is the spec, FOLDER/images a folder of images,
 some of them broken. FOLDER/NAME is the run of each name, and FOLDER/NAME-RANK.pt what the process of a rank saw in it:
 `views`, the first view of each sample by (epoch, index), and `state`, the module's state at the end.
+FOLDER/NAME-RANK.txt is how a process ended that was asked to stop.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from lightning.pytorch.callbacks import Callback
 
 import sslreg
 from sslreg.assembly import assemble
+from sslreg.errors import InterruptedRunError
 from sslreg.training import fit
 from sslreg.training.fit import Training
 
@@ -33,6 +37,7 @@ MOCO = [
 ]
 SYNC = "trainer.sync_batchnorm=true"
 EVERY_STEP = "checkpoint.every_minutes=1.0e-9"
+FOURTH_STEP = ["checkpoint.every_steps=4", "trainer.log_every_n_steps=3"]
 BROKEN = ["data.train={use: image_folder, root: images}", "data.test=null", "data.on_error=skip", "data.batch_size=8"]
 
 
@@ -68,6 +73,32 @@ class Noise(Callback):
             return features * (torch.rand_like(features) + np.random.rand() + random.random())
 
         pl_module.model.backbone.register_forward_hook(noisy)
+
+
+class Spoilt(Callback):
+    """In one process, the loss of the batches 5 and 10 is no number, nor are the images of batch 15."""
+
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        def spoil(loss: Any, given: Any, value: torch.Tensor) -> torch.Tensor:
+            return value * float("nan") if trainer.global_rank == 1 and trainer.fit_loop.batch_idx in (5, 10) else value
+
+        pl_module.loss.register_forward_hook(spoil)
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: sslreg.Batch, batch_idx: int) -> None:
+        if trainer.global_rank == 1 and batch_idx == 15:
+            batch.views[0].fill_(float("nan"))
+
+
+class Asked(Callback):
+    """Some of the processes get SIGTERM in the middle of a step."""
+
+    def __init__(self, step: int, *ranks: int) -> None:
+        self.step = step
+        self.ranks = ranks
+
+    def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
+        if trainer.global_step == self.step and trainer.global_rank in self.ranks:
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def witnessed(folder: Path, name: str, action: Any, *also: Callback, cut: int | None = None) -> None:
@@ -107,6 +138,20 @@ def assemble_noting_turns(folder: Path) -> None:
     fit.assemble = assemble  # type: ignore[attr-defined]
 
 
+def rewound(folder: Path) -> None:
+    train(folder, "rewound", [*MOCO, *DDP, *FOURTH_STEP, "engine.on_nan=rewind"], Spoilt())
+
+
+def interrupted(folder: Path, name: str, asked: Asked) -> None:
+    """Train "moco" until processes are asked to stop, write down how each ended, and go on."""
+    try:
+        train(folder, name, [*MOCO, *DDP], asked)
+    except InterruptedRunError as end:
+        told = f"{end.exit_status}: {end.diagnostics[0].message.partition(';')[0]}"
+        (folder / f"{name}-{os.environ['RANK']}.txt").write_text(told)
+    witnessed(folder, name, lambda: sslreg.resume(folder / name))
+
+
 def refused(folder: Path) -> None:
     """Write FOLDER/refused-RANK: how the process ends when a batch is larger than the data set."""
     try:
@@ -116,7 +161,6 @@ def refused(folder: Path) -> None:
 
 
 def main(folder: Path) -> None:
-    torch.set_num_threads(1)
     assemble_noting_turns(folder)
     refused(folder)
     train(folder, "simclr", [*SIMCLR, *DDP, SYNC])
@@ -130,7 +174,15 @@ def main(folder: Path) -> None:
         witnessed(folder, name, lambda name=name: sslreg.resume(folder / name), Noise())
     train(folder, "moves", [*SIMCLR, *DDP, SYNC, EVERY_STEP], cut=9)
     train(folder, "broken", [*DDP, *BROKEN])
+    train(folder, "broken shares", [*DDP, *BROKEN, "data.batch_size=2", "loss.gather_distributed=true", SYNC])
+    train(folder, "skipped", [*MOCO, *DDP, *FOURTH_STEP, "engine.on_nan=skip"], Spoilt())
+    rewound(folder)
+    interrupted(folder, "both asked", Asked(6, 0, 1))
+    interrupted(folder, "first asked", Asked(3, 0))
+    interrupted(folder, "second asked", Asked(12, 1))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    torch.set_num_threads(1)
+    work = rewound if sys.argv[2:] == ["rewound"] else main
+    work(Path(sys.argv[1]))

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from sslreg.training.processes.ranks import gathered
+from sslreg.training.processes.agreement import gathered
 
 
 class Position(Callback):

@@ -69,7 +69,7 @@ class Checkpoints(Callback):
             # So a folder that cannot be written to is known before the work, and there is always a way to go on.
             self.save_last(trainer)
         self._between_steps = True
-        if anywhere(trainer, self.stop.received is not None)[0]:
+        if anywhere(self.stop.received is not None)[0]:
             raise StopRequested
 
     def on_train_batch_start(
@@ -100,7 +100,7 @@ class Checkpoints(Callback):
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._keep_best(trainer)
         self.save_last(trainer)
-        if anywhere(trainer, self._owes_evaluation)[0]:
+        if anywhere(self._owes_evaluation)[0]:
             raise StopRequested
 
     def on_exception(
@@ -131,7 +131,7 @@ class Checkpoints(Callback):
             self._save(trainer, self.folder.checkpoints / "best.ckpt")
 
     def _save_if_due(self, trainer: lightning.Trainer) -> None:
-        due, stop = anywhere(trainer, self._is_due(), self.stop.received is not None)
+        due, stop = anywhere(self._is_due(), self.stop.received is not None)
         if due or stop:
             self.save_last(trainer)
         if stop:
@@ -164,5 +164,5 @@ class Checkpoints(Callback):
         except SslregError as error:
             failure = error
             trainer.strategy.barrier("Trainer.save_checkpoint")  # where the other processes wait
-        if anywhere(trainer, failure is not None)[0]:
+        if anywhere(failure is not None)[0]:
             raise failure or SslregError("the process that writes checkpoints cannot write them", code="unwritable")

@@ -12,21 +12,18 @@ import lightning.pytorch as lightning
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from sslreg.errors import InterruptedRunError, SslregError, StoppedRunError
-from sslreg.training.checkpoints.file import newest_checkpoint
 from sslreg.training.checkpoints.saving import Checkpoints
 from sslreg.training.faults.explaining import explained
-from sslreg.training.faults.not_finite import IN_A_ROW, NotFiniteError
 from sslreg.training.faults.rewinding import RewindRun
 from sslreg.training.faults.signals import StopRequested
+from sslreg.training.processes.agreement import ended_together
 from sslreg.training.runs.folder import RunFolder, UnwritableError
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def ending(
-    trainer: lightning.Trainer, checkpoints: Checkpoints, finish: Callable[[str], None], *, may_rewind: bool
-) -> Iterator[None]:
+def ending(trainer: lightning.Trainer, checkpoints: Checkpoints, finish: Callable[[str], None]) -> Iterator[None]:
     """Write how the training within ends, and raise what says why, and what can be done.
 
     finish: writes the run's summary with a status.
@@ -34,18 +31,17 @@ def ending(
     try:
         yield
     except (StopRequested, SIGTERMException) as request:
-        finish("interrupted")
+        with ended_together():  # torchrun ends the others once one has ended
+            finish("interrupted")
         raise interrupted(checkpoints.folder, trainer.global_step, checkpoints.stop.received) from request
+    except RewindRun:
+        raise
     except BaseException as error:
         folder = checkpoints.folder
         # Lightning makes a SystemExit of an interrupt.
         if isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt):
             finish("interrupted")
             raise stopped(folder, trainer.global_step) from error
-        if may_rewind and isinstance(error, NotFiniteError) and error.step is not None:
-            _, checkpoint = newest_checkpoint(folder)
-            message = error.diagnostics[0].message
-            raise RewindRun(message, folder, checkpoint["global_step"], error.step + IN_A_ROW) from None
         try:
             finish("failed")
         except UnwritableError as unwritten:
@@ -54,7 +50,8 @@ def ending(
         if known := failure(error, folder):
             raise known from error
         raise
-    finish("finished")
+    with ended_together():  # so whoever reads the summary finds it whole
+        finish("finished")
 
 
 def before_the_first_step(received: signal.Signals | None) -> InterruptedRunError:

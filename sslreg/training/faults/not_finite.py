@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import lightning.pytorch as lightning
@@ -56,7 +55,7 @@ def require_finite(trainer: lightning.Trainer) -> None:
     module, step = trainer.lightning_module, trainer.global_step
     tensors = [*module.named_parameters(), *_buffers(module).items()]
     found = _first_not_finite([(name, value.detach()) for name, value in tensors])
-    if anywhere(trainer, found is not None)[0]:
+    if anywhere(found is not None)[0]:
         name = "something in another process" if found is None else found.removeprefix("model.")
         raise not_finite(f"{name} is not finite after step {step}", step)
 
@@ -90,7 +89,7 @@ class Guard(Callback):
         assert isinstance(pl_module.loss, Loss)
         if trainer.world_size > 1:
             # A loss that refuses what one process gives it would leave the others waiting in its gathering.
-            pl_module.loss.register_forward_pre_hook(partial(_refuse_alike, trainer))
+            pl_module.loss.register_forward_pre_hook(_refuse_alike)
 
     def watches(self, step: int) -> bool:
         """Whether the step after `step` steps is guarded."""
@@ -132,7 +131,7 @@ class Guard(Callback):
         scaler = getattr(trainer.precision_plugin, "scaler", None)
         if scaler is None:  # a scaler sees to gradients itself: that they overflow is how it finds its scale
             finite = finite & _gradient_norm(optimizer).isfinite()
-        if not anywhere(trainer, not bool(finite))[0]:
+        if not anywhere(not bool(finite))[0]:
             self._in_a_row = 0
             return
         self.count += 1
@@ -163,11 +162,11 @@ class Guard(Callback):
         self.count, self._in_a_row = state_dict["count"], state_dict["in_a_row"]
 
 
-def _refuse_alike(trainer: lightning.Trainer, loss: nn.Module, given: tuple[Any, ...]) -> None:
+def _refuse_alike(loss: nn.Module, given: tuple[Any, ...]) -> None:
     """Refuse what a loss is given, in all processes, if in any of them it is not finite."""
     tensors = [value.detach() for value in given if isinstance(value, Tensor) and value.is_floating_point()]
     finite = all(bool(value.isfinite().all()) for value in tensors)
-    if anywhere(trainer, not finite)[0]:
+    if anywhere(not finite)[0]:
         raise SslregError("an embedding is not finite", hint=CURE, code=NON_FINITE_INPUT)
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from rich.console import Console
 
-from sslreg.training.faults.not_finite import REWINDS
+from sslreg.training.checkpoints.file import newest_checkpoint
+from sslreg.training.checkpoints.saving import Checkpoints
+from sslreg.training.faults.not_finite import IN_A_ROW, REWINDS, NotFiniteError
+from sslreg.training.faults.signals import StopRequested
+from sslreg.training.processes.agreement import anywhere, told_by_main
 from sslreg.training.runs.folder import RunFolder
 from sslreg.training.runs.run import Run
+from sslreg.training.trainer import is_main_process
 
 
 class RewindRun(Exception):  # noqa: N818  (it is no error: the run goes on)
@@ -25,6 +31,24 @@ class RewindRun(Exception):  # noqa: N818  (it is no error: the run goes on)
         self.until = until
 
 
+@contextmanager
+def going_back(checkpoints: Checkpoints) -> Iterator[None]:
+    """RewindRun in place of a NotFiniteError that says from which step; it is raised by all processes alike.
+
+    StopRequested: the run was asked to stop meanwhile; its last checkpoint is what it would go back to.
+    """
+    try:
+        yield
+    except NotFiniteError as error:
+        if error.step is None:
+            raise
+        if anywhere(checkpoints.stop.received is not None)[0]:
+            raise StopRequested from None
+        folder = checkpoints.folder
+        step = told_by_main(lambda: newest_checkpoint(folder)[1]["global_step"])
+        raise RewindRun(error.diagnostics[0].message, folder, step, error.step + IN_A_ROW) from None
+
+
 def rewinding(start: Callable[[], Run], again: Callable[[RunFolder, int, bool], Run], console: Console) -> Run:
     """Train to the end, with as many returns as it takes.
 
@@ -36,7 +60,8 @@ def rewinding(start: Callable[[], Run], again: Callable[[RunFolder, int, bool], 
         try:
             return attempt()
         except RewindRun as found:
-            console.print(f"{found}; going back to step {found.checkpoint}", style="yellow", highlight=False)
+            if is_main_process():
+                console.print(f"{found}; going back to step {found.checkpoint}", style="yellow", highlight=False)
             returns.append(found.checkpoint)
             folder, until = found.folder, found.until
         # Out here, where no traceback keeps what trained so far in memory.

@@ -18,9 +18,13 @@ from rich.console import Console
 
 from sslreg.errors import SslregError
 from sslreg.spec.render import render
+from sslreg.training.faults.rewinding import RewindRun
+from sslreg.training.faults.signals import StopRequested
 from sslreg.training.processes.ranks import started_from_outside
 from sslreg.training.runs.folder import RunFolder, write_json
 
+#: The processes that Lightning has started for this one. It does so once: they take part in all that is trained here.
+_CHILDREN: list[subprocess.Popen[bytes]] = []
 #: Seconds between two looks at the other processes.
 INTERVAL = 0.1
 #: Seconds in which a process may end by itself after another has died.
@@ -49,6 +53,8 @@ def watched(trainer: lightning.Trainer, folder: RunFolder, console: Console) -> 
         found = watch.verdict()
         watch.end_children()
         raise found from error
+    except (RewindRun, StopRequested):
+        raise  # all of them do that, each by itself
     except BaseException:
         watch.leave()
         watch.end_children()
@@ -69,7 +75,7 @@ class _Watch(threading.Thread):
         self.trainer = trainer
         self.folder = folder
         self.console = console
-        self.children: list[subprocess.Popen[bytes]] = []
+        self.children = _CHILDREN if trainer.world_size > 1 else []
         self._is_child = trainer.local_rank != 0 and not started_from_outside(trainer)
         self._parent = os.getppid()
         self._left = threading.Event()
@@ -110,7 +116,7 @@ class _Watch(threading.Thread):
         started = getattr(launcher, "procs", [])
         if self.children or self._is_child or len(started) != self.trainer.num_devices - 1:
             return
-        self.children = [child for child in started if isinstance(child, subprocess.Popen)]
+        self.children += [child for child in started if isinstance(child, subprocess.Popen)]
         if self.children:
             launcher.procs = list(started)
             started.clear()  # an empty list has nobody to watch

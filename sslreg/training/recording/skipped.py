@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import Callback
 
 from sslreg.assembly import SampleDataset
 from sslreg.contracts import Batch
-from sslreg.training.processes.ranks import gathered
+from sslreg.training.processes.agreement import gathered
 from sslreg.training.runs.folder import RunFolder
 from sslreg.views import SKIPPED, Skipped
 

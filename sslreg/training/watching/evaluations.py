@@ -13,7 +13,7 @@ from sslreg.evaluation import Evaluation
 from sslreg.training.checkpoints.position import generators_kept
 from sslreg.training.faults.signals import StopRequested, StopSignals
 from sslreg.training.module import TrainingModule
-from sslreg.training.processes.ranks import wait_for_all
+from sslreg.training.processes.agreement import wait_for_all
 from sslreg.training.recording.meter import Meter
 from sslreg.training.recording.recorder import Recorder
 

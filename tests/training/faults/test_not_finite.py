@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 
 import sslreg
-from sslreg import Run, SslregError, UserError
+from sslreg import Run, SslregError
 from sslreg.spec import parse_spec
 from sslreg.training.faults import not_finite
 from sslreg.training.faults.rewinding import RewindRun, rewinding
@@ -141,9 +141,3 @@ def test_weights_that_are_not_finite_are_not_saved(train, poison, tmp_path: Path
     assert run.summary["status"] == "failed"
     assert run.checkpoint()["global_step"] == 10
     assert all(value.isfinite().all() for value in run.model().state_dict().values())
-
-
-def test_several_processes_are_told_to_skip(train, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="several processes cannot go back together"):
-        train("rewind", "trainer.devices=2", "trainer.strategy=ddp")
-    assert not (tmp_path / "rewind").exists()

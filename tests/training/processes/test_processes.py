@@ -77,15 +77,47 @@ def test_two_processes_train_one_run(start: Callable[..., subprocess.Popen[str]]
     assert run.backbone() is not None
 
 
+def wait_for_step(process: subprocess.Popen[str], folder: Path, step: int) -> None:
+    metrics = folder / "metrics.csv"
+    while process.poll() is None and not (metrics.exists() and metrics.read_text().count("\n") > step):
+        time.sleep(0.002)
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
-def test_a_run_whose_second_process_is_killed_ends_and_goes_on_under_torchrun(
+def test_the_processes_that_a_run_has_started_go_back_with_it(
     start: Callable[..., subprocess.Popen[str]], tmp_path: Path, pair: Path
 ) -> None:
+    process = start(str(tmp_path), "rewound", launcher=(str(Path(__file__).parents[1] / "ddp_worker.py"),))
+    _, stderr = process.communicate()
+    assert process.returncode == 0, stderr
+    assert stderr.count("going back to step 4") == 1
+    run, skipped = Run(tmp_path / "rewound"), Run(pair / "skipped")
+    assert run.summary["rewound_at"] == [4]
+    assert run.folder.metrics.read_text() == skipped.folder.metrics.read_text()
+    states = [each.checkpoint()["state_dict"] for each in (run, skipped)]
+    assert [name for name, value in states[0].items() if not torch.equal(value, states[1][name])] == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+def test_a_run_that_is_asked_to_stop_and_then_killed_goes_on_each_time_and_under_torchrun(
+    start: Callable[..., subprocess.Popen[str]], tmp_path: Path, pair: Path
+) -> None:
+    """SIGTERM reaches the second process alone, then both, as that of a queue does; SIGKILL the second one."""
     process = start("train", "tiny.yaml", "--out", "run", *sets(MOCO))
-    metrics = tmp_path / "run" / "metrics.csv"
-    while process.poll() is None and not (metrics.exists() and metrics.read_text().count("\n") > 3):
-        time.sleep(0.002)
+    for number in (2, 5):
+        wait_for_step(process, tmp_path / "run", number)
+        asked = children(process.pid) if number == 2 else [process.pid, *children(process.pid)]
+        for each in asked:
+            os.kill(each, signal.SIGTERM)
+        _, stderr = process.communicate()
+        assert process.returncode == 75, stderr
+        assert stderr.count("sslreg train --resume run") == 1
+        assert "Traceback" not in stderr
+        assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "interrupted"
+        process = start("train", "--resume", "run")
+
+    wait_for_step(process, tmp_path / "run", 9)
     for child in children(process.pid):
         os.kill(child, signal.SIGKILL)
     _, stderr = process.communicate()
@@ -101,10 +133,11 @@ def test_a_run_whose_second_process_is_killed_ends_and_goes_on_under_torchrun(
     assert process.returncode == 0, stderr
     assert stdout.count("everything is in") == 1
     resumed, whole = Run(tmp_path / "run"), Run(pair / "moco")
+    assert len(resumed.summary["resumed_at"]) == 3
     assert resumed.summary["resumed_at"][0] >= 2
     states = [run.checkpoint()["state_dict"] for run in (resumed, whole)]
     assert [name for name, value in states[0].items() if not torch.equal(value, states[1][name])] == []
-    assert metrics.read_text() == (whole.path / "metrics.csv").read_text()
+    assert resumed.folder.metrics.read_text() == whole.folder.metrics.read_text()
 
 
 @pytest.mark.slow

@@ -8,7 +8,6 @@ import pytest
 
 from sslreg import UserError, train
 from sslreg.spec import parse_spec
-from sslreg.training.processes.ranks import ended_together, gathered
 
 
 @pytest.mark.slow
@@ -21,12 +20,6 @@ def test_a_mistake_is_told_by_one_process_and_ends_all_with_its_status(pair: Pat
     assert "a batch of 4000 is larger than the training set" in (pair / "refused-0").read_text()
     assert (pair / "refused-1").read_text() == "SystemExit: 2"
     assert not (pair / "refused").exists()
-
-
-def test_a_process_by_itself_waits_for_nobody() -> None:
-    assert gathered("own") == ["own"]
-    with pytest.raises(ValueError, match="as it was"), ended_together():
-        raise ValueError("as it was")
 
 
 def test_processes_without_a_device_each_are_refused(
