@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -56,15 +57,18 @@ def extra_memory(setup: str, warm_up: str, run: str) -> int:
     return int(done.stdout)
 
 
-def write(name: str, results: dict[str, Any]) -> None:
-    """Write results, and on what they were measured, to ``results/NAME.json``."""
+def write(name: str, results: dict[str, Any], **more: str) -> None:
+    """Write results, and on what they were measured, to ``results/NAME.json``. more: what else that was."""
     RESULTS.mkdir(exist_ok=True)
     packages = ("torch", "lightly", "pytorch-metric-learning")
     measured_on = {
         "threads": torch.get_num_threads(),
         "processor": _processor(),
         "python": platform.python_version(),
-        **{package: importlib.metadata.version(package) for package in packages},
+        **{
+            package: importlib.metadata.version(package) for package in packages if find_spec(package.replace("-", "_"))
+        },
+        **more,
     }
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps({"measured_on": measured_on, **results}, indent=2) + "\n", encoding="utf-8")

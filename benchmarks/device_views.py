@@ -1,0 +1,177 @@
+"""What a GPU does of the views beside kornia and torchvision v2, and beside what the card's memory allows.
+
+``python -m benchmarks.device_views [--rounds 15] [--batch 256]`` measures the SimCLR recipe at 224 pixels from where
+the crop is done: images of 8 bits on the GPU become jittered, blurred, normalized ones in float32. Equal on all sides
+are the images and the recipe; sslreg's numbers are drawn before, as the data loader's workers do it, and the peers draw
+their own. kornia is measured where it is installed; torchvision v2 draws once for all that it is given, and so gets one
+image at a time.
+
+Times are of CUDA events, medians of rounds in which the candidates take turns. "with the host" counts from an idle GPU,
+and so whatever the host does to start the work; "on the GPU" is what the work takes once the host is ahead, as it is in
+a training. The limit is the time in which the card copies as many bytes as have to be read and written. Without a GPU,
+``--device cpu`` tries the program on a few images, and writes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks._timing import write
+from benchmarks.views import photograph, simclr
+from sslreg import ViewPlan
+from sslreg.views import SampleKeys
+
+Work = Callable[[], object]
+
+MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+#: Batches of one measurement.
+TIMES = 4
+#: Cycles for which a GPU is kept from starting, until the host has asked for all of a measurement: some 100 ms.
+AHEAD = 200_000_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=15, help="repetitions of each measurement")
+    parser.add_argument("--batch", type=int, default=256, help="images of a batch")
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    asked = parser.parse_args()
+    if asked.device == "cpu":
+        candidates = work(photographs(4, 64))
+        for name, run in candidates.items():
+            run()
+            print(f"  {name} runs")
+        return
+    if not torch.cuda.is_available():
+        parser.error("this measures a GPU, and there is none; --device cpu tries it on a few images")
+    images = photographs(asked.batch, 224).cuda()
+    candidates = work(images)
+    times = measured(candidates, asked.rounds)
+    limit = (1 + 4) * images.numel() / copied_bytes_per_second()
+    results = {
+        name: {
+            "images per second, with the host": len(images) / times[name]["with the host"],
+            "images per second, on the GPU": len(images) / times[name]["on the GPU"],
+            "of the limit's time": times[name]["on the GPU"] / limit,
+            "peak MiB beside the images": peak(run) / 2**20,
+        }
+        for name, run in candidates.items()
+    }
+    for name, figures in results.items():
+        print(f"  {name:24}" + ", ".join(f"{what} {value:,.2f}" for what, value in figures.items()))
+    print(f"  {'the limit':24}images per second {len(images) / limit:,.0f}")
+    card = torch.cuda.get_device_name()
+    about = {"rounds": asked.rounds, "batch": len(images), "limit, images per second": len(images) / limit}
+    write("device_views", {**about, "at 224": results}, card=card)
+
+
+# What is measured
+
+
+def work(images: Tensor) -> dict[str, Work]:
+    """The recipe on images (N, 3, H, W), uint8, where they are."""
+    plan = ViewPlan(simclr(224, 1.0, 0.5).operations[2:])
+    keys = SampleKeys.of_samples(0, [0] * len(images), list(range(len(images))))
+    drawn = plan.draw(keys, 0, list(images))
+    candidates: dict[str, Work] = {"sslreg": lambda: plan.run(images, drawn, range(len(plan.steps)))}
+    one_by_one = torchvision_view()
+    candidates["torchvision v2"] = lambda: torch.stack([one_by_one(image) for image in images])
+    if find_spec("kornia"):
+        batched = kornia_view(images.device)
+        candidates["kornia"] = lambda: batched(images.float() / 255)
+    return candidates
+
+
+def torchvision_view() -> Any:
+    from torchvision.transforms import v2
+
+    return v2.Compose(
+        [
+            v2.ToDtype(torch.float32, scale=True),
+            v2.RandomApply([v2.ColorJitter(0.8, 0.8, 0.8, 0.2)], p=0.8),
+            v2.RandomGrayscale(0.2),
+            v2.RandomApply([v2.GaussianBlur(13, (0.1, 2.0))], p=0.5),
+            v2.Normalize(MEAN, STD),
+        ]
+    )
+
+
+def kornia_view(device: torch.device) -> Any:
+    import kornia.augmentation as K
+
+    return torch.nn.Sequential(
+        K.ColorJitter(0.8, 0.8, 0.8, 0.2, p=0.8),
+        K.RandomGrayscale(p=0.2),
+        K.RandomGaussianBlur((13, 13), (0.1, 2.0), p=0.5),
+        K.Normalize(torch.tensor(MEAN), torch.tensor(STD)),
+    ).to(device)
+
+
+# How it is measured
+
+
+def measured(candidates: Mapping[str, Work], rounds: int) -> dict[str, dict[str, float]]:
+    """Median seconds a batch of each candidate, with the host's time and without."""
+    seconds: dict[str, dict[str, list[float]]] = {name: {"with the host": [], "on the GPU": []} for name in candidates}
+    for run in candidates.values():
+        run()
+    for _ in range(rounds):
+        for name, run in candidates.items():
+            for kind, taken in seconds[name].items():
+                taken.append(seconds_of(run, wait=AHEAD if kind == "on the GPU" else 0) / TIMES)
+    return {name: {kind: statistics.median(taken) for kind, taken in kinds.items()} for name, kinds in seconds.items()}
+
+
+def seconds_of(run: Work, wait: int = 0) -> float:
+    """What the GPU takes for `TIMES` runs. wait: the cycles for which it is kept from beginning."""
+    torch.cuda.synchronize()
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+    if wait:
+        torch.cuda._sleep(wait)  # type: ignore[no-untyped-call]
+    start.record()
+    for _ in range(TIMES):
+        run()
+    end.record()
+    torch.cuda.synchronize()
+    return float(start.elapsed_time(end)) / 1e3
+
+
+def copied_bytes_per_second() -> float:
+    """Bytes that the card reads and writes in a second when it copies a gigabyte within its memory."""
+    source = torch.empty(2**28, dtype=torch.float32, device="cuda")
+    target = torch.empty_like(source)
+    taken = [seconds_of(lambda: target.copy_(source), wait=AHEAD) / TIMES for _ in range(10)]
+    return 2 * source.numel() * source.element_size() / statistics.median(taken)
+
+
+def peak(run: Work) -> int:
+    """Bytes that a run holds at most, beside what is held before it."""
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    run()
+    torch.cuda.synchronize()
+    return torch.cuda.max_memory_allocated() - before
+
+
+def photographs(count: int, side: int) -> Tensor:
+    """Parts of two photographs, uint8 (count, 3, side, side)."""
+    random = np.random.default_rng(0)
+    parts = []
+    for number in range(count):
+        photo = photograph(number)
+        top, left = (int(random.integers(0, full - side + 1)) for full in photo.shape[:2])
+        parts.append(photo[top : top + side, left : left + side].transpose(2, 0, 1))
+    return torch.from_numpy(np.stack(parts))
+
+
+if __name__ == "__main__":
+    main()
