@@ -73,21 +73,25 @@ def _triangles(start: float, length: float, full: int, size: int, turned: bool, 
     scale = length / size
     reach = max(scale, 1.0)
     lowest, highest = math.floor(start), min(math.ceil(start + length), full)
-    first = np.empty(size, np.int64)
-    last = 0
+    first, behind = np.empty(size, np.int64), np.empty(size, np.int64)
     for target in range(size):
         center = start + (target + 0.5) * scale
         first[target] = max(int(center - reach + 0.5), lowest)
-        last = max(last, min(int(center + reach + 0.5), highest) - first[target])
-    weights = np.zeros((size, (last + step - 1) // step * step), np.float32)
+        behind[target] = min(int(center + reach + 0.5), highest)
+    taps = (behind - first).max()
+    weights = np.zeros((size, (taps + step - 1) // step * step), np.float32)
+    slope = 1.0 / reach
     for target in range(size):
-        center, low = start + (target + 0.5) * scale, first[target]
-        high = min(int(center + reach + 0.5), highest)
+        distance = first[target] + 0.5 - (start + (target + 0.5) * scale)
+        count = behind[target] - first[target]
         total = 0.0
-        for source in range(low, high):
-            total += max(0.0, 1.0 - abs(source + 0.5 - center) / reach)
-        for source in range(low, high):
-            weights[target, source - low] = max(0.0, 1.0 - abs(source + 0.5 - center) / reach) / total
+        for tap in range(count):
+            weight = max(0.0, 1.0 - abs(distance + tap) * slope)
+            weights[target, tap] = weight
+            total += weight
+        share = np.float32(1.0 / total)
+        for tap in range(count):
+            weights[target, tap] *= share
     if turned:
         return first[::-1].copy(), weights[::-1].copy()
     return first, weights
