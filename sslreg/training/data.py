@@ -14,8 +14,9 @@ from sslreg.assembly import Pipeline, SampleDataset, leave_signals_to_parent
 from sslreg.assembly.start_method import start_method
 from sslreg.contracts import Batch, Sample
 from sslreg.errors import Diagnostic, SslregError, UserError
+from sslreg.training.ahead import LoaderAhead
 from sslreg.training.faults.unreadable import with_stand_ins
-from sslreg.views import Collate, PendingBatch
+from sslreg.views import Collate, PendingBatch, UnderwayBatch
 
 #: See `sslreg.Dataset.order`.
 Order = Callable[[torch.Generator, int, int], torch.Tensor]
@@ -118,10 +119,12 @@ class Guarded:
             return Failure(error.diagnostics, type(error))
 
 
-def arrived(batch: Batch | PendingBatch | Failure, device: torch.device) -> Batch:
+def arrived(batch: Batch | PendingBatch | UnderwayBatch | Failure, device: torch.device) -> Batch:
     """The batch on its device, finished. The error that a worker met is raised here."""
     if isinstance(batch, Failure):
         raise batch.error(*batch.diagnostics)
+    if isinstance(batch, UnderwayBatch):
+        return batch.arrive()
     if isinstance(batch, PendingBatch):
         return batch.finish(device)
     return batch.to(device, non_blocking=True)
@@ -142,7 +145,10 @@ def training_loader(
         epoch=epoch,
         batches=batches,
     )
-    return DataLoader(
+    kind: Callable[..., DataLoader[Any]] = DataLoader
+    if device.type == "cuda":
+        kind = partial(LoaderAhead, device=device)
+    return kind(
         pipeline.train,
         batch_size=sampler.share,
         sampler=sampler,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import signal
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +16,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 import sslreg
-from sslreg import Collate, Operation, Sample, ViewPlan
+from sslreg import Collate, Operation, PendingBatch, Sample, ViewPlan
+from sslreg.assembly import Pipeline, assemble
+from sslreg.errors import InterruptedRunError
+from sslreg.spec import parse_spec
 from sslreg.testing.parts import pictures
+from sslreg.training import data, fit
 from sslreg.training.ahead import LoaderAhead, one_ahead
+from sslreg.views import UnderwayBatch
 
 
 @given(st.lists(st.integers()))
@@ -88,9 +97,9 @@ class Numbered(Dataset[Sample]):
         return Sample(self.images[index], None, index, 0)
 
 
-def loader(kind: type[DataLoader[Any]], data: Numbered, **more: Any) -> DataLoader[Any]:
+def loader(kind: type[DataLoader[Any]], samples: Numbered, **more: Any) -> DataLoader[Any]:
     collate = Collate([ViewPlan([Operation("faint", Faint())])], device="cpu")
-    return kind(data, batch_size=2, num_workers=1, persistent_workers=True, collate_fn=collate, **more)
+    return kind(samples, batch_size=2, num_workers=1, persistent_workers=True, collate_fn=collate, **more)
 
 
 def test_every_pass_has_the_batches_of_a_plain_loader() -> None:
@@ -114,3 +123,45 @@ def test_a_broken_image_stops_the_step_that_needs_it() -> None:
     assert [next(items).batch.indices.tolist() for _ in range(2)] == [[0, 1], [2, 3]]
     with pytest.raises(sslreg.UserError, match="cannot be read"):
         next(items)
+
+
+@pytest.fixture
+def always_ahead(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Has runs on the CPU load as runs on a GPU do. The list counts the batches that are begun."""
+    here, begin = torch.device("cpu"), LoaderAhead._begun
+    begun: list[int] = []
+
+    def counted(self: LoaderAhead, item: PendingBatch) -> UnderwayBatch:
+        assert isinstance(item, PendingBatch)
+        begun.append(len(begun))
+        return begin(self, item)  # type: ignore[no-any-return]
+
+    def assembled(spec: sslreg.Spec, world_size: int, device: None) -> Pipeline:
+        return assemble(spec, world_size=world_size, device=here)
+
+    monkeypatch.setattr(LoaderAhead, "_begun", counted)
+    monkeypatch.setattr(data, "DataLoader", partial(LoaderAhead, device=here))
+    monkeypatch.setattr(fit, "assemble", assembled)
+    return begun
+
+
+@pytest.mark.parametrize(("step", "workers"), [(9, 0), (20, 2)])
+def test_a_run_that_is_ahead_stops_and_goes_on_as_any_other(
+    tiny_spec: str,
+    tmp_path: Path,
+    moco: tuple[str, ...],
+    undisturbed: Path,
+    assert_same: Callable[[Path, Path], None],
+    at_step: Callable[[int, Callable[[], None]], None],
+    always_ahead: list[int],
+    step: int,
+    workers: int,
+) -> None:
+    at_step(step, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(InterruptedRunError):
+        sslreg.train(parse_spec(tiny_spec, "tiny.yaml", [*moco, f"data.workers={workers}"]), tmp_path / "run")
+    # One more than was trained on, but where an epoch ends.
+    assert len(always_ahead) == min(step + 2, 21)
+    run = sslreg.resume(tmp_path / "run")
+    assert run.summary["resumed_at"] == [step + 1]
+    assert_same(undisturbed, run.path)
