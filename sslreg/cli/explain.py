@@ -10,6 +10,7 @@ from rich.table import Table
 
 from sslreg.cli.options import Json, Overrides, SpecName
 from sslreg.cli.output import print_diagnostics, print_json, stderr, stdout
+from sslreg.errors import UserError
 
 #: Where a class's name, in snake case, has an underscore.
 _BETWEEN_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -35,7 +36,7 @@ def explain(
     from sslreg.spec import load_spec
 
     loaded = load_spec(spec, overrides or ())
-    content = _explained(loaded, device or _best_device())
+    content = _explained(loaded, _best_device() if device is None else _known_device(device))
     if json:
         print_json(content)
         return
@@ -54,6 +55,19 @@ def _best_device() -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _known_device(name: str) -> str:
+    """The name. UserError: torch knows no such device."""
+    import torch
+
+    try:
+        torch.device(name)
+    except RuntimeError as error:
+        raise UserError(
+            f"--device {name}: torch knows no such device", hint="cpu, cuda and mps are some", code="bad-argument"
+        ) from error
+    return name
 
 
 def _explained(spec: Spec, device: str) -> dict[str, Any]:
