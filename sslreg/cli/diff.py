@@ -12,6 +12,9 @@ from rich.table import Table
 from sslreg.cli.options import Json
 from sslreg.cli.output import print_json, stdout
 
+#: Where the versions of a run's components are, among the values that are compared.
+_LOCK = "lock"
+
 
 def diff(
     before: Annotated[str, typer.Argument(metavar="A", help="A spec, or the folder of a run.")],
@@ -24,7 +27,11 @@ def diff(
     """
     from sslreg.spec.diff import ABSENT, differences
 
-    changes = list(differences(_content(before), _content(after)))
+    first, second = _content(before), _content(after)
+    if _LOCK not in first or _LOCK not in second:
+        first.pop(_LOCK, None)
+        second.pop(_LOCK, None)
+    changes = list(differences(first, second))
     if json:
         sides = ("before", "after")
         print_json(
@@ -47,7 +54,7 @@ def diff(
 
 
 def _content(name: str) -> dict[str, Any]:
-    """A spec's resolved content; a run's has what its lock says under ``lock``."""
+    """A spec's resolved content; a run's has what its lock says beside it."""
     from sslreg.spec import load_spec
 
     if not Path(name).is_dir():
@@ -55,7 +62,7 @@ def _content(name: str) -> dict[str, Any]:
     from sslreg.training import load_run
 
     run = load_run(name)
-    return run.spec.resolved() | {"lock": {key: value for key, value in run.lock.items() if key != "facts"}}
+    return run.spec.resolved() | {_LOCK: {key: value for key, value in run.lock.items() if key != "facts"}}
 
 
 def _text(value: Any) -> str:

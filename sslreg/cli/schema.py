@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from sslreg.cli.output import print_json, stdout
-from sslreg.errors import SslregError
+from sslreg.errors import SslregError, UserError
 
 
 def schema(
@@ -19,6 +19,8 @@ def schema(
 
     It is of the components that are installed, and gives completion and explanations.
     """
+    if out is not None and not out.parent.is_dir():
+        raise UserError(f"--out {out}: there is no folder {out.parent}", code="bad-argument")
     if out is None:
         from sslreg.registry import installed
         from sslreg.spec.schema import json_schema
@@ -39,4 +41,4 @@ def write_schema(path: Path) -> None:
     try:
         path.write_text(json.dumps(json_schema(installed()), indent=2) + "\n")
     except OSError as error:
-        raise SslregError(f"{path} cannot be written: {error.strerror}") from error
+        raise SslregError(f"{path} cannot be written: {error.strerror}", code="unwritable") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 from sslreg import Run
@@ -20,13 +21,26 @@ def test_a_run_differs_from_itself_in_nothing(cli, tiny_run: Run) -> None:
     assert cli("diff", tiny_run.path, tiny_run.path).out == "no difference\n"
 
 
-def test_a_run_and_a_spec_can_be_compared(cli, tiny_run: Run) -> None:
-    out = cli("diff", tiny_run.folder.spec, tiny_run.path).out
-    assert "lock" in out
-    assert "temperature" not in out
+def test_a_run_and_a_spec_are_compared_by_their_values_alone(cli, tiny_run: Run) -> None:
+    assert cli("diff", tiny_run.folder.resolved_spec, tiny_run.path).out == "no difference\n"
+
+
+def test_runs_of_other_versions_differ_in_them(cli, tiny_run: Run, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(tiny_run.path, other)
+    lock = json.loads((other / "lock.json").read_text())
+    (other / "lock.json").write_text(json.dumps(lock | {"torch": "1.0"}))
+    (change,) = json.loads(cli("diff", tiny_run.path, other, "--json").out)["differences"]
+    assert change == {"path": "lock.torch", "before": lock["torch"], "after": "1.0"}
 
 
 def test_the_schema_goes_to_a_file_with_the_line_that_uses_it(cli, tmp_path: Path) -> None:
     out = tmp_path / "s.json"
     assert f"$schema={out}" in cli("schema", "--out", out).out.replace("\n", "")
     assert json.loads(out.read_text()) == json.loads(cli("schema").out)
+
+
+def test_a_schema_needs_a_folder_to_go_to(cli, tmp_path: Path) -> None:
+    result = cli("schema", "--out", tmp_path / "no" / "s.json")
+    assert result.status == 2
+    assert "there is no folder" in result.err
