@@ -10,6 +10,7 @@ import typer
 from sslreg.cli.options import Json
 from sslreg.cli.output import print_json
 from sslreg.cli.profile import print_figures
+from sslreg.registry import installed
 
 
 def evaluate(
@@ -33,6 +34,10 @@ def evaluate(
     from sslreg.training.runs.evaluate import evaluate_run, keep_evaluations
 
     loaded = load_run(run)
+    own = {entry.keys["as"] or entry.info.name for entry in loaded.spec.evaluate}
+    for name in evaluators or ():
+        if name not in own:
+            installed().get("evaluator", name)  # before the spec is asked, which would show it as a line of its own
     figures = evaluate_run(loaded, evaluators or (), None if data is None else load_spec(data))
     if json:
         print_json(figures)

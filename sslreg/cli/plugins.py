@@ -106,16 +106,22 @@ def _find(component: str) -> ComponentInfo:
     catalogue = installed()
     if kind:
         if kind not in KINDS:
-            raise UserError(f"no kind of component is called {kind!r}", hint=did_you_mean(kind, KINDS))
+            raise UserError(
+                f"no kind of component is called {kind!r}", hint=did_you_mean(kind, KINDS), code="unknown-kind"
+            )
         return catalogue.get(kind, name)
     named = [info for info in catalogue if info.name == name]
     if len(named) == 1:
         return named[0]
     if named:
         choices = " or ".join(f"{info.kind}/{info.name}" for info in named)
-        raise UserError(f"several components are called {name!r}", hint=f"say which: {choices}")
+        raise UserError(
+            f"several components are called {name!r}", hint=f"say which: {choices}", code="ambiguous-component"
+        )
     raise UserError(
-        f"no plugin provides a component {name!r}", hint=did_you_mean(name, {info.name for info in catalogue})
+        f"no plugin provides a component {name!r}",
+        hint=did_you_mean(name, {info.name for info in catalogue}),
+        code="unknown-component",
     )
 
 

@@ -36,6 +36,13 @@ def test_evaluate_takes_evaluators_that_the_spec_does_not_name(cli, run: Path, t
     assert set(figures["trained"]) == {"knn_top1", "knn_top1_ci", "knn_top5", "knn_top5_ci"}
 
 
+def test_a_mistyped_evaluator_is_answered_without_a_line_of_a_spec(cli, run: Path) -> None:
+    result = cli("evaluate", run, "knnn")
+    assert result.status == 2
+    assert "did you mean 'knn'" in result.err
+    assert "-->" not in result.err
+
+
 def test_evaluate_shows_the_three_side_by_side(cli, run: Path) -> None:
     out = cli("evaluate", run).out
     assert "raw pixels" in out

@@ -67,3 +67,7 @@ def test_show_says_when_a_name_goes(cli, site) -> None:
         assert said in cli("plugins", "show", "callback/old").out
     with pytest.warns(FutureWarning, match="goes in version"):
         assert json.loads(cli("plugins", "show", "callback/old", "--json").out)["deprecation"] == said
+
+
+def test_a_kind_that_is_none_is_called_so(cli) -> None:
+    assert "error[unknown-kind]" in cli("plugins", "show", "foo/nt_xent").err
