@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json as json_module
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from sslreg.cli.options import Json
-from sslreg.cli.output import print_json, stderr, stdout
+from sslreg.cli.output import print_json, stderr
 from sslreg.errors import UserError
 
 if TYPE_CHECKING:
@@ -80,6 +79,10 @@ def show(run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of 
     """
     from sslreg.training.runs.records import find_runs
 
+    if not run.is_dir():
+        raise UserError(
+            f"there is no folder {run}", hint="see which runs there are: sslreg runs list", code="not-a-run"
+        )
     found = find_runs(run)
     if len(found) != 1 or found[0].path != run:
         raise UserError(
@@ -89,14 +92,10 @@ def show(run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of 
     if json:
         print_json(_as_json(record) | {"values": record.values})
         return
-    table = Table("what", "value")
-    table.add_row("state", Text(record.state, COLORS.get(record.state, "")))
-    table.add_row("started", _text("started", record.started))
+    rows = [("state", record.state), ("started", _text("started", record.started))]
     if record.problem:
-        table.add_row("problem", Text(record.problem))
-    for path, value in record.leaves():
-        table.add_row(path, Text(_text(path, value)))
-    stdout.print(table)
+        rows.append(("problem", record.problem))
+    _print_columns([*rows, *((path, _text(path, value)) for path, value in record.leaves())])
 
 
 @app.command()
@@ -140,18 +139,22 @@ def _found(root: Path, where: list[str] | None) -> list[RunRecord]:
 
 
 def _print_table(runs: list[RunRecord], shown: list[str]) -> None:
-    """Columns without a frame, of which nothing is cut: a path is there to be copied."""
     rows = [["run", "state", *(path.removeprefix("final.") for path in shown)]]
     for run in runs:
         values = [_text(path, value, run.value(f"{path}_ci")) for path, value in _columns(run, shown).items()]
         rows.append([str(run.path), run.state, *values])
+    _print_columns(rows, headed=True)
+
+
+def _print_columns(rows: Sequence[Sequence[str]], *, headed: bool = False) -> None:
+    """Columns without a frame, of which nothing is cut: a path is there to be copied. The second has the state."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for number, row in enumerate(rows):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        if number and row[1] in COLORS:
+        if row[1] in COLORS:
             cells[1] = typer.style(cells[1], COLORS[row[1]])
         line = "  ".join(cells).rstrip()
-        typer.echo(line if number else typer.style(line, bold=True))
+        typer.echo(typer.style(line, bold=True) if headed and number == 0 else line)
 
 
 def _usual_columns(runs: list[RunRecord]) -> list[str]:
@@ -179,5 +182,5 @@ def _text(path: str, value: Any, interval: Any = None) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.4g} ± {interval:.2g}" if isinstance(interval, float) else f"{value:.4g}"
+        return f"{value:.3f} ± {interval:.3f}" if isinstance(interval, float) else f"{value:.4g}"
     return value if isinstance(value, str) else json_module.dumps(value)

@@ -58,9 +58,11 @@ def test_a_mistyped_column_is_answered_with_the_nearest(cli, root: Path) -> None
     assert "'loss.temprature'" in result.err
 
 
-def test_show_tells_every_value_by_its_path(cli, root: Path) -> None:
-    out = cli("runs", "show", root / "good").out
-    assert {"trainer.max_epochs", "views.0.augment.0.use", "final.few_shot_1"} <= set(out.replace("│", " ").split())
+def test_show_tells_every_value_by_its_path(cli, root: Path, tiny_run: Run) -> None:
+    shown = dict(line.split(maxsplit=1) for line in cli("runs", "show", root / "good").out.splitlines())
+    assert shown["state"] == "finished"
+    assert shown["views.0.augment.0.use"] == tiny_run.spec.views[0].augment[0].use
+    assert float(shown["final.few_shot_1"]) == pytest.approx(tiny_run.summary["final"]["few_shot_1"], rel=1e-3)
     values = json.loads(cli("runs", "show", root / "good", "--json").out)["values"]
     assert values["trainer"]["max_epochs"] == 2
 
@@ -73,6 +75,18 @@ def test_show_takes_a_run_and_not_a_folder_of_runs(cli, root: Path) -> None:
     result = cli("runs", "show", root)
     assert result.status == 2
     assert "is not the folder of a run" in result.err
+
+
+def test_show_of_a_folder_that_is_not_there_says_so(cli, root: Path) -> None:
+    result = cli("runs", "show", root / "nope")
+    assert result.status == 2
+    assert "there is no folder" in result.err
+
+
+def test_a_figure_is_listed_with_its_interval_as_tables_have_it(cli, root: Path, tiny_run: Run) -> None:
+    final = tiny_run.summary["final"]
+    shown = f"{final['few_shot_1']:.3f} ± {final['few_shot_1_ci']:.3f}"
+    assert shown in cli("runs", "list", root).out
 
 
 def test_best_prints_the_folder_alone(cli, root: Path) -> None:
