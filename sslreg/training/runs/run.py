@@ -44,14 +44,12 @@ class Run:
     @property
     def summary(self) -> dict[str, Any]:
         """The content of summary.json, read afresh."""
-        content: dict[str, Any] = json.loads(self.folder.summary.read_text())
-        return content
+        return _content(self.folder.summary)
 
     @cached_property
     def lock(self) -> dict[str, Any]:
         """The content of lock.json."""
-        content: dict[str, Any] = json.loads(self.folder.lock.read_text())
-        return content
+        return _content(self.folder.lock)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -131,3 +129,16 @@ class Run:
 def load_run(path: str | Path) -> Run:
     """Open a run's folder: ``sslreg.load_run("runs/digits/…").backbone()``."""
     return Run(path)
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """UserError: the file is missing or damaged."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} is missing or damaged: {getattr(error, 'strerror', None) or error}",
+            hint="sslreg runs list names runs that are broken",
+            code="broken-run",
+        ) from error
+    return content

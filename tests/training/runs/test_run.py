@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 
@@ -38,6 +39,17 @@ def test_the_trained_backbone_is_not_the_untrained_one(tiny_run: Run) -> None:
 def test_a_folder_that_is_no_run_is_refused(tmp_path) -> None:
     with pytest.raises(UserError, match="is not the folder of a run"):
         sslreg.load_run(tmp_path)
+
+
+@pytest.mark.parametrize("content", [None, "{"])
+def test_a_summary_that_is_gone_or_cut_off_is_named(tmp_path, tiny_run: Run, content: str | None) -> None:
+    broken = shutil.copytree(tiny_run.path, tmp_path / "broken")
+    (broken / "summary.json").unlink()
+    if content is not None:
+        (broken / "summary.json").write_text(content)
+    run = sslreg.load_run(broken)
+    with pytest.raises(UserError, match=r"summary\.json is missing or damaged"):
+        _ = run.summary
 
 
 def test_using_a_run_imports_no_lightning(tiny_run: Run) -> None:
