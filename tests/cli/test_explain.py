@@ -42,6 +42,11 @@ def test_operations_that_fuse_are_one_stage(cli) -> None:
     assert view["stages"][0]["operations"][:2] == ["random_resized_crop", "horizontal_flip (p 0.5)"]
 
 
+def test_what_follows_geometry_is_one_stage_on_a_gpu(cli) -> None:
+    (view,) = explained(cli, "--device", "cuda")["views"]
+    assert [stage["operations"][0] for stage in view["stages"] if stage["place"] == "cuda"] == ["color_jitter (p 0.8)"]
+
+
 def test_the_invariances_name_the_operations_that_induce_them(cli) -> None:
     assert explained(cli)["invariances"] == {
         "shape": ["random_resized_crop", "horizontal_flip"],

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sslreg_augmentations._instructions import BLUR, CONTRAST
+from sslreg_augmentations._instructions import BLUR, CONTRAST, NOTHING
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -76,17 +76,17 @@ def rounds_of(codes: Ints, radii: Ints) -> list[Round]:
     """The rounds that programs (N, K) take, one at least. radii: (N, K), how far each would reach as a blur."""
     count, last = codes.shape
     rows = np.arange(count)
-    # What comes after the last instruction is none that has to be waited for.
-    ended = np.concatenate((codes, np.zeros((count, 1), codes.dtype)), axis=1)
-    waits = (codes == CONTRAST) | (codes == BLUR)
+    # After the last instruction comes one that nothing has to wait for.
+    ended = np.concatenate((codes, np.full((count, 1), NOTHING)), axis=1)
+    waiting = _waiting(ended)
     begin = np.zeros(count, np.int64)
     rounds: list[Round] = []
     while not rounds or (begin < last).any():
-        first = _next(waits, begin)
+        first = waiting[rows, begin]
         contrasts = ended[rows, first] == CONTRAST
-        stop = np.where(contrasts, _next(waits, first + 1), first)
+        stop = waiting[rows, first + contrasts]
         blurs = ended[rows, stop] == BLUR
-        end = np.where(blurs, _next(waits, stop + 1), stop)
+        end = waiting[rows, stop + blurs]
         radius = np.where(blurs, radii[rows, np.minimum(stop, last - 1)], 0)
         lists = _lists(contrasted=contrasts, changed=(stop > begin) | (not rounds), blurred=blurs)
         rounds.append(Round(begin, np.where(contrasts, first, 0), stop, end, radius, **lists))
@@ -94,10 +94,11 @@ def rounds_of(codes: Ints, radii: Ints) -> list[Round]:
     return rounds
 
 
-def _next(waits: Mask, start: Ints) -> Ints:
-    """Where each program's first instruction is, from `start` on, that has to be waited for; K if there is none."""
-    numbers = np.arange(waits.shape[1])
-    found: Ints = np.where(waits & (numbers >= start[:, None]), numbers, len(numbers)).min(axis=1)
+def _waiting(codes: Ints) -> Ints:
+    """For each instruction the first one from there on that has to wait; the last one (N, K) if there is none."""
+    last = codes.shape[1] - 1
+    numbers = np.where((codes == CONTRAST) | (codes == BLUR), np.arange(last + 1), last)
+    found: Ints = np.minimum.accumulate(numbers[:, ::-1], axis=1)[:, ::-1]
     return found
 
 
@@ -105,5 +106,6 @@ def _lists(**masks: Mask) -> dict[str, Any]:
     lists: dict[str, Any] = {}
     for name, mask in masks.items():
         numbers = np.flatnonzero(mask)
-        lists |= {name: np.pad(numbers, (0, len(mask) - len(numbers))), f"{name}_count": len(numbers)}
+        lists[name], lists[f"{name}_count"] = np.zeros(len(mask), np.int64), len(numbers)
+        lists[name][: len(numbers)] = numbers
     return lists
