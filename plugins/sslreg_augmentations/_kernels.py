@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import logging
 from functools import cache
+from importlib.util import find_spec
+from subprocess import SubprocessError
 from types import ModuleType
 
 from torch import Tensor
@@ -32,6 +34,21 @@ def _module(name: str) -> ModuleType | None:
     except (ImportError, RuntimeError) as error:
         log.warning("augmentation on the CPU is slow, since its kernels cannot be compiled: %s", error)
         return None
+
+
+@cache
+def for_cuda() -> ModuleType | None:
+    """The kernels that Triton compiles for NVIDIA GPUs, or None where torch has to do the work."""
+    if not find_spec("triton"):
+        return None
+    try:
+        module = importlib.import_module("sslreg_augmentations._triton.photometry")
+        module.build_driver()
+    # Triton builds its driver by a C compiler, with Python's headers, which a machine with a GPU need not have.
+    except (ImportError, RuntimeError, OSError, SubprocessError) as error:
+        log.warning("what a GPU does of the views is slow, since Triton cannot compile its kernels: %s", error)
+        return None
+    return module
 
 
 def floats(image: Tensor) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from importlib.util import find_spec
 from types import ModuleType
 
 import torch
@@ -99,10 +98,9 @@ class PhotometricPass(sslreg.Augmentation):
 
 def runner(images: Tensor) -> Runner | None:
     """What runs programs on images, where they are; None where torch has to do the work."""
-    if images.is_cuda and find_spec("triton"):
-        from sslreg_augmentations._triton import photometry
-
-        return partial(photometry.run_programs, reach=REACH) if photometry.takes(images) else None
+    if images.is_cuda:
+        triton = _kernels.for_cuda()
+        return partial(triton.run_programs, reach=REACH) if triton and triton.takes(images) else None
     kernels = _kernels.kernels("photometry", images)
     return None if kernels is None else partial(_on_cpu, kernels)
 
@@ -119,7 +117,7 @@ def _fuse() -> bool:
     if _kernels.usable():
         return True
     in_use: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
-    return in_use and find_spec("triton") is not None
+    return in_use and _kernels.for_cuda() is not None
 
 
 def constant(code: int, factor: float, count: int) -> Program:

@@ -44,6 +44,11 @@ _CONTRASTED, _CHANGED, _BLURRED = (_AT[name] for name in ("contrasted", "changed
 _varying = triton.jit(do_not_specialize=["row", "at", "codes"])
 
 
+def build_driver() -> None:
+    """Have Triton build what it launches kernels with. RuntimeError, OSError, SubprocessError: it cannot."""
+    _ = triton.runtime.driver.active
+
+
 def takes(images: Tensor) -> bool:
     """Whether these kernels can do the work on such images: of 8 bits or float32, on NVIDIA Ampere or newer."""
     if not images.is_cuda or torch.version.cuda is None or torch.cuda.get_device_capability(images.device) < (8, 0):

@@ -1,5 +1,6 @@
 import logging
 import sys
+from subprocess import CalledProcessError
 
 import pytest
 
@@ -24,3 +25,33 @@ def test_without_numba_torch_does_the_work_and_the_log_says_so(
         assert "kernels cannot be compiled" in caplog.text
     finally:
         _kernels._module.cache_clear()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("Failed to find C compiler"), CalledProcessError(1, "gcc")])
+def test_without_a_c_compiler_torch_does_the_work_of_a_gpu_and_the_log_says_so(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("triton")
+    from sslreg_augmentations._triton import photometry
+
+    def build_driver() -> None:
+        raise error
+
+    monkeypatch.setattr(photometry, "build_driver", build_driver)
+    _kernels.for_cuda.cache_clear()
+    try:
+        with caplog.at_level(logging.WARNING, logger="sslreg"):
+            assert _kernels.for_cuda() is None
+        assert "Triton cannot compile its kernels" in caplog.text
+    finally:
+        _kernels.for_cuda.cache_clear()
+
+
+def test_without_triton_nothing_is_said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(_kernels, "find_spec", lambda name: None)
+    _kernels.for_cuda.cache_clear()
+    try:
+        assert _kernels.for_cuda() is None
+        assert not caplog.records
+    finally:
+        _kernels.for_cuda.cache_clear()
