@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from sslreg.errors import Diagnostic, SslregError
+from sslreg.figures import without_intervals, written_of
 
 stdout = Console(soft_wrap=True)
 stderr = Console(stderr=True, soft_wrap=True)
@@ -50,18 +51,8 @@ def figures_table(final: Mapping[str, float], baseline: Mapping[str, Mapping[str
     """Evaluation figures side by side, with their intervals: raw pixels, the untrained backbone, the trained one."""
     columns = {"raw pixels": baseline.get("raw_pixels", {}), "untrained": baseline.get("untrained", {})}
     table = Table("evaluation", *columns, "trained")
-    for name in final:
-        if name.endswith("_ci") and name.removesuffix("_ci") in final:
-            continue  # it stands beside its figure
+    for name in without_intervals(final):
         if any(name in figures for figures in columns.values()):
-            cells = [with_interval(name, figures) for figures in columns.values()]
-            table.add_row(name, *cells, f"[bold]{with_interval(name, final)}[/]")
+            cells = [written_of(figures, name) for figures in columns.values()]
+            table.add_row(name, *cells, f"[bold]{written_of(final, name)}[/]")
     return table
-
-
-def with_interval(name: str, figures: Mapping[str, float]) -> str:
-    """A figure as tables show it, ``0.964 ± 0.008`` where its ``_ci`` is known; nothing where there is none."""
-    if name not in figures:
-        return ""
-    interval = figures.get(f"{name}_ci")
-    return f"{figures[name]:.3f}" + ("" if interval is None else f" ± {interval:.3f}")

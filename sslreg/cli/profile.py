@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from rich.table import Table
 
-from sslreg.cli.output import figures_table, stdout, with_interval
-from sslreg.registry import INVARIANCES, installed
+from sslreg.cli.output import figures_table, stdout
+from sslreg.figures import INTERVAL, READBACK, at_strengths, invariances_of, moves, strength, written_of
+from sslreg.registry import INVARIANCES
 
 #: Figures by subject: ``trained``, ``untrained``, ``raw_pixels``.
 Figures = Mapping[str, Mapping[str, float]]
 
 _COLUMNS = {"trained": "trained", "untrained": "untrained", "raw_pixels": "raw pixels"}
-_STRENGTH = re.compile(r"_s\d+$")
-_READBACK = "_readback"
 _LEVELS = "▁▂▃▄▅▆▇█"
 
 
@@ -39,7 +37,7 @@ def split_profiles(figures: Figures) -> tuple[Figures, list[Figures]]:
     """
     names = figures["trained"]
     starts = {name.removesuffix(group) for name in names for group in INVARIANCES if name.endswith(f"_{group}")}
-    starts = {start for start in starts if any(map(_STRENGTH.search, _of(start, names)))}
+    starts = {start for start in starts if any(strength(name) is not None for name in _of(start, names))}
     plain = {
         subject: {name: value for name, value in own.items() if not name.startswith(tuple(starts))}
         for subject, own in figures.items()
@@ -58,9 +56,7 @@ def profile_tables(profile: Figures) -> Iterator[Table]:
             operations = _operations(profile, group)
             rows = {f"all of {group}": group, **{_label(name, operations): name for name in operations}}
             yield _table(f"{group}: 0 is blind to it, 1 as far as another image", profile, rows)
-    readable = {
-        name: f"{name}{_READBACK}" for name in _operations(profile) if f"{name}{_READBACK}" in profile["trained"]
-    }
+    readable = {name: f"{name}{READBACK}" for name in _operations(profile) if f"{name}{READBACK}" in profile["trained"]}
     if readable:
         yield _table("read back from the features by a linear map: R², 1 is all of it", profile, readable)
 
@@ -82,12 +78,8 @@ def verdicts(profile: Figures) -> Iterator[str]:
 
 def _operations(profile: Figures, group: str | None = None) -> list[str]:
     """The augmentations and their aspects (of a group), an augmentation before its aspects."""
-    return sorted(
-        name
-        for name in profile["trained"]
-        if not name.endswith(("_ci", _READBACK)) and not _STRENGTH.search(name) and name not in INVARIANCES
-        if group is None or group in _invariances(name)
-    )
+    operations = sorted(name for name in moves(profile["trained"]) if name not in INVARIANCES)
+    return [name for name in operations if group is None or group in invariances_of(name)]
 
 
 def _aspect(name: str, of: str) -> str | None:
@@ -100,27 +92,20 @@ def _label(name: str, operations: Sequence[str]) -> str:
     return next((f"  {aspect}" for other in operations if (aspect := _aspect(name, other))), name)
 
 
-def _invariances(name: str) -> tuple[str, ...]:
-    """Of the augmentation that a figure is of, whose name may go on with an aspect's."""
-    owners = [info for info in installed().of_kind("augmentation") if f"{name}_".startswith(f"{info.name}_")]
-    return max(owners, key=lambda info: len(info.name)).invariances if owners else ()
-
-
 def _table(title: str, profile: Figures, rows: Mapping[str, str]) -> Table:
     """rows: figures by the label that they have."""
     # Without a frame it fits into 80 columns.
     table = Table("", *_COLUMNS.values(), title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
     for label, name in rows.items():
-        cells = [f"{with_interval(name, own)} {_course(name, own)}" for own in map(profile.__getitem__, _COLUMNS)]
+        cells = [f"{written_of(own, name)} {_course(name, own)}" for own in map(profile.__getitem__, _COLUMNS)]
         table.add_row(label, *cells, style="bold" if name in INVARIANCES else None)
     return table
 
 
 def _course(name: str, figures: Mapping[str, float]) -> str:
     """A block for each strength, the highest for 1 and beyond."""
-    found = [(int(other.rpartition("_s")[2]), other) for other in figures if _STRENGTH.sub("", other) == name != other]
-    values = [figures[other] for _, other in sorted(found)]
-    return "".join(_LEVELS[round(min(max(value, 0.0), 1.0) * (len(_LEVELS) - 1))] for value in values)
+    shares = (min(max(value, 0.0), 1.0) for value in at_strengths(figures, name).values())
+    return "".join(_LEVELS[round(share * (len(_LEVELS) - 1))] for share in shares)
 
 
 def _change(profile: Figures, name: str) -> str | None:
@@ -128,7 +113,7 @@ def _change(profile: Figures, name: str) -> str | None:
     if name not in profile["trained"] or name not in profile["untrained"]:
         return None
     after, before = (profile[subject][name] for subject in ("trained", "untrained"))
-    margin = sum(profile[subject].get(f"{name}_ci", 0.0) for subject in ("trained", "untrained"))
+    margin = sum(profile[subject].get(f"{name}{INTERVAL}", 0.0) for subject in ("trained", "untrained"))
     if abs(after - before) <= margin:
         return ""
     return "overlook" if after < before else "notice"

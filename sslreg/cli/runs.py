@@ -13,6 +13,7 @@ import typer
 from sslreg.cli.options import Json
 from sslreg.cli.output import print_json, stderr
 from sslreg.errors import UserError
+from sslreg.figures import INTERVAL, without_intervals, written
 
 if TYPE_CHECKING:
     from sslreg.training.runs.records import RunRecord
@@ -141,7 +142,7 @@ def _found(root: Path, where: list[str] | None) -> list[RunRecord]:
 def _print_table(runs: list[RunRecord], shown: list[str]) -> None:
     rows = [["run", "state", *(path.removeprefix("final.") for path in shown)]]
     for run in runs:
-        values = [_text(path, value, run.value(f"{path}_ci")) for path, value in _columns(run, shown).items()]
+        values = [_text(path, value, run.value(f"{path}{INTERVAL}")) for path, value in _columns(run, shown).items()]
         rows.append([str(run.path), run.state, *values])
     _print_columns(rows, headed=True)
 
@@ -160,7 +161,7 @@ def _print_columns(rows: Sequence[Sequence[str]], *, headed: bool = False) -> No
 def _usual_columns(runs: list[RunRecord]) -> list[str]:
     """What is of interest without asking: when, how long, and the figures of the latest run that has some."""
     finals = [run.values["final"] for run in runs if isinstance(run.values.get("final"), dict)]
-    figures = [name for name in (finals[-1] if finals else ()) if not name.endswith("_ci")]
+    figures = without_intervals(finals[-1] if finals else ())
     return ["started", "epochs", *(f"final.{name}" for name in figures[:FIGURES_SHOWN])]
 
 
@@ -182,5 +183,5 @@ def _text(path: str, value: Any, interval: Any = None) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.3f} ± {interval:.3f}" if isinstance(interval, float) else f"{value:.4g}"
+        return written(value, interval) if isinstance(interval, float) else f"{value:.4g}"
     return value if isinstance(value, str) else json_module.dumps(value)

@@ -8,6 +8,7 @@ from typing import Any
 
 import sslreg
 from sslreg.export.preprocessing import statistics, steps, torchvision_code
+from sslreg.figures import without_intervals, without_strengths, written_of
 from sslreg.spec.yaml12 import dump
 from sslreg.training import Run
 
@@ -66,8 +67,8 @@ def as_markdown(card: Mapping[str, Any]) -> str:
         "\n".join(f"{number}. {_said(entry)}" for number, entry in enumerate(preprocessing["steps"], start=1)),
         *("\n".join(["```python", code, "```"]) for code in ready),
         "## Checked",
-        f"On {check['images']} images of {json.dumps(check['data'])} its features differ from those of the trained "
-        f"backbone by {check['largest_difference']:.2g} at most ({check['allowed']:.2g} are allowed).",
+        f"On {_count(check['images'], 'image')} of the {_data(check['data'])} its features differ from those of the "
+        f"trained backbone by {check['largest_difference']:.2g} at most ({check['allowed']:.2g} are allowed).",
         "## Figures",
         _figures(card),
         "## Spec",
@@ -80,6 +81,12 @@ def as_markdown(card: Mapping[str, Any]) -> str:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _data(chosen: Mapping[str, Any]) -> str:
+    """Where images came from, as a person says it."""
+    said = ", ".join(f"{key} {json.dumps(value)}" for key, value in chosen.items() if key not in ("split", "use"))
+    return f"{chosen['split']} set ({chosen['use']}{f', {said}' if said else ''})"
 
 
 def _backbone(card: Mapping[str, Any]) -> str:
@@ -100,16 +107,9 @@ def _figures(card: Mapping[str, Any]) -> str:
         "untrained": {**summary.get("baseline", {}).get("untrained", {}), **later.get("untrained", {})},
         "raw pixels": {**summary.get("baseline", {}).get("raw_pixels", {}), **later.get("raw_pixels", {})},
     }
-    names = [name for name in columns["trained"] if not name.endswith("_ci")]
-    rows = [f"| {name} | {' | '.join(_figure(column, name) for column in columns.values())} |" for name in names]
+    names = without_strengths(without_intervals(columns["trained"]))
+    rows = [f"| {name} | {' | '.join(written_of(column, name) for column in columns.values())} |" for name in names]
     return "\n".join([f"| | {' | '.join(columns)} |", "|---|---|---|---|", *rows])
-
-
-def _figure(figures: Mapping[str, Any], name: str) -> str:
-    if not isinstance(figures.get(name), int | float):
-        return ""
-    interval = figures.get(f"{name}_ci")
-    return f"{figures[name]:.3f}" + (f" ± {interval:.3f}" if isinstance(interval, int | float) else "")
 
 
 def _versions(lock: Mapping[str, Any]) -> str:

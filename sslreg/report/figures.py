@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sslreg.errors import SslregError
+from sslreg.figures import without_intervals, written, written_of
 from sslreg.report.missing import Missing
 from sslreg.report.runs import SUBJECTS, ReportedRun
 from sslreg.spec.diff import ABSENT, differences
 
 #: Figures of this evaluator have a section of their own.
 INVARIANCE = "invariance"
-
-#: What is behind the name of the half-width of a figure's confidence interval.
-CI = "_ci"
 
 
 @dataclass(frozen=True)
@@ -46,11 +44,11 @@ def summary_table(runs: Sequence[ReportedRun]) -> Table:
 
 def evaluation_table(runs: Sequence[ReportedRun]) -> Table | Missing:
     """Figures of raw pixels, the untrained and the trained backbone of each run."""
-    names = dict.fromkeys(name for run in runs for name in run.figures["trained"])
-    shown = [name for name in names if not name.endswith(CI) and not name.startswith(f"{INVARIANCE}_")]
+    names = without_intervals(name for run in runs for name in run.figures["trained"])
+    shown = [name for name in names if not name.startswith(f"{INVARIANCE}_")]
     if not shown:
         return Missing("; ".join(dict.fromkeys(_why_unjudged(run) for run in runs)))
-    rows = [(name, [figure(run.figures[subject], name) for run in runs for subject in SUBJECTS]) for name in shown]
+    rows = [(name, [written_of(run.figures[subject], name) for run in runs for subject in SUBJECTS]) for name in shown]
     groups = [(run.label, len(SUBJECTS)) for run in runs] if len(runs) > 1 else []
     return Table([*SUBJECTS.values()] * len(runs), rows, groups)
 
@@ -66,14 +64,6 @@ def _why_unjudged(run: ReportedRun) -> str:
     if not labelled:
         return f"no labels, hence no evaluation ({run.label})"
     return f"the spec of {run.label} names no evaluators; evaluate it by: sslreg evaluate {run.run.path} knn"
-
-
-def figure(figures: Mapping[str, float], name: str) -> str:
-    """``0.964 ± 0.008``; the interval is of 95 %, where there is one."""
-    if name not in figures:
-        return ""
-    half = figures.get(f"{name}{CI}")
-    return _decimal(figures[name]) + ("" if half is None else f" ± {half:.3f}")
 
 
 def differences_table(runs: Sequence[ReportedRun]) -> Table | Missing:
@@ -117,7 +107,7 @@ def _said(value: Any) -> str:
 
 
 def _decimal(value: Any) -> str:
-    return f"{value:.3f}" if isinstance(value, int | float) else ""
+    return written(value) if isinstance(value, int | float) else ""
 
 
 def _percent(value: Any) -> str:

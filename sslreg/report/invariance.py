@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from sslreg.figures import INTERVAL, READBACK, invariances_of, moves, strength, written_of
 from sslreg.registry import INVARIANCES, installed
-from sslreg.report.figures import CI, INVARIANCE, Table, figure
+from sslreg.report.figures import INVARIANCE, Table
 from sslreg.report.missing import Missing, attempt
 from sslreg.report.runs import SUBJECTS, ReportedRun
 from sslreg.training.runs.evaluate import evaluate_run
-
-_STRENGTH = re.compile(r"_s(\d+)$")
-_READBACK = "_readback"
 
 #: Invariance figures by subject (`SUBJECTS`), without the evaluator's name before them.
 Figures = Mapping[str, Mapping[str, float]]
@@ -69,14 +66,14 @@ def _own(figures: Mapping[str, float]) -> dict[str, float]:
 def profile(runs: Sequence[tuple[ReportedRun, Figures]]) -> Profile:
     """The profile of runs side by side, each before and after its training."""
     subjects = _subjects(runs)
-    names = dict.fromkeys(name for subject in subjects for name in subject.figures if not name.endswith(CI))
-    plain = [name for name in names if not (name.endswith(_READBACK) or _STRENGTH.search(name))]
+    names = [name for subject in subjects for name in subject.figures]
+    plain = moves(names)
     values = [subject.figures[name] for subject in subjects for name in plain if name in subject.figures]
     longest = max([1.0, *values])
     groups: dict[str, list[Measured]] = {group: [] for group in (*INVARIANCES, "other")}
     for name in sorted(plain, key=lambda name: (name not in INVARIANCES, name)):
         marks = [subject.mark(name, longest) for subject in subjects if name in subject.figures]
-        for group in _groups_of(name):
+        for group in invariances_of(name) or ("other",):
             groups[group].append(Measured(name, marks))
     return Profile(
         [(group, members) for group, members in groups.items() if members],
@@ -93,9 +90,9 @@ class _Subject:
 
     def mark(self, name: str, longest: float) -> Mark:
         """longest: the figure at the line's end."""
-        value, half = self.figures[name], self.figures.get(f"{name}{CI}", 0.0)
+        value, half = self.figures[name], self.figures.get(f"{name}{INTERVAL}", 0.0)
         at, low, high = (min(1.0, max(0.0, place / longest)) for place in (value, value - half, value + half))
-        return Mark(self.label, self.style, at, low, high, figure(self.figures, name))
+        return Mark(self.label, self.style, at, low, high, written_of(self.figures, name))
 
 
 def _subjects(runs: Sequence[tuple[ReportedRun, Figures]]) -> list[_Subject]:
@@ -109,26 +106,16 @@ def _subjects(runs: Sequence[tuple[ReportedRun, Figures]]) -> list[_Subject]:
     return found
 
 
-def _groups_of(name: str) -> Sequence[str]:
-    """What an augmentation, one of its aspects (``affine_rotation``) or a group belongs to."""
-    if name in INVARIANCES:
-        return (name,)
-    known = {info.name: info.invariances for info in installed().of_kind("augmentation")}
-    words = name.split("_")
-    starts = ("_".join(words[:length]) for length in range(len(words), 0, -1))
-    return next((known[start] for start in starts if known.get(start)), ("other",))
-
-
 def _strengths(plain: Sequence[str], names: Collection[str], subjects: Sequence[_Subject]) -> Table:
     """A row for each augmentation and subject, a column for each strength and for what can be read back."""
-    percents = sorted({int(found[1]) for name in names if (found := _STRENGTH.search(name))})
+    percents = sorted({percent for name in names if (percent := strength(name)) is not None})
     endings = {f"{percent} %": f"_s{percent}" for percent in percents}
-    if any(name.endswith(_READBACK) for name in names):
-        endings["readback"] = _READBACK
+    if any(name.endswith(READBACK) for name in names):
+        endings["readback"] = READBACK
     rows = []
     for name in plain:
         for subject in subjects:
-            cells = [figure(subject.figures, f"{name}{ending}") for ending in endings.values()]
+            cells = [written_of(subject.figures, f"{name}{ending}") for ending in endings.values()]
             if any(cells):
                 rows.append((f"{name}, {subject.label}", cells))
     return Table([*endings], rows, [])

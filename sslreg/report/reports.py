@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sslreg.figures import INTERVAL
 from sslreg.report.charts import Chart, chart
 from sslreg.report.embedded import EmbeddedImages, Gallery, Picture, embedded_images
 from sslreg.report.embedding_map import EmbeddingMap, Sprite, embedding_map, sprite
-from sslreg.report.figures import CI, differences_table, evaluation_table, summary_table, versions_table
+from sslreg.report.figures import differences_table, evaluation_table, summary_table, versions_table
 from sslreg.report.invariance import Profile, profile, with_invariance
 from sslreg.report.missing import Missing, attempt
 from sslreg.report.neighbors import Query, queries
@@ -81,7 +82,7 @@ def report_page(paths: Sequence[str | Path]) -> str:
 def _curves(runs: Sequence[ReportedRun]) -> list[Chart] | Missing:
     """A chart of each figure that was measured more than once; the others are numbers, which the tables have."""
     names = dict.fromkeys(
-        name for run in runs for name, curve in run.curves.items() if len(curve) > 1 and not name.endswith(CI)
+        name for run in runs for name, curve in run.curves.items() if len(curve) > 1 and not name.endswith(INTERVAL)
     )
     if not names:
         return Missing("metrics.csv holds no figure that was measured more than once")

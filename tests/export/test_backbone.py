@@ -139,7 +139,8 @@ def test_the_cards_preprocessing_is_torchvisions_to_a_level(resnet: Run, photos:
 
 
 def test_the_card_carries_what_is_known_of_the_backbone(tiny_run: Run, tmp_path: Path) -> None:
-    evaluations = {"trained": {"retrieval_map": 0.5, "retrieval_map_ci": 0.125}, "untrained": {"retrieval_map": 0.25}}
+    trained = {"retrieval_map": 0.5, "retrieval_map_ci": 0.125, "invariance_blur": 0.5, "invariance_blur_s25": 0.25}
+    evaluations = {"trained": trained, "untrained": {"retrieval_map": 0.25}}
     told = tiny_run.path / "evaluations.json"
     before = told.read_text() if told.exists() else None
     told.write_text(json.dumps(evaluations))
@@ -161,6 +162,9 @@ def test_the_card_carries_what_is_known_of_the_backbone(tiny_run: Run, tmp_path:
     assert card["check"]["largest_difference"] <= card["check"]["allowed"]
     markdown = (tmp_path / "b.safetensors.md").read_text()
     assert "| retrieval_map | 0.500 ± 0.125 | 0.250 |  |" in markdown
+    assert "| invariance_blur | 0.500 |" in markdown
+    assert "invariance_blur_s25" not in markdown  # the JSON has it
+    assert 'of the test set (digits, split "test") its features differ' in markdown
     (spec,) = re.findall(r"^```yaml\n(.*?)^```", markdown, re.MULTILINE | re.DOTALL)
     assert load(spec) == tiny_run.spec.resolved()
 
