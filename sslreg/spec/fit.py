@@ -24,6 +24,7 @@ def check_fit(values: Mapping[str, Any], tree: Entries, findings: Findings) -> N
         _batch_divides_among_devices(values["data"].batch_size, values["trainer"], tree, findings)
     if "engine" in values and values.get("trainer", {}).get("precision") in _COARSE:
         _average_has_fine_weights(values["engine"].ema, values["trainer"]["precision"], tree, findings)
+    _device_has_half_precision(values.get("trainer", {}), tree, findings)
     if "loss" in values and values.get("trainer", {}).get("accumulate_grad_batches", 1) > 1:
         _loss_does_not_compare_a_batch(values["loss"], tree, findings)
 
@@ -34,6 +35,10 @@ _COMPARING = ("pair", "views", "labelled views")
 
 #: Precisions whose weights cannot hold the small steps of an average.
 _COARSE = ("bf16-true", "16-true", "transformer-engine", "transformer-engine-float16")
+
+#: How a spec may ask for mixed precision in float16, and what to do about it where a CPU is to compute.
+HALF_MIXED = (16, "16", "16-mixed")
+NO_HALF_ON_CPU = "mixed precision in float16 needs a GPU", "on a CPU use bf16-mixed, or 32-true"
 
 
 def induced_invariances(views: Any) -> dict[str, list[ComponentSpec]]:
@@ -125,6 +130,11 @@ def _loss_does_not_compare_a_batch(loss: ComponentSpec, tree: Entries, findings:
             "for more of them raise data.batch_size, or give the loss a memory_bank",
             severity="warning",
         )
+
+
+def _device_has_half_precision(trainer: Mapping[str, Any], tree: Entries, findings: Findings) -> None:
+    if trainer.get("accelerator") == "cpu" and trainer.get("precision") in HALF_MIXED:
+        findings.report(nearest(tree, ("trainer", "precision")).origin, "wrong-value", *NO_HALF_ON_CPU)
 
 
 def _average_has_fine_weights(decay: float | None, precision: str, tree: Entries, findings: Findings) -> None:

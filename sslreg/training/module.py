@@ -16,7 +16,7 @@ from sslreg.errors import SslregError
 from sslreg.spec import components
 from sslreg.training.average import WeightAverage
 from sslreg.training.data import arrived
-from sslreg.training.faults.not_finite import Guard, StepLeftOut
+from sslreg.training.faults.not_finite import Guard, StepLeftOut, discard_staged
 
 
 class TrainingModule(lightning.LightningModule):
@@ -28,6 +28,7 @@ class TrainingModule(lightning.LightningModule):
         self.model = pipeline.model
         self.loss = pipeline.loss
         self.guard = guard
+        self._has_stepped = False
         engine = pipeline.spec.engine
         if engine.channels_last:
             self.model.to(memory_format=torch.channels_last)
@@ -79,9 +80,13 @@ class TrainingModule(lightning.LightningModule):
         optimizer: Any,
         optimizer_closure: Callable[[], Any] | None = None,
     ) -> None:
+        self._has_stepped = False
         try:
             super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
         except StepLeftOut:
+            return
+        if not self._has_stepped:  # a gradient scaler found that gradients overflow, and tries a smaller scale next
+            discard_staged(self)
             return
         # Here rather than in a hook: a checkpoint callback may run before the module's own hooks.
         self.model.after_step()
@@ -91,10 +96,14 @@ class TrainingModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         optimizer = self.pipeline.build_optimizer()
+        optimizer.register_step_post_hook(self._note_step)
         schedule = self.pipeline.build_schedule(optimizer)
         if schedule is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _note_step(self, *_: Any) -> None:
+        self._has_stepped = True
 
     @property
     def result(self) -> Model:

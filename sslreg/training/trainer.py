@@ -13,13 +13,25 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from sslreg.assembly import Builder
 from sslreg.spec import Spec
+from sslreg.spec.fit import HALF_MIXED, NO_HALF_ON_CPU
 from sslreg.training.checkpoints.lightning_io import CheckpointFiles
 from sslreg.training.processes.sync_batch_norm import SyncBatchNorm
 from sslreg.training.runs.folder import RunFolder
 
 
 def build_trainer(spec: Spec, folder: RunFolder) -> lightning.Trainer:
-    """Lightning's trainer with the spec's keys. UserError: it refuses them, as when there is no such device."""
+    """Lightning's trainer with the spec's keys.
+
+    UserError: it refuses them, as when there is no such device, or would not do as they say.
+    """
+    trainer = _trainer(spec, folder)
+    if trainer.strategy.root_device.type == "cpu" and spec.trainer.get("precision") in HALF_MIXED:
+        # Lightning would take bf16-mixed instead without a word.
+        raise spec.error(("trainer", "precision"), "wrong-value", *NO_HALF_ON_CPU)
+    return trainer
+
+
+def _trainer(spec: Spec, folder: RunFolder) -> lightning.Trainer:
     loggers = [Builder(spec, {"run_folder": str(folder.path)}).build(component) for component in spec.loggers]
     try:
         return lightning.Trainer(
@@ -50,6 +62,8 @@ def quiet_lightning() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"lightning\.")
+            # torch's, of a schedule that goes on where the very first step is left out, as it should.
+            warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):

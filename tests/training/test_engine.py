@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 import sslreg
-from sslreg import Run
+from sslreg import Run, UserError
 from sslreg.spec import parse_spec
 from sslreg.testing.throwaway import throwaway
 from sslreg.training.fit import Training
@@ -93,6 +93,16 @@ def test_bf16_trains_and_resumes_bit_for_bit(trained: Trained, resumed: Trained)
     assert losses(run) == pytest.approx(losses(single), rel=0.05)
     assert all(value.dtype != torch.bfloat16 for value in run.checkpoint()["state_dict"].values())
     assert_same_end(run, resumed(*MOCO, "trainer.precision=bf16-mixed"))
+
+
+def test_mixed_precision_in_float16_is_refused_on_a_cpu(tiny_spec: str, tmp_path: Path) -> None:
+    """Whatever the accelerator was chosen by; Lightning would compute in bfloat16 without a word."""
+    text = tiny_spec.replace("accelerator: cpu", "accelerator: auto")
+    spec = parse_spec(text, "tiny.yaml", ["trainer.precision=16-mixed"])
+    if not torch.cuda.is_available():
+        with pytest.raises(UserError, match=r"(?s)needs a GPU.*bf16-mixed"):
+            sslreg.train(spec, tmp_path / "run")
+        assert not (tmp_path / "run").exists()
 
 
 def test_within_autocast_embeddings_are_coarse_and_the_loss_is_not(trained: Trained, monkeypatch) -> None:

@@ -151,15 +151,20 @@ class Guard(Callback):
     def _undo(self, module: nn.Module) -> None:
         for name, buffer in _buffers(module).items():
             buffer.copy_(self._before[name])
-        for part in module.modules():
-            if isinstance(part, MemoryBank | Loss):
-                part.discard()
+        discard_staged(module)
 
     def state_dict(self) -> dict[str, Any]:
         return {"count": self.count, "in_a_row": self._in_a_row}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.count, self._in_a_row = state_dict["count"], state_dict["in_a_row"]
+
+
+def discard_staged(module: nn.Module) -> None:
+    """Drop what a batch has staged for the memory banks within a module."""
+    for part in module.modules():
+        if isinstance(part, MemoryBank | Loss):
+            part.discard()
 
 
 def _refuse_alike(loss: nn.Module, given: tuple[Any, ...]) -> None:
