@@ -68,7 +68,7 @@ def export_backbone(
             code=usage(form, out.name, build),
             shape=list(images.shape[1:]),
             width=backbone.num_features,
-            check={"images": len(images), "data": {"split": chosen.split, **chosen.component}, **check},
+            check={"images": len(images), "split": chosen.split, "data": chosen.component, **check},
         )
         (drafts / cards[0].name).write_text(json.dumps(content, indent=2) + "\n")
         (drafts / cards[1].name).write_text(as_markdown(content))

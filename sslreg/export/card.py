@@ -67,7 +67,7 @@ def as_markdown(card: Mapping[str, Any]) -> str:
         "\n".join(f"{number}. {_said(entry)}" for number, entry in enumerate(preprocessing["steps"], start=1)),
         *("\n".join(["```python", code, "```"]) for code in ready),
         "## Checked",
-        f"On {_count(check['images'], 'image')} of the {_data(check['data'])} its features differ from those of the "
+        f"On {_count(check['images'], 'image')} of the {_data(check)} its features differ from those of the "
         f"trained backbone by {check['largest_difference']:.2g} at most ({check['allowed']:.2g} are allowed).",
         "## Figures",
         _figures(card),
@@ -83,10 +83,10 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _data(chosen: Mapping[str, Any]) -> str:
-    """Where images came from, as a person says it."""
-    said = ", ".join(f"{key} {json.dumps(value)}" for key, value in chosen.items() if key not in ("split", "use"))
-    return f"{chosen['split']} set ({chosen['use']}{f', {said}' if said else ''})"
+def _data(check: Mapping[str, Any]) -> str:
+    """Where the images came from, as a person says it."""
+    parameters = "".join(f", {key} {json.dumps(value)}" for key, value in check["data"].items() if key != "use")
+    return f"{check['split']} set ({check['data']['use']}{parameters})"
 
 
 def _backbone(card: Mapping[str, Any]) -> str:
