@@ -94,8 +94,12 @@ class RandomResizedCrop(sslreg.Augmentation):
         parts = torch.stack((params["height"], params["width"]), dim=1)
         return -(-_OVERSAMPLING * torch.tensor(self.size) * sizes // parts)
 
-    def for_reduced(self, params: sslreg.Params, by: Tensor) -> sslreg.Params:
-        return {name: values / by for name, values in params.items()}
+    def visible_parts(self, params: sslreg.Params) -> Tensor:
+        return torch.stack([params[name] for name in ("top", "left", "height", "width")], dim=1)
+
+    def for_reduced(self, params: sslreg.Params, by: Tensor, origins: Tensor) -> sslreg.Params:
+        reduced = {name: values / by for name, values in params.items()}
+        return reduced | {"top": reduced["top"] - origins[:, 0], "left": reduced["left"] - origins[:, 1]}
 
     @classmethod
     def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, sslreg.Augmentation]:

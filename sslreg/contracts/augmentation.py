@@ -121,9 +121,19 @@ class Augmentation:
         """
         return None
 
-    def for_reduced(self, params: Params, by: Tensor) -> Params:
-        """What `apply` takes in place of `params` for images that were reduced by 1, 2, 4 or 8, int64 (N,)."""
-        raise NotImplementedError(f"{type(self).__name__} does not implement for_reduced(params, by)")
+    def visible_parts(self, params: Params) -> Tensor | None:
+        """What this operation looks at of each image: int64 (N, 4), top, left, height, width, in pixels. None: all.
+
+        Of a photograph that can be reduced, a view may get no more than that.
+        """
+        return None
+
+    def for_reduced(self, params: Params, by: Tensor, origins: Tensor) -> Params:
+        """What `apply` takes in place of `params` for images that were reduced, or parts of such images.
+
+        by: int64 (N,), of 1, 2, 4 and 8. origins: int64 (N, 2), the top and left of what is there, in reduced pixels.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not implement for_reduced(params, by, origins)")
 
     def absorb(self, following: Augmentation) -> Augmentation | None:
         """One augmentation that does the work of this one and then of `following`, sooner; None if there is none.

@@ -21,7 +21,7 @@ from sslreg.views.keys import SampleKeys
 from sslreg.views.memory import keep_freed_memory
 from sslreg.views.pending import PendingBatch, PendingView
 from sslreg.views.plan import Drawn, ViewPlan
-from sslreg.views.reduction import for_reduced, reductions
+from sslreg.views.reduction import decode_for_views
 
 log = logging.getLogger(__name__)
 
@@ -139,14 +139,10 @@ class Collate:
 
     def _views_of_files(self, files: list[Tensor | Encoded], keys: SampleKeys) -> list[PendingView]:
         drawn = [view.draw(keys, number, files) for number, view in enumerate(self.views)]
-        by = reductions(files, self.views, drawn)
-        images = [
-            file.decode(reduction) if isinstance(file, Encoded) else file
-            for file, reduction in zip(files, by.tolist(), strict=True)
-        ]
+        decoded = decode_for_views(files, self.views, drawn)
         return [
-            self._on_host(number, images, for_reduced(view, drawn[number], by), drawn[number])
-            for number, view in enumerate(self.views)
+            self._on_host(number, one.images, one.adapted(self.views[number], drawn[number]), drawn[number])
+            for number, one in enumerate(decoded)
         ]
 
     def _on_host(self, number: int, images: list[Tensor], applied: list[Drawn], drawn: list[Drawn]) -> PendingView:

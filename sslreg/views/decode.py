@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from sslreg.contracts.batch import ImageLike
 from sslreg.errors import UserError
-from sslreg.views.jpeg import PlainJpeg
+from sslreg.views.jpeg import Part, PlainJpeg
 
 #: ITU-R 601-2 luma, the weights that torchvision and Pillow use.
 LUMA = (0.2989, 0.587, 0.114)
@@ -56,6 +57,11 @@ class Encoded:
             return _with_channels(pixels, self.shape[0])
         except Exception as error:
             raise _explained(self.image, error) from error
+
+    def decode_parts(self, parts: Sequence[Part]) -> list[Tensor] | None:
+        """Parts of the image in reduced sizes. None: not of this file, or not here; `decode` it."""
+        decoded = self.file.decode_parts(parts)
+        return None if decoded is None else [_with_channels(pixels, self.shape[0]) for pixels in decoded]
 
 
 def open_image(image: ImageLike | UserError, channels: int | None = None) -> Tensor | Encoded:

@@ -1,46 +1,90 @@
-"""Large photographs decoded in a reduced size, where the views show no more than that.
+"""Large photographs decoded in a reduced size, and no more of them than a view shows, where that is enough.
 
-libjpeg decodes to a half, a quarter or an eighth of the size by leaving out the fine frequencies, in less time and much
-less memory. What the views draw is drawn before, for the size that the file has, so it does not change.
+What the views draw is drawn before, for the size that the file has, so it does not change. A half, a quarter or an
+eighth of the size is made by leaving out the fine frequencies, in less time and much less memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from sslreg.views.decode import Encoded
+from sslreg.views.jpeg import Part
 from sslreg.views.plan import Drawn, ViewPlan
 from sslreg.views.rows import shapes_of
 
-#: What libjpeg offers, the most first.
-_REDUCTIONS = (8, 4, 2)
+#: By how much an image may be reduced, the least first.
+_REDUCTIONS = (2, 4, 8)
 
 
-def reductions(images: Sequence[Tensor | Encoded], plans: Sequence[ViewPlan], drawn: Sequence[list[Drawn]]) -> Tensor:
-    """By how much each of N images may be reduced for all its views: int64 (N,), of 1, 2, 4 and 8."""
-    chosen = torch.ones(len(images), dtype=torch.int64)
+@dataclass(frozen=True)
+class Decoded:
+    """N images as far as a view needs them: each reduced by one of `by`, int64 (N,), from its place of `origins` on.
+
+    origins: int64 (N, 2), top and left in reduced pixels.
+    """
+
+    images: list[Tensor]
+    by: Tensor
+    origins: Tensor
+
+    def adapted(self, plan: ViewPlan, drawn: list[Drawn]) -> list[Drawn]:
+        """What the view drew, as it is for these images."""
+        if not (self.by > 1).any():
+            return drawn
+        first = plan.operations[0].augmentation.for_reduced(drawn[0].params, self.by, self.origins)
+        return [Drawn(first, drawn[0].shapes), *drawn[1:]]
+
+
+def decode_for_views(
+    images: Sequence[Tensor | Encoded], plans: Sequence[ViewPlan], drawn: Sequence[list[Drawn]]
+) -> list[Decoded]:
+    """For each view, all N images. UserError: a file cannot be read."""
+    by = _reductions(images, plans, drawn)
+    shown = [_visible_parts(plan, steps, by[v]) for v, (plan, steps) in enumerate(zip(plans, drawn, strict=True))]
+    origins = torch.zeros(len(plans), len(images), 2, dtype=torch.int64)
+    decoded: list[list[Tensor]] = []
+    for n, image in enumerate(images):
+        parts = [Part(int(by[v, n]), *part[n]) for v, part in enumerate(shown) if part is not None]
+        pixels = None
+        if isinstance(image, Encoded) and len(parts) == len(plans) and all(part.reduction > 1 for part in parts):
+            pixels = image.decode_parts(parts)
+        if pixels is None:
+            by[:, n] = by[:, n].min()
+            pixels = [image.decode(int(by[0, n])) if isinstance(image, Encoded) else image] * len(plans)
+        else:
+            origins[:, n] = torch.tensor([(part.top, part.left) for part in parts])
+        decoded.append(pixels)
+    return [Decoded([pixels[v] for pixels in decoded], by[v], origins[v]) for v in range(len(plans))]
+
+
+def _reductions(images: Sequence[Tensor | Encoded], plans: Sequence[ViewPlan], drawn: Sequence[list[Drawn]]) -> Tensor:
+    """By how much each of N images may be reduced for each of V views: int64 (V, N), of 1, 2, 4 and 8."""
+    chosen = torch.ones(len(plans), len(images), dtype=torch.int64)
     encoded = torch.tensor([isinstance(image, Encoded) for image in images])
     if not encoded.any():
         return chosen
     sizes = shapes_of(images)[:, 1:]
-    least = torch.ones_like(sizes)
-    for plan, steps in zip(plans, drawn, strict=True):
-        needed = plan.operations[0].augmentation.least_sizes(steps[0].params, sizes) if plan.leading else None
-        if needed is None:
-            return chosen
-        least = torch.maximum(least, needed)
-    for reduction in reversed(_REDUCTIONS):
-        enough = (sizes >= least * reduction).all(dim=1)
-        chosen = torch.where(encoded & enough, reduction, chosen)
+    for v, (plan, steps) in enumerate(zip(plans, drawn, strict=True)):
+        least = plan.operations[0].augmentation.least_sizes(steps[0].params, sizes) if plan.leading else None
+        if least is None:
+            return torch.ones_like(chosen)
+        for reduction in _REDUCTIONS:
+            enough = (sizes >= least * reduction).all(dim=1)
+            chosen[v] = torch.where(encoded & enough, reduction, chosen[v])
     return chosen
 
 
-def for_reduced(plan: ViewPlan, drawn: list[Drawn], by: Tensor) -> list[Drawn]:
-    """What was drawn, as it is for images that are reduced by (N,)."""
-    if not (by > 1).any():
-        return drawn
-    first = plan.operations[0].augmentation.for_reduced(drawn[0].params, by)
-    return [Drawn(first, drawn[0].shapes), *drawn[1:]]
+def _visible_parts(plan: ViewPlan, drawn: list[Drawn], by: Tensor) -> list[list[int]] | None:
+    """What the view shows of each of N images that are reduced by `by`: top, left, height, width in reduced pixels."""
+    parts = plan.operations[0].augmentation.visible_parts(drawn[0].params) if plan.leading else None
+    if parts is None:
+        return None
+    starts = parts[:, :2] // by[:, None]
+    stops = -(-(parts[:, :2] + parts[:, 2:]) // by[:, None])
+    rows: list[list[int]] = torch.cat((starts, stops - starts), dim=1).tolist()
+    return rows

@@ -13,7 +13,9 @@ from torch import Tensor
 import sslreg
 from sslreg import Batch, Collate, Operation, PendingBatch, Sample, Sometimes, ViewPlan
 from sslreg.registry import installed
+from sslreg.views import jpeg as jpeg_files
 from sslreg.views.decode import Encoded
+from sslreg.views.jpeg import Part
 
 pytest.importorskip("simplejpeg")
 pytest.importorskip("numba")
@@ -130,6 +132,107 @@ def test_a_view_does_not_depend_on_the_batch(files: list[bytes]) -> None:
 
 
 def test_a_file_that_breaks_off_is_replaced_and_listed(files: list[bytes]) -> None:
+    broken = [files[0][: len(files[0]) // 2], *files[:3]]
+    with pytest.raises(sslreg.UserError, match="truncated"):
+        views_of(Collate([view(24)]), broken)
+    batch = views_of(Collate([view(24)], on_error="skip"), broken)
+    assert batch.indices.tolist() == [1, 1, 2, 3]
+    assert [one.index for one in batch.extras["skipped"]] == [0]
+
+
+# Large ones, of which parts are decoded
+
+
+@pytest.fixture
+def parts(monkeypatch: pytest.MonkeyPatch) -> list[list[Part]]:
+    """The parts of each file that are decoded, filled as it happens; every file is large."""
+    monkeypatch.setattr(jpeg_files, "_LARGE", 0)
+    seen: list[list[Part]] = []
+    decode_parts = Encoded.decode_parts
+
+    def recorded(self: Encoded, parts: list[Part]) -> list[Tensor] | None:
+        seen.append(parts)
+        return decode_parts(self, parts)
+
+    monkeypatch.setattr(Encoded, "decode_parts", recorded)
+    return seen
+
+
+@pytest.mark.parametrize(("size", "reduction"), [(24, 4), (48, 2)])
+def test_a_view_of_a_part_is_that_of_all_pixels_within_a_tolerance(
+    files: list[bytes], size: int, reduction: int, parts: list[list[Part]], decoded: list[int]
+) -> None:
+    collate = Collate([view(size)] * 2)
+    reduced = views_of(collate, files)
+    assert max(part.reduction for both in parts for part in both) >= reduction
+    assert len(parts) + decoded.count(1) >= len(files)
+    whole = views_of(collate, [sslreg.load_image(file) for file in files])
+    difference = 255 * (torch.stack(reduced.views) - torch.stack(whole.views)).abs()
+    assert 0.0 < difference.mean() < 0.5
+    assert difference.mean(dim=(2, 3, 4)).max() < 1.5
+    assert (difference > 8).float().mean() < 1e-3
+    assert difference.max() < 32
+
+
+def test_each_view_has_its_own_part_and_reduction(
+    files: list[bytes], parts: list[list[Part]], decoded: list[int]
+) -> None:
+    batch = views_of(Collate([view(24), view(40, (0.5, 1.0))], keep_params=True), files)
+    assert batch.params is not None
+    assert decoded == []
+    crops = [params["random_resized_crop"] for params in batch.params]
+    for n, both in enumerate(parts):
+        for part, crop, size in zip(both, crops, (24, 40), strict=True):
+            top, left, height, width = (int(crop[name][n]) for name in ("top", "left", "height", "width"))
+            enough = min(height, width) // (2 * size)
+            assert part.reduction == max(one for one in (2, 4, 8) if one <= enough)
+            assert part.top * part.reduction <= top < (part.top + 1) * part.reduction
+            assert part.left * part.reduction <= left < (part.left + 1) * part.reduction
+            assert 0 <= (part.top + part.height) * part.reduction - (top + height) < part.reduction
+            assert 0 <= (part.left + part.width) * part.reduction - (left + width) < part.reduction
+    assert len({both[0].reduction for both in parts}) > 1
+
+
+@pytest.mark.usefixtures("parts")
+def test_a_view_of_a_part_depends_neither_on_the_batch_nor_on_other_views(files: list[bytes]) -> None:
+    together = views_of(Collate([view(24), view(24), view(40, (0.5, 1.0))]), files)
+    alone = Collate([view(24)])([samples(files)[3]])
+    assert isinstance(alone, Batch)
+    assert torch.equal(alone.views[0][0], together.views[0][3])
+
+
+@pytest.mark.usefixtures("parts")
+def test_host_and_device_share_the_decoded_parts(files: list[bytes]) -> None:
+    here, there = Collate([view(24)] * 2), Collate([view(24)] * 2, device="cpu")
+    assert torch.equal(views_of(here, files).views[1], views_of(there, files).views[1])
+
+
+def test_where_a_view_needs_all_pixels_no_parts_are_decoded(
+    files: list[bytes], parts: list[list[Part]], decoded: list[int]
+) -> None:
+    views_of(Collate([view(24), view(300)]), files[:2])
+    assert (parts, decoded) == ([], [1, 1])
+
+
+@pytest.mark.usefixtures("parts")
+def test_large_files_of_other_kinds_are_decoded_as_a_whole(decoded: list[int]) -> None:
+    file = io.BytesIO()
+    Image.fromarray(load_sample_images().images[0]).save(file, "JPEG", progressive=True)
+    views_of(Collate([view(24)] * 2), [file.getvalue()])
+    assert len(decoded) == 1
+
+
+@pytest.mark.usefixtures("parts")
+def test_large_files_are_decoded_as_a_whole_where_nothing_can_be_compiled(
+    files: list[bytes], decoded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jpeg_files, "_baseline_decoder", lambda: None)
+    views_of(Collate([view(24)] * 2), files)
+    assert len(decoded) == len(files)
+
+
+@pytest.mark.usefixtures("parts")
+def test_a_large_file_that_breaks_off_is_replaced_and_listed(files: list[bytes]) -> None:
     broken = [files[0][: len(files[0]) // 2], *files[:3]]
     with pytest.raises(sslreg.UserError, match="truncated"):
         views_of(Collate([view(24)]), broken)

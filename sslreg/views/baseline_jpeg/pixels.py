@@ -1,0 +1,184 @@
+"""From coefficients to pixels of a reduced size (ITU-T T.81, annex A.3.3; JFIF 1.02); compiled by numba.
+
+A block's lowest frequencies alone are a smaller block: 4, 2 or 1 pixels wide instead of 8, without those that so few
+pixels cannot show. Colors that are sampled at half the rate keep twice as many, so that they come out as large as
+brightness.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+# Types that are called as functions; literals of 64 bits would make all arithmetic so.
+float32: Any = numba.float32
+int32: Any = numba.int32
+uint8: Any = numba.uint8
+
+# What is kept on disk is stale once its file changes: so all that is compiled into an entry point is in this file.
+_compiled = numba.njit(nogil=True, fastmath=True, error_model="numpy")
+_entry_point = numba.njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+
+
+@lru_cache(maxsize=64)
+def weights(steps: tuple[int, ...], height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The inverse cosine transform of a block to height x width pixels, as two products.
+
+    Float32 (width, height, height), by which columns of coefficients become columns of pixels, quantization included;
+    and (width, width), by which rows of these become pixels. steps: of quantization, in a block's order.
+    """
+    down = _cosines(height)[None] * np.reshape(steps, (8, 8))[:height, :width].T[:, None, :]
+    return np.ascontiguousarray(down, np.float32), _cosines(width).astype(np.float32)
+
+
+def _cosines(size: int) -> NDArray[Any]:
+    """By which `size` frequencies become as many pixels, scaled for what 8 pixels had: (pixels, frequencies)."""
+    frequencies, places = np.arange(size), np.arange(size)[:, None]
+    scale = np.where(frequencies == 0, np.sqrt(1 / 8), 1 / 2)
+    return scale * np.cos((2 * places + 1) * frequencies * np.pi / (2 * size))
+
+
+@_entry_point
+def write_pixels(
+    coefficients: NDArray[Any],
+    layout: NDArray[Any],
+    down: NDArray[Any],
+    across: NDArray[Any],
+    first_mcu_row: int,
+    mcu_rows: int,
+    part: NDArray[Any],
+    out: NDArray[Any],
+) -> None:
+    """Write what some rows of MCUs hold of a part of the reduced image.
+
+    coefficients: int16 (rows, 64, blocks). layout: int64 (components, 5), of each component the first of its rows, how
+        many blocks a MCU has of it vertically and horizontally, and a block's height and width in reduced pixels.
+    down, across: float32 (components, 8, 8, 8) and (components, 8, 8), `weights`.
+    part: int64 (4,), top, left, bottom and right, in reduced pixels. out: uint8 (height, width, components), the part.
+    """
+    components = len(layout)
+    mcu_height, mcu_width = layout[0, 1] * layout[0, 3], layout[0, 2] * layout[0, 4]
+    first, last = part[1] // mcu_width, -(-part[3] // mcu_width)
+    planes = np.empty((components, mcu_height, (last - first) * mcu_width), np.uint8)
+    most = (last - first) * layout[0, 2]
+    columns, lines = np.empty((64, most), np.float32), np.empty((8, most), np.float32)
+    for n in range(mcu_rows):
+        top = (first_mcu_row + n) * mcu_height
+        low, high = max(part[0] - top, 0), min(part[2] - top, mcu_height)
+        if low >= high:
+            continue
+        for c in range(components):
+            start, vertical, horizontal, height, width = layout[c]
+            begin, blocks = first * horizontal, (last - first) * horizontal
+            for v in range(vertical):
+                row = coefficients[start + n * vertical + v]
+                for x in range(width):
+                    for y in range(height):
+                        _mix(row, x, 8, begin, down[c, x, y], height, columns[8 * y + x], blocks)
+                for y in range(height):
+                    for x in range(width):
+                        _mix(columns, 8 * y, 1, 0, across[c, x], width, lines[x], blocks)
+                    _store(lines, width, blocks, planes[c, v * height + y])
+        for y in range(low, high):
+            target = out[top + y - part[0]].reshape(-1)
+            left = part[1] - first * mcu_width
+            if components == 3:
+                _to_rgb(planes[0, y, left:], planes[1, y, left:], planes[2, y, left:], target)
+            else:
+                target[:] = planes[0, y, left : left + len(target)]
+
+
+#: Levels are around zero (A.3.1), and a half rounds them.
+_MIDDLE = np.float32(128.5)
+
+
+@_compiled
+def _mix(
+    rows: NDArray[Any],
+    first: int,
+    step: int,
+    begin: int,
+    weights: NDArray[Any],
+    terms: int,
+    target: NDArray[Any],
+    count: int,
+) -> None:
+    """Write the weighed sum of rows, from their column `begin` on: 1, 2, 4 or 8 of them, `step` apart."""
+    row_0, w_0 = rows[first, begin:], weights[0]
+    if terms == 1:
+        for b in range(count):
+            target[b] = w_0 * float32(row_0[b])
+        return
+    row_1, w_1 = rows[first + step, begin:], weights[1]
+    if terms == 2:
+        for b in range(count):
+            target[b] = w_0 * float32(row_0[b]) + w_1 * float32(row_1[b])
+        return
+    row_2, w_2 = rows[first + 2 * step, begin:], weights[2]
+    row_3, w_3 = rows[first + 3 * step, begin:], weights[3]
+    for b in range(count):
+        target[b] = (w_0 * float32(row_0[b]) + w_1 * float32(row_1[b])) + (
+            w_2 * float32(row_2[b]) + w_3 * float32(row_3[b])
+        )
+    if terms == 4:
+        return
+    row_0, row_1, row_2, row_3 = (
+        rows[first + 4 * step, begin:],
+        rows[first + 5 * step, begin:],
+        rows[first + 6 * step, begin:],
+        rows[first + 7 * step, begin:],
+    )
+    w_0, w_1, w_2, w_3 = weights[4], weights[5], weights[6], weights[7]
+    for b in range(count):
+        target[b] += (w_0 * float32(row_0[b]) + w_1 * float32(row_1[b])) + (
+            w_2 * float32(row_2[b]) + w_3 * float32(row_3[b])
+        )
+
+
+@_compiled
+def _level(value: Any) -> Any:
+    """Rounded, if a half has been added."""
+    return uint8(int32(min(max(value, float32(0.0)), float32(255.0))))
+
+
+@_compiled
+def _store(lines: NDArray[Any], width: int, blocks: int, target: NDArray[Any]) -> None:
+    """Bring pixels into their order. The widths are written out, since that lets them become vector instructions."""
+    if width == 8:
+        for b in range(blocks):
+            target[8 * b] = _level(lines[0, b] + _MIDDLE)
+            target[8 * b + 1] = _level(lines[1, b] + _MIDDLE)
+            target[8 * b + 2] = _level(lines[2, b] + _MIDDLE)
+            target[8 * b + 3] = _level(lines[3, b] + _MIDDLE)
+            target[8 * b + 4] = _level(lines[4, b] + _MIDDLE)
+            target[8 * b + 5] = _level(lines[5, b] + _MIDDLE)
+            target[8 * b + 6] = _level(lines[6, b] + _MIDDLE)
+            target[8 * b + 7] = _level(lines[7, b] + _MIDDLE)
+    elif width == 4:
+        for b in range(blocks):
+            target[4 * b] = _level(lines[0, b] + _MIDDLE)
+            target[4 * b + 1] = _level(lines[1, b] + _MIDDLE)
+            target[4 * b + 2] = _level(lines[2, b] + _MIDDLE)
+            target[4 * b + 3] = _level(lines[3, b] + _MIDDLE)
+    elif width == 2:
+        for b in range(blocks):
+            target[2 * b] = _level(lines[0, b] + _MIDDLE)
+            target[2 * b + 1] = _level(lines[1, b] + _MIDDLE)
+    else:
+        for b in range(blocks):
+            target[b] = _level(lines[0, b] + _MIDDLE)
+
+
+@_compiled
+def _to_rgb(brightness: NDArray[Any], blues: NDArray[Any], reds: NDArray[Any], target: NDArray[Any]) -> None:
+    """JFIF 1.02, page 3. target: (3 * pixels,)."""
+    for x in range(len(target) // 3):
+        y = float32(brightness[x]) + float32(0.5)
+        blue, red = float32(blues[x]) - float32(128.0), float32(reds[x]) - float32(128.0)
+        target[3 * x] = _level(y + float32(1.402) * red)
+        target[3 * x + 1] = _level(y - float32(0.344136286) * blue - float32(0.714136286) * red)
+        target[3 * x + 2] = _level(y + float32(1.772) * blue)

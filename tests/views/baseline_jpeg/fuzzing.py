@@ -1,0 +1,69 @@
+"""Decodes damaged files, and tells how many were refused and how many were not: ``fuzzing.py SEED COUNT``."""
+
+import io
+import sys
+
+import numpy as np
+import simplejpeg
+from PIL import Image
+from sklearn.datasets import load_sample_images
+
+from sslreg.views.baseline_jpeg.decoder import decode_parts
+from sslreg.views.baseline_jpeg.markers import UnsupportedError
+from sslreg.views.jpeg import Part, PlainJpeg
+
+HEIGHT, WIDTH = 150, 203
+
+
+def main(seed: int, count: int) -> None:
+    random = np.random.default_rng(seed)
+    files = intact(random)
+    refused = decoded = 0
+    for _ in range(count):
+        data = damaged(files[random.integers(len(files))], random)
+        reduction = int(random.choice([2, 4, 8]))
+        try:
+            decode_parts(data, [Part(reduction, 0, 0, -(-HEIGHT // reduction), -(-WIDTH // reduction))])
+        except UnsupportedError:
+            refused += 1
+            continue
+        decoded += 1
+        file = PlainJpeg.of(data)
+        # Raises what is wrong; a file that says that it is higher may have its damage where no part was.
+        if file is not None and file.shape[1:] == (HEIGHT, WIDTH):
+            file.decode(reduction)
+    sys.stdout.write(f"{refused} {decoded}")
+
+
+def intact(random: np.random.Generator) -> list[bytes]:
+    photo = np.ascontiguousarray(load_sample_images().images[0][:HEIGHT, :WIDTH])
+    files: list[bytes] = [
+        simplejpeg.encode_jpeg(photo, int(random.integers(1, 100)), colorsubsampling=subsampling)
+        for subsampling in ("444", "422", "440", "420")
+    ]
+    options: list[dict[str, int]] = [{}, {"restart_marker_blocks": 5}, {"restart_marker_rows": 1}, {"optimize": 1}]
+    for image in (Image.fromarray(photo), Image.fromarray(photo).convert("L")):
+        for one in options:
+            file = io.BytesIO()
+            image.save(file, "JPEG", quality=60, **one)
+            files.append(file.getvalue())
+    return files
+
+
+def damaged(data: bytes, random: np.random.Generator) -> bytes:
+    """Cut off, or with some bytes changed, put in or taken out; mostly in the entropy-coded data."""
+    first = data.index(b"\xff\xda") if random.random() < 0.7 else 0
+    place, length = int(random.integers(first, len(data))), int(random.integers(1, 9))
+    some = random.integers(0, 256, length, dtype=np.uint8).tobytes()
+    match random.integers(4):
+        case 0:
+            return data[:place]
+        case 1:
+            return data[:place] + some + data[place + length :]
+        case 2:
+            return data[:place] + some + data[place:]
+    return data[:place] + data[place + length :]
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))
