@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -72,7 +73,10 @@ def keep_busy(cycles: int) -> None:
 @pytest.fixture
 def no_waiting() -> Iterator[None]:
     """Whatever has the host wait for a GPU raises."""
-    torch.cuda.set_sync_debug_mode("error")
+    with warnings.catch_warnings():
+        # That the mode is a prototype, and does not see everything.
+        warnings.simplefilter("ignore")
+        torch.cuda.set_sync_debug_mode("error")
     try:
         yield
     finally:
