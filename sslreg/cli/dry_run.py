@@ -35,7 +35,7 @@ def lines(spec: Spec, found: DryRun) -> list[str]:
         memory += f", {_size(found.device_bytes)} on the accelerator"
     return [
         f"trained {len(found.losses)} steps of {spec.samples_per_step} images: loss {losses}",
-        f"wrote a checkpoint and read it back: {_size(found.checkpoint_bytes)}",
+        f"wrote a checkpoint of {_size(found.checkpoint_bytes)}, read it back and went on from it",
         f"embedded {found.embedded} images" + (f": {evaluators}" if evaluators else ""),
         f"peak memory: {memory}",
         f"an epoch of {found.steps_per_epoch} steps takes about {_duration(found.epoch_seconds)}, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import resource
 import sys
 import tempfile
@@ -21,12 +22,12 @@ from sslreg.contracts import Model
 from sslreg.errors import UserError
 from sslreg.evaluation import embed
 from sslreg.spec import Spec
-from sslreg.training.fit import Training, prepared
+from sslreg.training.fit import Training, evaluation_of, prepared
 from sslreg.training.runs.folder import RunFolder
 from sslreg.training.runs.run import Run
 from sslreg.training.trainer import quiet_lightning
 
-#: Optimizer steps that are taken.
+#: Optimizer steps that are taken before the run is resumed.
 STEPS = 2
 #: Images of a data set that are embedded: two batches.
 IMAGES = 512
@@ -67,42 +68,57 @@ class DryRun:
 
 
 def dry_run(spec: Spec, *, console: Console | None = None) -> DryRun | None:
-    """Train two steps in a temporary folder, save and load a checkpoint, embed and evaluate a few images.
+    """Train two steps in a temporary folder, save and load a checkpoint, embed and evaluate a few images, and go on.
 
     Loggers are built, so that a missing package is found, and get nothing; plugins are not told of the end of a run.
     Of several processes one returns what was found, the others None. Raises what a training would raise.
     """
+    console = console or Console(stderr=True)
     with quiet_lightning(), tempfile.TemporaryDirectory(prefix="sslreg-dry-run-") as folder:
-        training = prepared(spec, RunFolder(Path(folder) / "run"), console or Console(stderr=True))
-        evaluation, training.evaluation = training.evaluation, None
-        training.tells_plugins = False
-        steps = _Steps()
-        training.trainer.loggers = []
-        training.trainer.callbacks.append(steps)  # type: ignore[attr-defined]
-        training.trainer.fit_loop.epoch_loop.max_steps = STEPS
-        run = training.run()
-        if not training.trainer.is_global_zero:
-            return None
-        device = training.trainer.strategy.root_device
-        model = run.model().to(device)
-        judged: list[str] = []
-        too_few: dict[str, str] = {}
-        if evaluation is not None:
-            reference, test = _few(evaluation.reference), _few(evaluation.test)
-            few = replace(evaluation, reference=reference, test=test)
-            embedded = len(reference) + len(test)
-            for named in training.pipeline.evaluators:
-                try:
-                    few.of_raw_pixels([named])
-                    few.of_model(model, [named])
-                    judged.append(named.name)
-                except UserError as error:
-                    if error.diagnostics[0].code != "cannot-evaluate":
-                        raise
-                    too_few[named.name] = error.diagnostics[0].message
-        else:
-            embedded = _embed_few(training, model, device)
-        return _found(training, run, steps, embedded, judged, too_few)
+        begun, found = _begin(spec, RunFolder(Path(folder) / "run"), console)
+        gc.collect()  # what has trained is in cycles, and would take its memory beside what goes on
+        _rehearsal(spec, begun, console, STEPS + 1).resume()
+    return found
+
+
+def _rehearsal(spec: Spec, folder: RunFolder, console: Console, steps: int) -> Training:
+    """A training of so many steps that tells nobody, and evaluates nothing by itself."""
+    training = prepared(spec, folder, console)
+    training.evaluation = None
+    training.tells_plugins = False
+    training.trainer.loggers = []
+    training.trainer.fit_loop.epoch_loop.max_steps = steps
+    return training
+
+
+def _begin(spec: Spec, folder: RunFolder, console: Console) -> tuple[RunFolder, DryRun | None]:
+    """Do everything but to go on. The folder is that of the process which writes."""
+    training = _rehearsal(spec, folder, console, STEPS)
+    steps = _Steps()
+    training.trainer.callbacks.append(steps)  # type: ignore[attr-defined]
+    run = training.run()
+    if not training.trainer.is_global_zero:
+        return run.folder, None
+    device = training.trainer.strategy.root_device
+    model = run.model().to(device)
+    judged: list[str] = []
+    too_few: dict[str, str] = {}
+    evaluation = evaluation_of(training.pipeline, device)
+    if evaluation is None:
+        embedded = _embed_few(training, model, device)
+        return run.folder, _found(training, run, steps, embedded, judged, too_few)
+    reference, test = _few(evaluation.reference), _few(evaluation.test)
+    few = replace(evaluation, reference=reference, test=test)
+    for named in training.pipeline.evaluators:
+        try:
+            few.of_raw_pixels([named])
+            few.of_model(model, [named])
+            judged.append(named.name)
+        except UserError as error:
+            if error.diagnostics[0].code != "cannot-evaluate":
+                raise
+            too_few[named.name] = error.diagnostics[0].message
+    return run.folder, _found(training, run, steps, len(reference) + len(test), judged, too_few)
 
 
 def _embed_few(training: Training, model: Model, device: torch.device) -> int:

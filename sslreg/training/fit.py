@@ -100,7 +100,7 @@ class Training:
         self.trainer = trainer
         self.pipeline = pipeline
         self.console = console
-        self.evaluation = _evaluation(pipeline, trainer.strategy.root_device)
+        self.evaluation = evaluation_of(pipeline, trainer.strategy.root_device)
         self.meter = Meter(spec.data.batch_size)
         self.skipped = SkippedSamples(folder, pipeline.train)
         self.stop = StopSignals()
@@ -285,7 +285,8 @@ class Training:
             announce(Run(self.folder.path))
 
 
-def _evaluation(pipeline: Pipeline, device: torch.device) -> Evaluation | None:
+def evaluation_of(pipeline: Pipeline, device: torch.device) -> Evaluation | None:
+    """What the spec's evaluators need, where it names the data for them."""
     if pipeline.reference is None or pipeline.test is None:
         return None
     return Evaluation(pipeline.spec, pipeline.reference, pipeline.test, pipeline.embed_collate, device)

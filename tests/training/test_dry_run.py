@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import torch
 from lightning.pytorch.loggers import Logger
 
 import sslreg
@@ -101,6 +102,24 @@ def test_loggers_and_plugins_are_not_told(spec, monkeypatch: pytest.MonkeyPatch)
     with throwaway(logger={"loud": Loud}):
         assert dry_run(spec("loggers=[{use: loud}]"))
     assert told == []
+
+
+class Forgetful(sslreg.Loss):
+    """Can be saved, and not loaded."""
+
+    def forward(self, a, b, targets=None):
+        return (a - b).square().mean()
+
+    def get_extra_state(self) -> torch.Tensor:
+        return torch.zeros(1)
+
+    def set_extra_state(self, state: torch.Tensor) -> None:
+        raise sslreg.SslregError("the state cannot be taken up again")
+
+
+def test_what_would_fail_when_the_run_goes_on_is_found(spec) -> None:
+    with throwaway(loss={"forgetful": Forgetful}), pytest.raises(sslreg.SslregError, match="cannot be taken up again"):
+        dry_run(spec("loss={use: forgetful}"))
 
 
 class Failing(sslreg.Loss):

@@ -139,5 +139,6 @@ class _Watch(threading.Thread):
         for child in self.children:
             child.kill()
         if self.trainer.is_global_zero and self.folder.summary.exists():
-            write_json(self.folder.summary, json.loads(self.folder.summary.read_text()) | {"status": "failed"})
+            with suppress(SslregError, OSError, ValueError):  # nothing may keep this process from its end
+                write_json(self.folder.summary, json.loads(self.folder.summary.read_text()) | {"status": "failed"})
         os._exit(1)

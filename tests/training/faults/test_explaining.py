@@ -17,6 +17,7 @@ import sslreg
 from sslreg import Run, SslregError, UserError
 from sslreg.spec import parse_spec
 from sslreg.training.faults.explaining import explained
+from sslreg.training.runs.records import read_run
 
 
 @pytest.fixture
@@ -55,6 +56,8 @@ def test_a_full_disk_is_one_message_and_the_last_checkpoint_is_good(
     assert len(caught.value.diagnostics) == 1
     assert caught.value.diagnostics[0].hint == f"make room there; then go on with: sslreg train --resume {path}"
     assert caplog.records == []
+    assert Run(path).summary["status"] == "running"  # there was no room to say so
+    assert read_run(path).state == "dead"
     assert Run(path).checkpoint()["global_step"] == 10
     assert Run(path).model() is not None
     (small_disk / "filler").unlink()
