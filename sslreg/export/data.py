@@ -9,8 +9,9 @@ from typing import Any
 
 from sslreg.assembly import Builder, SampleDataset
 from sslreg.contracts import ImageLike
-from sslreg.errors import UserError
+from sslreg.errors import SslregError, UserError
 from sslreg.spec import Spec, load_spec
+from sslreg.spec.bases import find_spec
 from sslreg.training import Run
 
 #: The splits that a spec can name, under `data`.
@@ -38,7 +39,7 @@ def chosen_data(run: Run, split: str, data: str | None = None) -> ChosenData:
     spec = run.spec if data is None else load_spec(run.folder.resolved_spec, [_override(split, data)])
     component = getattr(spec.data, split)
     if component is None:
-        raise spec.error(("data",), "no-such-split", f"the spec names no data.{split}")
+        raise _no_such_split(spec, split)
     samples = SampleDataset(Builder(spec, run.facts).build(component))
     return ChosenData(samples, split, spec.resolved()["data"][split])
 
@@ -48,6 +49,11 @@ def largest_known(run: Run, data: str | None = None) -> ChosenData:
     spec = run.spec if data is None or Path(data).is_dir() else load_spec(data)
     split = next(name for name in ("test", "reference", "train") if getattr(spec.data, name) is not None)
     return chosen_data(run, split, data)
+
+
+def _no_such_split(spec: Spec, split: str) -> SslregError:
+    there_are = " or ".join(name for name in SPLITS if getattr(spec.data, name) is not None)
+    return spec.error(("data",), "no-such-split", f"the spec names no data.{split}", f"it has --split {there_are}")
 
 
 def image_of(samples: SampleDataset, index: int) -> ImageLike:
@@ -61,7 +67,9 @@ def image_of(samples: SampleDataset, index: int) -> ImageLike:
 def _override(split: str, data: str) -> str:
     if Path(data).is_dir():
         return f"data.{split}={json.dumps({'use': FOLDER, 'root': data})}"
-    other: Spec = load_spec(data)
+    if find_spec(data) is None:
+        raise UserError(f"there is no folder and no spec {data!r}", code="missing-file")
+    other = load_spec(data)
     if getattr(other.data, split) is None:
-        raise other.error(("data",), "no-such-split", f"the spec names no data.{split}")
+        raise _no_such_split(other, split)
     return f"data.{split}={json.dumps(other.resolved()['data'][split])}"

@@ -12,6 +12,9 @@ from sslreg.spec.node import Entries, Items, Node, Origin, Scalar, shown, withou
 from sslreg.spec.shipped import shipped_specs
 from sslreg.spec.source import parse, read_text
 
+#: Where a run's folder has the spec as it was trained.
+RESOLVED = "spec.resolved.yaml"
+
 
 def find_spec(name: str | Path, beside: Path | None = None) -> Path | None:
     """The file that a spec's name stands for: a path, relative to the folder `beside`, or a shipped spec."""
@@ -28,7 +31,15 @@ def missing_spec_hint(name: str | Path, beside: Path | None = None) -> str | Non
     """What to say when `find_spec` finds nothing: the nearest of what there is."""
     near: list[str] = []
     with suppress(OSError, RuntimeError):
-        folder = _path(name, beside).parent
+        path = _path(name, beside)
+        if path.is_dir():
+            own = path / RESOLVED
+            return (
+                f"that is a run's folder; its spec is {own}"
+                if own.is_file()
+                else "that is a folder, and a spec is a file"
+            )
+        folder = path.parent
         if not folder.is_dir():
             return f"there is no folder {str(folder)!r}"
         near = [str(Path(name).parent / path.name) for suffix in ("yaml", "yml") for path in folder.glob(f"*.{suffix}")]

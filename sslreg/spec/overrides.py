@@ -45,8 +45,11 @@ def _with(node: Node | None, steps: list[tuple[str, Origin]], value: Node, at: A
     if isinstance(node, Items):
         number = item(node, step)
         if number is None:
-            count = f"its items are 0 to {len(node.items) - 1}" if node.items else "it is empty"
-            findings.report(origin, "override", f"{dotted(at)} is a list without {step!r}", count)
+            last = len(node.items) - 1
+            there_are = (
+                f"its items are 0 to {last}" if last > 0 else "its only item is 0" if last == 0 else "it is empty"
+            )
+            findings.report(origin, "override", f"{dotted(at)} is a list without {step!r}", there_are)
             return node
         items = list(node.items)
         items[number] = _with(items[number], rest, value, (*at, number), findings)

@@ -51,7 +51,7 @@ def read_text(path: Path, findings: Findings) -> str:
             _origin_at(str(path), before, len(before)),
             "encoding",
             "the file is UTF-16" if utf16 else f"the byte 0x{data[error.start]:02x} is not UTF-8",
-            hint="save the file as UTF-8",
+            hint="this is no text file; name a spec" if b"\0" in data and not utf16 else "save the file as UTF-8",
         )
         raise findings.stop() from None
 

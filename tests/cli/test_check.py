@@ -16,3 +16,12 @@ def test_a_learning_rate_that_is_used_as_written_is_not_talked_about(cli) -> Non
 def test_a_default_learning_rate_is_scaled_too(cli) -> None:
     result = cli("check", "digits-simclr", "--set", "optimizer={use: adamw, base_batch_size: 64}")
     assert "learning rate: 0.001 for 64 samples, 0.002 for the 128 of a step" in result.out
+
+
+def test_a_folder_is_no_spec_and_a_runs_folder_has_one(cli, tiny_run, tmp_path) -> None:
+    assert "that is a folder" in cli("check", tmp_path).err
+    assert str(tiny_run.folder.resolved_spec) in cli("check", tiny_run.path).err
+
+
+def test_the_only_item_of_a_list_is_called_so(cli) -> None:
+    assert "its only item is 0" in cli("check", "digits-simclr", "--set", "views.9.repeat=3").err

@@ -39,3 +39,15 @@ def test_an_unknown_ending_names_those_that_there_are(cli, tiny_run: Run, tmp_pa
     result = cli("embed", tiny_run.path, "--out", tmp_path / "e.csv")
     assert result.status == 2
     assert ".npz or .parquet" in result.err
+
+
+def test_other_images_that_are_not_there_are_called_so(cli, tiny_run: Run, tmp_path: Path) -> None:
+    result = cli("embed", tiny_run.path, "--data", tmp_path / "nope", "--out", tmp_path / "e.npz")
+    assert result.status == 2
+    assert "there is no folder and no spec" in result.err
+
+
+def test_a_split_that_the_spec_lacks_is_answered_with_those_that_it_has(cli, tiny_run: Run, tmp_path: Path) -> None:
+    result = cli("embed", tiny_run.path, "--split", "reference", "--out", tmp_path / "e.npz")
+    assert result.status == 2
+    assert "it has --split train or test" in result.err

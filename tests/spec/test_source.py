@@ -97,6 +97,15 @@ def test_another_encoding_is_named_where_it_shows(tmp_path, data, place, message
     assert found.hint == "save the file as UTF-8"
 
 
+def test_an_image_in_place_of_a_spec_is_called_no_text(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
+
+    with pytest.raises(SpecError) as raised:
+        read_text(tmp_path / "a.png", Findings())
+
+    assert raised.value.diagnostics[0].hint == "this is no text file; name a spec"
+
+
 def test_a_file_that_cannot_be_read_is_an_error_of_the_user(tmp_path):
     with pytest.raises(UserError, match="Is a directory"):
         read_text(tmp_path, Findings())
