@@ -23,6 +23,11 @@ def written(value: float, interval: float | None = None) -> str:
     return f"{value:.3f}" + ("" if interval is None else f" ± {interval:.3f}")
 
 
+def counted(number: int, what: str) -> str:
+    """``1 image``, ``2,000 images``."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def written_of(figures: Mapping[str, Any], name: str) -> str:
     """A figure with its interval; nothing where it is not among them."""
     return written(figures[name], figures.get(f"{name}{INTERVAL}")) if name in figures else ""

@@ -27,6 +27,10 @@ def test_a_figure_is_written_with_its_interval_where_there_is_one() -> None:
     assert figures.written_of({}, "top1") == ""
 
 
+def test_one_is_singular() -> None:
+    assert [figures.counted(number, "image") for number in (0, 1, 2000)] == ["0 images", "1 image", "2,000 images"]
+
+
 def test_an_interval_without_its_figure_stands_for_itself() -> None:
     assert figures.without_intervals(["top1", "top1_ci", "odd_ci"]) == ["top1", "odd_ci"]
 

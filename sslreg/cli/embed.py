@@ -9,6 +9,7 @@ import typer
 
 from sslreg.cli.options import OtherData, Split
 from sslreg.cli.output import progress, stderr, stdout
+from sslreg.figures import counted
 
 
 def embed(
@@ -32,7 +33,7 @@ def embed(
     with progress(len(chosen.samples), "images") as done:
         written = write_embeddings(loaded, chosen, out, device=best_device(), on_progress=done)
     if written.resumed:
-        stderr.print(f"went on after {written.resumed} images that were embedded before", style="dim")
+        stderr.print(f"went on after {counted(written.resumed, 'image')} embedded before", style="dim")
     if written.skipped:
-        stderr.print(f"{written.skipped} images cannot be read and are left out", style="yellow")
-    stdout.print(f"{out}: {written.rows} embeddings of width {written.width}", highlight=False)
+        stderr.print(f"left out because it cannot be read: {counted(written.skipped, 'image')}", style="yellow")
+    stdout.print(f"{out}: {counted(written.rows, 'embedding')} of width {written.width}", highlight=False)

@@ -13,6 +13,7 @@ from rich.table import Table
 from sslreg.cli.options import Json
 from sslreg.cli.output import print_json, stdout
 from sslreg.errors import SslregError, UserError, did_you_mean
+from sslreg.figures import counted
 from sslreg.registry import KINDS, ComponentInfo, PluginReport, installed
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def new(
 def _print_examination(examination: Examination, traceback: bool) -> None:
     plugin = examination.plugin
     state = "broken" if examination.broken else "ok" if plugin.status == "loaded" else plugin.status
-    count = f", {len(plugin.components)} components" if plugin.status == "loaded" else ""
+    count = f", {counted(len(plugin.components), 'component')}" if plugin.status == "loaded" else ""
     print_plain(f"{state:8}{plugin.name} ({plugin.distribution} {plugin.version}){count}")
     for finding in examination.findings:
         print_plain(f"        {finding.severity}: {finding.message}")

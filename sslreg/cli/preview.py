@@ -10,6 +10,7 @@ import typer
 from sslreg.cli.options import Overrides, SpecName
 from sslreg.cli.output import print_diagnostics, stderr, stdout
 from sslreg.errors import UserError
+from sslreg.figures import counted
 
 
 def preview(
@@ -41,6 +42,6 @@ def preview(
     made = preview_of(loaded, samples, seed, epoch)
     path = out or Path(f"{loaded.name}-views{'.html' if html else '.png'}")
     made.save(path, params)
-    stdout.print(f"{path}: {len(made.rows)} images and their views", highlight=False, markup=False)
+    stdout.print(f"{path}: views of {counted(len(made.rows), 'image')}", highlight=False, markup=False)
     for line in (*made.notes, *(f"{row.name} cannot be shown: {row.broken}" for row in made.rows if row.broken)):
         stderr.print(line, highlight=False, markup=False)

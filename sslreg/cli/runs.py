@@ -136,6 +136,8 @@ def _found(root: Path, where: list[str] | None) -> list[RunRecord]:
             # What a spec leaves to a component's default is not among its values.
             stderr.print(f"{unsaid} of {len(runs)} runs have no value there: {condition}", style="dim", markup=False)
         runs = found
+    if not runs:
+        stderr.print(f"no run under {root} is like that", markup=False)
     return runs
 
 

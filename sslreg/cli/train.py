@@ -12,6 +12,7 @@ from sslreg.cli.output import print_diagnostics, stderr, stdout
 from sslreg.cli.profile import print_figures
 from sslreg.cli.requeue import is_restart, requeueing
 from sslreg.errors import UserError
+from sslreg.figures import counted
 
 if TYPE_CHECKING:
     from sslreg.training import Run
@@ -99,7 +100,8 @@ def _print_result(run: Run) -> None:
     for line in summary_lines(run):
         stdout.print(line, highlight=False, markup=False)
     stdout.print(
-        f"trained {summary['epochs']} epochs, {summary['steps']} steps at {summary['images_per_second']:,.0f} images/s "
+        f"trained {counted(summary['epochs'], 'epoch')}, {counted(summary['steps'], 'step')} at "
+        f"{summary['images_per_second']:,.0f} images/s "
         f"({summary['waiting_for_data']:.0%} of the time waiting for data)",
         highlight=False,
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import sslreg
 from sslreg.export.preprocessing import statistics, steps, torchvision_code
-from sslreg.figures import without_intervals, without_strengths, written_of
+from sslreg.figures import counted, without_intervals, without_strengths, written_of
 from sslreg.spec.yaml12 import dump
 from sslreg.training import Run
 
@@ -63,11 +63,11 @@ def as_markdown(card: Mapping[str, Any]) -> str:
         "\n".join(["```python", card["use"], "```"]),
         "`images` is a float32 tensor (N, C, H, W) of images that were made ready as follows.",
         "## Preprocessing",
-        f"Images are brought to {_count(preprocessing['channels'], 'channel')} with values in [0, 1]; then:",
+        f"Images are brought to {counted(preprocessing['channels'], 'channel')} with values in [0, 1]; then:",
         "\n".join(f"{number}. {_said(entry)}" for number, entry in enumerate(preprocessing["steps"], start=1)),
         *("\n".join(["```python", code, "```"]) for code in ready),
         "## Checked",
-        f"On {_count(check['images'], 'image')} of the {_data(check)} its features differ from those of the "
+        f"On {counted(check['images'], 'image')} of the {_data(check)} its features differ from those of the "
         f"trained backbone by {check['largest_difference']:.2g} at most ({check['allowed']:.2g} are allowed).",
         "## Figures",
         _figures(card),
@@ -77,10 +77,6 @@ def as_markdown(card: Mapping[str, Any]) -> str:
         _versions(card["lock"]),
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _data(check: Mapping[str, Any]) -> str:

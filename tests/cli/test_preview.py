@@ -16,7 +16,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_shipped_spec_is_shown_without_any_option(cli) -> None:
     result = cli("preview", "digits-simclr")
     assert result.status == 0, result.err
-    assert result.out == "digits-simclr-views.png: 8 images and their views\n"
+    assert result.out == "digits-simclr-views.png: views of 8 images\n"
     with Image.open("digits-simclr-views.png") as image:
         assert image.format == "PNG"
 
