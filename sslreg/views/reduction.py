@@ -45,19 +45,23 @@ def decode_for_views(
 ) -> list[Decoded]:
     """For each view, all N images. UserError: a file cannot be read."""
     by = _reductions(images, plans, drawn)
-    shown = [_visible_parts(plan, steps, by[v]) for v, (plan, steps) in enumerate(zip(plans, drawn, strict=True))]
+    shown = _visible_parts(plans, drawn, by) if (by > 1).any() else None
     origins = torch.zeros(len(plans), len(images), 2, dtype=torch.int64)
     decoded: list[list[Tensor]] = []
-    for n, image in enumerate(images):
-        parts = [Part(int(by[v, n]), *part[n]) for v, part in enumerate(shown) if part is not None]
+    for n, (image, reductions) in enumerate(zip(images, by.T.tolist(), strict=True)):
+        if not isinstance(image, Encoded):
+            decoded.append([image] * len(plans))
+            continue
+        least = min(reductions, default=1)
         pixels = None
-        if isinstance(image, Encoded) and len(parts) == len(plans) and all(part.reduction > 1 for part in parts):
+        if shown is not None and least > 1:
+            parts = [Part(reduction, *part[n]) for reduction, part in zip(reductions, shown, strict=True)]
             pixels = image.decode_parts(parts)
+            if pixels is not None:
+                origins[:, n] = torch.tensor([(part.top, part.left) for part in parts])
         if pixels is None:
-            by[:, n] = by[:, n].min()
-            pixels = [image.decode(int(by[0, n])) if isinstance(image, Encoded) else image] * len(plans)
-        else:
-            origins[:, n] = torch.tensor([(part.top, part.left) for part in parts])
+            by[:, n] = least
+            pixels = [image.decode(least)] * len(plans)
         decoded.append(pixels)
     return [Decoded([pixels[v] for pixels in decoded], by[v], origins[v]) for v in range(len(plans))]
 
@@ -79,12 +83,14 @@ def _reductions(images: Sequence[Tensor | Encoded], plans: Sequence[ViewPlan], d
     return chosen
 
 
-def _visible_parts(plan: ViewPlan, drawn: list[Drawn], by: Tensor) -> list[list[int]] | None:
-    """What the view shows of each of N images that are reduced by `by`: top, left, height, width in reduced pixels."""
-    parts = plan.operations[0].augmentation.visible_parts(drawn[0].params) if plan.leading else None
-    if parts is None:
-        return None
-    starts = parts[:, :2] // by[:, None]
-    stops = -(-(parts[:, :2] + parts[:, 2:]) // by[:, None])
-    rows: list[list[int]] = torch.cat((starts, stops - starts), dim=1).tolist()
-    return rows
+def _visible_parts(plans: Sequence[ViewPlan], drawn: Sequence[list[Drawn]], by: Tensor) -> list[list[list[int]]] | None:
+    """What each view shows of each of N images: top, left, height, width in reduced pixels. None: all, in some view."""
+    shown = []
+    for plan, steps, reductions in zip(plans, drawn, by[..., None], strict=True):
+        parts = plan.operations[0].augmentation.visible_parts(steps[0].params)
+        if parts is None:
+            return None
+        starts = parts[:, :2] // reductions
+        stops = -(-(parts[:, :2] + parts[:, 2:]) // reductions)
+        shown.append(torch.cat((starts, stops - starts), dim=1).tolist())
+    return shown
