@@ -276,11 +276,11 @@ def _turned(red, green, blue, shift):
     """RGB with the hue moved by `shift` turns of the color wheel, as `_color.hue_shifted` does it."""
     value = tl.maximum(red, tl.maximum(green, blue))
     chroma = value - tl.minimum(red, tl.minimum(green, blue))
-    divisor = tl.where(chroma > 0.0, chroma, 1.0)
+    inverse = 1.0 / tl.where(chroma > 0.0, chroma, 1.0)
     sixths = tl.where(
         value == red,
-        (green - blue) / divisor,
-        tl.where(value == green, (blue - red) / divisor + 2.0, (red - green) / divisor + 4.0),
+        (green - blue) * inverse,
+        tl.where(value == green, (blue - red) * inverse + 2.0, (red - green) * inverse + 4.0),
     )
     sixths += 6.0 * shift
     return (
@@ -293,5 +293,5 @@ def _turned(red, green, blue, shift):
 @triton.jit
 def _share(k):
     """How far a channel is from the value, in units of chroma, k sixths of a turn on."""
-    k -= 6.0 * tl.floor(k / 6.0)
+    k -= 6.0 * tl.floor(k * (1 / 6))
     return _clamped(tl.minimum(k, 4.0 - k))
