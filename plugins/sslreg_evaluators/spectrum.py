@@ -18,7 +18,8 @@ class Spectrum(sslreg.Evaluator):
     their sum, from 1, one direction is used, to min(N, D), all are alike; ``rankme_share``, the same by min(N, D);
     ``value_2``, ``value_4``, ``value_8`` …, the second, fourth, eighth singular value … by the first; all these without
     subtracting the mean. ``first_variance``, the share of the variance around the mean that the first principal
-    component has: it grows to 1 as embeddings collapse.
+    component has: it grows to 1 as embeddings collapse. None has an interval: a bootstrap repeats rows, and repeated
+    rows use fewer directions, so it lies below the figure and not around it.
     """
 
     needs_targets = False
