@@ -85,7 +85,7 @@ def run_programs(images: Tensor, codes: Tensor, factors: Tensor, mean: Tensor, s
             if count := one.changed_count:
                 _change[(count * planes * blocks,)](source, totals, out, *given, scale, rgb=rgb, block=BLOCK)
             if count := one.blurred_count:
-                halfway = torch.empty(count, *images.shape[1:], device=images.device)
+                halfway = out.new_empty((count, *images.shape[1:]))
                 _blur_rows[(count * channels * blocks,)](out, halfway, *given, block=BLOCK)
                 _blur_columns[(count * planes * blocks,)](halfway, out, *given, rgb=rgb, block=BLOCK)
             source = out
