@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from sslreg.cli.output import print_json, stdout
-from sslreg.errors import SslregError, UserError
+from sslreg.errors import SslregError
+from sslreg.export.files import require_new
 
 
 def schema(
@@ -19,14 +20,13 @@ def schema(
 
     It is of the components that are installed, and gives completion and explanations.
     """
-    if out is not None and not out.parent.is_dir():
-        raise UserError(f"--out {out}: there is no folder {out.parent}", code="bad-argument")
     if out is None:
         from sslreg.registry import installed
         from sslreg.spec.schema import json_schema
 
         print_json(json_schema(installed()))
         return
+    require_new(out, force=True)
     write_schema(out)
     stdout.print(
         f"{out}: begin a spec with the line\n# yaml-language-server: $schema={out}", highlight=False, markup=False

@@ -12,6 +12,7 @@ from sslreg.cli.options import Json
 from sslreg.cli.output import print_json, stdout
 from sslreg.cli.schema import write_schema
 from sslreg.errors import UserError, did_you_mean
+from sslreg.export.files import require_new
 
 #: The schema beside a copied spec, to which the spec's first line points an editor.
 SCHEMA = "sslreg.schema.json"
@@ -50,10 +51,7 @@ def copy(
     if name not in shipped:
         raise UserError(f"no shipped spec is called {name!r}", hint=did_you_mean(name, shipped), code="unknown-spec")
     target = Path(f"{name}.yaml") if to is None else to / f"{name}.yaml" if to.is_dir() else to
-    if target.exists() and not force:
-        raise UserError(f"{target} is there already", hint="name another file, or say --force", code="file-exists")
-    if not target.parent.is_dir():
-        raise UserError(f"there is no folder {target.parent}", code="no-folder")
+    require_new(target, force=force)
     target.write_text(f"# yaml-language-server: $schema={SCHEMA}\n{shipped[name].read_text()}")
     write_schema(target.with_name(SCHEMA))
     stdout.print(f"{target}: change it, then run: sslreg train {target}", highlight=False)
