@@ -19,6 +19,7 @@ from sslreg.assembly.pipeline import (
     named_evaluators,
 )
 from sslreg.assembly.samples import SampleDataset
+from sslreg.assembly.stand_ins import WithStandIns
 from sslreg.assembly.workers import leave_signals_to_parent
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "NamedEvaluator",
     "Pipeline",
     "SampleDataset",
+    "WithStandIns",
     "assemble",
     "build",
     "build_collate",

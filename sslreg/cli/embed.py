@@ -22,6 +22,7 @@ def embed(
 
     The file is a NumPy archive or a Parquet file, by its name. Cut off and started again, it goes on where it was.
     """
+    from sslreg.evaluation import some_of
     from sslreg.export.data import chosen_data
     from sslreg.export.embeddings import require_format, write_embeddings
     from sslreg.training import load_run
@@ -35,5 +36,6 @@ def embed(
     if written.resumed:
         stderr.print(f"went on after {counted(written.resumed, 'image')} embedded before", style="dim")
     if written.skipped:
-        stderr.print(f"left out because it cannot be read: {counted(written.skipped, 'image')}", style="yellow")
+        left_out = f"{counted(len(written.skipped), 'image')}: {some_of(written.skipped)}"
+        stderr.print(f"left out because it cannot be read: {left_out}", style="yellow", markup=False)
     stdout.print(f"{out}: {counted(written.rows, 'embedding')} of width {written.width}", highlight=False)

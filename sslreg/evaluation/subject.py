@@ -63,7 +63,8 @@ class Subject:
     """A model or the raw pixels, as the `EvaluatedRun` that evaluators are handed.
 
     collate: makes the one view that is embedded. function: its images (N, C, H, W) on `device` to features (N, D).
-    images: the test images that an augmentation is put upon. mean: of the features (D,), to be subtracted.
+    images: the test images that an augmentation is put upon. mean: of the features (D,), to be subtracted. numbers: of
+    the test images that have rows, None for all.
     """
 
     collate: Collate
@@ -72,10 +73,11 @@ class Subject:
     workers: int
     images: Images
     mean: Tensor | None = None
+    numbers: Tensor | None = None
 
     def embeddings(self, samples: SampleDataset) -> Embeddings:
-        """The embeddings of a data set."""
-        return embed(
+        """The embeddings of a data set. Rows of those of the test images are what `embed` takes from then on."""
+        found = embed(
             samples,
             self.collate,
             self.function,
@@ -83,6 +85,9 @@ class Subject:
             batch_size=min(BATCH, len(samples)),
             workers=self.workers,
         )
+        if samples is self.images.samples:
+            self.numbers = found.indices
+        return found
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -93,6 +98,8 @@ class Subject:
         return [info for info in installed().of_kind("augmentation") if info.invariances]
 
     def embed(self, rows: Sequence[int], augmentation: Augmentation | None = None) -> tuple[Tensor, Params]:
+        if self.numbers is not None:
+            rows = self.numbers[list(rows)].tolist()
         plan = self.collate.views[0]
         added = [] if augmentation is None else [Operation("measured", augmentation)]
         plan = ViewPlan([*added, *plan.operations[plan.leading :]])

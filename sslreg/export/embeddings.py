@@ -36,13 +36,13 @@ BATCHES = 16
 class Written:
     """What an embedding file holds.
 
-    rows, width: its shape; skipped: images that could not be read, which the spec's ``data.on_error`` passes over;
-    resumed: how many images an earlier go had done.
+    rows, width: its shape; skipped: the names of images that could not be read, which the spec's ``data.on_error``
+    passes over; resumed: how many images an earlier go had done.
     """
 
     rows: int
     width: int
-    skipped: int
+    skipped: list[str]
     resumed: int
 
 
@@ -87,9 +87,9 @@ def write_embeddings(
         start=resumed,
     )
     for number, part in enumerate(_parts(stream, batches), start=done):
-        parts.add(number, _without_replaced(part, number * size))
+        parts.add(number, part)
         on_progress(min((number + 1) * size, len(data.samples)))
-    written = _shape(parts, len(data.samples), resumed)
+    written = _written(parts, data.samples, resumed)
     if out.suffix == ".npz":
         write_npz(out, parts)
     else:
@@ -124,19 +124,10 @@ def _parts(stream: Iterator[Embeddings], batches: int) -> Iterator[Embeddings]:
         yield joined(collected)
 
 
-def _without_replaced(part: Embeddings, first: int) -> Embeddings:
-    """The part without the rows where another image stands in for one that cannot be read."""
-    own = part.indices == torch.arange(first, first + len(part))
-    if own.all():
-        return part
-    names = [name for name, kept in zip(part.names, own.tolist(), strict=True) if kept]
-    targets = None if part.targets is None else part.targets[own]
-    return Embeddings(part.features[own], targets, part.indices[own], names)
-
-
-def _shape(parts: Parts, samples: int, resumed: int) -> Written:
+def _written(parts: Parts, samples: SampleDataset, resumed: int) -> Written:
     shapes = [column.shape for column in parts.columns("embeddings")]
     if not shapes:
         raise SslregError("the data set has no images to embed", code="no-data")
-    rows = sum(shape[0] for shape in shapes)
-    return Written(rows, shapes[0][1], samples - rows, resumed)
+    here = {int(index) for column in parts.columns("indices") for index in column}
+    skipped = [samples.name(index) for index in range(len(samples)) if index not in here]
+    return Written(len(here), shapes[0][1], skipped, resumed)

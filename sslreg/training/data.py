@@ -10,13 +10,12 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from sslreg.assembly import Pipeline, SampleDataset, leave_signals_to_parent
+from sslreg.assembly import Pipeline, WithStandIns, leave_signals_to_parent
 from sslreg.assembly.start_method import start_method
 from sslreg.contracts import Batch, Sample
-from sslreg.errors import Diagnostic, SslregError, UserError
+from sslreg.errors import Diagnostic, SslregError
 from sslreg.training.ahead import LoaderAhead
-from sslreg.training.faults.unreadable import with_stand_ins
-from sslreg.views import Collate, PendingBatch, UnderwayBatch
+from sslreg.views import PendingBatch, UnderwayBatch
 
 #: See `sslreg.Dataset.order`.
 Order = Callable[[torch.Generator, int, int], torch.Tensor]
@@ -98,23 +97,14 @@ class Failure:
 
 
 class Guarded:
-    """A collate whose `SslregError`s come back as a `Failure`, and which finds others for samples that are all broken.
+    """A collate whose `SslregError`s come back as a `Failure`."""
 
-    source: the data set that the samples are of.
-    """
-
-    def __init__(self, collate: Collate, source: SampleDataset) -> None:
+    def __init__(self, collate: WithStandIns) -> None:
         self.collate = collate
-        self.source = source
 
     def __call__(self, samples: list[Sample]) -> Batch | PendingBatch | Failure:
         try:
-            try:
-                return self.collate(samples)
-            except UserError:
-                if self.collate.on_error == "raise":
-                    raise
-                return with_stand_ins(self.collate, self.source, samples)
+            return self.collate(samples)
         except SslregError as error:
             return Failure(error.diagnostics, type(error))
 
@@ -154,7 +144,7 @@ def training_loader(
         sampler=sampler,
         num_workers=data.workers,
         multiprocessing_context=start_method(data.workers, world_size),
-        collate_fn=Guarded(pipeline.collate, pipeline.train),
+        collate_fn=Guarded(WithStandIns(pipeline.collate, pipeline.train)),
         worker_init_fn=leave_signals_to_parent,
         drop_last=True,
         pin_memory=device.type == "cuda",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import pytest
@@ -80,6 +81,23 @@ def test_a_broken_image_gives_way_to_the_next_where_the_spec_skips_it() -> None:
         Images(samples, Collate(plans)).of_rows([0, 1])
     found = Images(samples, Collate(plans, on_error="skip")).of_rows([0, 1])
     assert [image.mean().item() for image in found] == [0.0, 1.0]
+
+
+def test_images_that_cannot_be_read_have_no_row(caplog: pytest.LogCaptureFixture) -> None:
+    """And rows stay those of the embeddings, through an augmentation too."""
+    pixels: list[object] = [torch.full((1, 4, 4), number / 10) for number in range(7)]
+    for number in (0, 3, 6):
+        pixels[number] = b"torn"
+    samples = SampleDataset([(image, number) for number, image in enumerate(pixels)])
+    collate = Collate([ViewPlan([])], on_error="skip")
+    subject = Subject(collate, lambda images: images.flatten(1), CPU, 0, Images(samples, collate))
+    with caplog.at_level(logging.WARNING, logger="sslreg.evaluation"):
+        found = subject.embeddings(samples)
+    assert found.indices.tolist() == found.targets.tolist() == [1, 2, 4, 5]
+    assert found.names == ["1", "2", "4", "5"]
+    assert torch.equal(found.features[:, 0], torch.tensor([0.1, 0.2, 0.4, 0.5]))
+    assert torch.equal(subject.embed([3, 1])[0][:, 0], torch.tensor([0.5, 0.2]))
+    assert "3 of 7 images cannot be read and are left out: 0, 3, 6" in caplog.text
 
 
 def test_only_augmentations_with_an_invariance_are_offered(subject) -> None:

@@ -14,6 +14,7 @@ from PIL import Image
 
 import sslreg
 from sslreg import Model, Run, SslregError, UserError
+from sslreg.export import embeddings
 from sslreg.export.data import ChosenData, chosen_data, largest_known
 from sslreg.export.embeddings import BATCH, Written, write_embeddings
 from sslreg.spec import parse_spec
@@ -28,7 +29,7 @@ def written(run: Run, out: Path, data: ChosenData | None = None, batches: int = 
 
 
 def test_an_archive_has_what_embedding_gives(tiny_run: Run, tmp_path: Path) -> None:
-    assert written(tiny_run, tmp_path / "e.npz") == Written(rows=1348, width=32, skipped=0, resumed=0)
+    assert written(tiny_run, tmp_path / "e.npz") == Written(rows=1348, width=32, skipped=[], resumed=0)
     expected = embed_split(tiny_run, "train")
     with np.load(tmp_path / "e.npz", allow_pickle=False) as archive:
         assert set(archive.files) == {"embeddings", "targets", "indices", "names"}
@@ -134,10 +135,31 @@ def test_images_that_cannot_be_read_are_left_out_and_counted(tiny_spec: str, tmp
     spec = parse_spec(text[: text.index("evaluate:")], "skip.yaml", ["data.test=null"])
     run = sslreg.train(spec, tmp_path / "run")
     found = written(run, tmp_path / "e.npz", chosen_data(run, "train", str(folder)))
-    assert (found.rows, found.skipped) == (69, 1)
+    assert (found.rows, found.skipped) == (69, ["33.png"])
     with np.load(tmp_path / "e.npz") as archive:
         assert archive["names"].tolist() == [f"{number:02}.png" for number in range(70) if number != 33]
         assert archive["indices"].tolist() == [number for number in range(70) if number != 33]
+
+
+def test_a_part_without_an_image_that_can_be_read_has_no_rows(
+    tiny_spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embeddings, "BATCH", 32)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(70):
+        (folder / f"{number:02}.png").write_bytes(b"torn")
+        if 32 <= number < 64:
+            Image.new("L", (12, 12), number).save(folder / f"{number:02}.png")
+    spec = parse_spec(tiny_spec, "skip.yaml", ["data.on_error=skip", "trainer.max_steps=1", "evaluate=[]"])
+    run = sslreg.train(spec, tmp_path / "run")
+    for name in ("e.npz", "e.parquet"):
+        found = written(run, tmp_path / name, chosen_data(run, "train", str(folder)))
+        assert (found.rows, found.width, len(found.skipped)) == (32, 32, 38)
+    with np.load(tmp_path / "e.npz") as archive:
+        assert archive["indices"].tolist() == list(range(32, 64))
+    table = pytest.importorskip("pyarrow.parquet").read_table(tmp_path / "e.parquet")
+    assert table["index"].to_pylist() == list(range(32, 64))
 
 
 def test_names_that_are_no_text_are_written(tiny_run: Run, tmp_path: Path) -> None:
@@ -168,5 +190,5 @@ def test_data_is_a_split_a_folder_or_another_spec(tiny_run: Run, tiny_spec: str,
         chosen_data(tiny_run, "reference")
     with pytest.raises(UserError, match=r"names no data\.reference"):
         chosen_data(tiny_run, "reference", str(tmp_path / "other.yaml"))
-    with pytest.raises(UserError, match="there is no spec"):
+    with pytest.raises(UserError, match="no spec"):
         chosen_data(tiny_run, "test", str(tmp_path / "nowhere"))

@@ -22,20 +22,23 @@ _OWN: set[Path] = set()
 
 @contextmanager
 def in_use(folder: RunFolder) -> Iterator[None]:
-    """Hold a run's folder. SslregError: another process does; it is named.
+    """Hold a run's folder. SslregError: another process does, or this one does already; it is named.
 
     The operating system lets go of the folder when the process ends, however that comes about. A record lock is not
     inherited by processes that are forked, so workers that outlive their parent for a moment do not hold it.
     """
+    own = folder.path.resolve()
+    if own in _OWN:  # a lock is a process's, so there would be no second one to refuse it
+        raise _taken(folder, "this process")
     descriptor = os.open(folder.in_use, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         _lock(folder, descriptor)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
-        _OWN.add(folder.path.resolve())
+        _OWN.add(own)
         yield
     finally:
-        _OWN.discard(folder.path.resolve())
+        _OWN.discard(own)
         os.close(descriptor)
 
 
@@ -64,8 +67,10 @@ def _lock(folder: RunFolder, descriptor: int) -> None:
             log.warning("%s cannot be locked (%s): see that no other process trains there", folder.path, error.strerror)
             return
         holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
-        raise SslregError(
-            f"{folder.path} is in use by {holder}",
-            hint="wait until it has ended, or stop it",
-            code="run-in-use",
-        ) from error
+        raise _taken(folder, holder) from error
+
+
+def _taken(folder: RunFolder, holder: str) -> SslregError:
+    return SslregError(
+        f"{folder.path} is in use by {holder}", hint="wait until it has ended, or stop it", code="run-in-use"
+    )

@@ -82,11 +82,28 @@ def test_whether_a_folder_is_in_use_can_be_told_without_taking_it(
     assert is_in_use(RunFolder(tmp_path)) is None
 
 
-def test_a_process_that_asks_about_its_own_folder_keeps_it(tmp_path: Path) -> None:
+def test_a_process_that_trains_in_a_folder_does_not_do_so_twice(tmp_path: Path) -> None:
+    """As two threads, or a callback, might; the first one keeps the folder."""
+    folder = RunFolder(tmp_path)
+    with in_use(folder):
+        with pytest.raises(SslregError, match="is in use by this process"), in_use(folder):
+            raise AssertionError
+        assert is_in_use(folder) is True
+        assert asked_elsewhere(tmp_path) == "True\n"
+    assert asked_elsewhere(tmp_path) == "False\n"
+    with in_use(folder):
+        pass
+
+
+def asked_elsewhere(folder: Path) -> str:
+    """What another process finds out about a folder."""
     program = "import sys; from pathlib import Path; from sslreg.training.faults.in_use import is_in_use\n"
     program += "from sslreg.training.runs.folder import RunFolder; print(is_in_use(RunFolder(Path(sys.argv[1]))))"
+    return subprocess.run([sys.executable, "-c", program, folder], capture_output=True, text=True, check=True).stdout
+
+
+def test_a_process_that_asks_about_its_own_folder_keeps_it(tmp_path: Path) -> None:
     with in_use(RunFolder(tmp_path)):
         assert is_in_use(RunFolder(tmp_path)) is True
-        asked = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)
-    assert asked.stdout == "True\n"
+        assert asked_elsewhere(tmp_path) == "True\n"
     assert is_in_use(RunFolder(tmp_path)) is False

@@ -1,4 +1,4 @@
-"""Shares of a batch that have no image that can be read."""
+"""Batches, or shares of them, that have no image that can be read."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import pytest
 import torch
 
 from sslreg import Sample, UserError
-from sslreg.assembly import SampleDataset, build_collate
+from sslreg.assembly import SampleDataset, WithStandIns, build_collate, stand_ins
 from sslreg.spec import parse_spec
 from sslreg.training.data import Failure, Guarded
-from sslreg.training.faults import unreadable
 from sslreg.views import SKIPPED, PendingBatch
 
 IMAGES = list(np.random.default_rng(0).integers(0, 256, (10, 1, 10, 10), dtype=np.uint8))
@@ -23,7 +22,8 @@ def samples(*broken: int) -> SampleDataset:
 @pytest.fixture
 def guarded(tiny_spec: str):
     def made(source: SampleDataset, on_error: str = "skip") -> Guarded:
-        return Guarded(build_collate(parse_spec(tiny_spec, "tiny.yaml", [f"data.on_error={on_error}"])), source)
+        collate = build_collate(parse_spec(tiny_spec, "tiny.yaml", [f"data.on_error={on_error}"]))
+        return Guarded(WithStandIns(collate, source))
 
     return made
 
@@ -54,18 +54,18 @@ def test_one_that_can_be_read_is_enough_for_its_share(guarded) -> None:
 def test_a_share_that_is_finished_on_a_device_is_no_different(tiny_spec: str) -> None:
     source = samples(3)
     spec = parse_spec(tiny_spec, "tiny.yaml", ["data.on_error=skip"])
-    pending = Guarded(build_collate(spec, device="cpu"), source)([source[0, 3]])
+    pending = WithStandIns(build_collate(spec, device="cpu"), source)([source[0, 3]])
     assert isinstance(pending, PendingBatch)
     assert pending.finish("cpu").indices.tolist() == [4]
 
 
 def test_data_that_is_gone_ends_the_run(guarded, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unreadable, "TRIED", 5)
+    monkeypatch.setattr(stand_ins, "TRIED", 5)
     source = samples(*range(8))
     failure = guarded(source)([source[0, 1], source[0, 2]])
     assert isinstance(failure, Failure)
     assert failure.error is UserError
-    assert "none of the 2 images" in failure.diagnostics[0].message
+    assert "none of these 2 images" in failure.diagnostics[0].message
     assert "any of the 5 that follow" in failure.diagnostics[0].message
 
 
