@@ -17,9 +17,6 @@ from sslreg_augmentations.vertical_flip import VerticalFlip
 if TYPE_CHECKING:
     from sslreg_augmentations.random_resized_crop import RandomResizedCrop
 
-#: How many numbers an image has at most that is called small.
-_SMALL = 3 * 64 * 64
-
 
 class CropPass(sslreg.Augmentation):
     """A random resized crop and the flips that follow it. Levels of 8 bits are rounded once."""
@@ -57,10 +54,9 @@ def crop_and_flip(images: sslreg.Images, boxes: Tensor, flips: Tensor, crop: Ran
         return [_in_torch(image, box, flip, crop) for image, box, flip in rows]
     height, width = crop.size
     edges, turns = boxes.double().numpy(), flips.numpy()
-    batch = _in_one_batch(images)
-    if batch is not None:
-        result = sslreg.empty_result((len(batch), batch.shape[3], height, width), batch.dtype)
-        kernels.resample(batch.numpy(), edges, turns, result.numpy())
+    if isinstance(images, Tensor):
+        result = sslreg.empty_result((*images.shape[:2], height, width), images.dtype)
+        kernels.resample(images.permute(0, 2, 3, 1).contiguous().numpy(), edges, turns, result.numpy())
         return result
     results: sslreg.Images
     if len({(image.dtype, image.shape[0]) for image in images}) == 1:
@@ -71,16 +67,6 @@ def crop_and_flip(images: sslreg.Images, boxes: Tensor, flips: Tensor, crop: Ran
         pixels = image.permute(1, 2, 0).contiguous().numpy()
         kernels.resample(pixels[None], edges[n : n + 1], turns[n : n + 1], target.numpy()[None])
     return results
-
-
-def _in_one_batch(images: sslreg.Images) -> Tensor | None:
-    """A batch (N, H, W, C), if the images are one, or small and alike; a call for each of these would take longer."""
-    if isinstance(images, Tensor):
-        return images.permute(0, 2, 3, 1).contiguous()
-    first = images[0]
-    if first.numel() > _SMALL or any(one.shape != first.shape or one.dtype != first.dtype for one in images):
-        return None
-    return torch.stack([image.permute(1, 2, 0) for image in images])
 
 
 def _in_torch(image: Tensor, box: list[int], flip: list[bool], crop: RandomResizedCrop) -> Tensor:

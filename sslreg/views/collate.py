@@ -22,6 +22,7 @@ from sslreg.views.memory import keep_freed_memory
 from sslreg.views.pending import PendingBatch, PendingView
 from sslreg.views.plan import Drawn, ViewPlan
 from sslreg.views.reduction import decode_for_views
+from sslreg.views.rows import together
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ class Collate:
     def make_view(self, number: int, images: list[Tensor], keys: SampleKeys) -> PendingView:
         """View `number` of N images as far as the host makes it."""
         drawn = self.views[number].draw(keys, number, images)
-        return self._on_host(number, images, drawn, drawn)
+        return self._on_host(number, together(images), drawn, drawn)
 
     def extras(self, samples: list[Sample]) -> dict[str, Any]:
         """What else the batch should carry, as `Batch.extras`; tensors in it move with the batch."""
@@ -138,17 +139,18 @@ class Collate:
         return [self.make_view(number, images, keys) for number in range(len(self.views))], used, skipped
 
     def _views_of_files(self, files: list[Tensor | Encoded], keys: SampleKeys) -> list[PendingView]:
-        drawn = [view.draw(keys, number, files) for number, view in enumerate(self.views)]
-        decoded = decode_for_views(files, self.views, drawn)
+        images = together(files)
+        drawn = [view.draw(keys, number, images) for number, view in enumerate(self.views)]
+        decoded = decode_for_views(images, self.views, drawn)
         return [
             self._on_host(number, one.images, one.adapted(self.views[number], drawn[number]), drawn[number])
             for number, one in enumerate(decoded)
         ]
 
-    def _on_host(self, number: int, images: list[Tensor], applied: list[Drawn], drawn: list[Drawn]) -> PendingView:
+    def _on_host(self, number: int, images: Images, applied: list[Drawn], drawn: list[Drawn]) -> PendingView:
         """applied: what was drawn, as it is for these images."""
         plan, on_host = self.views[number], self.steps_on_host[number]
-        host_part: Images = plan.run(list(images), applied, range(on_host))
+        host_part: Images = plan.run(images, applied, range(on_host))
         return PendingView(plan, host_part, drawn, on_host)
 
     def _load_all(

@@ -19,6 +19,8 @@ from sslreg.views.jpeg import Part, PlainJpeg
 #: ITU-R 601-2 luma, the weights that torchvision and Pillow use.
 LUMA = (0.2989, 0.587, 0.114)
 
+_PIXELS = (Tensor, np.ndarray)
+
 
 def load_image(image: ImageLike | UserError, channels: int | None = None) -> Tensor:
     """An image as a tensor (C, H, W), uint8, or float32 in [0, 1] where it has more than 8 bits.
@@ -69,7 +71,10 @@ def open_image(image: ImageLike | UserError, channels: int | None = None) -> Ten
     if isinstance(image, UserError):
         raise image
     try:
-        if isinstance(image, bytes | str | Path):
+        # Pixels first: of small images there are many, and asking for their type takes a good part of reading them.
+        if isinstance(image, _PIXELS):
+            pixels = _from_array(image)
+        elif isinstance(image, bytes | str | Path):
             data = image if isinstance(image, bytes) else Path(image).read_bytes()
             if not data:
                 raise UserError("the file is empty")
@@ -79,8 +84,6 @@ def open_image(image: ImageLike | UserError, channels: int | None = None) -> Ten
             pixels = _with_pillow(data, channels)
         elif isinstance(image, Image.Image):
             pixels = _from_pil(image, channels)
-        elif isinstance(image, Tensor | np.ndarray):
-            pixels = _from_array(image)
         else:
             raise UserError(
                 f"a {type(image).__name__} is not an image",
@@ -140,13 +143,14 @@ def _from_pil(image: Image.Image, channels: int | None) -> Tensor:
 
 def _from_array(image: Tensor | np.ndarray[Any, Any]) -> Tensor:
     pixels = image.detach() if isinstance(image, Tensor) else torch.from_numpy(np.array(image))
-    if pixels.ndim == 2:
+    shape = pixels.shape
+    if len(shape) == 2:
         pixels = pixels.unsqueeze(0)
-    if pixels.ndim != 3:
-        raise UserError(f"its shape is {tuple(pixels.shape)}", hint="an image is (C, H, W), or (H, W) for gray")
-    if pixels.shape[2] <= 4 < pixels.shape[0]:
+    elif len(shape) != 3:
+        raise UserError(f"its shape is {tuple(shape)}", hint="an image is (C, H, W), or (H, W) for gray")
+    elif shape[2] <= 4 < shape[0]:
         raise UserError(
-            f"its shape is {tuple(pixels.shape)}, which looks like (H, W, C)", hint="make it (C, H, W) by .transpose"
+            f"its shape is {tuple(shape)}, which looks like (H, W, C)", hint="make it (C, H, W) by .transpose"
         )
     return _as_levels(pixels)
 
@@ -183,14 +187,15 @@ def _over_white(pixels: Tensor, channels: int | None) -> Tensor:
 
 
 def _with_channels(pixels: Tensor, channels: int | None) -> Tensor:
-    if channels is None or len(pixels) == channels:
+    found = pixels.shape[0]
+    if channels is None or found == channels:
         return pixels
-    if channels == 3 and len(pixels) == 1:
+    if channels == 3 and found == 1:
         return pixels.expand(3, -1, -1).contiguous()
-    if channels == 1 and len(pixels) == 3:
+    if channels == 1 and found == 3:
         gray: Tensor = torch.tensordot(torch.tensor([LUMA]), pixels.to(torch.float32), dims=1)
         return gray.round_().to(torch.uint8) if pixels.dtype == torch.uint8 else gray
     raise UserError(
-        f"it has {len(pixels)} channels, and {channels} are wanted",
+        f"it has {found} channels, and {channels} are wanted",
         hint="only 1 and 3 channels are converted into each other; set data.channels to what the images have",
     )

@@ -16,7 +16,7 @@ from sslreg.errors import UserError
 from sslreg.views.decode import Encoded
 from sslreg.views.keys import SampleKeys
 from sslreg.views.lending import results_leave
-from sslreg.views.rows import apply, as_float, gathered, shapes_of
+from sslreg.views.rows import apply, as_float, eight_bits_of, gathered, shapes_of
 from sslreg.views.stages import Stage, fused
 
 Place = Literal["auto", "host", "device"]
@@ -123,7 +123,7 @@ class ViewPlan:
             first = self.leading + 1 if self.leading else 0
         return max([first, *(n + 1 for n, step in enumerate(flags) if step.host_only)])
 
-    def draw(self, keys: SampleKeys, view: int, images: Sequence[Tensor | Encoded]) -> list[Drawn]:
+    def draw(self, keys: SampleKeys, view: int, images: Tensor | Sequence[Tensor | Encoded]) -> list[Drawn]:
         """What each of the steps draws for N images, decoded or not. view: the view's number, which keys the draws.
 
         UserError: an operation cannot act on images of these sizes.
@@ -133,8 +133,7 @@ class ViewPlan:
         drawn: list[Drawn] = []
         for step in self.steps:
             if isinstance(step.augmentation, ToLevels):
-                eight_bits = torch.tensor([image.dtype == torch.uint8 for image in images])
-                drawn.append(Drawn({"eight_bits": eight_bits}, shapes))
+                drawn.append(Drawn({"eight_bits": eight_bits_of(images)}, shapes))
                 continue
             step_keys = keys.operation(view, step.name, seen[step.name])
             seen[step.name] += 1

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sslreg.contracts.augmentation import Images
 from sslreg.views.decode import Encoded
 from sslreg.views.jpeg import Part
 from sslreg.views.plan import Drawn, ViewPlan
@@ -28,7 +29,7 @@ class Decoded:
     origins: int64 (N, 2), top and left in reduced pixels.
     """
 
-    images: list[Tensor]
+    images: Images
     by: Tensor
     origins: Tensor
 
@@ -41,9 +42,12 @@ class Decoded:
 
 
 def decode_for_views(
-    images: Sequence[Tensor | Encoded], plans: Sequence[ViewPlan], drawn: Sequence[list[Drawn]]
+    images: Tensor | Sequence[Tensor | Encoded], plans: Sequence[ViewPlan], drawn: Sequence[list[Drawn]]
 ) -> list[Decoded]:
     """For each view, all N images. UserError: a file cannot be read."""
+    if isinstance(images, Tensor):
+        whole = torch.ones(len(images), dtype=torch.int64)
+        return [Decoded(images, whole, torch.zeros(len(images), 2, dtype=torch.int64))] * len(plans)
     by = _reductions(images, plans, drawn)
     shown = _visible_parts(plans, drawn, by) if (by > 1).any() else None
     origins = torch.zeros(len(plans), len(images), 2, dtype=torch.int64)
@@ -52,18 +56,17 @@ def decode_for_views(
         if not isinstance(image, Encoded):
             decoded.append([image] * len(plans))
             continue
-        least = min(reductions, default=1)
-        pixels = None
+        least, parts = min(reductions), None
         if shown is not None and least > 1:
-            parts = [Part(reduction, *part[n]) for reduction, part in zip(reductions, shown, strict=True)]
-            pixels = image.decode_parts(parts)
-            if pixels is not None:
-                origins[:, n] = torch.tensor([(part.top, part.left) for part in parts])
-        if pixels is None:
+            wanted = [Part(reduction, *part[n]) for reduction, part in zip(reductions, shown, strict=True)]
+            parts = image.decode_parts(wanted)
+            if parts is not None:
+                origins[:, n] = torch.tensor([(part.top, part.left) for part in wanted])
+        if parts is None:
             by[:, n] = least
-            pixels = [image.decode(least)] * len(plans)
-        decoded.append(pixels)
-    return [Decoded([pixels[v] for pixels in decoded], by[v], origins[v]) for v in range(len(plans))]
+            parts = [image.decode(least)] * len(plans)
+        decoded.append(parts)
+    return [Decoded([parts[v] for parts in decoded], by[v], origins[v]) for v in range(len(plans))]
 
 
 def _reductions(images: Sequence[Tensor | Encoded], plans: Sequence[ViewPlan], drawn: Sequence[list[Drawn]]) -> Tensor:

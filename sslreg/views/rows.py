@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from sslreg.contracts.augmentation import Augmentation, Images, Params
+
+#: How many numbers an image has at most that takes longer to handle by itself than to copy.
+_SMALL = 3 * 64 * 64
+
+
+class Shaped(Protocol):
+    """What has a shape (C, H, W) and a type: an image, or a file that will become one."""
+
+    @property
+    def shape(self) -> torch.Size: ...
+
+    @property
+    def dtype(self) -> torch.dtype: ...
+
+
+ShapedT = TypeVar("ShapedT", bound=Shaped)
 
 
 def gathered(images: Images) -> Images:
@@ -20,6 +36,16 @@ def gathered(images: Images) -> Images:
     if all(image.shape == first.shape and image.dtype == first.dtype for image in images):
         return torch.stack(images)
     return images
+
+
+def together(images: list[ShapedT]) -> Tensor | list[ShapedT]:
+    """Small images as a batch (N, C, H, W) where their sizes and types agree, each pixel's channels side by side."""
+    pixels = [image for image in images if isinstance(image, Tensor)]
+    if not pixels or len(pixels) < len(images) or pixels[0].numel() > _SMALL:
+        return images
+    if len({(image.shape, image.dtype) for image in pixels}) > 1:
+        return images
+    return torch.stack([image.permute(1, 2, 0) for image in pixels]).permute(0, 3, 1, 2)
 
 
 def as_float(images: Images) -> Images:
@@ -33,18 +59,21 @@ def _as_float(pixels: Tensor) -> Tensor:
     return pixels.to(torch.float32) / 255 if pixels.dtype == torch.uint8 else pixels
 
 
-class Shaped(Protocol):
-    """What has a shape (C, H, W): an image, or a file that will become one."""
-
-    @property
-    def shape(self) -> torch.Size: ...
-
-
 def shapes_of(images: Tensor | Sequence[Shaped]) -> Tensor:
     """int64 (N, 3): C, H, W of each image."""
     if isinstance(images, Tensor):
         return torch.tensor(images.shape[1:]).expand(len(images), 3)
-    return torch.from_numpy(np.array([image.shape for image in images], dtype=np.int64).reshape(-1, 3))
+    shapes = [image.shape for image in images]
+    if len(set(shapes)) == 1:
+        return torch.tensor(shapes[0]).expand(len(shapes), 3)
+    return torch.from_numpy(np.array(shapes, dtype=np.int64).reshape(-1, 3))
+
+
+def eight_bits_of(images: Tensor | Sequence[Shaped]) -> Tensor:
+    """bool (N,): whether each image's levels are of 8 bits."""
+    if isinstance(images, Tensor):
+        return torch.full((len(images),), images.dtype == torch.uint8)
+    return torch.tensor([image.dtype == torch.uint8 for image in images])
 
 
 def sent(values: Tensor, device: torch.device) -> Tensor:
