@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -64,5 +65,6 @@ def rewinding(start: Callable[[], Run], again: Callable[[RunFolder, int, bool], 
                 console.print(f"{found}; going back to step {found.checkpoint}", style="yellow", highlight=False)
             returns.append(found.checkpoint)
             folder, until = found.folder, found.until
-        # Out here, where no traceback keeps what trained so far in memory.
+        # Out here, where no traceback keeps what trained so far in memory; but it is in cycles.
+        gc.collect()
         attempt = partial(again, folder, until, returns.count(returns[-1]) < REWINDS)
