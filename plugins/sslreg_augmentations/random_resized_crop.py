@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -55,22 +56,23 @@ class RandomResizedCrop(sslreg.Augmentation):
         self.interpolation = interpolation
 
     def draw(self, keys: sslreg.Keys, shapes: Tensor) -> sslreg.Params:
-        full_height, full_width = shapes[:, 1], shapes[:, 2]
-        share = keys.uniform(*self.scale, (_ATTEMPTS,)).double()
-        log_ratio = keys.uniform(math.log(self.ratio[0]), math.log(self.ratio[1]), (_ATTEMPTS,)).double()
-        area, ratio = share * (full_height * full_width)[:, None], log_ratio.exp()
-        widths, heights = (area * ratio).sqrt().round().long(), (area / ratio).sqrt().round().long()
-        fits = (widths > 0) & (widths <= full_width[:, None]) & (heights > 0) & (heights <= full_height[:, None])
-        first = fits.int().argmax(dim=1, keepdim=True)
-        drawn, fitting = torch.cat((heights.gather(1, first), widths.gather(1, first)), dim=1), fits.any(dim=1)
-        height, width = torch.where(fitting[:, None], drawn, self._largest(full_height, full_width)).unbind(1)
-        spare_height, spare_width = full_height - height, full_width - width
-        return {
-            "top": torch.where(fitting, keys.integers(0, spare_height + 1), spare_height // 2),
-            "left": torch.where(fitting, keys.integers(0, spare_width + 1), spare_width // 2),
-            "height": height,
-            "width": width,
-        }
+        sizes = shapes[:, 1:]
+        share = keys.uniform(*self.scale, (_ATTEMPTS,)).double().numpy()
+        log_ratio = keys.uniform(math.log(self.ratio[0]), math.log(self.ratio[1]), (_ATTEMPTS,)).double().numpy()
+        # By NumPy, which takes half of torch's time for so few numbers.
+        full_height, full_width = sizes.numpy().T[..., None]
+        side, root = np.sqrt(share * (full_height * full_width)), np.exp(0.5 * log_ratio)
+        heights, widths = np.rint(side / root), np.rint(side * root)
+        fits = (heights > 0) & (widths > 0) & (heights <= full_height) & (widths <= full_width)
+        first = np.arange(len(fits)), fits.argmax(axis=1)
+        parts, fitting = torch.from_numpy(np.stack((heights[first], widths[first]), axis=1)).long(), fits[first]
+        if not fitting.all():
+            parts[~fitting] = self._largest(*sizes[~fitting].unbind(1))
+        spare = sizes - parts
+        corners = torch.stack([keys.integers(0, one + 1) for one in spare.unbind(1)], dim=1)
+        if not fitting.all():
+            corners[~fitting] = spare[~fitting] // 2
+        return dict(zip(("top", "left", "height", "width"), torch.cat((corners, parts), dim=1).unbind(1), strict=True))
 
     def _largest(self, full_height: Tensor, full_width: Tensor) -> Tensor:
         """Height and width (N, 2) of the largest part of an allowed ratio."""
