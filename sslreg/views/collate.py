@@ -172,6 +172,8 @@ class Collate:
                 f"{skipped[0].reason if skipped else 'there is none'}",
                 code="image",
             )
+        if not skipped:
+            return list(loaded.values()), samples, []
         # A broken sample gives way to the next readable one, cyclically, and its views keep their own draws.
         readable = list(loaded)
         sources = [readable[bisect_left(readable, number) % len(readable)] for number in range(len(samples))]

@@ -91,9 +91,13 @@ class SampleKeys:
     def child(self, name: str) -> SampleKeys:
         return SampleKeys(_mix(self._words ^ _word(name)))
 
-    def operation(self, view: int, name: str, occurrence: int) -> SampleKeys:
-        """Keys of an operation: the occurrence-th of its name in a view, both counted from 0."""
-        return self.child(f"view {view}").child(f"{name} {occurrence}")
+    def view(self, number: int) -> SampleKeys:
+        """Keys of a view, counted from 0."""
+        return self.child(f"view {number}")
+
+    def operation(self, name: str, occurrence: int) -> SampleKeys:
+        """Keys of an operation of a view: the occurrence-th of its name, counted from 0."""
+        return self.child(f"{name} {occurrence}")
 
     def uniform(self, low: Number = 0.0, high: Number = 1.0, size: tuple[int, ...] = ()) -> Tensor:
         units = self._units(size)

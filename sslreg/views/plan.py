@@ -128,14 +128,14 @@ class ViewPlan:
 
         UserError: an operation cannot act on images of these sizes.
         """
-        shapes = shapes_of(images)
+        shapes, keys_of_view = shapes_of(images), keys.view(view)
         seen: Counter[str] = Counter()
         drawn: list[Drawn] = []
         for step in self.steps:
             if isinstance(step.augmentation, ToLevels):
                 drawn.append(Drawn({"eight_bits": eight_bits_of(images)}, shapes))
                 continue
-            step_keys = keys.operation(view, step.name, seen[step.name])
+            step_keys = keys_of_view.operation(step.name, seen[step.name])
             seen[step.name] += 1
             try:
                 params = step.augmentation.draw(step_keys, shapes)

@@ -19,6 +19,9 @@ _compiled = numba.njit(nogil=True, fastmath=True, error_model="numpy")
 #: How many source rows are weighed in one sweep.
 _ROWS = 4
 
+#: How many numbers of a row the loops over it take at a time.
+_UNROLLED = 32
+
 #: How many pixels of three channels are made at a time, in each of two rows.
 _PIXELS = 4
 
@@ -44,19 +47,22 @@ def _resample(image: NDArray[Any], box: NDArray[Any], upside_down: bool, mirrore
     out_height, out_width = out.shape[1:]
     first_y, weights_y = _triangles(box[0], box[2], full_height, out_height, upside_down, _ROWS)
     first_x, weights_x = _triangles(box[1], box[3], full_width, out_width, mirrored, 1)
-    taps = weights_x.shape[1]
-    left, right = int(first_x.min()), min(int(first_x.max()) + taps, full_width)
-    rows = image.reshape(full_height, full_width * channels)[:, left * channels : right * channels]
+    taps = len(weights_x)
+    # Numbers that do not fill a vector would be mixed one by one, which takes longer than to mix more of them.
+    length = ((int(first_x.max()) + taps - int(first_x.min())) * channels + _UNROLLED - 1) // _UNROLLED * _UNROLLED
+    end = min(int(first_x.min()) * channels + length, full_width * channels)
+    begin = max(end - length, 0)
+    rows = image.reshape(full_height, full_width * channels)[:, begin:end]
     # Weights of zero may point behind the last pixel, and a vector reaches beyond a pixel of three channels.
-    upper = np.zeros((right - left + taps) * channels + _PIXELS, np.float32)
+    upper = np.zeros(end - begin + taps * channels + _PIXELS, np.float32)
     lower = np.zeros_like(upper)
-    starts, weights_of_tap = (first_x - left) * channels, weights_x.T.copy()
+    starts = first_x * channels - begin
     for y in range(0, out_height, 2):
         below = min(y + 1, out_height - 1)
         _mix_rows(rows, first_y[y], weights_y, y, upper)
         _mix_rows(rows, first_y[below], weights_y, below, lower)
         if channels == 3 and out_width >= _PIXELS:
-            _mix_pixels_of_three(upper, lower, starts, weights_of_tap, y, below, out)
+            _mix_pixels_of_three(upper, lower, starts, weights_x, y, below, out)
         else:
             _mix_pixels(upper, starts, weights_x, y, out)
             _mix_pixels(lower, starts, weights_x, below, out)
@@ -67,42 +73,46 @@ def _triangles(start: float, length: float, full: int, size: int, turned: bool, 
     """Weights with which `size` pixels are made of the interval [start, start + length) of `full` pixels.
 
     A triangle whose half width is the larger of one source and one target pixel, as in Pillow and in torch. Returned
-    are the first source pixel of each target pixel (size,), and the weights (size, taps), zero beyond the interval;
+    are the first source pixel of each target pixel (size,), and the weights (taps, size), zero beyond the interval;
     from the last to the first if the result is to be turned. The number of taps is a multiple of `step`.
     """
     scale = length / size
     reach = max(scale, 1.0)
     lowest, highest = math.floor(start), min(math.ceil(start + length), full)
     first, behind = np.empty(size, np.int64), np.empty(size, np.int64)
-    for target in range(size):
-        center = start + (target + 0.5) * scale
-        first[target] = max(int(center - reach + 0.5), lowest)
-        behind[target] = min(int(center + reach + 0.5), highest)
+    for place in range(size):
+        center = start + (_target(place, size, turned) + 0.5) * scale
+        first[place] = max(int(center - reach + 0.5), lowest)
+        behind[place] = min(int(center + reach + 0.5), highest)
     taps = (behind - first).max()
-    weights = np.zeros((size, (taps + step - 1) // step * step), np.float32)
+    weights = np.zeros(((taps + step - 1) // step * step, size), np.float32)
     slope = 1.0 / reach
-    for target in range(size):
-        distance = first[target] + 0.5 - (start + (target + 0.5) * scale)
-        count = behind[target] - first[target]
+    for place in range(size):
+        distance = first[place] + 0.5 - (start + (_target(place, size, turned) + 0.5) * scale)
+        count = behind[place] - first[place]
         total = 0.0
         for tap in range(count):
             weight = max(0.0, 1.0 - abs(distance + tap) * slope)
-            weights[target, tap] = weight
+            weights[tap, place] = weight
             total += weight
         share = np.float32(1.0 / total)
         for tap in range(count):
-            weights[target, tap] *= share
-    if turned:
-        return first[::-1].copy(), weights[::-1].copy()
+            weights[tap, place] *= share
     return first, weights
+
+
+@_compiled
+def _target(place: int, size: int, turned: bool) -> int:
+    """Which target pixel is at a place of the result."""
+    return size - 1 - place if turned else place
 
 
 @_compiled
 def _mix_rows(rows: NDArray[Any], first: int, weights: NDArray[Any], y: int, line: NDArray[Any]) -> None:
     """Write into `line` the sum of `rows` (H, w·C) from the first on, by the weights of the result's row y."""
     last = len(rows) - 1
-    for tap in range(0, weights.shape[1], _ROWS):
-        w_0, w_1, w_2, w_3 = weights[y, tap], weights[y, tap + 1], weights[y, tap + 2], weights[y, tap + 3]
+    for tap in range(0, len(weights), _ROWS):
+        w_0, w_1, w_2, w_3 = weights[tap, y], weights[tap + 1, y], weights[tap + 2, y], weights[tap + 3, y]
         # Behind the last row there are weights of zero alone.
         y_0, y_1 = min(first + tap, last), min(first + tap + 1, last)
         y_2, y_3 = min(first + tap + 2, last), min(first + tap + 3, last)
@@ -117,14 +127,14 @@ def _mix_rows(rows: NDArray[Any], first: int, weights: NDArray[Any], y: int, lin
 
 @_compiled
 def _mix_pixels(line: NDArray[Any], starts: NDArray[Any], weights: NDArray[Any], y: int, out: NDArray[Any]) -> None:
-    """Write row y of the result, of any number of channels; levels of 8 bits are rounded."""
+    """Write row y of the result, of any number of channels; levels of 8 bits are rounded. weights: (taps, w)."""
     channels, _, width = out.shape
     for channel in range(channels):
         shifted = line[channel:]
         for x in range(width):
             start, total = starts[x], np.float32(0.0)
-            for tap in range(weights.shape[1]):
-                total += weights[x, tap] * shifted[start + channels * tap]
+            for tap in range(len(weights)):
+                total += weights[tap, x] * shifted[start + channels * tap]
             out[channel, y, x] = np.int32(total + np.float32(0.5)) if out.itemsize == 1 else total
 
 
