@@ -142,16 +142,16 @@ def _from_pil(image: Image.Image, channels: int | None) -> Tensor:
 
 
 def _from_array(image: Tensor | np.ndarray[Any, Any]) -> Tensor:
-    pixels = image.detach() if isinstance(image, Tensor) else torch.from_numpy(np.array(image))
-    shape = pixels.shape
-    if len(shape) == 2:
-        pixels = pixels.unsqueeze(0)
-    elif len(shape) != 3:
+    shape = image.shape
+    if len(shape) not in (2, 3):
         raise UserError(f"its shape is {tuple(shape)}", hint="an image is (C, H, W), or (H, W) for gray")
-    elif shape[2] <= 4 < shape[0]:
+    if len(shape) == 3 and shape[2] <= 4 < shape[0]:
         raise UserError(
             f"its shape is {tuple(shape)}, which looks like (H, W, C)", hint="make it (C, H, W) by .transpose"
         )
+    pixels = image.detach() if isinstance(image, Tensor) else torch.from_numpy(np.array(image))
+    if len(shape) == 2:
+        pixels = pixels.unsqueeze(0)
     return _as_levels(pixels)
 
 

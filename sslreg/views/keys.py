@@ -91,20 +91,18 @@ class SampleKeys:
     def child(self, name: str) -> SampleKeys:
         return SampleKeys(_mix(self._words ^ _word(name)))
 
-    def view(self, number: int) -> SampleKeys:
-        """Keys of a view, counted from 0."""
-        return self.child(f"view {number}")
-
-    def operation(self, name: str, occurrence: int) -> SampleKeys:
-        """Keys of an operation of a view: the occurrence-th of its name, counted from 0."""
-        return self.child(f"{name} {occurrence}")
+    def operations(self, view: int, names: Sequence[tuple[str, int]]) -> list[SampleKeys]:
+        """Keys of each of a view's operations, by name and the how-manieth of that name it is; all counted from 0."""
+        words = np.array([_word(f"{name} {occurrence}") for name, occurrence in names], np.uint64)
+        return [SampleKeys(row) for row in _mix(self.child(f"view {view}")._words ^ words[:, None])]
 
     def uniform(self, low: Number = 0.0, high: Number = 1.0, size: tuple[int, ...] = ()) -> Tensor:
         units = self._units(size)
         bottom, top = self._aligned(low, size), self._aligned(high, size)
         # Rounding to float32 may reach the upper bound, which is not part of the interval.
         last = np.nextafter(np.float32(top), np.float32(bottom))
-        return torch.from_numpy(np.minimum((bottom + (top - bottom) * units).astype(np.float32), last))
+        values = (bottom + (top - bottom) * units).astype(np.float32)
+        return torch.from_numpy(np.minimum(values, last, out=values))
 
     def normal(self, mean: Number = 0.0, std: Number = 1.0, size: tuple[int, ...] = ()) -> Tensor:
         # Box and Muller's transform; 1 - u lies in (0, 1], where the logarithm is finite.

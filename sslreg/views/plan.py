@@ -111,6 +111,16 @@ class ViewPlan:
         levels = Operation("to_levels", ToLevels())
         return (*self.operations[: self.leading], levels, *self.operations[self.leading :])
 
+    @cached_property
+    def _names(self) -> list[tuple[str, int]]:
+        """Each step's name, and how many of that name are before it."""
+        seen: Counter[str] = Counter()
+        names = []
+        for step in self.steps:
+            names.append((step.name, seen[step.name]))
+            seen[step.name] += 1
+        return names
+
     def steps_on_host(self, device: torch.device | None) -> int:
         """How many of the steps run on the host when the rest runs on a device; all of them without one."""
         if device is None or self.place == "host":
@@ -128,17 +138,14 @@ class ViewPlan:
 
         UserError: an operation cannot act on images of these sizes.
         """
-        shapes, keys_of_view = shapes_of(images), keys.view(view)
-        seen: Counter[str] = Counter()
+        shapes = shapes_of(images)
         drawn: list[Drawn] = []
-        for step in self.steps:
+        for step, own_keys in zip(self.steps, keys.operations(view, self._names), strict=True):
             if isinstance(step.augmentation, ToLevels):
                 drawn.append(Drawn({"eight_bits": eight_bits_of(images)}, shapes))
                 continue
-            step_keys = keys_of_view.operation(step.name, seen[step.name])
-            seen[step.name] += 1
             try:
-                params = step.augmentation.draw(step_keys, shapes)
+                params = step.augmentation.draw(own_keys, shapes)
                 shapes = step.augmentation.output_shapes(shapes, params)
             except ValueError as error:
                 raise UserError(f"view {view}, {step}: {error}", code="augmentation") from error

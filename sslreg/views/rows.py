@@ -40,12 +40,14 @@ def gathered(images: Images) -> Images:
 
 def together(images: list[ShapedT]) -> Tensor | list[ShapedT]:
     """Small images as a batch (N, C, H, W) where their sizes and types agree, each pixel's channels side by side."""
-    pixels = [image for image in images if isinstance(image, Tensor)]
+    pixels: list[Tensor] = [image for image in images if isinstance(image, Tensor)]
     if not pixels or len(pixels) < len(images) or pixels[0].numel() > _SMALL:
         return images
     if len({(image.shape, image.dtype) for image in pixels}) > 1:
         return images
-    return torch.stack([image.permute(1, 2, 0) for image in pixels]).permute(0, 3, 1, 2)
+    shape = (len(pixels), *pixels[0].shape)
+    batch = torch.empty(shape, dtype=pixels[0].dtype, memory_format=torch.channels_last)
+    return torch.stack(pixels, out=batch)
 
 
 def as_float(images: Images) -> Images:

@@ -33,8 +33,10 @@ def resample(images: NDArray[Any], boxes: NDArray[Any], flips: NDArray[Any], out
     boxes: float64 (N, 4), top, left, height and width of the parts, in pixels; flips: bool (N, 2), whether the result
     is turned upside down, and whether it is mirrored. Results of 8 bits are rounded.
     """
+    # Weights of zero may point behind the last pixel, and a vector reaches beyond a pixel of three channels.
+    lines = np.zeros((2, 2 * images.shape[2] * images.shape[3] + _PIXELS), np.float32)
     for n in range(len(images)):
-        _resample(images[n], boxes[n], flips[n, 0], flips[n, 1], out[n])
+        _resample(images[n], boxes[n], flips[n, 0], flips[n, 1], lines[0], lines[1], out[n])
 
 
 # First along the columns, for two rows of the result, since neighbors above each other are whole rows of memory; then
@@ -42,7 +44,16 @@ def resample(images: NDArray[Any], boxes: NDArray[Any], flips: NDArray[Any], out
 
 
 @_compiled
-def _resample(image: NDArray[Any], box: NDArray[Any], upside_down: bool, mirrored: bool, out: NDArray[Any]) -> None:
+def _resample(
+    image: NDArray[Any],
+    box: NDArray[Any],
+    upside_down: bool,
+    mirrored: bool,
+    upper: NDArray[Any],
+    lower: NDArray[Any],
+    out: NDArray[Any],
+) -> None:
+    """upper, lower: room for two rows, finite, overwritten."""
     full_height, full_width, channels = image.shape
     out_height, out_width = out.shape[1:]
     first_y, weights_y = _triangles(box[0], box[2], full_height, out_height, upside_down, _ROWS)
@@ -53,9 +64,6 @@ def _resample(image: NDArray[Any], box: NDArray[Any], upside_down: bool, mirrore
     end = min(int(first_x.min()) * channels + length, full_width * channels)
     begin = max(end - length, 0)
     rows = image.reshape(full_height, full_width * channels)[:, begin:end]
-    # Weights of zero may point behind the last pixel, and a vector reaches beyond a pixel of three channels.
-    upper = np.zeros(end - begin + taps * channels + _PIXELS, np.float32)
-    lower = np.zeros_like(upper)
     starts = first_x * channels - begin
     for y in range(0, out_height, 2):
         below = min(y + 1, out_height - 1)
