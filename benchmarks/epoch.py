@@ -1,6 +1,6 @@
 """An epoch of a 32x32 RGB recipe beside the same recipe written with lightly and Lightning.
 
-``python -m benchmarks.epoch [--epochs 20] [--seeds 3] [--cores 1]`` trains SimCLR with the small convnet, by turns with
+``python -m benchmarks.epoch [--epochs 60] [--seeds 3] [--cores 1]`` trains SimCLR with the small convnet, by turns with
 ``sslreg.train`` and with what lightly's documentation has for a folder of images, and compares processor time an
 epoch and what a linear probe and kNN make of the features on images that were held out.
 
@@ -83,7 +83,7 @@ trainer: {{max_epochs: {epochs}, accelerator: cpu, devices: 1}}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=20, help="epochs of each training")
+    parser.add_argument("--epochs", type=int, default=60, help="epochs of each training; fewer leave more to chance")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each side")
     parser.add_argument("--cores", type=int, default=1, help="threads, and beyond one as many workers")
     asked = parser.parse_args()
