@@ -51,12 +51,12 @@ def first_view(collate: Collate, samples: Sequence[Sample]) -> Tensor:
 
 
 def view_plans(builder: Builder) -> list[ViewPlan]:
-    """The plan of each view, in the order in which a batch has them."""
-    return [
-        ViewPlan(_operations(builder, entry.augment), group=number, place=entry.place)
-        for number, entry in enumerate(builder.spec.views)
-        for _ in range(entry.repeat)
-    ]
+    """The plan of each view, in the order in which a batch has them; views that are repeated share theirs."""
+    plans: list[ViewPlan] = []
+    for number, entry in enumerate(builder.spec.views):
+        plan = ViewPlan(_operations(builder, entry.augment), group=number, place=entry.place)
+        plans += [plan] * entry.repeat
+    return plans
 
 
 def _operations(builder: Builder, components: Sequence[ComponentSpec]) -> list[Operation]:

@@ -140,12 +140,21 @@ class Collate:
 
     def _views_of_files(self, files: list[Tensor | Encoded], keys: SampleKeys) -> list[PendingView]:
         images = together(files)
-        drawn = [view.draw(keys, number, images) for number, view in enumerate(self.views)]
+        drawn = self._draw(keys, images)
         decoded = decode_for_views(images, self.views, drawn)
         return [
             self._on_host(number, one.images, one.adapted(self.views[number], drawn[number]), drawn[number])
             for number, one in enumerate(decoded)
         ]
+
+    def _draw(self, keys: SampleKeys, images: Tensor | Sequence[Tensor | Encoded]) -> list[list[Drawn]]:
+        """What each view draws; those of one plan, as `repeat` makes them, together."""
+        drawn: dict[int, list[Drawn]] = {}
+        for plan in self.views:
+            numbers = [number for number, other in enumerate(self.views) if other is plan and number not in drawn]
+            if numbers:
+                drawn.update(zip(numbers, plan.draw_views(keys, numbers, images), strict=True))
+        return [drawn[number] for number in range(len(self.views))]
 
     def _on_host(self, number: int, images: Images, applied: list[Drawn], drawn: list[Drawn]) -> PendingView:
         """applied: what was drawn, as it is for these images."""

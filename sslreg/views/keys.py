@@ -91,10 +91,14 @@ class SampleKeys:
     def child(self, name: str) -> SampleKeys:
         return SampleKeys(_mix(self._words ^ _word(name)))
 
-    def operations(self, view: int, names: Sequence[tuple[str, int]]) -> list[SampleKeys]:
-        """Keys of each of a view's operations, by name and the how-manieth of that name it is; all counted from 0."""
+    def operations(self, views: Sequence[int], names: Sequence[tuple[str, int]]) -> list[SampleKeys]:
+        """Keys of each of some operations, in several views: N of the first view, then N of the next.
+
+        names: an operation's name, and the how-manieth of that name it is; these and views are counted from 0.
+        """
+        of_views = np.concatenate([self.child(f"view {view}")._words for view in views])
         words = np.array([_word(f"{name} {occurrence}") for name, occurrence in names], np.uint64)
-        return [SampleKeys(row) for row in _mix(self.child(f"view {view}")._words ^ words[:, None])]
+        return [SampleKeys(row) for row in _mix(of_views ^ words[:, None])]
 
     def uniform(self, low: Number = 0.0, high: Number = 1.0, size: tuple[int, ...] = ()) -> Tensor:
         units = self._units(size)

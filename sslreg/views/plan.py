@@ -61,6 +61,10 @@ class Drawn:
     params: Params
     shapes: Tensor
 
+    def rows(self, rows: slice) -> Drawn:
+        """The same of some of the samples."""
+        return Drawn({name: values[rows] for name, values in self.params.items()}, self.shapes[rows])
+
 
 @dataclass(frozen=True)
 class ViewPlan:
@@ -138,19 +142,26 @@ class ViewPlan:
 
         UserError: an operation cannot act on images of these sizes.
         """
-        shapes = shapes_of(images)
+        return self.draw_views(keys, [view], images)[0]
+
+    def draw_views(
+        self, keys: SampleKeys, views: Sequence[int], images: Tensor | Sequence[Tensor | Encoded]
+    ) -> list[list[Drawn]]:
+        """What `draw` gives for each of several views, in less time than one after the other."""
+        shapes = shapes_of(images).repeat(len(views), 1)
         drawn: list[Drawn] = []
-        for step, own_keys in zip(self.steps, keys.operations(view, self._names), strict=True):
+        for step, own_keys in zip(self.steps, keys.operations(views, self._names), strict=True):
             if isinstance(step.augmentation, ToLevels):
-                drawn.append(Drawn({"eight_bits": eight_bits_of(images)}, shapes))
+                drawn.append(Drawn({"eight_bits": eight_bits_of(images).repeat(len(views))}, shapes))
                 continue
             try:
                 params = step.augmentation.draw(own_keys, shapes)
                 shapes = step.augmentation.output_shapes(shapes, params)
             except ValueError as error:
-                raise UserError(f"view {view}, {step}: {error}", code="augmentation") from error
+                raise UserError(f"view {views[0]}, {step}: {error}", code="augmentation") from error
             drawn.append(Drawn(params, shapes))
-        return drawn
+        starts = range(0, len(shapes), len(images))
+        return [[one.rows(slice(start, start + len(images))) for one in drawn] for start in starts]
 
     def stages(self, steps: range) -> list[Stage]:
         """Some of the steps as they run: those that fuse in one stage."""

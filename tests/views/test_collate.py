@@ -178,3 +178,10 @@ def test_images_of_several_depths_make_one_batch() -> None:
 def test_what_is_no_sample_is_refused(item: Any, message: str) -> None:
     with pytest.raises(sslreg.UserError, match=message):
         Collate([FADE], channels=3)([item])
+
+
+def test_views_of_one_plan_draw_what_they_draw_by_themselves() -> None:
+    twin, other = ViewPlan(FADE.operations), ViewPlan([*FADE.operations, Operation("fade", Fade())])
+    together, apart = (Collate(plans)(samples()).views for plans in ([FADE, other, FADE], [FADE, other, twin]))
+    assert not torch.equal(together[0], together[2])
+    assert all(torch.equal(one, same) for one, same in zip(together, apart, strict=True))

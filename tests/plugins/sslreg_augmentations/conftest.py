@@ -25,7 +25,7 @@ def keys() -> Callable[..., SampleKeys]:
     """Keys of n samples of one operation."""
 
     def make(n: int) -> SampleKeys:
-        return SampleKeys.of_samples(0, [0] * n, list(range(n))).operations(0, [("test", 0)])[0]
+        return SampleKeys.of_samples(0, [0] * n, list(range(n))).operations([0], [("test", 0)])[0]
 
     return make
 
