@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing.util
 import tempfile
 from pathlib import Path
 
@@ -32,6 +33,8 @@ def nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     work.mkdir()
     temporary.mkdir()
     monkeypatch.chdir(work)
+    # Workers send through sockets in a folder that multiprocessing keeps; in this one their names would be too long.
+    multiprocessing.util.get_temp_dir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     yield
     assert [*work.iterdir(), *temporary.iterdir()] == []
