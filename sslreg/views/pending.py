@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -31,13 +30,10 @@ class PendingView:
 
     def params(self) -> dict[str, Params]:
         """What was drawn, by operation; the second of a name is ``name[1]``."""
-        seen: Counter[str] = Counter()
         named: dict[str, Params] = {}
-        for step, drawn in zip(self.plan.steps, self.drawn, strict=True):
-            if isinstance(step.augmentation, ToLevels):
-                continue
-            named[f"{step.name}[{seen[step.name]}]" if seen[step.name] else step.name] = drawn.params
-            seen[step.name] += 1
+        for step, (name, before), drawn in zip(self.plan.steps, self.plan.names, self.drawn, strict=True):
+            if not isinstance(step.augmentation, ToLevels):
+                named[f"{name}[{before}]" if before else name] = drawn.params
         return named
 
     def pin_memory(self) -> PendingView:

@@ -116,7 +116,7 @@ class ViewPlan:
         return (*self.operations[: self.leading], levels, *self.operations[self.leading :])
 
     @cached_property
-    def _names(self) -> list[tuple[str, int]]:
+    def names(self) -> Sequence[tuple[str, int]]:
         """Each step's name, and how many of that name are before it."""
         seen: Counter[str] = Counter()
         names = []
@@ -150,7 +150,7 @@ class ViewPlan:
         """What `draw` gives for each of several views, in less time than one after the other."""
         shapes = shapes_of(images).repeat(len(views), 1)
         drawn: list[Drawn] = []
-        for step, own_keys in zip(self.steps, keys.operations(views, self._names), strict=True):
+        for step, own_keys in zip(self.steps, keys.operations(views, self.names), strict=True):
             if isinstance(step.augmentation, ToLevels):
                 drawn.append(Drawn({"eight_bits": eight_bits_of(images).repeat(len(views))}, shapes))
                 continue
@@ -160,8 +160,8 @@ class ViewPlan:
             except ValueError as error:
                 raise UserError(f"view {views[0]}, {step}: {error}", code="augmentation") from error
             drawn.append(Drawn(params, shapes))
-        starts = range(0, len(shapes), len(images))
-        return [[one.rows(slice(start, start + len(images))) for one in drawn] for start in starts]
+        count = len(images)
+        return [[one.rows(slice(v * count, (v + 1) * count)) for one in drawn] for v in range(len(views))]
 
     def stages(self, steps: range) -> list[Stage]:
         """Some of the steps as they run: those that fuse in one stage."""

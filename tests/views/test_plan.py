@@ -140,3 +140,8 @@ def test_the_host_does_what_the_place_leaves_to_it(
     made = plan(*operations, place=place)
     assert made.steps_on_host(torch.device("cpu")) == on_host
     assert made.steps_on_host(None) == len(made.steps)
+
+
+def test_no_images_draw_nothing_in_any_view() -> None:
+    drawn = plan(Fade()).draw_views(SampleKeys.of_samples(0, [], []), [0, 1], [])
+    assert [[len(value) for one in steps for value in one.params.values()] for steps in drawn] == [[0], [0]]
