@@ -48,9 +48,9 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from benchmarks._timing import write
+from sslreg.runs.folder import RunFolder
 from sslreg.spec import parse_spec
-from sslreg.training.fit import prepared
-from sslreg.training.runs.folder import RunFolder
+from sslreg.training.loop import prepared
 from sslreg_backbones.convnet import ConvNet
 from sslreg_optimizers.cosine import CosineWithWarmup
 

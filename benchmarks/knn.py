@@ -1,4 +1,4 @@
-"""Nearest neighbours of 10,000 embeddings among 50,000 of width 512, beside their matrix products and lightly's.
+"""Nearest neighbors of 10,000 embeddings among 50,000 of width 512, beside their matrix products and lightly's.
 
 ``python -m benchmarks.knn [--rounds 5] [--queries 10000]`` measures the whole evaluator, classification included, for
 k = 20 (its default) and 200 (lightly's), against the products alone, chunk by chunk as it computes them, and memory in

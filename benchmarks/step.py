@@ -38,10 +38,10 @@ import sslreg
 from benchmarks._timing import write
 from sslreg.assembly import Pipeline, assemble
 from sslreg.contracts import Batch
+from sslreg.runs.folder import RunFolder
 from sslreg.spec import parse_spec
-from sslreg.training.fit import prepared
-from sslreg.training.runs.folder import RunFolder
-from sslreg.training.trainer import quiet_lightning
+from sslreg.training.lightning_trainer import quiet_lightning
+from sslreg.training.loop import prepared
 
 BATCH, IMAGES = 64, 1024
 

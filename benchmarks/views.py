@@ -27,8 +27,8 @@ from torch.utils.data import DataLoader
 
 import sslreg
 from benchmarks._timing import write
-from sslreg import Collate, Operation, Sample, Sometimes, ViewPlan
-from sslreg.views.memory import keep_freed_memory
+from sslreg import Collate, Operation, Sample, ViewPlan, WithProbability
+from sslreg.views.malloc import keep_freed_memory
 
 BATCH = 64
 Work = Callable[[], object]
@@ -187,7 +187,7 @@ def summary(views: Tensor) -> Tensor:
 
 def operation(name: str, p: float = 1.0, **parameters: Any) -> Operation:
     one = sslreg.build("augmentation", name, **parameters)
-    return Operation(name, Sometimes(one, p) if p < 1.0 else one)
+    return Operation(name, WithProbability(one, p) if p < 1.0 else one)
 
 
 def simclr(size: int, strength: float, blur: float) -> ViewPlan:

@@ -12,10 +12,10 @@ import typer
 from benchmark_tables import benchmarks
 
 from sslreg.cli.app import app
-from sslreg.cli.component import component_json
+from sslreg.cli.component_details import component_json
 from sslreg.registry import KINDS, ComponentInfo, Kind, installed
 from sslreg.spec import shipped_specs
-from sslreg.spec.shipped import summary_of
+from sslreg.spec.shipped_specs import summary_of
 
 FOLDER = Path(__file__).with_name("reference")
 

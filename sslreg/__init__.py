@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from sslreg.training import Run as Run, load_run as load_run, resume as resume, train as train
     from sslreg.views import (
         Collate as Collate,
+        DeferredBatch as DeferredBatch,
         Operation as Operation,
-        PendingBatch as PendingBatch,
-        Sometimes as Sometimes,
         ViewPlan as ViewPlan,
+        WithProbability as WithProbability,
         apply_where as apply_where,
         empty_result as empty_result,
         load_image as load_image,
@@ -61,7 +61,9 @@ _HOMES = {
     "sslreg.spec": "Spec load_spec",
     "sslreg.spec.from_run": "FromRun",
     "sslreg.training": "Run load_run resume train",
-    "sslreg.views": "Collate Operation PendingBatch Sometimes ViewPlan apply_where empty_result load_image noise_like",
+    "sslreg.views": (
+        "Collate DeferredBatch Operation ViewPlan WithProbability apply_where empty_result load_image noise_like"
+    ),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 

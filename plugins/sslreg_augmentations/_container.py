@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 import sslreg
-from sslreg_augmentations._nested import over, under
+from sslreg_augmentations._nested_params import over, under
 
 
 class Container(sslreg.Augmentation):

@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 
 import sslreg
-from sslreg_augmentations import _instructions
+from sslreg_augmentations import _opcodes
 from sslreg_augmentations._arguments import around
 from sslreg_augmentations._color import blend, hue_shifted, luma, mean_per_image
-from sslreg_augmentations._photometric import Photometric, Program
+from sslreg_augmentations._fused_photometric import Photometric, Program
 
 #: The changes, by the numbers that torchvision gives them.
 CHANGES = ("brightness", "contrast", "saturation", "hue")
 
-_CODES = {name: getattr(_instructions, name.upper()) for name in CHANGES}
+_CODES = {name: getattr(_opcodes, name.upper()) for name in CHANGES}
 _NEUTRAL = {"brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "hue": 0.0}
 
 
@@ -74,7 +74,7 @@ class ColorJitter(Photometric):
         return {name: cls(**{name: strength * spreads[name]}) for name in aspects}
 
     def instructions(self, params: sslreg.Params, count: int) -> Program:
-        codes = torch.tensor([_CODES[name] if name in self.ranges else _instructions.NOTHING for name in CHANGES])
+        codes = torch.tensor([_CODES[name] if name in self.ranges else _opcodes.NOTHING for name in CHANGES])
         factors = torch.stack([params.get(name, torch.zeros(count)) for name in CHANGES], dim=1)
         return codes[params["order"]], factors.gather(1, params["order"])
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import sslreg
-from sslreg_augmentations._gaussian import smoothed
+from sslreg_augmentations._gaussian_filter import smoothed
 from sslreg_augmentations._resampling import pixel_centers, sampled
 
 

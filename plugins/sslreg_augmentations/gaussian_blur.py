@@ -10,9 +10,9 @@ from torch import Tensor
 
 import sslreg
 from sslreg_augmentations._arguments import interval
-from sslreg_augmentations._gaussian import smoothed
-from sslreg_augmentations._instructions import BLUR
-from sslreg_augmentations._photometric import REACH, Photometric, Program
+from sslreg_augmentations._fused_photometric import REACH, Photometric, Program
+from sslreg_augmentations._gaussian_filter import smoothed
+from sslreg_augmentations._opcodes import BLUR
 
 
 class GaussianBlur(Photometric):

@@ -8,8 +8,8 @@ from torch import Tensor
 
 import sslreg
 from sslreg_augmentations._color import luma
-from sslreg_augmentations._instructions import GRAY
-from sslreg_augmentations._photometric import Photometric, Program, constant
+from sslreg_augmentations._fused_photometric import Photometric, Program, constant
+from sslreg_augmentations._opcodes import GRAY
 
 
 class Grayscale(Photometric):

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 import sslreg
-from sslreg_augmentations._instructions import NORMALIZE
-from sslreg_augmentations._photometric import Photometric, Program, constant
+from sslreg_augmentations._fused_photometric import Photometric, Program, constant
+from sslreg_augmentations._opcodes import NORMALIZE
 
 #: Mean and standard deviation of the channels of well-known data sets, on the scale of [0, 1].
 STATISTICS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {

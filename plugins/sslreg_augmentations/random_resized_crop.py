@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 import sslreg
-from sslreg_augmentations import _kernels
+from sslreg_augmentations import _kernel_dispatch
 from sslreg_augmentations._arguments import height_and_width, interval
-from sslreg_augmentations._cropping import CropPass
-from sslreg_augmentations._nested import over
+from sslreg_augmentations._fused_crop import FusedCrop
+from sslreg_augmentations._nested_params import over
 from sslreg_augmentations._resampling import Interpolation
 from sslreg_augmentations.center_crop import CenterCrop
 from sslreg_augmentations.resize import Resize
@@ -81,17 +81,17 @@ class RandomResizedCrop(sslreg.Augmentation):
         return torch.stack((height, width), dim=1)
 
     def apply(self, images: sslreg.Images, params: sslreg.Params) -> sslreg.Images:
-        return CropPass(self).apply(images, over(0, params))
+        return FusedCrop(self).apply(images, over(0, params))
 
     def absorb(self, following: sslreg.Augmentation) -> sslreg.Augmentation | None:
-        return CropPass(self).absorb(following)
+        return FusedCrop(self).absorb(following)
 
     def output_shapes(self, shapes: Tensor, params: sslreg.Params) -> Tensor:
         return torch.cat((shapes[:, :1], torch.tensor([self.size]).expand(len(shapes), 2)), dim=1)
 
     def least_sizes(self, params: sslreg.Params, sizes: Tensor) -> Tensor | None:
         """Such that the part still has twice the result's height and width: what it is smoothed by hides the rest."""
-        if self.interpolation != "bilinear" or not _kernels.usable():
+        if self.interpolation != "bilinear" or not _kernel_dispatch.usable():
             return None
         parts = torch.stack((params["height"], params["width"]), dim=1)
         return -(-_OVERSAMPLING * torch.tensor(self.size) * sizes // parts)

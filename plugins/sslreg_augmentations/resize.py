@@ -9,8 +9,8 @@ from torch import Tensor
 
 import sslreg
 from sslreg_augmentations._arguments import height_and_width
+from sslreg_augmentations._fused_resize import FusedResize
 from sslreg_augmentations._resampling import Interpolation
-from sslreg_augmentations._resizing import ResizePass
 
 
 class Resize(sslreg.Augmentation):
@@ -26,10 +26,10 @@ class Resize(sslreg.Augmentation):
         self.interpolation = interpolation
 
     def apply(self, images: sslreg.Images, params: sslreg.Params) -> sslreg.Images:
-        return ResizePass(self).apply(images, params)
+        return FusedResize(self).apply(images, params)
 
     def absorb(self, following: sslreg.Augmentation) -> sslreg.Augmentation | None:
-        return ResizePass(self).absorb(following)
+        return FusedResize(self).absorb(following)
 
     def output_shapes(self, shapes: Tensor, params: sslreg.Params) -> Tensor:
         return torch.tensor([(channels, *self.target(*size)) for channels, *size in shapes.tolist()])

@@ -10,8 +10,8 @@ from pydantic import Field
 from torch import Tensor
 
 import sslreg
-from sslreg_augmentations._instructions import SOLARIZE
-from sslreg_augmentations._photometric import Photometric, Program, constant
+from sslreg_augmentations._fused_photometric import Photometric, Program, constant
+from sslreg_augmentations._opcodes import SOLARIZE
 
 
 class Solarize(Photometric):

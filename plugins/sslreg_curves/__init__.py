@@ -23,8 +23,8 @@ def sslreg_cli(app: typer.Typer) -> None:
 @sslreg.hookimpl
 def sslreg_run_finished(run: sslreg.Run) -> None:
     """Draw the run's curves into its folder, as far as it got."""
-    from sslreg_curves.figures import draw
     from sslreg_curves.metrics import read_metrics
+    from sslreg_curves.plots import draw
 
     draw(run.path, read_metrics(run.path), run.summary.get("baseline", {}))
 

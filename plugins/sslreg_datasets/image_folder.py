@@ -1,4 +1,4 @@
-"""Images in a folder, labelled by their subfolders or not at all."""
+"""Images in a folder, labeled by their subfolders or not at all."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class TorchvisionDataset(sslreg.Dataset):
     """A data set of torchvision's, with its own parameters; `root` is ``data`` unless given.
 
     Items are ``(image, target)``. The image is a path where torchvision lets others decode it, a PIL image where not;
-    a sample that torchvision marks as unlabelled has the target None.
+    a sample that torchvision marks as unlabeled has the target None.
 
     ValueError: the data is not there, or cannot be downloaded or read.
     """

@@ -33,7 +33,7 @@ CLASSES: dict[str, str] = {
     "RenderedSST2": "rendered sentences, by sentiment",
     "SEMEION": "16x16 handwritten digits",
     "StanfordCars": "cars of 196 models",
-    "STL10": "96x96 photos of 10 classes, most of them unlabelled",
+    "STL10": "96x96 photos of 10 classes, most of them unlabeled",
     "SUN397": "scenes of 397 kinds",
     "SVHN": "32x32 house numbers",
     "USPS": "16x16 handwritten digits",

@@ -10,8 +10,8 @@ def sslreg_register(registry: sslreg.Registry) -> None:
     def add(name: str, target: str, summary: str) -> None:
         registry.evaluator(name, f"sslreg_evaluators.{target}", summary=summary)
 
-    add("knn", "knn:KNN", "accuracy of a weighted vote among the nearest neighbours")
-    add("few_shot", "few_shot:FewShot", "accuracy of the nearest neighbour with a few labels per class")
+    add("knn", "knn:KNN", "accuracy of a weighted vote among the nearest neighbors")
+    add("few_shot", "few_shot:FewShot", "accuracy of the nearest neighbor with a few labels per class")
     add("linear", "linear:Linear", "accuracy of a linear classifier on the embeddings")
     add("retrieval", "retrieval:Retrieval", "finding images of the same class: mean average precision, recall")
     add("clustering", "clustering:Clustering", "k-means against the classes: mutual information, Rand index")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 import sslreg
-from sslreg_evaluators._intervals import share
+from sslreg_evaluators._confidence_intervals import share
 
 
 def labels_of(embeddings: sslreg.Embeddings, role: str) -> Tensor:

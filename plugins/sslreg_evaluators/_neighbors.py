@@ -1,4 +1,4 @@
-"""Nearest neighbours among many embeddings, in bounded memory."""
+"""Nearest neighbors among many embeddings, in bounded memory."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def largest(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
     if columns < 2 * k:
         found: tuple[Tensor, Tensor] = values.topk(k, dim=1, sorted=False)
         return found
-    # Group j is every column that is j modulo their number, so that neighbours in memory belong to different groups.
+    # Group j is every column that is j modulo their number, so that neighbors in memory belong to different groups.
     maxima = values[:, : columns * _GROUP].unflatten(1, (_GROUP, columns)).amax(dim=1)
     _, groups = largest(maxima, k)
     members = torch.arange(_GROUP, device=values.device)[:, None] * columns

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch.nn.functional import normalize
 
 import sslreg
-from sslreg_evaluators._intervals import RESAMPLES, Floats, percentile_width
+from sslreg_evaluators._confidence_intervals import RESAMPLES, Floats, percentile_width
 from sslreg_evaluators._labels import labels_of
 
 

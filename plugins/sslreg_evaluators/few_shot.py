@@ -12,12 +12,12 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 import sslreg
-from sslreg_evaluators._intervals import Z, standard_error
+from sslreg_evaluators._confidence_intervals import Z, standard_error
 from sslreg_evaluators._labels import labels_of
 
 
 class FewShot(sslreg.Evaluator):
-    """Accuracy of the nearest labelled embedding by cosine, with few labels per class.
+    """Accuracy of the nearest labeled embedding by cosine, with few labels per class.
 
     For each number of `shots`, so many reference samples per class are drawn without replacement, `draws` times over,
     from numpy's ``default_rng(0)`` (classes in ascending order within a draw); a test sample gets the class of

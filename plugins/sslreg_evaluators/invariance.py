@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 import sslreg
-from sslreg_evaluators._intervals import Floats, standard_error, student
-from sslreg_evaluators._readback import readback
+from sslreg_evaluators._confidence_intervals import Floats, standard_error, student
+from sslreg_evaluators._linear_readout import readback
 
 log = logging.getLogger("sslreg.evaluators")
 

@@ -1,4 +1,4 @@
-"""k-nearest-neighbour classification of embeddings."""
+"""k-nearest-neighbor classification of embeddings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sslreg_evaluators._neighbors import nearest
 
 
 class KNN(sslreg.Evaluator):
-    """Weighted k-nearest-neighbour accuracy (arXiv 1805.01978, section 3.4).
+    """Weighted k-nearest-neighbor accuracy (arXiv 1805.01978, section 3.4).
 
     Each of the k reference embeddings most similar to a test sample, by cosine s, gives its class exp(s / temperature).
     Figures: ``top1`` and, for more than five classes, ``top5``: the share of test samples whose class is

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 import sslreg
-from sslreg_evaluators._intervals import of_mean, share
+from sslreg_evaluators._confidence_intervals import of_mean, share
 from sslreg_evaluators._labels import labels_of
 
 #: Cosines that are made at a time; each takes some twelve bytes on the way.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import sslreg
-from sslreg_loggers._places import logs
+from sslreg_loggers._log_paths import logs
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
@@ -16,6 +16,6 @@ def csv_logger(run_folder: Annotated[str, sslreg.FromRun("run_folder")]) -> Logg
 
     Whatever reads the files of Lightning's CSVLogger reads these. A resumed run adds to them.
     """
-    from sslreg_loggers._appending import AppendingCSVLogger
+    from sslreg_loggers._appending_csv import AppendingCSVLogger
 
     return AppendingCSVLogger(logs(run_folder), name="csv", version="")

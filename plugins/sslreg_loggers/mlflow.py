@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Annotated
 
 import sslreg
-from sslreg_loggers._places import Memory, logs, require, title
+from sslreg_loggers._log_paths import Memory, logs, require, title
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
@@ -26,11 +26,11 @@ def mlflow_logger(
     ValueError: mlflow is not installed.
     """
     require("mlflow")
-    from sslreg_loggers._remembering import RememberingMLFlowLogger
+    from sslreg_loggers._resumable import ResumableMLFlowLogger
 
     here = logs(run_folder).absolute()
     given = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
-    return RememberingMLFlowLogger(
+    return ResumableMLFlowLogger(
         Memory(run_folder, "mlflow"),
         experiment_name=experiment,
         run_name=title(run_folder),

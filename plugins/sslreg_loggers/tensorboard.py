@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import sslreg
-from sslreg_loggers._places import logs, require
+from sslreg_loggers._log_paths import logs, require
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import sslreg
-from sslreg_loggers._places import Memory, logs, require, title
+from sslreg_loggers._log_paths import Memory, logs, require, title
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
@@ -28,9 +28,9 @@ def wandb_logger(
     ValueError: wandb is not installed.
     """
     require("wandb")
-    from sslreg_loggers._remembering import RememberingWandbLogger
+    from sslreg_loggers._resumable import ResumableWandbLogger
 
-    return RememberingWandbLogger(
+    return ResumableWandbLogger(
         Memory(run_folder, "wandb"),
         name=title(run_folder),
         project=project,

@@ -11,9 +11,9 @@ from pydantic import Field
 from torch import Tensor
 
 import sslreg
+from sslreg_losses._autograd import log_sum_exp_across, log_sum_exp_within
 from sslreg_losses._distributed import others_rows, world_size
-from sslreg_losses._streaming import log_sum_exp_across, log_sum_exp_within
-from sslreg_losses._unit import unit_rows
+from sslreg_losses._unit_norm import unit_rows
 
 Negatives = Literal["batch", "bank", "both"]
 Temperature = Annotated[float, Field(ge=1e-8, allow_inf_nan=False)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 import sslreg
+from sslreg_losses._autocast_and_compile import full_precision, outside_graphs
 from sslreg_losses._contrastive import ContrastiveLoss, Negatives, Temperature
-from sslreg_losses._modes import full_precision, outside_graphs
 
 
 class DCLLoss(ContrastiveLoss):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sslreg_losses._autocast_and_compile import full_precision, outside_graphs
 from sslreg_losses._contrastive import ContrastiveLoss
-from sslreg_losses._modes import full_precision, outside_graphs
 
 
 class NTXentLoss(ContrastiveLoss):

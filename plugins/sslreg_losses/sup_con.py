@@ -7,9 +7,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from sslreg_losses._autocast_and_compile import full_precision, outside_graphs
 from sslreg_losses._contrastive import ContrastiveLoss, Temperature
 from sslreg_losses._distributed import gather_rows, rank, world_size
-from sslreg_losses._modes import full_precision, outside_graphs
 
 
 class SupConLoss(ContrastiveLoss):
@@ -19,7 +19,7 @@ class SupConLoss(ContrastiveLoss):
     other samples with the same target; targets are (N,) class numbers.
     """
 
-    takes: ClassVar[str] = "labelled views"
+    takes: ClassVar[str] = "labeled views"
 
     def __init__(self, temperature: Temperature = 0.1, gather_distributed: bool = False) -> None:
         super().__init__(temperature, gather_distributed=gather_distributed)

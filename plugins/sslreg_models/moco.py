@@ -12,7 +12,7 @@ from torch import Tensor
 
 import sslreg
 from sslreg_models.batch_shuffle import Shuffle
-from sslreg_models.projection import projection_head
+from sslreg_models.projection_head import projection_head
 from sslreg_models.split_batch_norm import split_batch_norm
 
 

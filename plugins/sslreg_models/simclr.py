@@ -9,7 +9,7 @@ import torch
 from pydantic import PositiveInt
 
 import sslreg
-from sslreg_models.projection import projection_head
+from sslreg_models.projection_head import projection_head
 
 
 class SimCLR(sslreg.Model):
@@ -22,7 +22,7 @@ class SimCLR(sslreg.Model):
         backbone's own features (section 4.2).
     """
 
-    gives = ("pair", "views", "labelled views")
+    gives = ("pair", "views", "labeled views")
     views = (2, None)
 
     def __init__(

@@ -1,14 +1,7 @@
 """From a spec to the objects it names."""
 
 from sslreg.assembly.builder import Builder, build
-from sslreg.assembly.collates import (
-    build_collate,
-    build_embed_collate,
-    build_raw_collate,
-    embed_plan,
-    first_view,
-    view_plans,
-)
+from sslreg.assembly.loader_workers import leave_signals_to_parent
 from sslreg.assembly.pipeline import (
     NamedEvaluator,
     Pipeline,
@@ -18,16 +11,23 @@ from sslreg.assembly.pipeline import (
     evaluation_sets,
     named_evaluators,
 )
-from sslreg.assembly.samples import SampleDataset
-from sslreg.assembly.stand_ins import WithStandIns
-from sslreg.assembly.workers import leave_signals_to_parent
+from sslreg.assembly.sample_dataset import SampleDataset
+from sslreg.assembly.unreadable_images import ReplaceUnreadable
+from sslreg.assembly.view_plans import (
+    build_collate,
+    build_embed_collate,
+    build_raw_collate,
+    embed_plan,
+    first_view,
+    view_plans,
+)
 
 __all__ = [
     "Builder",
     "NamedEvaluator",
     "Pipeline",
+    "ReplaceUnreadable",
     "SampleDataset",
-    "WithStandIns",
     "assemble",
     "build",
     "build_collate",

@@ -7,11 +7,11 @@ from typing import Any
 
 from sslreg.contracts import Augmentation
 from sslreg.errors import UserError
-from sslreg.registry import KINDS, Catalogue, ComponentInfo, installed
+from sslreg.registry import KINDS, Catalog, ComponentInfo, installed
 from sslreg.spec import ComponentSpec, Spec
 from sslreg.spec.from_run import FACTS
 from sslreg.spec.parameters import Slot, parameters_of
-from sslreg.views import Sometimes, adapt
+from sslreg.views import WithProbability, adapt
 
 
 class Builder:
@@ -60,26 +60,26 @@ class Builder:
         )
 
 
-def build(kind: str, name: str, /, *, catalogue: Catalogue | None = None, **params: Any) -> Any:
+def build(kind: str, name: str, /, *, catalog: Catalog | None = None, **params: Any) -> Any:
     """Build one component without a spec: ``sslreg.build("loss", "nt_xent", temperature=0.1)``.
 
     Parameters are handed to the constructor as they are, so they may be objects; for a slot, a mapping with `use`
     builds what it names, as in a spec. What a run would fill in is a parameter like any other here. UserError: no
     such component, or its constructor refuses.
     """
-    catalogue = catalogue or installed()
-    info = catalogue.get(kind, name)
-    return _construct(info, params, catalogue)
+    catalog = catalog or installed()
+    info = catalog.get(kind, name)
+    return _construct(info, params, catalog)
 
 
-def _construct(info: ComponentInfo, params: dict[str, Any], catalogue: Catalogue) -> Any:
+def _construct(info: ComponentInfo, params: dict[str, Any], catalog: Catalog) -> Any:
     keys = {key: params.pop(key, default) for key, (_, default) in KINDS[info.kind].keys.items()}
     known = parameters_of(info)
 
     def nested(slot: Slot, value: Any) -> Any:
         if isinstance(value, dict) and "use" in value:
             inner = dict(value)
-            return _construct(catalogue.get(slot.kind, inner.pop("use")), inner, catalogue)
+            return _construct(catalog.get(slot.kind, inner.pop("use")), inner, catalog)
         if slot.many and isinstance(value, Sequence):
             return [nested(slot, item) for item in value]
         return value
@@ -100,4 +100,4 @@ def _finished(kind: str, built: Any, keys: dict[str, Any]) -> Any:
     if kind != "augmentation":
         return built
     augmentation: Augmentation = adapt(built)
-    return augmentation if keys["p"] == 1 else Sometimes(augmentation, keys["p"])
+    return augmentation if keys["p"] == 1 else WithProbability(augmentation, keys["p"])

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from sslreg.assembly.builder import Builder
-from sslreg.assembly.collates import build_collate, build_embed_collate, first_view
-from sslreg.assembly.samples import SampleDataset
+from sslreg.assembly.sample_dataset import SampleDataset
+from sslreg.assembly.view_plans import build_collate, build_embed_collate, first_view
 from sslreg.contracts import Evaluator, Loss, Model
 from sslreg.spec import ComponentSpec, Spec
 from sslreg.views import Collate

@@ -16,7 +16,7 @@ from sslreg.cli import (
     evaluate,
     explain,
     export,
-    neighbours,
+    neighbors,
     plugins,
     preview,
     report,
@@ -25,7 +25,7 @@ from sslreg.cli import (
     specs,
     train,
 )
-from sslreg.cli.output import print_error
+from sslreg.cli.console import print_error
 from sslreg.cli.plugin_commands import CommandGroup
 from sslreg.errors import SslregError
 
@@ -46,7 +46,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("report")(report.report)
 app.command("embed")(embed.embed)
 app.command("export")(export.export)
-app.command("neighbours")(neighbours.neighbours)
+app.command("neighbors")(neighbors.neighbors)
 app.command("diff")(diff.diff)
 app.command("schema")(schema.schema)
 app.add_typer(runs.app)

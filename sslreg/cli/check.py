@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sslreg.cli.console import print_diagnostics, print_json, stderr, stdout
 from sslreg.cli.options import Overrides, SpecName
-from sslreg.cli.output import print_diagnostics, print_json, stderr, stdout
 from sslreg.errors import UserError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def check(
     if format_ is Format.json:
         print_json({"ok": ok, "diagnostics": [diagnostic.as_json() for diagnostic in found]})
     elif format_ is Format.github:
-        from sslreg.spec.render import as_github
+        from sslreg.spec.diagnostic_rendering import as_github
 
         for diagnostic in found:
             typer.echo(as_github(diagnostic))

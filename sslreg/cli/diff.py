@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from sslreg.cli.console import print_json, stdout
 from sslreg.cli.options import Json
-from sslreg.cli.output import print_json, stdout
 
 #: Where the versions of a run's components are, among the values that are compared.
 _LOCK = "lock"

@@ -15,7 +15,7 @@ from typing import Any
 import typer
 
 from sslreg.errors import Diagnostic, UserError
-from sslreg.registry import Catalogue, ComponentInfo, PluginReport, call_hook
+from sslreg.registry import Catalog, ComponentInfo, PluginReport, call_hook
 from sslreg.spec.parameters import parameters_of
 
 #: What takes so long to import that a plugin's module should leave it to the modules of its components.
@@ -55,19 +55,19 @@ class Examination:
         }
 
 
-def examine(catalogue: Catalogue) -> list[Examination]:
+def examine(catalog: Catalog) -> list[Examination]:
     """Examine every plugin. Imports all of their components."""
-    heavy = _heavy_imports([plugin for plugin in catalogue.plugins if plugin.status == "loaded" and plugin.module])
-    names = Counter(plugin.name for plugin in catalogue.plugins)
+    heavy = _heavy_imports([plugin for plugin in catalog.plugins if plugin.status == "loaded" and plugin.module])
+    names = Counter(plugin.name for plugin in catalog.plugins)
     examinations = []
-    for plugin in catalogue.plugins:
+    for plugin in catalog.plugins:
         findings = list(_of_loading(plugin))
         tracebacks = [plugin.traceback] if plugin.traceback else []
         if names[plugin.name] > 1:
-            findings.append(_shared_name(plugin, catalogue))
+            findings.append(_shared_name(plugin, catalog))
         if plugin.status == "loaded":
-            findings += _of_registration(plugin, catalogue, heavy.get(plugin.module, ()))
-            for found, raised in [_of_commands(plugin, catalogue), *map(_of_target, plugin.components)]:
+            findings += _of_registration(plugin, catalog, heavy.get(plugin.module, ()))
+            for found, raised in [_of_commands(plugin, catalog), *map(_of_target, plugin.components)]:
                 findings += found
                 tracebacks += raised
         examinations.append(Examination(plugin, tuple(findings), tuple(tracebacks)))
@@ -93,8 +93,8 @@ def _cure(plugin: PluginReport) -> str:
     return f"update {name}, tell its authors what --traceback shows, {keep_out}"
 
 
-def _shared_name(plugin: PluginReport, catalogue: Catalogue) -> Diagnostic:
-    others = [other.distribution for other in catalogue.plugins if other.name == plugin.name and other is not plugin]
+def _shared_name(plugin: PluginReport, catalog: Catalog) -> Diagnostic:
+    others = [other.distribution for other in catalog.plugins if other.name == plugin.name and other is not plugin]
     return Diagnostic(
         "shared-name",
         f"{' and '.join(others)} has a plugin of the same name, so allowing or blocking {plugin.name!r} is about both",
@@ -103,7 +103,7 @@ def _shared_name(plugin: PluginReport, catalogue: Catalogue) -> Diagnostic:
     )
 
 
-def _of_registration(plugin: PluginReport, catalogue: Catalogue, heavy: Sequence[str]) -> Iterator[Diagnostic]:
+def _of_registration(plugin: PluginReport, catalog: Catalog, heavy: Sequence[str]) -> Iterator[Diagnostic]:
     if heavy:
         yield Diagnostic(
             "heavy-plugin",
@@ -119,7 +119,7 @@ def _of_registration(plugin: PluginReport, catalogue: Catalogue, heavy: Sequence
                 f'registry.{info.kind}("{info.name}", …, summary="…")',
                 severity="warning",
             )
-        rivals = [other for other in catalogue if (other.kind, other.name) == (info.kind, info.name) and other != info]
+        rivals = [other for other in catalog if (other.kind, other.name) == (info.kind, info.name) and other != info]
         for rival in rivals:
             yield Diagnostic(
                 "ambiguous-component",
@@ -128,9 +128,9 @@ def _of_registration(plugin: PluginReport, catalogue: Catalogue, heavy: Sequence
             )
 
 
-def _of_commands(plugin: PluginReport, catalogue: Catalogue) -> tuple[list[Diagnostic], list[str]]:
+def _of_commands(plugin: PluginReport, catalog: Catalog) -> tuple[list[Diagnostic], list[str]]:
     """What is wrong with the commands that a plugin adds, and what it raised."""
-    error = call_hook(catalogue, plugin, "sslreg_cli", app=typer.Typer())
+    error = call_hook(catalog, plugin, "sslreg_cli", app=typer.Typer())
     if error is None:
         return [], []
     message = f"its commands cannot be added: {type(error).__name__}: {error}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sslreg.cli.output import stderr, stdout
+from sslreg.cli.console import stderr, stdout
 
 if TYPE_CHECKING:
     from sslreg.spec import Spec

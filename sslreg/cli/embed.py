@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from sslreg.cli.console import progress, stderr, stdout
 from sslreg.cli.options import OtherData, Split
-from sslreg.cli.output import progress, stderr, stdout
-from sslreg.figures import counted
+from sslreg.metric_names import counted
 
 
 def embed(
@@ -23,10 +23,10 @@ def embed(
     The file is a NumPy archive or a Parquet file, by its name. Cut off and started again, it goes on where it was.
     """
     from sslreg.evaluation import some_of
-    from sslreg.export.data import chosen_data
-    from sslreg.export.embeddings import require_format, write_embeddings
+    from sslreg.export.data_selection import chosen_data
+    from sslreg.export.embedding_writer import require_format, write_embeddings
+    from sslreg.runs.run_evaluation import best_device
     from sslreg.training import load_run
-    from sslreg.training.runs.evaluate import best_device
 
     require_format(out)
     loaded = load_run(run)

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from sslreg.cli.console import print_json
+from sslreg.cli.invariance_table import print_figures
 from sslreg.cli.options import Json
-from sslreg.cli.output import print_json
-from sslreg.cli.profile import print_figures
 from sslreg.registry import installed
 
 
@@ -29,9 +29,9 @@ def evaluate(
     Its start is the backbone as it was before the training. Figures on the run's own data are kept in its
     evaluations.json; those of --data are printed alone.
     """
+    from sslreg.runs.run_evaluation import evaluate_run, keep_evaluations
     from sslreg.spec import load_spec
     from sslreg.training import load_run
-    from sslreg.training.runs.evaluate import evaluate_run, keep_evaluations
 
     loaded = load_run(run)
     own = {entry.keys["as"] or entry.info.name for entry in loaded.spec.evaluate}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from sslreg.cli.console import print_diagnostics, print_json, stderr, stdout
 from sslreg.cli.options import Json, Overrides, SpecName
-from sslreg.cli.output import print_diagnostics, print_json, stderr, stdout
 from sslreg.errors import UserError
 
 #: Where a class's name, in snake case, has an underscore.
@@ -105,13 +105,13 @@ def _stages(plan: ViewPlan, device: str, embedding: bool = False) -> list[dict[s
 
 
 def _operation(plan: ViewPlan, step: int, embedding: bool) -> str:
-    from sslreg.views import Sometimes
-    from sslreg.views.plan import ToLevels
+    from sslreg.views import WithProbability
+    from sslreg.views.plan import RoundToUint8
 
     operation = plan.steps[step]
-    if isinstance(operation.augmentation, ToLevels):
+    if isinstance(operation.augmentation, RoundToUint8):
         return "round to 8 bits"
-    if isinstance(operation.augmentation, Sometimes):
+    if isinstance(operation.augmentation, WithProbability):
         return f"{operation.name} (p {operation.augmentation.p:g})"
     return _BETWEEN_WORDS.sub("_", type(operation.augmentation).__name__).lower() if embedding else operation.name
 

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from sslreg.cli.console import stdout
 from sslreg.cli.options import OtherData
-from sslreg.cli.output import stdout
-from sslreg.export.form import Format
+from sslreg.export.backbone_formats import Format
 
 
 def export(

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from sslreg.cli.output import stderr
+from sslreg.cli.console import stderr
 from sslreg.registry import call_hook, installed
 
 
@@ -32,11 +32,11 @@ def _of_plugins(ctx: Any) -> dict[str, Any]:
     if __name__ in ctx.meta:
         return found
     ctx.meta[__name__] = found
-    catalogue = installed()
-    for plugin in catalogue.plugins:
+    catalog = installed()
+    for plugin in catalog.plugins:
         # An app of its own: what it does to it touches nobody else's commands.
         app = typer.Typer(rich_markup_mode=None)
-        if error := call_hook(catalogue, plugin, "sslreg_cli", app=app):
+        if error := call_hook(catalog, plugin, "sslreg_cli", app=app):
             stderr.print(f"the commands of {plugin} are left out: {type(error).__name__}: {error}", markup=False)
             continue
         for name, command in typer.main.get_group(app).commands.items():

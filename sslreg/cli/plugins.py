@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from sslreg.cli.console import print_json, stdout
 from sslreg.cli.options import Json
-from sslreg.cli.output import print_json, stdout
 from sslreg.errors import SslregError, UserError, did_you_mean
-from sslreg.figures import counted
+from sslreg.metric_names import counted
 from sslreg.registry import KINDS, ComponentInfo, PluginReport, installed
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ app = typer.Typer(name="plugins", help="See, examine and write plugins.", no_arg
 @app.command("list")
 def list_(json: Json = False) -> None:
     """List the plugins and their components."""
-    catalogue = installed()
+    catalog = installed()
     if json:
-        print_json({"plugins": [_report(plugin) for plugin in catalogue.plugins]})
+        print_json({"plugins": [_report(plugin) for plugin in catalog.plugins]})
         return
     table = Table("plugin", "from", "status", "components", show_lines=True)
-    for plugin in catalogue.plugins:
+    for plugin in catalog.plugins:
         table.add_row(plugin.name, f"{plugin.distribution} {plugin.version}", plugin.status, _contents(plugin))
     stdout.print(table)
 
@@ -44,7 +44,7 @@ def show(
     json: Json = False,
 ) -> None:
     """Show a component: parameters, origin, documentation."""
-    from sslreg.cli.component import component_json, print_component
+    from sslreg.cli.component_details import component_json, print_component
 
     info = _find(component)
     if json:
@@ -104,14 +104,14 @@ def _print_examination(examination: Examination, traceback: bool) -> None:
 
 def _find(component: str) -> ComponentInfo:
     kind, _, name = component.rpartition("/")
-    catalogue = installed()
+    catalog = installed()
     if kind:
         if kind not in KINDS:
             raise UserError(
                 f"no kind of component is called {kind!r}", hint=did_you_mean(kind, KINDS), code="unknown-kind"
             )
-        return catalogue.get(kind, name)
-    named = [info for info in catalogue if info.name == name]
+        return catalog.get(kind, name)
+    named = [info for info in catalog if info.name == name]
     if len(named) == 1:
         return named[0]
     if named:
@@ -121,7 +121,7 @@ def _find(component: str) -> ComponentInfo:
         )
     raise UserError(
         f"no plugin provides a component {name!r}",
-        hint=did_you_mean(name, {info.name for info in catalogue}),
+        hint=did_you_mean(name, {info.name for info in catalog}),
         code="unknown-component",
     )
 

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from sslreg.cli.console import print_diagnostics, stderr, stdout
 from sslreg.cli.options import Overrides, SpecName
-from sslreg.cli.output import print_diagnostics, stderr, stdout
 from sslreg.errors import UserError
-from sslreg.figures import counted
+from sslreg.metric_names import counted
 
 
 def preview(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sslreg.cli.output import stdout
+from sslreg.cli.console import stdout
 
 
 def report(

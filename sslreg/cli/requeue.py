@@ -28,7 +28,7 @@ def requeueing(*, finds_its_run: bool) -> Iterator[None]:
     try:
         yield
     except InterruptedRunError as error:
-        from sslreg.training.trainer import is_main_process
+        from sslreg.training.lightning_trainer import is_main_process
 
         if not is_main_process():
             # With status 0: Lightning ends all processes at once when one that it has started fails.

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sslreg.cli.console import print_json, stderr
 from sslreg.cli.options import Json
-from sslreg.cli.output import print_json, stderr
 from sslreg.errors import UserError
-from sslreg.figures import INTERVAL, without_intervals, written
+from sslreg.metric_names import INTERVAL, without_intervals, written
 
 if TYPE_CHECKING:
-    from sslreg.training.runs.records import RunRecord
+    from sslreg.runs.records import RunRecord
 
 #: Figures that the list shows of itself; others are asked for by --columns.
 FIGURES_SHOWN = 4
@@ -52,7 +52,7 @@ def list_(
 
     For example: sslreg runs list --where model.use=simclr --sort knn_top1
     """
-    from sslreg.training.runs.query import ordered, require_path
+    from sslreg.runs.queries import ordered, require_path
 
     runs = _found(root, where)
     if sort is not None:
@@ -78,7 +78,7 @@ def show(run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of 
 
     Each is shown by the path that --where takes.
     """
-    from sslreg.training.runs.records import find_runs
+    from sslreg.runs.records import find_runs
 
     if not run.is_dir():
         raise UserError(
@@ -113,7 +113,7 @@ def best(
 
     For example: sslreg report $(sslreg runs best knn_top1)
     """
-    from sslreg.training.runs.query import best_run
+    from sslreg.runs.queries import best_run
 
     run, value = best_run(_found(root, where), metric, lowest=lowest)
     if json:
@@ -124,8 +124,8 @@ def best(
 
 
 def _found(root: Path, where: list[str] | None) -> list[RunRecord]:
-    from sslreg.training.runs.query import lacking, matching
-    from sslreg.training.runs.records import find_runs
+    from sslreg.runs.queries import lacking, matching
+    from sslreg.runs.records import find_runs
 
     runs = find_runs(root)
     if not runs:
@@ -168,7 +168,7 @@ def _usual_columns(runs: list[RunRecord]) -> list[str]:
 
 
 def _columns(run: RunRecord, paths: list[str]) -> dict[str, Any]:
-    from sslreg.training.runs.records import MISSING, as_scalar
+    from sslreg.runs.records import MISSING, as_scalar
 
     values = ((path, as_scalar(run.value(path))) for path in paths)
     return {path: None if value is MISSING else value for path, value in values}

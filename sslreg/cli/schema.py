@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sslreg.cli.output import print_json, stdout
+from sslreg.cli.console import print_json, stdout
 from sslreg.errors import SslregError
 from sslreg.export.files import require_new
 
@@ -22,7 +22,7 @@ def schema(
     """
     if out is None:
         from sslreg.registry import installed
-        from sslreg.spec.schema import json_schema
+        from sslreg.spec.json_schema import json_schema
 
         print_json(json_schema(installed()))
         return
@@ -36,7 +36,7 @@ def schema(
 def write_schema(path: Path) -> None:
     """Write the schema of the installed components. SslregError: the file cannot be written."""
     from sslreg.registry import installed
-    from sslreg.spec.schema import json_schema
+    from sslreg.spec.json_schema import json_schema
 
     try:
         path.write_text(json.dumps(json_schema(installed()), indent=2) + "\n")

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from sslreg.cli.console import print_json, stdout
 from sslreg.cli.options import Json
-from sslreg.cli.output import print_json, stdout
 from sslreg.cli.schema import write_schema
 from sslreg.errors import UserError, did_you_mean
 from sslreg.export.files import require_new
@@ -23,7 +23,7 @@ app = typer.Typer(name="specs", help="Ready recipes: see and copy the specs that
 @app.command("list")
 def list_(json: Json = False) -> None:
     """List the shipped specs."""
-    from sslreg.spec.shipped import shipped_specs, summary_of
+    from sslreg.spec.shipped_specs import shipped_specs, summary_of
 
     found = {name: summary_of(path) for name, path in shipped_specs().items()}
     if json:
@@ -45,7 +45,7 @@ def copy(
 
     The schema for an editor is put beside it.
     """
-    from sslreg.spec.shipped import shipped_specs
+    from sslreg.spec.shipped_specs import shipped_specs
 
     shipped = shipped_specs()
     if name not in shipped:

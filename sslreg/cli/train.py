@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sslreg.cli.console import print_diagnostics, stderr, stdout
+from sslreg.cli.invariance_table import print_figures
 from sslreg.cli.options import Overrides
-from sslreg.cli.output import print_diagnostics, stderr, stdout
-from sslreg.cli.profile import print_figures
 from sslreg.cli.requeue import is_restart, requeueing
 from sslreg.errors import UserError
-from sslreg.figures import counted
+from sslreg.metric_names import counted
 
 if TYPE_CHECKING:
     from sslreg.training import Run
@@ -47,7 +47,7 @@ def train(
             raise UserError(
                 "--out, --locked, --dry-run and --auto-resume are for a new run, not for --resume", code="bad-argument"
             )
-        from sslreg.training.resuming import resume as resume_training
+        from sslreg.training.resume import resume as resume_training
 
         with requeueing(finds_its_run=True):
             _print_result(resume_training(resume, overrides or (), console=stderr))
@@ -59,12 +59,12 @@ def train(
     assert spec is not None
 
     loaded = load_spec(spec, overrides or ())
-    from sslreg.training.trainer import is_main_process
+    from sslreg.training.lightning_trainer import is_main_process
 
     if is_main_process():
         print_diagnostics(loaded.warnings, loaded.sources, stderr)
     if locked:
-        from sslreg.training.recording.provenance import require_lock
+        from sslreg.runs.provenance import require_lock
 
         require_lock(loaded)
 
@@ -78,7 +78,7 @@ def train(
 
     with requeueing(finds_its_run=out is not None):
         if out is not None and (auto_resume or is_restart()):
-            from sslreg.training.resuming import train_or_resume
+            from sslreg.training.resume import train_or_resume
 
             _print_result(train_or_resume(loaded, out, console=stderr))
         else:
@@ -89,8 +89,8 @@ def train(
 
 def _print_result(run: Run) -> None:
     """The figures, where everything is, and what to do with it next; of several processes one prints."""
-    from sslreg.training.runs.announce import summary_lines
-    from sslreg.training.trainer import is_main_process
+    from sslreg.runs.run_hooks import summary_lines
+    from sslreg.training.lightning_trainer import is_main_process
 
     if not is_main_process():
         return

@@ -17,7 +17,7 @@ class Loss(nn.Module):
 
     * ``pair``: two tensors (N, D), row i of both from sample i;
     * ``views``: any number >= 2 of such tensors;
-    * ``labelled views``: the same, and `targets` (N,);
+    * ``labeled views``: the same, and `targets` (N,);
     * a name of its own for a method that pairs with one loss, whose `forward` then takes what the two agree on, further
       keywords included: BYOL's ``prediction and target`` (as a ``pair`` it would collapse another method), SwAV's
       ``prototype scores``, DINO's ``student and teacher``, MAE's ``patches and mask``.

@@ -42,7 +42,7 @@ class Model(nn.Module):
       teacher's, and the student is a copy. One schedule component moves both the learning rate and the weight decay
       of the optimizer's groups; the center is the loss's staged buffer.
     * NNCLR: a `memory_bank` slot of the model, which tells its bank the width (`MemoryBank.hold`), asks it for nearest
-      neighbours and commits it in `after_step`.
+      neighbors and commits it in `after_step`.
     * MAE: one view (`views` below) and a backbone that can encode some of its patches. The mask is drawn in
       `training_step` from torch's generator, which a checkpoint carries and which each rank seeds for itself.
     """

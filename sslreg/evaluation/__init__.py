@@ -1,7 +1,7 @@
 """Judges features: embeds data sets, runs evaluators, and does the same for baselines."""
 
-from sslreg.evaluation.embed import embed, embed_batches, joined, some_of
+from sslreg.evaluation.embedding import embed, embed_batches, joined, some_of
 from sslreg.evaluation.evaluate import Evaluation
-from sslreg.evaluation.subject import Images, Subject
+from sslreg.evaluation.feature_extraction import Images, Subject
 
 __all__ = ["Evaluation", "Images", "Subject", "embed", "embed_batches", "joined", "some_of"]

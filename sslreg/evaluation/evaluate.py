@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sslreg.assembly import NamedEvaluator, SampleDataset, build_raw_collate
 from sslreg.contracts import Embeddings, Model
-from sslreg.evaluation.subject import Images, Subject
+from sslreg.evaluation.feature_extraction import Images, Subject
 from sslreg.spec import Spec
 from sslreg.views import Collate
 

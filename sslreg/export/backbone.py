@@ -18,11 +18,11 @@ from torch import Tensor
 from sslreg.assembly import SampleDataset, build_embed_collate, first_view
 from sslreg.contracts import Backbone
 from sslreg.errors import SslregError
-from sslreg.export.card import as_markdown, card
-from sslreg.export.data import largest_known
+from sslreg.export.backbone_formats import Format, require_format
+from sslreg.export.backbone_writers import run as features_by, usage, write
+from sslreg.export.data_selection import largest_known
 from sslreg.export.files import require_new
-from sslreg.export.form import Format, require_format
-from sslreg.export.formats import run as features_by, usage, write
+from sslreg.export.model_card import as_markdown, card
 from sslreg.spec import ComponentSpec, components
 from sslreg.spec.parameters import parameters_of
 from sslreg.training import Run

@@ -1,6 +1,6 @@
 """Discovers plugins and knows which components they provide. Imports neither torch nor any component."""
 
-from sslreg.registry.catalogue import Catalogue, ComponentInfo, PluginReport, RegistrationError, Registry
+from sslreg.registry.catalog import Catalog, ComponentInfo, PluginReport, RegistrationError, Registry
 from sslreg.registry.discovery import Selection, call_hook, discover, installed
 from sslreg.registry.hookspecs import API, hookimpl
 from sslreg.registry.kinds import INVARIANCES, KINDS, Kind
@@ -9,7 +9,7 @@ __all__ = [
     "API",
     "INVARIANCES",
     "KINDS",
-    "Catalogue",
+    "Catalog",
     "ComponentInfo",
     "Kind",
     "PluginReport",

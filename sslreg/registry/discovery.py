@@ -15,7 +15,7 @@ from typing import Any
 import pluggy
 
 from sslreg.registry import hookspecs
-from sslreg.registry.catalogue import Catalogue, PluginReport, Registry
+from sslreg.registry.catalog import Catalog, PluginReport, Registry
 
 GROUP = "sslreg"
 
@@ -48,12 +48,12 @@ def _names(text: str) -> frozenset[str]:
 
 
 @cache
-def installed() -> Catalogue:
-    """The catalogue of the installed plugins, discovered once in a process."""
+def installed() -> Catalog:
+    """The catalog of the installed plugins, discovered once in a process."""
     return discover(Selection.from_environment())
 
 
-def discover(selection: Selection, found: Iterable[EntryPoint] | None = None) -> Catalogue:
+def discover(selection: Selection, found: Iterable[EntryPoint] | None = None) -> Catalog:
     """Import the plugins that `selection` admits and collect what they register.
 
     found: the entry points to look at, in place of those of the installed distributions.
@@ -62,12 +62,12 @@ def discover(selection: Selection, found: Iterable[EntryPoint] | None = None) ->
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     ordered = sorted(points, key=lambda point: (_distribution(point), point.name))
-    return Catalogue([_load(point, selection, manager) for point in ordered], manager)
+    return Catalog([_load(point, selection, manager) for point in ordered], manager)
 
 
-def call_hook(catalogue: Catalogue, plugin: PluginReport, hook: str, **arguments: Any) -> BaseException | None:
+def call_hook(catalog: Catalog, plugin: PluginReport, hook: str, **arguments: Any) -> BaseException | None:
     """Call one plugin's implementation of a hook, if it has one. What it raises is returned."""
-    manager = catalogue.manager
+    manager = catalog.manager
     if manager is None or plugin.status != "loaded":
         return None
     try:

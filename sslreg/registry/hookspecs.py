@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from sslreg.registry.catalogue import Registry
+from sslreg.registry.catalog import Registry
 
 if TYPE_CHECKING:
     import typer

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from sslreg.report.runs import Curve
+from sslreg.report.reported_runs import Curve
 
 #: The inner size of a chart; the page stretches it, so these are resolutions and not pixels.
 WIDTH, HEIGHT = 1000, 300

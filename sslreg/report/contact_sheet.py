@@ -9,9 +9,9 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from sslreg.contracts import ImageLike
-from sslreg.report.grid import FAINT, GAP, INK, MARGIN, PAPER, TILE, fitted
-from sslreg.report.levels import picture
-from sslreg.report.pages import page
+from sslreg.report.denormalization import picture
+from sslreg.report.html_pages import page
+from sslreg.report.preview_image import FAINT, GAP, INK, MARGIN, PAPER, TILE, fitted
 from sslreg.views import load_image
 
 #: Tiles in a row, and the height in pixels of a line below one.

@@ -11,8 +11,8 @@ from markupsafe import Markup
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from sslreg.report.embedded import EmbeddedImages, Picture
-from sslreg.report.pages import data_uri
+from sslreg.report.embedded_images import EmbeddedImages, Picture
+from sslreg.report.html_pages import data_uri
 
 #: The size of a map, in the units of its points.
 WIDTH, HEIGHT, MARGIN = 640, 480, 12
@@ -23,7 +23,7 @@ COLORS = 10
 #: Sides of a thumbnail in pixels with WebP's quality, from the best; the first that fits is taken.
 _SIZES = ((48, 60), (40, 50), (32, 40), (24, 35))
 
-#: t-SNE needs several neighbours for each point.
+#: t-SNE needs several neighbors for each point.
 _FEWEST = 12
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sslreg.report.charts import Chart, chart
-from sslreg.report.runs import Curve
+from sslreg.report.reported_runs import Curve
 
 #: Shares of variance below this are rounding.
 _FLOOR = 1e-6

@@ -1,9 +1,9 @@
 """The spec's language: YAML with places, composition, validation, JSON Schema. Builds nothing, imports no torch."""
 
-from sslreg.spec.findings import SpecError
-from sslreg.spec.fit import induced_invariances
+from sslreg.spec.cross_checks import induced_invariances
+from sslreg.spec.diagnostics import SpecError
 from sslreg.spec.load import load_spec, parse_spec
-from sslreg.spec.models import (
+from sslreg.spec.sections import (
     CheckpointSpec,
     ComponentSpec,
     DataSpec,
@@ -13,7 +13,7 @@ from sslreg.spec.models import (
     ViewSpec,
     components,
 )
-from sslreg.spec.shipped import shipped_specs
+from sslreg.spec.shipped_specs import shipped_specs
 
 __all__ = [
     "CheckpointSpec",

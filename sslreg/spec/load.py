@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sslreg.errors import UserError
-from sslreg.registry import Catalogue, installed
-from sslreg.spec.bases import find_spec, missing_spec_hint
-from sslreg.spec.compose import compose
-from sslreg.spec.findings import Findings
-from sslreg.spec.models import Spec
-from sslreg.spec.source import read_text
-from sslreg.spec.validate import validate
+from sslreg.registry import Catalog, installed
+from sslreg.spec.composition import compose
+from sslreg.spec.diagnostics import Findings
+from sslreg.spec.extends import find_spec, missing_spec_hint
+from sslreg.spec.sections import Spec
+from sslreg.spec.validation import validate
+from sslreg.spec.yaml_parser import read_text
 
 
-def load_spec(path: str | Path, overrides: Sequence[str] = (), catalogue: Catalogue | None = None) -> Spec:
+def load_spec(path: str | Path, overrides: Sequence[str] = (), catalog: Catalog | None = None) -> Spec:
     """Read a spec from a file, or a shipped one by its name.
 
     overrides: ``path.to.key=VALUE``, as ``--set`` takes them. UserError: with everything that is wrong, each at its
@@ -25,16 +25,14 @@ def load_spec(path: str | Path, overrides: Sequence[str] = (), catalogue: Catalo
     if found is None:
         raise UserError(f"there is no spec {str(path)!r}", hint=missing_spec_hint(path), code="missing-file")
     findings = Findings()
-    return _read(read_text(found, findings), str(found), overrides, catalogue, findings)
+    return _read(read_text(found, findings), str(found), overrides, catalog, findings)
 
 
-def parse_spec(
-    text: str, name: str = "<spec>", overrides: Sequence[str] = (), catalogue: Catalogue | None = None
-) -> Spec:
+def parse_spec(text: str, name: str = "<spec>", overrides: Sequence[str] = (), catalog: Catalog | None = None) -> Spec:
     """Read a spec from a text. name: what diagnostics call it; otherwise as `load_spec`."""
-    return _read(text, name, overrides, catalogue, Findings())
+    return _read(text, name, overrides, catalog, Findings())
 
 
-def _read(text: str, file: str, overrides: Sequence[str], catalogue: Catalogue | None, findings: Findings) -> Spec:
+def _read(text: str, file: str, overrides: Sequence[str], catalog: Catalog | None, findings: Findings) -> Spec:
     tree = compose(text, file, overrides, findings)
-    return validate(tree, installed() if catalogue is None else catalogue, findings, file)
+    return validate(tree, installed() if catalog is None else catalog, findings, file)

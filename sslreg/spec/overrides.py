@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sslreg.spec.bases import inherited
-from sslreg.spec.findings import Findings
-from sslreg.spec.node import MAX_DEPTH, At, Entries, Items, Node, Origin, Scalar, dotted, item, shown
-from sslreg.spec.source import lines_of, parse
+from sslreg.spec.diagnostics import Findings
+from sslreg.spec.extends import inherited
+from sslreg.spec.tree import MAX_DEPTH, At, Entries, Items, Node, Origin, Scalar, dotted, item, shown
+from sslreg.spec.yaml_parser import lines_of, parse
 
 #: The file that diagnostics about the arguments name. Its lines are the arguments.
 ARGUMENTS = "--set"

@@ -19,7 +19,7 @@ from sslreg.errors import UserError
 from sslreg.registry import KINDS, ComponentInfo
 from sslreg.spec.docstrings import descriptions
 from sslreg.spec.from_run import FromRun
-from sslreg.spec.hints import FORMLESS, signature_of, spec_form, type_text
+from sslreg.spec.type_hints import FORMLESS, signature_of, spec_form, type_text
 
 #: Stands for a default where there is none.
 REQUIRED: Any = inspect.Parameter.empty

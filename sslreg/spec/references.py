@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from sslreg.errors import did_you_mean
-from sslreg.spec.findings import Findings
-from sslreg.spec.node import MAX_DEPTH, MAX_NODES, Entries, Items, Node, Scalar, item, shown
-from sslreg.spec.yaml12 import resolve
+from sslreg.spec.diagnostics import Findings
+from sslreg.spec.scalars import resolve
+from sslreg.spec.tree import MAX_DEPTH, MAX_NODES, Entries, Items, Node, Scalar, item, shown
 
 _REFERENCE = re.compile(r"\$\{\s*([^{}]*?)\s*\}")
 

@@ -1,7 +1,7 @@
 """The conformance kit: what a plugin's tests run to know that its components keep the contracts.
 
-``from sslreg.testing import conformance`` and one line test everything that a distribution registers; `throwaway`
-registers components for the length of a test. Needs pytest.
+``from sslreg.testing import conformance`` and one line test everything that a distribution registers.
+`temporary_components` registers components for the length of a test. Needs pytest.
 """
 
 from pkgutil import iter_modules
@@ -12,6 +12,6 @@ import pytest
 pytest.register_assert_rewrite(*(f"{__name__}.{module.name}" for module in iter_modules(__path__)))
 
 from sslreg.testing import conformance  # noqa: E402 - see above
-from sslreg.testing.throwaway import throwaway  # noqa: E402
+from sslreg.testing.temporary_components import temporary_components  # noqa: E402
 
-__all__ = ["conformance", "throwaway"]
+__all__ = ["conformance", "temporary_components"]

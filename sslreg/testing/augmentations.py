@@ -13,8 +13,8 @@ from sslreg.contracts import Augmentation
 from sslreg.errors import UserError
 from sslreg.testing.case import Case
 from sslreg.testing.checks import check
-from sslreg.testing.parts import pictures
-from sslreg.views import Operation, SampleKeys, Sometimes, ViewPlan, apply
+from sslreg.testing.tiny_components import pictures
+from sslreg.views import Operation, SampleKeys, ViewPlan, WithProbability, apply
 
 ONE_SIZE = pictures(7)
 SEVERAL_SIZES = [image for size in ((20, 20), (31, 17), (14, 50), (31, 17)) for image in pictures(1, *size)]
@@ -86,7 +86,7 @@ def pickles(case: Case) -> None:
 
 @check("augmentation")
 def can_act_sometimes(case: Case) -> None:
-    views = views_of(Sometimes(case.build(), 0.5), ONE_SIZE)
+    views = views_of(WithProbability(case.build(), 0.5), ONE_SIZE)
     assert len(views) == len(ONE_SIZE)
 
 

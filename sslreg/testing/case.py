@@ -9,9 +9,9 @@ from typing import Any, NoReturn
 import pytest
 from pydantic import ValidationError
 
-from sslreg.registry import Catalogue, ComponentInfo, installed
+from sslreg.registry import Catalog, ComponentInfo, installed
 from sslreg.spec.parameters import Parameter, Slot, parameters_of
-from sslreg.testing.parts import PARTS
+from sslreg.testing.tiny_components import PARTS
 from sslreg.views import adapt
 
 #: What the run of a test knows, by `FromRun`'s names.
@@ -45,7 +45,7 @@ class Case:
     info: ComponentInfo
     parameters: Mapping[str, Any] = field(default_factory=dict)
     largest: float = 3e7
-    catalogue: Catalogue = field(default_factory=installed)
+    catalog: Catalog = field(default_factory=installed)
 
     def __str__(self) -> str:
         return f"{self.info.kind}/{self.info.name}"
@@ -67,7 +67,7 @@ class Case:
 
     def of(self, name: str, kind: str, parameters: Mapping[str, Any] | None = None) -> Case:
         """Another component, under the same conditions."""
-        return replace(self, info=self.catalogue.get(kind, name), parameters=parameters or {})
+        return replace(self, info=self.catalog.get(kind, name), parameters=parameters or {})
 
     def skip(self, reason: str) -> NoReturn:
         """End the check: this component cannot be held to it."""

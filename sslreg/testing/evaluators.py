@@ -11,7 +11,7 @@ from sslreg.assembly import SampleDataset
 from sslreg.evaluation import Images, Subject
 from sslreg.testing.case import Case
 from sslreg.testing.checks import check
-from sslreg.testing.parts import WIDTH, embeddings_of, pictures
+from sslreg.testing.tiny_components import WIDTH, embeddings_of, pictures
 from sslreg.views import Collate, ViewPlan
 
 
@@ -56,8 +56,8 @@ def leaves_the_embeddings_alone(case: Case) -> None:
 def says_whether_it_needs_targets(case: Case) -> None:
     evaluator = case.build()
     if not evaluator.needs_targets:
-        unlabelled = [
+        unlabeled = [
             type(one)(one.features, None, one.indices, one.names)
             for one in (embeddings_of(64), embeddings_of(32, seed=1))
         ]
-        assert evaluator.evaluate(*unlabelled, on_the_cpu())
+        assert evaluator.evaluate(*unlabeled, on_the_cpu())

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sslreg.testing.throwaway import throwaway
+from sslreg.testing.temporary_components import temporary_components
 
 
 @pytest.fixture
@@ -17,6 +17,6 @@ def register() -> Iterator[Callable[[str, str, Any], None]]:
     with ExitStack() as stack:
 
         def register(kind: str, name: str, target: Any) -> None:
-            stack.enter_context(throwaway(**{kind: {name: target}}))
+            stack.enter_context(temporary_components(**{kind: {name: target}}))
 
         yield register

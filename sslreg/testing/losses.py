@@ -11,12 +11,12 @@ from torch import Tensor
 from sslreg.contracts import Loss
 from sslreg.testing.case import Case
 from sslreg.testing.checks import check
-from sslreg.testing.parts import WIDTH, AnyLoss, batch_of, tensors_in
+from sslreg.testing.tiny_components import WIDTH, AnyLoss, batch_of, tensors_in
 
 SAMPLES = 8
 
 #: The forms of input that are the same for everyone; others belong to one method.
-COMMON = {"pair": (2,), "views": (2, 3), "labelled views": (2, 3)}
+COMMON = {"pair": (2,), "views": (2, 3), "labeled views": (2, 3)}
 
 
 def inputs_of(case: Case, dtype: torch.dtype = torch.float32) -> list[tuple[list[Tensor], dict[str, Any]]]:
@@ -29,7 +29,7 @@ def inputs_of(case: Case, dtype: torch.dtype = torch.float32) -> list[tuple[list
     return [
         (
             [(base + 0.5 * torch.randn(SAMPLES, WIDTH, generator=generator)).to(dtype) for _ in range(count)],
-            {"targets": torch.arange(SAMPLES) % 4} if takes == "labelled views" else {},
+            {"targets": torch.arange(SAMPLES) % 4} if takes == "labeled views" else {},
         )
         for count in COMMON[takes]
     ]
@@ -121,7 +121,7 @@ def suits_its_model(case: Case) -> None:
     takes = case.build().takes
     if takes in COMMON:
         return
-    makers = [info for info in case.catalogue.of_kind("model") if takes in getattr(info.load(), "gives", ())]
+    makers = [info for info in case.catalog.of_kind("model") if takes in getattr(info.load(), "gives", ())]
     assert makers, f"no model gives {takes!r}, so no spec can use {case}"
     for maker in makers:
         model = case.of(maker.name, "model").build()

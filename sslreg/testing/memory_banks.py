@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 from sslreg.contracts import MemoryBank
 from sslreg.testing.case import Case
 from sslreg.testing.checks import check
-from sslreg.testing.parts import WIDTH
+from sslreg.testing.tiny_components import WIDTH
 
 
 def keys_of(count: int, seed: int = 0) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from sslreg.contracts import Backbone, Model, StepOutput
 from sslreg.testing.case import Case
 from sslreg.testing.checks import check
-from sslreg.testing.parts import AnyLoss, batch_of
+from sslreg.testing.tiny_components import AnyLoss, batch_of
 
 
 def built(case: Case) -> Model:

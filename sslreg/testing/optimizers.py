@@ -22,7 +22,7 @@ def problem() -> tuple[nn.Module, Tensor, Tensor]:
 def optimizer_for(case: Case, module: nn.Module) -> Any:
     """Built as a run builds it: from parameter groups, with its own default rate where it has one."""
     if "lr" not in case.parameters and case.info.kind == "optimizer":
-        case = Case(case.info, {"lr": 1e-3, **case.parameters}, case.largest, case.catalogue)
+        case = Case(case.info, {"lr": 1e-3, **case.parameters}, case.largest, case.catalog)
     return case.build([{"params": list(module.parameters())}])
 
 

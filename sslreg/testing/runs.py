@@ -17,8 +17,8 @@ import sslreg
 from sslreg.spec import parse_spec
 from sslreg.testing.case import Case
 from sslreg.testing.checks import check
-from sslreg.testing.parts import AnyLoss, Darken, Pictures, TinyBackbone, TinyModel
-from sslreg.testing.throwaway import throwaway
+from sslreg.testing.temporary_components import temporary_components
+from sslreg.testing.tiny_components import AnyLoss, Darken, Pictures, TinyBackbone, TinyModel
 
 #: What the run of a callback or a logger consists of beside it.
 KIT: dict[str, dict[str, Any]] = {
@@ -75,8 +75,8 @@ def _finished(run: sslreg.Run) -> dict[str, Any]:
 
 def _run_with(case: Case, section: str) -> None:
     component = {"use": case.info.name, **case.parameters}
-    with elsewhere() as folder, throwaway(**KIT) as catalogue:
-        spec = parse_spec(yaml.safe_dump({**SPEC, section: [component]}), catalogue=catalogue)
+    with elsewhere() as folder, temporary_components(**KIT) as catalog:
+        spec = parse_spec(yaml.safe_dump({**SPEC, section: [component]}), catalog=catalog)
         _finished(sslreg.train(spec, out=folder / "run"))
 
 

@@ -21,11 +21,11 @@ from sslreg.assembly import SampleDataset
 from sslreg.contracts import Model
 from sslreg.errors import UserError
 from sslreg.evaluation import embed
+from sslreg.runs.folder import RunFolder
+from sslreg.runs.run import Run
 from sslreg.spec import Spec
-from sslreg.training.fit import Training, evaluation_of, prepared
-from sslreg.training.runs.folder import RunFolder
-from sslreg.training.runs.run import Run
-from sslreg.training.trainer import quiet_lightning
+from sslreg.training.lightning_trainer import quiet_lightning
+from sslreg.training.loop import Training, evaluation_of, prepared
 
 #: Optimizer steps that are taken before the run is resumed.
 STEPS = 2

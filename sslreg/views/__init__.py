@@ -1,28 +1,28 @@
 """From samples to augmented views: randomness per sample, the plan of a view, the collate function."""
 
-from sslreg.views.adapt import Adapted, adapt
+from sslreg.views.callable_augmentation import CallableAugmentation, adapt
 from sslreg.views.collate import SKIPPED, Collate, Skipped, as_sample
 from sslreg.views.decode import load_image
-from sslreg.views.keys import SampleKeys, noise_like
-from sslreg.views.lending import empty_result
-from sslreg.views.pending import PendingBatch, PendingView, UnderwayBatch
+from sslreg.views.deferred_batch import BatchInFlight, DeferredBatch, DeferredView
+from sslreg.views.image_batches import apply, apply_where
 from sslreg.views.plan import Operation, Place, ViewPlan
-from sslreg.views.rows import apply, apply_where
-from sslreg.views.sometimes import Sometimes
+from sslreg.views.randomness import SampleKeys, noise_like
+from sslreg.views.shared_memory import empty_result
+from sslreg.views.with_probability import WithProbability
 
 __all__ = [
     "SKIPPED",
-    "Adapted",
+    "BatchInFlight",
+    "CallableAugmentation",
     "Collate",
+    "DeferredBatch",
+    "DeferredView",
     "Operation",
-    "PendingBatch",
-    "PendingView",
     "Place",
     "SampleKeys",
     "Skipped",
-    "Sometimes",
-    "UnderwayBatch",
     "ViewPlan",
+    "WithProbability",
     "adapt",
     "apply",
     "apply_where",

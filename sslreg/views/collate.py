@@ -17,12 +17,12 @@ from sslreg.contracts.augmentation import Images
 from sslreg.contracts.batch import Batch, ImageLike, Sample
 from sslreg.errors import UserError
 from sslreg.views.decode import Encoded, load_image, open_image
-from sslreg.views.keys import SampleKeys
-from sslreg.views.memory import keep_freed_memory
-from sslreg.views.pending import PendingBatch, PendingView
+from sslreg.views.deferred_batch import DeferredBatch, DeferredView
+from sslreg.views.image_batches import together
+from sslreg.views.malloc import keep_freed_memory
 from sslreg.views.plan import Drawn, ViewPlan
-from sslreg.views.reduction import decode_for_views
-from sslreg.views.rows import together
+from sslreg.views.randomness import SampleKeys
+from sslreg.views.reduced_decoding import decode_for_views
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Collate:
         augmented on its own, and lists the `Skipped` under ``extras["skipped"]``.
     keep_params: whether `Batch.params` tells what was drawn.
     device: where the part of the plans that belongs on a device will run. With a device the call returns a
-        `PendingBatch`, whose ``finish(device)`` gives the batch; on the CPU that is the same work, later.
+        `DeferredBatch`, whose ``finish(device)`` gives the batch; on the CPU that is the same work, later.
 
     A sample is a `Sample`, an ``(image, target)`` pair or a bare image. The views of a Sample with index and epoch
     depend on these and on the seed alone; others are drawn from torch's generator.
@@ -76,7 +76,7 @@ class Collate:
         self.device = None if device is None else torch.device(device)
         self.steps_on_host = tuple(view.steps_on_host(self.device) for view in self.views)
 
-    def __call__(self, samples: Sequence[Any]) -> Batch | PendingBatch:
+    def __call__(self, samples: Sequence[Any]) -> Batch | DeferredBatch:
         """UserError: an image cannot be read or is too small, or the samples cannot be meant."""
         if get_worker_info() is not None:
             keep_freed_memory()
@@ -85,7 +85,7 @@ class Collate:
         views, used, skipped = self._make_views(asked, keys)
         for one in skipped:
             log.warning("skipped sample %s: %s", one.index, one.reason)
-        pending = PendingBatch(
+        pending = DeferredBatch(
             views,
             Batch(
                 views=[],
@@ -102,7 +102,7 @@ class Collate:
         """A sample's image (C, H, W), uint8, or float32 in [0, 1]. UserError: it cannot be read."""
         return load_image(sample.image, self.channels)
 
-    def make_view(self, number: int, images: list[Tensor], keys: SampleKeys) -> PendingView:
+    def make_view(self, number: int, images: list[Tensor], keys: SampleKeys) -> DeferredView:
         """View `number` of N images as far as the host makes it."""
         drawn = self.views[number].draw(keys, number, images)
         return self._on_host(number, together(images), drawn, drawn)
@@ -124,7 +124,7 @@ class Collate:
 
     def _make_views(
         self, samples: list[Sample], keys: SampleKeys
-    ) -> tuple[list[PendingView], list[Sample], list[Skipped]]:
+    ) -> tuple[list[DeferredView], list[Sample], list[Skipped]]:
         """The views as far as the host makes them, the samples that they are of, and those that were replaced."""
         # A collate of one's own that changes how images are read, or what becomes of them, gets them whole.
         if type(self).load is Collate.load and type(self).make_view is Collate.make_view:
@@ -138,7 +138,7 @@ class Collate:
         images, used, skipped = self._load_all(samples, self.load)
         return [self.make_view(number, images, keys) for number in range(len(self.views))], used, skipped
 
-    def _views_of_files(self, files: list[Tensor | Encoded], keys: SampleKeys) -> list[PendingView]:
+    def _views_of_files(self, files: list[Tensor | Encoded], keys: SampleKeys) -> list[DeferredView]:
         images = together(files)
         drawn = self._draw(keys, images)
         decoded = decode_for_views(images, self.views, drawn)
@@ -156,11 +156,11 @@ class Collate:
                 drawn.update(zip(numbers, plan.draw_views(keys, numbers, images), strict=True))
         return [drawn[number] for number in range(len(self.views))]
 
-    def _on_host(self, number: int, images: Images, applied: list[Drawn], drawn: list[Drawn]) -> PendingView:
+    def _on_host(self, number: int, images: Images, applied: list[Drawn], drawn: list[Drawn]) -> DeferredView:
         """applied: what was drawn, as it is for these images."""
         plan, on_host = self.views[number], self.steps_on_host[number]
         host_part: Images = plan.run(images, applied, range(on_host))
-        return PendingView(plan, host_part, drawn, on_host)
+        return DeferredView(plan, host_part, drawn, on_host)
 
     def _load_all(
         self, samples: list[Sample], load: Callable[[Sample], Image]

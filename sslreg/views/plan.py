@@ -14,10 +14,10 @@ from torch import Tensor
 from sslreg.contracts.augmentation import Augmentation, Images, Params
 from sslreg.errors import UserError
 from sslreg.views.decode import Encoded
-from sslreg.views.keys import SampleKeys
-from sslreg.views.lending import results_leave
-from sslreg.views.rows import apply, as_float, eight_bits_of, gathered, shapes_of
-from sslreg.views.stages import Stage, fused
+from sslreg.views.fusion import Stage, fused
+from sslreg.views.image_batches import apply, as_float, eight_bits_of, gathered, shapes_of
+from sslreg.views.randomness import SampleKeys
+from sslreg.views.shared_memory import share_results
 
 Place = Literal["auto", "host", "device"]
 
@@ -37,7 +37,7 @@ class Operation:
         return self.origin or self.name
 
 
-class ToLevels(Augmentation):
+class RoundToUint8(Augmentation):
     """Rounds the images that came in 8 bits to 8 bits again: the end of a view's leading geometry."""
 
     ragged = True
@@ -112,7 +112,7 @@ class ViewPlan:
         """The operations with the rounding in its place."""
         if not self.leading:
             return self.operations
-        levels = Operation("to_levels", ToLevels())
+        levels = Operation("to_levels", RoundToUint8())
         return (*self.operations[: self.leading], levels, *self.operations[self.leading :])
 
     @cached_property
@@ -151,7 +151,7 @@ class ViewPlan:
         shapes = shapes_of(images).repeat(len(views), 1)
         drawn: list[Drawn] = []
         for step, own_keys in zip(self.steps, keys.operations(views, self.names), strict=True):
-            if isinstance(step.augmentation, ToLevels):
+            if isinstance(step.augmentation, RoundToUint8):
                 drawn.append(Drawn({"eight_bits": eight_bits_of(images).repeat(len(views))}, shapes))
                 continue
             try:
@@ -173,16 +173,16 @@ class ViewPlan:
         UserError: an operation's result is not of the type or the sizes that it announced.
         """
         stages = self.stages(steps)
-        final = next((stage for stage in reversed(stages) if not isinstance(stage.augmentation, ToLevels)), None)
+        final = next((stage for stage in reversed(stages) if not isinstance(stage.augmentation, RoundToUint8)), None)
         for stage in stages:
             augmentation, last = stage.augmentation, stage.steps[-1]
-            if isinstance(augmentation, ToLevels) and _dtypes(images) == {torch.uint8}:
+            if isinstance(augmentation, RoundToUint8) and _dtypes(images) == {torch.uint8}:
                 continue
             if not (augmentation.eight_bits and self._is_whole_geometry(stage)):
                 images = as_float(images)
-            with results_leave(stage is final):
+            with share_results(stage is final):
                 images = apply(augmentation, images, stage.params([drawn[step].params for step in stage.steps]))
-            if not isinstance(augmentation, ToLevels):
+            if not isinstance(augmentation, RoundToUint8):
                 _check(
                     " + ".join(str(self.steps[step]) for step in stage.steps), augmentation, images, drawn[last].shapes
                 )

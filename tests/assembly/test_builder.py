@@ -11,8 +11,8 @@ import sslreg
 from sslreg import FromRun, UserError
 from sslreg.assembly import Builder
 from sslreg.spec import Spec, parse_spec
-from sslreg.testing.throwaway import throwaway
-from sslreg.views import Sometimes
+from sslreg.testing.temporary_components import temporary_components
+from sslreg.views import WithProbability
 
 
 class WithFacts(sslreg.Loss):
@@ -44,7 +44,7 @@ def spec(tiny_spec: str):
     def parse(*overrides: str) -> Spec:
         return parse_spec(tiny_spec, "tiny.yaml", overrides)
 
-    with throwaway(loss={"with_facts": WithFacts}, augmentation={"double": make_double}):
+    with temporary_components(loss={"with_facts": WithFacts}, augmentation={"double": make_double}):
         yield parse
 
 
@@ -83,9 +83,9 @@ def test_what_a_constructor_refuses_is_reported_at_its_place(spec) -> None:
 def test_an_augmentation_gets_its_probability_from_the_plan(spec) -> None:
     builder = Builder(spec("views.0.augment=[{use: double, p: 0.25}, {use: double}]"))
     sometimes, always = (builder.build(component) for component in builder.spec.views[0].augment)
-    assert isinstance(sometimes, Sometimes)
+    assert isinstance(sometimes, WithProbability)
     assert sometimes.p == 0.25
-    assert not isinstance(always, Sometimes)
+    assert not isinstance(always, WithProbability)
 
 
 def test_a_plain_function_is_an_augmentation(spec) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sslreg import Run
-from sslreg.cli.profile import profile_tables, split_profiles, verdicts
+from sslreg.cli.invariance_table import profile_tables, split_profiles, verdicts
 
 
 @pytest.fixture

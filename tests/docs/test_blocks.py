@@ -39,7 +39,7 @@ version: 1
 name: mine
 data:
   train: {use: image_folder, root: photos}
-  reference: {use: image_folder, root: labelled}
+  reference: {use: image_folder, root: labeled}
   test: {use: image_folder, root: held-out}
 """
 
@@ -155,12 +155,12 @@ def _merged(base: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def sandbox(tmp_path: Path, tiny_run: sslreg.Run, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What the pages speak of: photographs in ``photos``, labelled ones, specs, and a run in several places."""
+    """What the pages speak of: photographs in ``photos``, labeled ones, specs, and a run in several places."""
     (tmp_path / ".bin").mkdir()
     (tmp_path / ".bin" / "sslreg").write_text(SHIM)
     (tmp_path / ".bin" / "sslreg").chmod(0o755)
     sample = Image.effect_noise((96, 64), 60).convert("RGB")
-    for folder in ("photos/one", "photos/two", "labelled/one", "labelled/two", "held-out/one", "held-out/two"):
+    for folder in ("photos/one", "photos/two", "labeled/one", "labeled/two", "held-out/one", "held-out/two"):
         (tmp_path / folder).mkdir(parents=True)
         for number in range(16):
             sample.rotate(number * 20).save(tmp_path / folder / f"{number}.jpg")

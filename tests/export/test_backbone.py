@@ -19,9 +19,9 @@ from torch import Tensor
 import sslreg
 from sslreg import PlainModule, Run, SslregError, UserError
 from sslreg.export.backbone import export_backbone
-from sslreg.export.form import Format
+from sslreg.export.backbone_formats import Format
 from sslreg.spec import parse_spec
-from sslreg.spec.yaml12 import load
+from sslreg.spec.scalars import load
 
 SPEC = """
 version: 1

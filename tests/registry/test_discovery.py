@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, distributions
 
 import pytest
 
-from sslreg.registry import Catalogue, Selection, discover, installed
+from sslreg.registry import Catalog, Selection, discover, installed
 
 GOOD = """
 import sslreg
@@ -33,7 +33,7 @@ BROKEN = {
 }
 
 
-def discovered(site, selection: Selection = Selection()) -> Catalogue:  # noqa: B008 - it is frozen
+def discovered(site, selection: Selection = Selection()) -> Catalog:  # noqa: B008 - it is frozen
     points: list[EntryPoint] = []
     for distribution in distributions(path=[str(site.path)]):
         points += distribution.entry_points
@@ -51,13 +51,13 @@ def test_a_broken_plugin_is_reported_and_harms_no_other(site, case: str) -> None
     source, error = BROKEN[case]
     site.install("broken", source)
     site.install("good", GOOD.format(name="good"))
-    catalogue = discovered(site)
-    reports = {plugin.name: plugin for plugin in catalogue.plugins}
+    catalog = discovered(site)
+    reports = {plugin.name: plugin for plugin in catalog.plugins}
     assert reports["broken"].status == "failed"
     assert error in (reports["broken"].error or "")
     assert "Traceback" in (reports["broken"].traceback or "")
     assert reports["broken"].components == ()
-    assert catalogue.get("loss", "good_loss").distribution == "good"
+    assert catalog.get("loss", "good_loss").distribution == "good"
 
 
 def test_an_entry_point_to_nothing_is_reported(site) -> None:

@@ -13,8 +13,8 @@ import pytest
 import sslreg
 from sslreg.cli import main
 from sslreg.registry import hookspecs, installed
-from sslreg.testing import throwaway
-from sslreg.training.runs.announce import announce
+from sslreg.runs.run_hooks import announce
+from sslreg.testing import temporary_components
 
 DOCS = Path(__file__).parents[2] / "docs"
 GUIDE = (DOCS / "plugins.md").read_text()
@@ -71,6 +71,10 @@ def test_the_guides_hooks_work(site, tiny_run: sslreg.Run, capsys: pytest.Captur
 
 
 def test_the_guides_throwaway_works() -> None:
-    block = next(block for block in BLOCKS if "import throwaway" in block)
-    namespace = {"sslreg": sslreg, "MyLoss": installed().get("loss", "nt_xent").load(), "throwaway": throwaway}
+    block = next(block for block in BLOCKS if "import temporary_components" in block)
+    namespace = {
+        "sslreg": sslreg,
+        "MyLoss": installed().get("loss", "nt_xent").load(),
+        "temporary_components": temporary_components,
+    }
     exec(block + "\ntest_it_pairs_with_a_bank()", namespace)

@@ -14,9 +14,9 @@ import sslreg
 from sslreg import Spec, SslregError, UserError
 from sslreg.assembly import Builder, SampleDataset
 from sslreg.report import Preview, preview
-from sslreg.report.grid import TILE
+from sslreg.report.preview_image import TILE
 from sslreg.spec import parse_spec
-from sslreg.testing import throwaway
+from sslreg.testing import temporary_components
 
 CROP = "{use: random_resized_crop, size: 8, scale: [0.5, 1.0]}"
 
@@ -86,7 +86,7 @@ def test_normalizing_of_others_is_undone_too() -> None:
     def shifted(image: torch.Tensor) -> torch.Tensor:
         return image * 3 - 7
 
-    with throwaway(augmentation={"shifted": lambda: shifted}):
+    with temporary_components(augmentation={"shifted": lambda: shifted}):
         made = preview(spec_of(f"{CROP}, {{use: shifted}}"))
     assert np.abs(pictures(made)[:, :2] - pictures(preview(spec_of(CROP)))[:, :2]).max() <= 1
     assert made.notes == []
@@ -96,7 +96,7 @@ def test_levels_that_cannot_be_brought_back_are_stretched_and_said_so() -> None:
     def standardized(image: torch.Tensor) -> torch.Tensor:
         return (image - image.mean()) / (image.std() + 1e-6)
 
-    with throwaway(augmentation={"standardized": lambda: standardized}):
+    with temporary_components(augmentation={"standardized": lambda: standardized}):
         made = preview(spec_of(f"{CROP}, {{use: standardized}}"))
     assert [(int(view.min()), int(view.max())) for row in pictures(made) for view in row[:2]] == [(0, 255)] * 16
     (note,) = made.notes
@@ -122,7 +122,7 @@ class Layers(sslreg.Dataset):
     ("channels", "color", "said"), [(5, [50, 51, 52], "first three"), (2, [50, 51, 0], "red and green")]
 )
 def test_other_numbers_of_channels_are_false_color_and_said_so(channels: int, color: list[int], said: str) -> None:
-    with throwaway(dataset={"layers": Layers}):
+    with temporary_components(dataset={"layers": Layers}):
         made = preview(spec_of(CROP, f"{{use: layers, channels: {channels}}}", channels), samples=2)
     assert np.asarray(made.rows[0].original)[0, 0].tolist() == color
     assert pictures(made)[0, 0, 0, 0].tolist() == color
@@ -205,7 +205,7 @@ def test_seeds_are_shortened_and_fields_left_out() -> None:
         def apply(self, images: torch.Tensor, params: sslreg.Params) -> torch.Tensor:
             return images
 
-    with throwaway(augmentation={"waves": Field}):
+    with temporary_components(augmentation={"waves": Field}):
         line = preview(spec_of(f"{CROP}, {{use: waves}}"), 1).rows[0].tiles[0].drawn[-1]
     assert re.fullmatch(r"waves: seed \S{,9}, field of 64 numbers, zero 0", line)
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from sslreg.registry import Catalogue, ComponentInfo, PluginReport, Registry
+from sslreg.registry import Catalog, ComponentInfo, PluginReport, Registry
 
 HERE = Path(__file__).parent
 
@@ -18,7 +18,7 @@ def valid() -> str:
 
 
 @pytest.fixture(scope="session")
-def acme() -> Catalogue:
+def acme() -> Catalog:
     """The made-up package, another that clashes with it in one name, one that is broken and one that is blocked."""
     registry = Registry("parts", "acme-ssl", "1.2")
     registry.dataset("photos", "acme_parts:Photos", summary="Photos in a folder")
@@ -43,7 +43,7 @@ def acme() -> Catalogue:
     registry.callback("gone", "acme_parts:Gone")
     other = Registry("other", "other-ssl", "0.1")
     other.loss("twice", "acme_parts:Contrast")
-    return Catalogue(
+    return Catalog(
         [
             PluginReport("parts", "acme-ssl", "1.2", "loaded", components=tuple(registry.components)),
             PluginReport("other", "other-ssl", "0.1", "loaded", components=tuple(other.components)),

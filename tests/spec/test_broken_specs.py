@@ -7,7 +7,7 @@ import yaml
 
 from sslreg.errors import UserError
 from sslreg.spec import load_spec
-from sslreg.spec.render import render
+from sslreg.spec.diagnostic_rendering import render
 
 CORPUS = yaml.safe_load((Path(__file__).parent / "broken_specs.yaml").read_text())
 

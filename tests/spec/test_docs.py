@@ -10,8 +10,8 @@ import yaml
 import sslreg.spec
 from sslreg.registry import installed
 from sslreg.spec import parse_spec
-from sslreg.spec.models import Sections
 from sslreg.spec.parameters import fields_of
+from sslreg.spec.sections import Sections
 
 GUIDE = (Path(__file__).parents[2] / "docs/spec.md").read_text()
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
@@ -21,7 +21,7 @@ EXAMPLES = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
 def test_every_whole_example_is_right(example, monkeypatch):
     monkeypatch.setenv("PHOTOS", "photos")
 
-    assert parse_spec(example, catalogue=installed())
+    assert parse_spec(example, catalog=installed())
 
 
 def test_every_section_is_described():

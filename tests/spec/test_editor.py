@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sslreg.spec.schema import json_schema
+from sslreg.spec.json_schema import json_schema
 
 SERVER = shutil.which("yaml-language-server", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
 pytestmark = pytest.mark.skipif(SERVER is None, reason="yaml-language-server is not installed")

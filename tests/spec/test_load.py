@@ -9,12 +9,12 @@ import sslreg
 from sslreg.errors import UserError
 from sslreg.registry import installed
 from sslreg.spec import CheckpointSpec, ComponentSpec, EngineSpec, load_spec, parse_spec, shipped_specs
-from sslreg.spec.shipped import summary_of
+from sslreg.spec.shipped_specs import summary_of
 
 
 @pytest.fixture
 def spec(valid, acme):
-    return parse_spec(valid, "valid.yaml", catalogue=acme)
+    return parse_spec(valid, "valid.yaml", catalog=acme)
 
 
 def test_what_is_written_is_there(spec):
@@ -37,11 +37,11 @@ def test_what_is_not_written_has_its_default(spec):
     ("file", "name"), [("dir/my photos.yaml", "my-photos"), ("<spec>", "spec"), ("été.yaml", "été"), ("-.yaml", "run")]
 )
 def test_a_spec_without_a_name_is_called_after_its_file(valid, acme, file, name):
-    assert parse_spec(valid.replace("name: acme\n", ""), file, catalogue=acme).name == name
+    assert parse_spec(valid.replace("name: acme\n", ""), file, catalog=acme).name == name
 
 
 def test_a_spec_may_do_without_a_schedule(valid, acme):
-    assert parse_spec(valid.replace("schedule: {use: steps, step_size: 10}\n", ""), catalogue=acme).schedule is None
+    assert parse_spec(valid.replace("schedule: {use: steps, step_size: 10}\n", ""), catalog=acme).schedule is None
 
 
 def test_lists_become_what_the_constructor_takes(spec):
@@ -49,7 +49,7 @@ def test_lists_become_what_the_constructor_takes(spec):
 
 
 def test_whole_numbers_do_for_numbers(valid, acme):
-    assert parse_spec(valid, overrides=["loss.temperature=1"], catalogue=acme).loss.params["temperature"] == 1.0
+    assert parse_spec(valid, overrides=["loss.temperature=1"], catalog=acme).loss.params["temperature"] == 1.0
 
 
 def test_keys_of_the_run_are_apart_from_parameters(spec):
@@ -71,7 +71,7 @@ def test_nested_components_know_their_place(spec):
 
 def test_nested_lists_are_lists(valid, acme):
     container = "views.0.augment.1={use: one_of, augment: [{use: jitter}, {use: crop, size: 8}]}"
-    spec = parse_spec(valid, overrides=[container], catalogue=acme)
+    spec = parse_spec(valid, overrides=[container], catalog=acme)
 
     inner = spec.views[0].augment[1].params["augment"]
     assert [(component.use, component.at[-2:]) for component in inner] == [
@@ -82,20 +82,18 @@ def test_nested_lists_are_lists(valid, acme):
 
 
 def test_null_is_no_component_where_none_is_allowed(valid, acme):
-    spec = parse_spec(
-        valid, overrides=["schedule=null", "task=", "embed_view=", "loss.memory_bank=null"], catalogue=acme
-    )
+    spec = parse_spec(valid, overrides=["schedule=null", "task=", "embed_view=", "loss.memory_bank=null"], catalog=acme)
 
     assert (spec.schedule, spec.task, spec.embed_view) == (None, None, None)
     assert spec.loss.params["memory_bank"] is None
 
 
 def test_no_embedding_view_and_an_empty_one_differ(valid, acme):
-    assert parse_spec(valid, overrides=["embed_view=[]"], catalogue=acme).embed_view == ()
+    assert parse_spec(valid, overrides=["embed_view=[]"], catalog=acme).embed_view == ()
 
 
 def test_a_name_that_several_provide_is_told_apart(valid, acme):
-    spec = parse_spec(valid, overrides=["loss.use=other-ssl:twice"], catalogue=acme)
+    spec = parse_spec(valid, overrides=["loss.use=other-ssl:twice"], catalog=acme)
 
     assert spec.loss.info.distribution == "other-ssl"
 
@@ -107,7 +105,7 @@ def test_all_components_are_listed_nested_ones_too(spec):
 
 
 def test_a_resolved_spec_reads_back_as_the_same(spec, acme):
-    again = parse_spec(spec.to_yaml(), "valid.yaml", catalogue=acme)
+    again = parse_spec(spec.to_yaml(), "valid.yaml", catalog=acme)
 
     assert again.resolved() == spec.resolved()
     assert again.views == spec.views
@@ -174,7 +172,7 @@ def test_the_public_name_takes_what_the_command_line_takes(tmp_path, monkeypatch
 
 @pytest.mark.parametrize("name", shipped_specs())
 def test_every_shipped_spec_is_right(name):
-    spec = load_spec(name, catalogue=installed())
+    spec = load_spec(name, catalog=installed())
 
     assert spec.name == name
     assert spec.warnings == ()

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from sslreg.errors import UserError
 from sslreg.registry import installed
 from sslreg.spec import Spec, parse_spec, shipped_specs
-from sslreg.spec.render import as_github, render
+from sslreg.spec.diagnostic_rendering import as_github, render
 
 MUTATIONS = int(os.environ.get("SSLREG_MUTATIONS", "150"))
 
@@ -57,14 +57,14 @@ def edits(draw, text: str) -> str:
     return text
 
 
-def answer(text, catalogue, overrides=()):
+def answer(text, catalog, overrides=()):
     """What `parse_spec` says: a spec, or errors that are located and can be shown."""
     try:
-        spec = parse_spec(text, overrides=overrides, catalogue=catalogue)
+        spec = parse_spec(text, overrides=overrides, catalog=catalog)
     except UserError as error:
         refusal = error
     else:
-        assert parse_spec(spec.to_yaml(), catalogue=catalogue).resolved() == spec.resolved()
+        assert parse_spec(spec.to_yaml(), catalog=catalog).resolved() == spec.resolved()
         return spec
     assert refusal.diagnostics
     assert all(found.file and found.line and found.column for found in refusal.diagnostics)
@@ -104,4 +104,4 @@ def test_an_unmangled_one_is_a_spec(valid, acme):
 def test_text_from_anywhere_is_answered(acme):
     for path in [Path(__file__), *Path(__file__).parent.glob("*.yaml")]:
         with pytest.raises(UserError):
-            parse_spec(path.read_text() + "\nx: 1\n", catalogue=acme)
+            parse_spec(path.read_text() + "\nx: 1\n", catalog=acme)

@@ -12,8 +12,8 @@ from pydantic import Field, PositiveInt
 import sslreg
 from sslreg.errors import UserError
 from sslreg.registry import ComponentInfo
-from sslreg.spec.models import DataSpec, Sections
 from sslreg.spec.parameters import REQUIRED, Slot, fields_of, keys_of, parameters_of
+from sslreg.spec.sections import DataSpec, Sections
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from typing import Literal, Union, get_args, get_origin
 
 import pytest
 
-from sslreg.spec.hints import FORMLESS, spec_form
 from sslreg.spec.trainer_keys import OWNED, TABLE
+from sslreg.spec.type_hints import FORMLESS, spec_form
 
 lightning = pytest.importorskip("lightning")
 

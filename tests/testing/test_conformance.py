@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 import sslreg
-from sslreg.registry import KINDS, Catalogue
-from sslreg.testing import conformance, throwaway
+from sslreg.registry import KINDS, Catalog
+from sslreg.testing import conformance, temporary_components
 from sslreg.testing.case import Case
 from sslreg.testing.checks import CHECKS
-from sslreg.testing.parts import PARTS, AnyLoss, Darken, Pictures, TinyBackbone, TinyBank, TinyModel
+from sslreg.testing.tiny_components import PARTS, AnyLoss, Darken, Pictures, TinyBackbone, TinyBank, TinyModel
 
 
 class Unkeyed(Darken):
@@ -290,28 +290,28 @@ FAULTS = [
 ]
 
 
-def case_of(catalogue: Catalogue, kind: str, name: str = "under_test", **parameters: Any) -> Case:
-    return Case(catalogue.get(kind, name), parameters)
+def case_of(catalog: Catalog, kind: str, name: str = "under_test", **parameters: Any) -> Case:
+    return Case(catalog.get(kind, name), parameters)
 
 
 @pytest.mark.parametrize(("kind", "component", "name"), FAULTS, ids=lambda value: getattr(value, "__name__", value))
 def test_a_broken_contract_is_noticed(kind: str, component: Any, name: str) -> None:
     check = {**CHECKS[""], **CHECKS[kind]}[name]
     with (
-        throwaway(**{kind: {"under_test": component}}) as catalogue,
+        temporary_components(**{kind: {"under_test": component}}) as catalog,
         # pytest.fail's and pytest.raises' own exceptions derive from BaseException alone.
         pytest.raises(BaseException) as caught,  # noqa: PT011 - a component may raise whatever it likes
     ):
-        check(case_of(catalogue, kind))
+        check(case_of(catalog, kind))
     assert not isinstance(caught.value, pytest.skip.Exception | KeyboardInterrupt)
 
 
 @pytest.mark.parametrize("kind", [*PARTS, "model"])
 def test_the_kits_own_parts_keep_the_contracts(kind: str) -> None:
-    with throwaway(**{kind: {"under_test": {**PARTS, "model": TinyModel}[kind]}}) as catalogue:
+    with temporary_components(**{kind: {"under_test": {**PARTS, "model": TinyModel}[kind]}}) as catalog:
         for check in conformance.checks_of(kind):
             try:
-                check(case_of(catalogue, kind))
+                check(case_of(catalog, kind))
             except pytest.skip.Exception:
                 continue
 
@@ -328,15 +328,15 @@ class Sized(Darken):
 
 def test_a_parameter_that_cannot_be_guessed_is_asked_for() -> None:
     with (
-        throwaway(augmentation={"under_test": Sized}) as catalogue,
+        temporary_components(augmentation={"under_test": Sized}) as catalog,
         pytest.raises(pytest.fail.Exception, match=r"needs 'word' \(str\).*parameters="),
     ):
-        case_of(catalogue, "augmentation").build()
+        case_of(catalog, "augmentation").build()
 
 
 def test_nested_components_may_be_named() -> None:
-    with throwaway(model={"under_test": TinyModel}) as catalogue:
-        model = case_of(catalogue, "model", backbone={"use": "convnet", "depth": 2}).build(in_channels=1)
+    with temporary_components(model={"under_test": TinyModel}) as catalog:
+        model = case_of(catalog, "model", backbone={"use": "convnet", "depth": 2}).build(in_channels=1)
     assert model.backbone(torch.rand(2, 1, 8, 8)).shape == (2, model.embedding_dim)
 
 
@@ -346,8 +346,8 @@ def test_a_distribution_that_is_not_installed_says_so() -> None:
 
 
 def test_a_component_is_a_test_for_each_check_of_its_kind() -> None:
-    with throwaway(loss={"under_test": AnyLoss}) as catalogue:
-        distribution = catalogue.get("loss", "under_test").distribution
+    with temporary_components(loss={"under_test": AnyLoss}) as catalog:
+        distribution = catalog.get("loss", "under_test").distribution
         (mark,) = conformance.of(distribution).pytestmark
         assert len(mark.args[1]) == len(conformance.checks_of("loss"))
         (skipped,) = conformance.of(distribution, leave_out={"loss/*": "not today"}).pytestmark[0].args[1]
@@ -377,7 +377,7 @@ def test_what_takes_part_in_a_run_is_tested_in_one(kind: str) -> None:
 
         def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None: ...
 
-    with throwaway(**{kind: {"under_test": {"callback": Watching, "logger": Noting}[kind]}}) as catalogue:
+    with temporary_components(**{kind: {"under_test": {"callback": Watching, "logger": Noting}[kind]}}) as catalog:
         for check in conformance.checks_of(kind):
-            check(case_of(catalogue, kind))
+            check(case_of(catalog, kind))
     assert seen

@@ -17,7 +17,7 @@ from PIL import Image
 import sslreg
 from sslreg import Run
 from sslreg.spec import parse_spec
-from sslreg.training.module import TrainingModule
+from sslreg.training.lightning_module import TrainingModule
 
 #: Overrides for a run with everything that a checkpoint has to hold: a momentum encoder, a bank, shuffled statistics.
 MOCO = (

@@ -13,8 +13,8 @@ from lightning.pytorch.loggers import Logger
 import sslreg
 from sslreg import UserError
 from sslreg.spec import Spec, parse_spec
-from sslreg.testing.throwaway import throwaway
-from sslreg.training import fit
+from sslreg.testing.temporary_components import temporary_components
+from sslreg.training import loop
 from sslreg.training.dry_run import IMAGES, dry_run
 
 
@@ -73,7 +73,7 @@ class Choosy(sslreg.Evaluator):
 
 
 def test_an_evaluator_that_needs_more_images_is_named(spec) -> None:
-    with throwaway(evaluator={"choosy": Choosy}):
+    with temporary_components(evaluator={"choosy": Choosy}):
         found = dry_run(spec("evaluate=[{use: choosy}, {use: knn}]"))
     assert found is not None
     assert found.judged == ["knn"]
@@ -101,8 +101,8 @@ class Loud(Logger):
 
 def test_loggers_and_plugins_are_not_told(spec, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[object] = []
-    monkeypatch.setattr(fit, "announce", told.append)
-    with throwaway(logger={"loud": Loud}):
+    monkeypatch.setattr(loop, "announce", told.append)
+    with temporary_components(logger={"loud": Loud}):
         assert dry_run(spec("loggers=[{use: loud}]"))
     assert told == []
 
@@ -121,7 +121,10 @@ class Forgetful(sslreg.Loss):
 
 
 def test_what_would_fail_when_the_run_goes_on_is_found(spec) -> None:
-    with throwaway(loss={"forgetful": Forgetful}), pytest.raises(sslreg.SslregError, match="cannot be taken up again"):
+    with (
+        temporary_components(loss={"forgetful": Forgetful}),
+        pytest.raises(sslreg.SslregError, match="cannot be taken up again"),
+    ):
         dry_run(spec("loss={use: forgetful}"))
 
 
@@ -131,7 +134,10 @@ class Failing(sslreg.Loss):
 
 
 def test_what_fails_fails_as_in_a_training(spec) -> None:
-    with throwaway(loss={"failing": Failing}), pytest.raises(sslreg.SslregError, match="fails while running") as error:
+    with (
+        temporary_components(loss={"failing": Failing}),
+        pytest.raises(sslreg.SslregError, match="fails while running") as error,
+    ):
         dry_run(spec("loss={use: failing}"))
     assert error.value.exit_status == 1
     with pytest.raises(UserError, match="larger than the training set") as mistake:

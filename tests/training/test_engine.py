@@ -12,10 +12,10 @@ from lightning.pytorch.callbacks import Callback
 
 import sslreg
 from sslreg import Run, UserError
+from sslreg.runs.run_evaluation import evaluate_run
 from sslreg.spec import parse_spec
-from sslreg.testing.throwaway import throwaway
-from sslreg.training.fit import Training
-from sslreg.training.runs.evaluate import evaluate_run
+from sslreg.testing.temporary_components import temporary_components
+from sslreg.training.loop import Training
 from sslreg_losses import NTXentLoss
 from sslreg_memory_banks import FIFOMemoryBank
 from sslreg_models.moco import MoCo
@@ -168,7 +168,7 @@ def test_accumulated_gradients_are_those_of_the_larger_batch(trained: Trained, m
         return original(self, batch, loss)
 
     monkeypatch.setattr(SimCLR, "training_step", without_batch_statistics)
-    with throwaway(loss={"mean_square": MeanSquare}):
+    with temporary_components(loss={"mean_square": MeanSquare}):
         common = ("loss={use: mean_square}", "trainer.max_steps=3")
         large = trained(*common, "data.batch_size=64", name="large")
         small = trained(*common, "data.batch_size=16", "trainer.accumulate_grad_batches=4", name="small")
@@ -194,7 +194,7 @@ def test_gradients_are_clipped_before_the_step(trained: Trained) -> None:
     norms = {}
     for value in (None, 0.05):
         NormOfGradients.seen = []
-        with throwaway(optimizer={"remembering": NormOfGradients}):
+        with temporary_components(optimizer={"remembering": NormOfGradients}):
             clip = f"trainer.gradient_clip_val={'null' if value is None else value}"
             trained(clip, "optimizer={use: remembering, lr: 0.01}", "trainer.max_steps=3", name=str(value))
         norms[value] = NormOfGradients.seen

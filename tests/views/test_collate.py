@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import FakeData
 
 import sslreg
-from sslreg import Batch, Collate, Operation, PendingBatch, Sample, ViewPlan
+from sslreg import Batch, Collate, DeferredBatch, Operation, Sample, ViewPlan
 from sslreg.views import Skipped
 
 
@@ -121,7 +121,7 @@ def test_a_call_leaves_it_as_it_was() -> None:
 def test_a_pending_batch_is_finished_later_to_the_same() -> None:
     collate = Collate([FADE], device="cpu", keep_params=True)
     pending = collate(samples())
-    assert isinstance(pending, PendingBatch)
+    assert isinstance(pending, DeferredBatch)
     assert len(pending) == 8
     assert pending.views[0].images.dtype == torch.uint8
     batch = pickle.loads(pickle.dumps(pending)).finish("cpu")

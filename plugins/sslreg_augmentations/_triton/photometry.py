@@ -14,9 +14,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from sslreg_augmentations import _instructions
+from sslreg_augmentations import _opcodes
 from sslreg_augmentations._color import LUMA
-from sslreg_augmentations._triton.rounds import COLUMNS, table
+from sslreg_augmentations._triton.schedule import COLUMNS, table
 
 #: Pixels of a block.
 BLOCK = 1024
@@ -24,13 +24,13 @@ BLOCK = 1024
 #: What a level of 1 is in the sums that contrast needs. They are of integers, so that no order of adding changes them.
 _UNIT = 2**24
 
-_BRIGHTNESS = tl.constexpr(_instructions.BRIGHTNESS)
-_CONTRAST = tl.constexpr(_instructions.CONTRAST)
-_SATURATION = tl.constexpr(_instructions.SATURATION)
-_HUE = tl.constexpr(_instructions.HUE)
-_GRAY = tl.constexpr(_instructions.GRAY)
-_SOLARIZE = tl.constexpr(_instructions.SOLARIZE)
-_NORMALIZE = tl.constexpr(_instructions.NORMALIZE)
+_BRIGHTNESS = tl.constexpr(_opcodes.BRIGHTNESS)
+_CONTRAST = tl.constexpr(_opcodes.CONTRAST)
+_SATURATION = tl.constexpr(_opcodes.SATURATION)
+_HUE = tl.constexpr(_opcodes.HUE)
+_GRAY = tl.constexpr(_opcodes.GRAY)
+_SOLARIZE = tl.constexpr(_opcodes.SOLARIZE)
+_NORMALIZE = tl.constexpr(_opcodes.NORMALIZE)
 
 _RED, _GREEN, _BLUE = (tl.constexpr(weight) for weight in LUMA)
 _FULL = tl.constexpr(float(_UNIT))

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from sslreg.views import SampleKeys
-from sslreg_augmentations import _kernels
+from sslreg_augmentations import _kernel_dispatch
 
 
 @pytest.fixture(autouse=True, params=["compiled", "torch"])
@@ -16,7 +16,7 @@ def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """Every test runs with the compiled kernels, and as if numba were not installed."""
     name: str = request.param
     if name == "torch":
-        monkeypatch.setattr(_kernels, "usable", lambda: False)
+        monkeypatch.setattr(_kernel_dispatch, "usable", lambda: False)
     return name
 
 

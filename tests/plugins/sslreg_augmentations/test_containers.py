@@ -7,7 +7,7 @@ from scipy import stats
 from torch import Tensor
 
 import sslreg
-from sslreg.views import SampleKeys, Sometimes
+from sslreg.views import SampleKeys, WithProbability
 from sslreg_augmentations.center_crop import CenterCrop
 from sslreg_augmentations.one_of import OneOf
 from sslreg_augmentations.random_apply import RandomApply
@@ -79,7 +79,7 @@ def test_random_order_has_every_order(keys: Keys, shapes: Shapes, images: Tensor
 
 @pytest.mark.parametrize("container", [OneOf, RandomApply, RandomOrder])
 def test_parts_may_change_shapes(keys: Keys, container: type[sslreg.Augmentation]) -> None:
-    whole = container([Rotate90(), CenterCrop((6, 4)), Sometimes(Rotate90(), 0.5)])  # type: ignore[call-arg]
+    whole = container([Rotate90(), CenterCrop((6, 4)), WithProbability(Rotate90(), 0.5)])  # type: ignore[call-arg]
     images = [torch.rand(3, 9, 7), torch.rand(3, 8, 12), torch.rand(3, 7, 7)] * 5
     shapes = torch.tensor([image.shape for image in images])
     params = whole.draw(keys(15), shapes)

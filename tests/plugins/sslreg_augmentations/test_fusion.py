@@ -7,18 +7,18 @@ import torch
 from torch import Tensor
 
 import sslreg
-from sslreg import Operation, Sometimes, ViewPlan
+from sslreg import Operation, ViewPlan, WithProbability
 from sslreg.registry import installed
 from sslreg.views import SampleKeys
-from sslreg.views.stages import Stage
-from sslreg_augmentations import _kernels
+from sslreg.views.fusion import Stage
+from sslreg_augmentations import _kernel_dispatch
 
 JITTER = {"brightness": 0.8, "contrast": 0.8, "saturation": 0.8, "hue": 0.2}
 
 
 def operation(name: str, p: float = 1.0, **parameters: Any) -> Operation:
     one: sslreg.Augmentation = installed().get("augmentation", name).load()(**parameters)
-    return Operation(name, Sometimes(one, p) if p < 1.0 else one)
+    return Operation(name, WithProbability(one, p) if p < 1.0 else one)
 
 
 SIMCLR = [
@@ -66,7 +66,7 @@ def run(operations: list[Operation], images: list[Tensor]) -> Tensor:
 def unfused(operations: list[Operation], images: list[Tensor], monkeypatch: pytest.MonkeyPatch) -> Tensor:
     """One operation after the other, in torch."""
     with monkeypatch.context() as patch:
-        patch.setattr(_kernels, "usable", lambda: False)
+        patch.setattr(_kernel_dispatch, "usable", lambda: False)
         patch.setattr("sslreg.views.plan.fused", lambda steps, some: [Stage(range(n, n + 1), steps[n]) for n in some])
         return run(operations, images)
 

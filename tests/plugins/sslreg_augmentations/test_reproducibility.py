@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 import sslreg
-from sslreg import Batch, Collate, Operation, PendingBatch, Sample, Sometimes, ViewPlan
+from sslreg import Batch, Collate, DeferredBatch, Operation, Sample, ViewPlan, WithProbability
 from sslreg.registry import installed
 
 GEOMETRY: list[tuple[str, dict[str, Any]]] = [
@@ -47,7 +47,7 @@ def build(name: str, **parameters: Any) -> Any:
 def operations(choices: list[tuple[str, dict[str, Any]]], p: float) -> list[Operation]:
     made = [(name, build(name, **parameters)) for name, parameters in choices]
     return [
-        Operation(name, Sometimes(one, p) if name not in ("resize", "random_resized_crop") else one)
+        Operation(name, WithProbability(one, p) if name not in ("resize", "random_resized_crop") else one)
         for name, one in made
     ]
 
@@ -80,7 +80,7 @@ SAMPLES = samples()
 
 def views(collate: Collate, some: list[Sample]) -> list[Tensor]:
     batch = collate(some)
-    batch = batch.finish("cpu") if isinstance(batch, PendingBatch) else batch
+    batch = batch.finish("cpu") if isinstance(batch, DeferredBatch) else batch
     return batch.views
 
 

@@ -11,7 +11,7 @@ import pytest
 from torch import Tensor
 
 import sslreg
-from sslreg import Collate, Operation, PendingBatch, Sample, Sometimes, ViewPlan
+from sslreg import Collate, DeferredBatch, Operation, Sample, ViewPlan, WithProbability
 from sslreg.registry import installed
 
 CROP = ("random_resized_crop", {"size": 16})
@@ -53,14 +53,14 @@ def operation(name: str, p: float, **parameters: Any) -> Operation:
         return installed().get("augmentation", name).load()(**parameters)
 
     one = build(name, **parameters)
-    return Operation(name, Sometimes(one, p) if p < 1.0 else one)
+    return Operation(name, WithProbability(one, p) if p < 1.0 else one)
 
 
 def finished(operations: list[Operation], place: str) -> list[Tensor]:
     random = np.random.default_rng(0)
     samples = [Sample(random.integers(0, 256, (3, 20, 24), dtype=np.uint8), None, n, 0) for n in range(9)]
     pending = Collate([ViewPlan(operations, place=place)], device="meta")(samples)  # type: ignore[arg-type]
-    assert isinstance(pending, PendingBatch)
+    assert isinstance(pending, DeferredBatch)
     return pending.finish("meta").views
 
 

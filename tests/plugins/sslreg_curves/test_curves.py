@@ -13,8 +13,8 @@ from PIL import Image
 
 import sslreg
 from sslreg.cli import main
-from sslreg_curves.figures import draw
 from sslreg_curves.metrics import COLLAPSE, Curve, reached, read_metrics
+from sslreg_curves.plots import draw
 from sslreg_curves.terminal import lines
 
 CURVES: dict[str, Curve] = {"loss": [(step, 8.0 - step) for step in range(1, 9)], "knn_top1": [(4, 0.25), (8, 0.75)]}

@@ -14,7 +14,7 @@ def save(path: Path, mode: str = "RGB") -> None:
 
 
 @pytest.fixture
-def labelled(tmp_path: Path) -> Path:
+def labeled(tmp_path: Path) -> Path:
     for name in ("zebra/2.png", "zebra/deep/er/1.jpg", "ant/b.bmp", "ant/a.webp"):
         save(tmp_path / name)
     return tmp_path
@@ -24,26 +24,26 @@ def names(folder: ImageFolder) -> list[str]:
     return [folder.name(index) for index in range(len(folder))]
 
 
-def test_images_come_in_the_order_of_their_paths(labelled: Path) -> None:
-    assert names(ImageFolder(str(labelled))) == ["ant/a.webp", "ant/b.bmp", "zebra/2.png", "zebra/deep/er/1.jpg"]
+def test_images_come_in_the_order_of_their_paths(labeled: Path) -> None:
+    assert names(ImageFolder(str(labeled))) == ["ant/a.webp", "ant/b.bmp", "zebra/2.png", "zebra/deep/er/1.jpg"]
 
 
-def test_an_item_is_a_path_and_the_class_of_its_first_level_folder(labelled: Path) -> None:
-    folder = ImageFolder(str(labelled))
+def test_an_item_is_a_path_and_the_class_of_its_first_level_folder(labeled: Path) -> None:
+    folder = ImageFolder(str(labeled))
     assert folder.classes == ["ant", "zebra"]
-    assert folder[3] == (str(labelled / "zebra/deep/er/1.jpg"), 1)
+    assert folder[3] == (str(labeled / "zebra/deep/er/1.jpg"), 1)
     assert [target for _, target in folder] == [0, 0, 1, 1]
 
 
-def test_without_labels_targets_are_none(labelled: Path) -> None:
-    folder = ImageFolder(str(labelled), labels="none")
+def test_without_labels_targets_are_none(labeled: Path) -> None:
+    folder = ImageFolder(str(labeled), labels="none")
     assert folder.classes is None
-    assert folder[0] == (str(labelled / "ant/a.webp"), None)
+    assert folder[0] == (str(labeled / "ant/a.webp"), None)
 
 
-def test_an_image_outside_of_subfolders_leaves_all_unlabelled(labelled: Path) -> None:
-    save(labelled / "loose.png")
-    folder = ImageFolder(str(labelled))
+def test_an_image_outside_of_subfolders_leaves_all_unlabelled(labeled: Path) -> None:
+    save(labeled / "loose.png")
+    folder = ImageFolder(str(labeled))
     assert folder.classes is None
     assert len(folder) == 5
 
@@ -54,10 +54,10 @@ def test_one_subfolder_is_no_labelling_unless_asked_for(tmp_path: Path) -> None:
     assert ImageFolder(str(tmp_path), labels="folders").classes == ["all"]
 
 
-def test_demanded_labels_name_the_image_that_has_none(labelled: Path) -> None:
-    save(labelled / "loose.png")
+def test_demanded_labels_name_the_image_that_has_none(labeled: Path) -> None:
+    save(labeled / "loose.png")
     with pytest.raises(ValueError, match=r"loose\.png' lies in no subfolder .* labels: none"):
-        ImageFolder(str(labelled), labels="folders")
+        ImageFolder(str(labeled), labels="folders")
 
 
 @pytest.mark.parametrize("name", ["a.JPG", "b.jpeg", "c.Tiff", "d.gif", "e.ppm", "f.jp2", "g.png", "h.tga"])
@@ -122,13 +122,13 @@ def test_the_home_directory_may_be_a_tilde(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_that_may_not_be_read_is_an_error(labelled: Path) -> None:
-    (labelled / "ant").chmod(0)
+def test_a_folder_that_may_not_be_read_is_an_error(labeled: Path) -> None:
+    (labeled / "ant").chmod(0)
     with pytest.raises(ValueError, match=r"cannot look into '.*ant': Permission denied"):
-        ImageFolder(str(labelled))
+        ImageFolder(str(labeled))
 
 
-def test_labels_are_those_of_torchvisions_image_folder(labelled: Path) -> None:
-    ours, theirs = ImageFolder(str(labelled)), datasets.ImageFolder(str(labelled))
+def test_labels_are_those_of_torchvisions_image_folder(labeled: Path) -> None:
+    ours, theirs = ImageFolder(str(labeled)), datasets.ImageFolder(str(labeled))
     assert ours.classes == theirs.classes
     assert sorted(ours[index] for index in range(len(ours))) == sorted(theirs.samples)

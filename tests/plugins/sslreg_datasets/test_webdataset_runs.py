@@ -15,7 +15,7 @@ from PIL import Image
 import sslreg
 from sslreg import UserError
 from sslreg.spec import parse_spec
-from sslreg.training.module import TrainingModule
+from sslreg.training.lightning_module import TrainingModule
 
 pytest.importorskip("webdataset")
 

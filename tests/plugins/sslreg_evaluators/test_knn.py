@@ -42,6 +42,6 @@ def test_nearer_neighbours_outvote_more_numerous_ones(embeddings, cpu) -> None:
 
 
 def test_missing_labels_are_named(embeddings, cpu) -> None:
-    labelled = embeddings(torch.eye(2), torch.tensor([0, 1]))
+    labeled = embeddings(torch.eye(2), torch.tensor([0, 1]))
     with pytest.raises(ValueError, match=r"reference set has no labels.*data\.reference"):
-        KNN().evaluate(embeddings(torch.eye(2), None), labelled, cpu)
+        KNN().evaluate(embeddings(torch.eye(2), None), labeled, cpu)

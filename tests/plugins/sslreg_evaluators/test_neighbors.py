@@ -1,4 +1,4 @@
-"""The search for nearest neighbours, against a plain one over all cosines at once."""
+"""The search for nearest neighbors, against a plain one over all cosines at once."""
 
 from __future__ import annotations
 

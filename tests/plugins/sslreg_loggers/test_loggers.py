@@ -16,8 +16,8 @@ from lightning.pytorch.loggers import Logger
 import sslreg
 from sslreg import Run, UserError
 from sslreg.spec import parse_spec
-from sslreg.testing.throwaway import throwaway
-from sslreg.training.fit import Training
+from sslreg.testing.temporary_components import temporary_components
+from sslreg.training.loop import Training
 
 Train = Callable[..., Run]
 
@@ -111,7 +111,7 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
 
 def test_a_logger_gets_every_figure_of_metrics_csv_and_the_spec(train: Train, noted: list[tuple], monkeypatch) -> None:
     monkeypatch.setenv("SECRET", "hunter2")
-    with throwaway(logger={"noting": Noting}):
+    with temporary_components(logger={"noting": Noting}):
         run = train("loggers=[{use: noting, note: '${env:SECRET}'}]", "trainer.max_epochs=1")
     ((_, told),) = [each for each in noted if each[0] == "hyperparameters"]
     assert told["loss"] == {"use": "nt_xent"}
@@ -136,13 +136,13 @@ def test_the_folder_that_a_logger_learns_of_is_the_runs_and_not_there_yet(train:
         def __init__(self, run_folder: Annotated[str, sslreg.FromRun("run_folder")]) -> None:
             seen.append((run_folder, Path(run_folder).exists()))
 
-    with throwaway(logger={"curious": Curious}, callback={"curious": CuriousToo}):
+    with temporary_components(logger={"curious": Curious}, callback={"curious": CuriousToo}):
         train("loggers=[{use: curious}]", "callbacks=[{use: curious}]", "trainer.max_steps=1")
     assert seen == [(str(tmp_path / "run"), False), (str(tmp_path / "run"), True)]
 
 
 def test_steps_are_thinned_out_and_evaluations_are_not(train: Train, noted: list[tuple]) -> None:
-    with throwaway(logger={"noting": Noting}):
+    with temporary_components(logger={"noting": Noting}):
         train("loggers=[{use: noting}]", "trainer.log_every_n_steps=10")
     steps = [each[1] for each in noted if each[0] == "figures" and "loss" in each[2]]
     assert steps == [10, 20, 30, 40]
@@ -180,7 +180,7 @@ ONCE = list(range(1, 43))
 
 
 def test_a_resumed_run_tells_a_logger_nothing_twice(resumed: Train, noted: list[tuple]) -> None:
-    with throwaway(logger={"noting": Noting}):
+    with temporary_components(logger={"noting": Noting}):
         resumed("loggers=[{use: noting}]")
     assert [each[1] for each in noted if each[0] == "figures" and "loss" in each[2]] == ONCE
     assert [each[1] for each in noted if each[0] == "figures" and "knn_top1" in each[2]] == [21, 42]

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from sslreg_losses import _tiles
+from sslreg_losses import _tiled
 
 pytest.importorskip("triton")
 
@@ -48,10 +48,10 @@ def test_within(samples: int, dim: int, scale: float) -> None:
     from sslreg_losses import _triton
 
     rows, gradient = rows_of(2 * samples, dim), torch.linspace(-1, 1, 2 * samples, device=DEVICE)
-    log_sums = _tiles.within(rows, scale, samples)
+    log_sums = _tiled.within(rows, scale, samples)
     assert_near(_triton.within(rows, scale, samples), log_sums)
     arguments = (rows, log_sums, gradient, scale, samples)
-    assert_near(_triton.within_gradient(*arguments), _tiles.within_gradient(*arguments))
+    assert_near(_triton.within_gradient(*arguments), _tiled.within_gradient(*arguments))
 
 
 @runs_kernels
@@ -61,7 +61,7 @@ def test_across(count: int, candidates: int, samples: int, dtype: Any) -> None:
     from sslreg_losses import _triton
 
     rows, others, scale = rows_of(count, 20), rows_of(candidates, 20, dtype), 20.0
-    log_sums, means = _tiles.across(rows, others, scale, samples, mean=True)
+    log_sums, means = _tiled.across(rows, others, scale, samples, mean=True)
     got_sums, got_means = _triton.across(rows, others, scale, samples, mean=True)
     assert got_means is not None
     assert means is not None
@@ -69,4 +69,4 @@ def test_across(count: int, candidates: int, samples: int, dtype: Any) -> None:
     assert_near(got_means, means)
     assert _triton.across(rows, others, scale, samples, mean=False)[1] is None
     arguments = (rows, others, log_sums, torch.linspace(-1, 1, count, device=DEVICE), scale, samples)
-    assert_near(_triton.across_gradient(*arguments), _tiles.across_gradient(*arguments))
+    assert_near(_triton.across_gradient(*arguments), _tiled.across_gradient(*arguments))

@@ -52,7 +52,7 @@ def test_a_loss_of_pairs_is_averaged_over_the_pairs_of_more_views(model: SimCLR)
     assert step.loss.item() == pytest.approx(sum(range(1, 7)) / 6)
 
 
-@pytest.mark.parametrize("takes", ["views", "labelled views"])
+@pytest.mark.parametrize("takes", ["views", "labeled views"])
 def test_a_loss_of_views_gets_them_together_with_the_labels(model: SimCLR, takes: str) -> None:
     loss, targets = Recorded(takes), torch.arange(8)
     model.training_step(batch(3, targets), loss)

@@ -23,11 +23,11 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional
 
 import sslreg
-from sslreg import Operation, Sometimes, ViewPlan
+from sslreg import Operation, ViewPlan, WithProbability
 from sslreg.registry import installed
 from sslreg.views import SampleKeys
-from sslreg_augmentations import _photometric
-from sslreg_augmentations._instructions import (
+from sslreg_augmentations import _fused_photometric
+from sslreg_augmentations._opcodes import (
     BLUR,
     BRIGHTNESS,
     CONTRAST,
@@ -81,7 +81,7 @@ def photos(count: int, channels: int, height: int, width: int) -> Tensor:
 def on_device(images: Tensor, codes: Tensor, factors: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     from sslreg_augmentations._triton.photometry import run_programs
 
-    return run_programs(images.to(DEVICE), codes, factors, mean, std, _photometric.REACH)
+    return run_programs(images.to(DEVICE), codes, factors, mean, std, _fused_photometric.REACH)
 
 
 @st.composite
@@ -111,7 +111,7 @@ def batches(draw: st.DrawFn) -> tuple[Tensor, ...]:
 @given(batches())
 def test_programs_give_what_they_give_on_the_cpu_whatever_the_batch(batch: tuple[Tensor, ...]) -> None:
     images, codes, factors, mean, std = batch
-    here = _photometric.runner(images)
+    here = _fused_photometric.runner(images)
     assert here is not None
     got = on_device(*batch)
     assert got.dtype == torch.float32
@@ -124,7 +124,7 @@ MEAN, STD = (0.3, 0.4, 0.5), (0.2, 0.3, 0.4)
 
 
 def blurred(image: Tensor, sigma: float) -> Tensor:
-    size = 2 * math.ceil(_photometric.REACH * sigma) + 1
+    size = 2 * math.ceil(_fused_photometric.REACH * sigma) + 1
     return functional.gaussian_blur(  # type: ignore[no-any-return]
         image, [size, size], [sigma, sigma]
     )
@@ -168,7 +168,7 @@ def test_a_batch_that_begins_anywhere_in_memory_gives_the_same() -> None:
 
 def operation(name: str, p: float = 1.0, **parameters: Any) -> Operation:
     one: sslreg.Augmentation = installed().get("augmentation", name).load()(**parameters)
-    return Operation(name, Sometimes(one, p) if p < 1.0 else one)
+    return Operation(name, WithProbability(one, p) if p < 1.0 else one)
 
 
 @runs_kernels
@@ -189,7 +189,9 @@ def test_a_view_finished_there_is_the_one_finished_here(channels: int, monkeypat
     if INTERPRETED:
         from sslreg_augmentations._triton.photometry import run_programs
 
-        monkeypatch.setattr(_photometric, "runner", lambda images: partial(run_programs, reach=_photometric.REACH))
+        monkeypatch.setattr(
+            _fused_photometric, "runner", lambda images: partial(run_programs, reach=_fused_photometric.REACH)
+        )
     there = plan.run(images.to(DEVICE), drawn, range(5))
     assert isinstance(here, Tensor)
     assert isinstance(there, Tensor)

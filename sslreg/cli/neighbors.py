@@ -1,0 +1,90 @@
+"""sslreg neighbors"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from sslreg.cli.console import print_json, stdout
+from sslreg.cli.options import Json, OtherData, Split
+from sslreg.errors import SslregError, UserError
+
+if TYPE_CHECKING:
+    from sslreg.export.data_selection import ChosenData
+    from sslreg.export.neighbor_query import Neighbor, Query
+    from sslreg.training import Run
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".html", ".htm")
+
+
+def neighbors(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="A file, or an image of the run's data: test:17.")],
+    split: Annotated[Split, typer.Option("--split", help="Where to look for neighbors.")] = Split.test,
+    data: OtherData = None,
+    count: Annotated[int, typer.Option("-k", min=1, help="How many to show.")] = 9,
+    embeddings: Annotated[
+        Path | None,
+        typer.Option(
+            "--embeddings", metavar="FILE", help="What 'sslreg embed' wrote of the same images, to save time."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Draw them too: an image (.png) or a page (.html).")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show the images that a run takes for the most similar to one."""
+    if out is not None and (out.suffix.lower() not in PICTURES or not out.parent.is_dir()):
+        raise UserError(
+            f"--out {out}: the name has to end in .png or .html, in a folder that exists", code="bad-argument"
+        )
+    from sslreg.export.data_selection import chosen_data
+    from sslreg.export.embedding_reader import read_embeddings
+    from sslreg.export.neighbor_query import embedded, nearest, query
+    from sslreg.training import load_run
+
+    loaded = load_run(run)
+    asked = query(loaded, image)
+    chosen = chosen_data(loaded, split.value, data)
+    known = embedded(loaded, chosen) if embeddings is None else read_embeddings(embeddings)
+    found = nearest(loaded, asked, chosen, known, count, own=data is None)
+    if out is not None:
+        _draw(out, f"Nearest to {image} by {loaded.spec.name}", loaded, asked, chosen, found)
+    if json:
+        query_json = {"name": asked.name, "class": asked.label}
+        print_json({"query": query_json, "neighbors": [_as_json(neighbor) for neighbor in found]})
+        return
+    table = Table("", "name", "class", "similarity")
+    table.add_row("", Text(asked.name), Text(asked.label or ""), "")
+    table.add_section()
+    for number, neighbor in enumerate(found, start=1):
+        table.add_row(str(number), Text(neighbor.name), Text(neighbor.label or ""), f"{neighbor.similarity:.3f}")
+    stdout.print(table)
+    if out is not None:
+        stdout.print(f"{out}: the images", highlight=False)
+
+
+def _as_json(neighbor: Neighbor) -> dict[str, object]:
+    values = asdict(neighbor)
+    return {"class" if name == "label" else name: value for name, value in values.items()}
+
+
+def _draw(out: Path, title: str, run: Run, asked: Query, data: ChosenData, found: list[Neighbor]) -> None:
+    from sslreg.export.data_selection import image_of
+    from sslreg.report.contact_sheet import tile, write_contact_sheet
+
+    channels = run.spec.data.channels
+    tiles = [tile(asked.image, channels, asked.name, asked.label or "")]
+    for neighbor in found:
+        said = " · ".join(part for part in (neighbor.label, f"{neighbor.similarity:.3f}") if part)
+        tiles.append(tile(image_of(data.samples, neighbor.index), channels, neighbor.name, said))
+    try:
+        write_contact_sheet(out, title, tiles)
+    except OSError as error:
+        raise SslregError(f"{out} cannot be written: {error.strerror or error}", code="unwritable") from error

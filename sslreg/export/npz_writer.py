@@ -1,0 +1,41 @@
+"""NumPy archives that are written a piece at a time."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sslreg.export.files import replacing
+from sslreg.export.partial_results import Parts
+
+#: The earliest that a zip file can say; with the time of writing, equal archives would differ.
+_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def write_npz(path: Path, parts: Parts) -> None:
+    """Join parts to an archive of ``embeddings``, ``indices``, ``names`` and, where all have labels, ``targets``."""
+    names = ["embeddings", "indices", "names", *(["targets"] if parts.have("targets") else [])]
+    with replacing(path) as draft, zipfile.ZipFile(draft, "w") as archive:
+        for name in names:
+            _write(archive, name, parts)
+
+
+def _write(archive: zipfile.ZipFile, name: str, parts: Parts) -> None:
+    rows, dtype, inner = 0, np.dtype("U1"), ()
+    for column in parts.columns(name):
+        rows, inner = rows + len(column), column.shape[1:]
+        # Texts are as wide as the longest of all parts.
+        dtype = column.dtype if column.dtype.kind != "U" else max(dtype, column.dtype, key=lambda kind: kind.itemsize)
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (rows, *inner)}
+    with archive.open(zipfile.ZipInfo(f"{name}.npy", _DATE), "w", force_zip64=True) as file:
+        np.lib.format.write_array_header_2_0(file, header)
+        for block in _blocks(parts.columns(name), dtype):
+            file.write(block)
+
+
+def _blocks(columns: Iterable[np.ndarray[Any, Any]], dtype: np.dtype[Any]) -> Iterable[bytes]:
+    return (np.ascontiguousarray(column, dtype).tobytes() for column in columns)

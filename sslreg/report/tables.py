@@ -1,0 +1,118 @@
+"""Tables of a report: how runs ended, their evaluations, their specs' differences and their versions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sslreg.errors import SslregError
+from sslreg.metric_names import without_intervals, written, written_of
+from sslreg.report.reported_runs import SUBJECTS, ReportedRun
+from sslreg.report.unavailable import Missing
+from sslreg.spec.diff import ABSENT, differences
+
+#: Figures of this evaluator have a section of their own.
+INVARIANCE = "invariance"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Texts. groups: titles over the columns, each with the number of columns that it is over."""
+
+    columns: list[str]
+    rows: list[tuple[str, list[str]]]
+    groups: list[tuple[str, int]]
+
+
+def summary_table(runs: Sequence[ReportedRun]) -> Table:
+    """How each run ended, and how fast."""
+    rows = {
+        "status": [run.record.state for run in runs],
+        "epochs": [_said(run.record.values.get("epochs")) for run in runs],
+        "steps": [_said(run.record.values.get("steps")) for run in runs],
+        "last loss": [_decimal((run.record.values.get("final") or {}).get("loss")) for run in runs],
+        "images per second": [_said(run.record.values.get("images_per_second")) for run in runs],
+        "time spent waiting for data": [_percent(run.record.values.get("waiting_for_data")) for run in runs],
+        "images that could not be read": [_said(run.record.values.get("skipped_samples")) for run in runs],
+        "went on at steps": [_said(run.record.values.get("resumed_at")) for run in runs],
+        "what is wrong with the folder": [run.record.problem or "" for run in runs],
+    }
+    return Table([run.label for run in runs], [(name, cells) for name, cells in rows.items() if any(cells)], [])
+
+
+def evaluation_table(runs: Sequence[ReportedRun]) -> Table | Missing:
+    """Figures of raw pixels, the untrained and the trained backbone of each run."""
+    names = without_intervals(name for run in runs for name in run.figures["trained"])
+    shown = [name for name in names if not name.startswith(f"{INVARIANCE}_")]
+    if not shown:
+        return Missing("; ".join(dict.fromkeys(_why_unjudged(run) for run in runs)))
+    rows = [(name, [written_of(run.figures[subject], name) for run in runs for subject in SUBJECTS]) for name in shown]
+    groups = [(run.label, len(SUBJECTS)) for run in runs] if len(runs) > 1 else []
+    return Table([*SUBJECTS.values()] * len(runs), rows, groups)
+
+
+def _why_unjudged(run: ReportedRun) -> str:
+    spec = run.run.spec
+    if spec.evaluate:
+        return f"{run.label} has no figures: its status is {run.record.state}"
+    try:
+        labeled = run.run.split("test" if spec.data.test else "train").has_targets
+    except SslregError:
+        labeled = True  # nobody can tell
+    if not labeled:
+        return f"no labels, hence no evaluation ({run.label})"
+    return f"the spec of {run.label} names no evaluators; evaluate it by: sslreg evaluate {run.run.path} knn"
+
+
+def differences_table(runs: Sequence[ReportedRun]) -> Table | Missing:
+    """The values of the specs that differ from the first run's."""
+    if len(runs) == 1:
+        return Missing("there is one run")
+    contents = [run.run.spec.resolved() for run in runs]
+    changed = [{change.path: change for change in differences(contents[0], other)} for other in contents[1:]]
+    rows = []
+    for path in dict.fromkeys(path for changes in changed for path in changes):
+        before = next(changes[path].before for changes in changed if path in changes)
+        cells = [changes[path].after if path in changes else before for changes in changed]
+        rows.append((path, [_yaml(value) for value in (before, *cells)]))
+    return Table([run.label for run in runs], rows, []) if rows else Missing("the specs are the same")
+
+
+def versions_table(runs: Sequence[ReportedRun]) -> Table | Missing:
+    """What took part: python, torch, sslreg, and each component's distribution and version."""
+    versions = [_versions(run.record.path / "lock.json") for run in runs]
+    names = dict.fromkeys(name for own in versions for name in own)
+    rows = [(name, [own.get(name, "") for own in versions]) for name in names]
+    return Table([run.label for run in runs], rows, []) if rows else Missing("there is no lock.json that can be read")
+
+
+def _versions(path: Any) -> dict[str, str]:
+    try:
+        lock = json.loads(path.read_text(encoding="utf-8"))
+        components = {
+            name: f"{component['distribution']} {component['version']}"
+            for name, component in lock["components"].items()
+        }
+        return {name: str(lock[name]) for name in ("python", "torch", "sslreg")} | components
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "" if value is None else f"{value:,}" if isinstance(value, int | float) else str(value)
+
+
+def _decimal(value: Any) -> str:
+    return written(value) if isinstance(value, int | float) else ""
+
+
+def _percent(value: Any) -> str:
+    return f"{value:.0%}" if isinstance(value, int | float) else ""
+
+
+def _yaml(value: Any) -> str:
+    return "" if value is ABSENT else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,168 @@
+"""Saves a run's state: the last one, and the best by a figure."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+from lightning.pytorch.callbacks import Callback
+
+from sslreg.errors import SslregError
+from sslreg.runs.folder import RunFolder, UnwritableError
+from sslreg.spec.sections import CheckpointSpec
+from sslreg.training.callbacks.metrics_recorder import MetricsRecorder
+from sslreg.training.callbacks.non_finite_guard import require_finite
+from sslreg.training.callbacks.periodic_evaluation import PeriodicEvaluation
+from sslreg.training.distributed.collectives import any_process
+from sslreg.training.stop_signals import StopRequested, StopSignals
+
+log = logging.getLogger(__name__)
+
+
+class CheckpointSaver(Callback):
+    """Writes ``last.ckpt`` when training starts, as often as the spec says, and when training ends, however it ends.
+
+    Whenever an evaluation raises the figure called `best` in the spec, ``best.ckpt`` is written as well. When a signal
+    asks the run to stop, the state after the running step is written and `StopRequested` raised.
+
+    This callback comes after all that a step or an epoch does to a run's state, so that it saves all of it. Of several
+    processes one writes, and all decide alike: saving is a collective call.
+
+    started: whether there was anything to train.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        spec: CheckpointSpec,
+        recorder: MetricsRecorder,
+        evaluations: PeriodicEvaluation | None,
+        stop: StopSignals,
+    ) -> None:
+        self.folder = folder
+        self.spec = spec
+        self.recorder = recorder
+        self.evaluations = evaluations
+        self.stop = stop
+        self.started = False
+        self._best_value = float("-inf")
+        self._resumed = False
+        self._step = 0
+        self._saved: tuple[int, list[str]] = (-1, [])
+        self._saved_at = time.monotonic()
+        # A state from the middle of a step would not lead to where the run was going.
+        self._between_steps = False
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self.started = True
+        # Each process named a folder by the time of its own start; the first one's was made.
+        self.folder = trainer.strategy.broadcast(self.folder)
+        self.stop.listen()
+        self._step = trainer.global_step
+        if self._resumed:
+            self._saved = self._reached(trainer)
+            self._keep_best(trainer)  # an evaluation that the checkpoint was still owing may have been the best
+        else:
+            # So a folder that cannot be written to is known before the work, and there is always a way to go on.
+            self.save_last(trainer)
+        self._between_steps = True
+        if any_process(self.stop.received is not None)[0]:
+            raise StopRequested
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        self._between_steps = False
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.global_step == self._step:
+            return  # gradients are accumulating, and no checkpoint holds them
+        self._step = trainer.global_step
+        # What the epoch's end does has to come before its checkpoint.
+        if not trainer.is_last_batch and trainer.global_step != trainer.max_steps:
+            self._between_steps = True
+            self._save_if_due(trainer)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._between_steps = True
+        self._keep_best(trainer)
+        if trainer.global_step == trainer.max_steps or trainer.current_epoch + 1 == trainer.max_epochs:
+            # All is trained. What is left is an evaluation, which may take long and hears signals itself.
+            self.save_last(trainer)
+        else:
+            self._save_if_due(trainer)
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._keep_best(trainer)
+        self.save_last(trainer)
+        if any_process(self._owes_evaluation)[0]:
+            raise StopRequested
+
+    def on_exception(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
+    ) -> None:
+        """Save what a failure left whole. One of several processes cannot do that alone."""
+        if isinstance(exception, UnwritableError):
+            return
+        is_whole = self.started and (self._between_steps or self._owes_evaluation)
+        if is_whole and trainer.world_size == 1 and self._reached(trainer) != self._saved:
+            try:
+                self.save_last(trainer)
+            except SslregError as error:  # what failed first is what matters
+                log.warning("%s", error)
+
+    def _reached(self, trainer: lightning.Trainer) -> tuple[int, list[str]]:
+        """The step, and the evaluations that are owed there."""
+        return trainer.global_step, [] if self.evaluations is None else self.evaluations.owed
+
+    @property
+    def _owes_evaluation(self) -> bool:
+        return self.evaluations is not None and bool(self.evaluations.owed)
+
+    def _keep_best(self, trainer: lightning.Trainer) -> None:
+        value = self.recorder.evaluated.get(self.spec.best) if self.spec.best else None
+        if trainer.strategy.broadcast(value is not None and value > self._best_value):
+            self._best_value = float("-inf") if value is None else value
+            self._save(trainer, self.folder.checkpoints / "best.ckpt")
+
+    def _save_if_due(self, trainer: lightning.Trainer) -> None:
+        due, stop = any_process(self._is_due(), self.stop.received is not None)
+        if due or stop:
+            self.save_last(trainer)
+        if stop:
+            raise StopRequested
+
+    def _is_due(self) -> bool:
+        if self.spec.every_steps is not None and self._step - self._saved[0] >= self.spec.every_steps:
+            return True
+        return time.monotonic() - self._saved_at >= 60 * self.spec.every_minutes
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self._best_value}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._best_value = state_dict["best"]
+        self._resumed = True
+
+    def save_last(self, trainer: lightning.Trainer) -> None:
+        """Write ``last.ckpt``. SslregError: it cannot be written, or the state is not worth keeping."""
+        self.recorder.flush(trainer)
+        self._save(trainer, self.folder.last_checkpoint)
+        self._saved_at, self._saved = time.monotonic(), self._reached(trainer)
+
+    def _save(self, trainer: lightning.Trainer, path: Path) -> None:
+        require_finite(trainer)
+        failure = None
+        try:
+            self.recorder.sync()
+            trainer.save_checkpoint(path)
+        except SslregError as error:
+            failure = error
+            trainer.strategy.barrier("Trainer.save_checkpoint")  # where the other processes wait
+        if any_process(failure is not None)[0]:
+            raise failure or SslregError("the process that writes checkpoints cannot write them", code="unwritable")

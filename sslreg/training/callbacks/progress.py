@@ -1,0 +1,104 @@
+"""What a person sees while a run trains."""
+
+from __future__ import annotations
+
+import math
+import time
+from datetime import timedelta
+from typing import Any
+
+import lightning.pytorch as lightning
+from lightning.pytorch.callbacks import Callback
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
+
+from sslreg.evaluation.embedding_statistics import FIGURES
+from sslreg.training.callbacks.metrics_recorder import MetricsRecorder
+from sslreg.training.callbacks.throughput import Throughput
+
+#: Seconds between two lines where there is no terminal to draw a bar on: at the ends of epochs, and within one.
+LINE_EVERY = 10.0
+LINE_WITHIN_EPOCH_EVERY = 60.0
+#: How often a second the bar is drawn: each time takes a millisecond from the thread that trains.
+DRAWN_PER_SECOND = 2
+
+
+class TrainingProgress(Callback):
+    """A bar on a terminal, a line now and then elsewhere.
+
+    Both tell the loss, the learning rate, images/s, the share of waiting, the latest evaluation and the time that is
+    left: what the remaining steps take at the pace since training began or went on, evaluations included.
+    """
+
+    def __init__(self, console: Console, meter: Throughput, recorder: MetricsRecorder) -> None:
+        self.console = console
+        self.meter = meter
+        self.recorder = recorder
+        self._progress: Progress | None = None
+        self._task = TaskID(0)
+        self._drawn_at = 0.0
+        self._began = (0.0, 0)
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        if self.console.is_terminal:
+            self._progress = Progress(
+                *self._columns(), console=self.console, refresh_per_second=DRAWN_PER_SECOND, transient=True
+            )
+            self._task = self._progress.add_task("train", total=trainer.estimated_stepping_batches, status="")
+            self._progress.start()
+        self._drawn_at = time.monotonic()
+        self._began = time.monotonic(), trainer.global_step
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self._progress is not None:
+            self._progress.update(self._task, completed=trainer.global_step, status=self._status(trainer))
+        else:
+            self._print_line(trainer, LINE_WITHIN_EPOCH_EVERY)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._print_line(trainer, LINE_EVERY)
+
+    def _print_line(self, trainer: lightning.Trainer, every: float) -> None:
+        now = time.monotonic()
+        if self._progress is None and trainer.is_global_zero and now - self._drawn_at >= every:
+            self._drawn_at = now
+            began, done = self._began
+            left = time_left(now - began, trainer.global_step - done, trainer.estimated_stepping_batches - done)
+            self.console.print(self._status(trainer) + (f"  {left} left" if left else ""), highlight=False)
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._stop()
+
+    def on_exception(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
+    ) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def _columns(self) -> tuple[ProgressColumn, ...]:
+        return SpinnerColumn(), BarColumn(20), TimeRemainingColumn(), TextColumn("{task.fields[status]}")
+
+    def _status(self, trainer: lightning.Trainer) -> str:
+        latest = self.recorder.latest
+        parts = [f"epoch {trainer.current_epoch + 1}" + (f"/{trainer.max_epochs}" if trainer.max_epochs else "")]
+        if "loss" in latest:
+            parts.append(f"loss {latest['loss']:.4g}  lr {latest['lr']:.3g}")
+        parts.append(f"{self.meter.images_per_second:,.0f} images/s  waiting {self.meter.waiting_share:.0%}")
+        evaluated = {name: value for name, value in self.recorder.evaluated.items() if name not in FIGURES}
+        parts += [f"{name} {value:.3f}" for name, value in evaluated.items()]
+        return "  ".join(parts)
+
+
+def time_left(seconds: float, done: int, steps: float) -> str | None:
+    """How long it takes to the end of so many steps, of which some are done, as h:mm:ss; None while nobody knows."""
+    if done <= 0 or not math.isfinite(steps):
+        return None
+    return str(timedelta(seconds=round(seconds / done * max(0, steps - done))))

@@ -1,1 +1,0 @@
-"""What goes wrong while training, what is done about it, and how a run ends."""

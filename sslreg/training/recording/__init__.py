@@ -1,1 +1,0 @@
-"""What a run writes down of itself while it trains."""

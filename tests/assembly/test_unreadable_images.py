@@ -1,0 +1,76 @@
+"""Batches, or shares of them, that have no image that can be read."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from sslreg import Sample, UserError
+from sslreg.assembly import ReplaceUnreadable, SampleDataset, build_collate, unreadable_images
+from sslreg.spec import parse_spec
+from sslreg.training.data_loader import Failure, Guarded
+from sslreg.views import SKIPPED, DeferredBatch
+
+IMAGES = list(np.random.default_rng(0).integers(0, 256, (10, 1, 10, 10), dtype=np.uint8))
+
+
+def samples(*broken: int) -> SampleDataset:
+    return SampleDataset([(b"torn" if number in broken else image, number) for number, image in enumerate(IMAGES)])
+
+
+@pytest.fixture
+def guarded(tiny_spec: str):
+    def made(source: SampleDataset, on_error: str = "skip") -> Guarded:
+        collate = build_collate(parse_spec(tiny_spec, "tiny.yaml", [f"data.on_error={on_error}"]))
+        return Guarded(ReplaceUnreadable(collate, source))
+
+    return made
+
+
+def test_the_samples_that_follow_stand_in(guarded) -> None:
+    """In views of their own pixels, drawn for the ones that they stand in for; the others are listed."""
+    source = samples(3, 4, 5, 9)
+    batch = guarded(source)([source[2, 3], source[2, 9]])
+    assert batch.indices.tolist() == batch.targets.tolist() == [0, 1]
+    assert [one.index for one in batch.extras[SKIPPED]] == [3, 9]
+    assert "cannot be read" in batch.extras[SKIPPED][0].reason
+    same = guarded(samples())([Sample(IMAGES[0], 0, 3, 2), Sample(IMAGES[1], 1, 9, 2)])
+    assert all(torch.equal(view, other) for view, other in zip(batch.views, same.views, strict=True))
+
+
+def test_fewer_stand_ins_than_samples_come_more_than_once(guarded) -> None:
+    source = samples(*range(1, 10))
+    batch = guarded(source)([source[0, 4], source[0, 5]])
+    assert batch.indices.tolist() == [0, 0]
+    assert not torch.equal(batch.views[0][0], batch.views[0][1])
+
+
+def test_one_that_can_be_read_is_enough_for_its_share(guarded) -> None:
+    source = samples(3)
+    assert guarded(source)([source[0, 3], source[0, 7]]).indices.tolist() == [7, 7]
+
+
+def test_a_share_that_is_finished_on_a_device_is_no_different(tiny_spec: str) -> None:
+    source = samples(3)
+    spec = parse_spec(tiny_spec, "tiny.yaml", ["data.on_error=skip"])
+    pending = ReplaceUnreadable(build_collate(spec, device="cpu"), source)([source[0, 3]])
+    assert isinstance(pending, DeferredBatch)
+    assert pending.finish("cpu").indices.tolist() == [4]
+
+
+def test_data_that_is_gone_ends_the_run(guarded, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unreadable_images, "TRIED", 5)
+    source = samples(*range(8))
+    failure = guarded(source)([source[0, 1], source[0, 2]])
+    assert isinstance(failure, Failure)
+    assert failure.error is UserError
+    assert "none of these 2 images" in failure.diagnostics[0].message
+    assert "any of the 5 that follow" in failure.diagnostics[0].message
+
+
+def test_nothing_stands_in_where_images_have_to_be_read(guarded) -> None:
+    source = samples(3)
+    failure = guarded(source, "raise")([source[0, 3]])
+    assert isinstance(failure, Failure)
+    assert "cannot be read" in failure.diagnostics[0].message

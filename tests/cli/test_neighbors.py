@@ -1,0 +1,73 @@
+"""sslreg neighbors"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sslreg import Run
+
+
+def test_the_nearest_are_listed_with_class_and_similarity(cli, tiny_run: Run) -> None:
+    result = cli("neighbors", tiny_run.path, "test:17", "-k", "3")
+    assert (result.status, result.err) == (0, "")
+    assert "similarity" in result.out
+    found = json.loads(cli("neighbors", tiny_run.path, "test:17", "-k", "3", "--json").out)
+    assert found["query"]["name"] == "17"
+    assert len(found["neighbors"]) == 3
+    assert set(found["neighbors"][0]) == {"index", "name", "class", "similarity"}
+    similarities = [neighbor["similarity"] for neighbor in found["neighbors"]]
+    assert similarities == sorted(similarities, reverse=True)
+
+
+def test_a_file_finds_itself_in_its_folder(cli, tiny_run: Run, photos: Path) -> None:
+    image = photos / "trip" / "gray.jpg"
+    found = json.loads(cli("neighbors", tiny_run.path, image, "--data", photos, "-k", "2", "--json").out)
+    assert found["neighbors"][0] == {
+        "index": found["neighbors"][0]["index"],
+        "name": "trip/gray.jpg",
+        "class": None,
+        "similarity": pytest.approx(1, abs=1e-5),
+    }
+
+
+def test_an_embedding_file_of_the_split_gives_the_same(cli, tiny_run: Run, tmp_path: Path) -> None:
+    assert cli("embed", tiny_run.path, "--split", "train", "--out", tmp_path / "e.npz").status == 0
+    asked = ("neighbors", tiny_run.path, "test:1", "--split", "train", "--json")
+    assert cli(*asked, "--embeddings", tmp_path / "e.npz").out == cli(*asked).out
+    wrong = cli("neighbors", tiny_run.path, "test:1", "--embeddings", tmp_path / "e.npz", "-k", "200")
+    assert wrong.status == 2
+    assert "of other images" in wrong.err
+
+
+def test_the_images_are_drawn_beside_each_other(cli, tiny_run: Run, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "n.png"
+    assert cli("neighbors", tiny_run.path, photos / "rgb.jpg", "--data", photos, "-k", "6", "--out", out).status == 0
+    pixels = np.asarray(Image.open(out).convert("L"))
+    assert pixels.shape[0] > 2 * 160
+    assert len(np.unique(pixels)) > 10
+
+
+def test_a_page_escapes_names(cli, tiny_run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(3):
+        Image.new("L", (12, 12), 80 * number).save(folder / f"<b>{number}.png")
+    out = tmp_path / "n.html"
+    image = folder / "<b>1.png"
+    assert cli("neighbors", tiny_run.path, image, "--data", folder, "--out", out).status == 0
+    html = out.read_text()
+    assert html.count("<img") == 4
+    assert "&lt;b&gt;2.png" in html
+    assert "<b>" not in html
+
+
+@pytest.mark.parametrize("out", ["n.txt", "nowhere/n.png"])
+def test_a_picture_that_cannot_be_written_is_refused_at_once(cli, tiny_run: Run, tmp_path: Path, out: str) -> None:
+    result = cli("neighbors", tiny_run.path, "test:1", "--out", tmp_path / out)
+    assert result.status == 2
+    assert "--out" in result.err

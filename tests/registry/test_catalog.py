@@ -1,0 +1,110 @@
+"""Registering components and finding them by name."""
+
+from __future__ import annotations
+
+import pytest
+
+from sslreg import UserError
+from sslreg.registry import Catalog, PluginReport, RegistrationError, Registry
+
+
+def plugin(distribution: str, *components: tuple[str, str], status: str = "loaded", error: str | None = None):
+    registry = Registry("entry", distribution, "1.0")
+    for kind, name in components:
+        registry.register(kind, name, "math:sqrt")
+    return PluginReport("entry", distribution, "1.0", status, error, components=tuple(registry.components))
+
+
+def test_a_component_knows_where_it_comes_from() -> None:
+    registry = Registry("blurs", "acme-ssl", "2.1")
+    registry.augmentation("acme_blur", "acme.blur:Blur", summary="a blur", invariances=("texture",))
+    (info,) = registry.components
+    assert (info.kind, info.name, info.summary, info.invariances) == (
+        "augmentation",
+        "acme_blur",
+        "a blur",
+        ("texture",),
+    )
+    assert (info.plugin, info.distribution, info.version) == ("blurs", "acme-ssl", "2.1")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "target", "extra", "message"),
+    [
+        ("los", "a", "m:a", {}, "no kind of component is called 'los'.*'loss'"),
+        ("loss", "two words", "m:a", {}, "letters, digits and underscores"),
+        ("loss", "a", "module.only", {}, "'module.only' is not 'module:attribute'"),
+        ("augmentation", "a", "m:a", {"invariances": ("smell",)}, "shape, texture, color, not smell"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(kind: str, name: str, target: str, extra: dict, message: str) -> None:
+    with pytest.raises(RegistrationError, match=message):
+        Registry().register(kind, name, target, **extra)
+
+
+def test_registering_a_name_twice_is_refused() -> None:
+    registry = Registry()
+    registry.loss("a", "m:a")
+    with pytest.raises(RegistrationError, match="loss 'a' is registered twice"):
+        registry.loss("a", "m:b")
+
+
+def test_a_kind_that_does_not_exist_has_no_method() -> None:
+    with pytest.raises(AttributeError, match="'losses'"):
+        Registry().losses("a", "m:a")
+
+
+def test_an_unknown_name_suggests_the_nearest() -> None:
+    catalog = Catalog([plugin("acme", ("loss", "nt_xent"), ("loss", "dcl"))])
+    with pytest.raises(UserError, match=r"no plugin provides the loss 'nt_xnet'(?s:.*)did you mean 'nt_xent'"):
+        catalog.get("loss", "nt_xnet")
+
+
+def test_a_name_of_another_kind_is_recognized() -> None:
+    catalog = Catalog([plugin("acme", ("memory_bank", "fifo"))])
+    with pytest.raises(UserError, match="'fifo' is a memory bank, and an evaluator is wanted here"):
+        catalog.get("evaluator", "fifo")
+
+
+def test_a_failed_plugin_is_named_as_a_possible_source() -> None:
+    broken = plugin("acme", status="failed", error="ImportError: no module named 'left_pad'")
+    with pytest.raises(UserError, match=r"acme 1\.0.*failed to load: ImportError: no module named 'left_pad'"):
+        Catalog([broken]).get("loss", "acme_loss")
+
+
+def test_two_claims_to_a_name_have_to_be_told_apart() -> None:
+    catalog = Catalog([plugin("acme", ("loss", "nt_xent")), plugin("other", ("loss", "nt_xent"))])
+    with pytest.raises(UserError, match=r"by acme and by other(?s:.*)'acme:nt_xent' or 'other:nt_xent'"):
+        catalog.get("loss", "nt_xent")
+    assert catalog.get("loss", "other:nt_xent").distribution == "other"
+
+
+def test_a_distribution_that_lacks_the_component_is_answered_with_the_one_that_has_it() -> None:
+    with pytest.raises(UserError, match="it comes from acme"):
+        Catalog([plugin("acme", ("loss", "a"))]).get("loss", "other:a")
+
+
+def test_a_target_that_does_not_resolve_names_its_distribution() -> None:
+    registry = Registry("entry", "acme", "1.0")
+    registry.loss("a", "math:no_such_function")
+    with pytest.raises(UserError, match="loss 'a' of acme cannot be loaded from 'math:no_such_function'"):
+        registry.components[0].load()
+
+
+def test_a_name_that_will_go_says_when_and_what_to_use_instead() -> None:
+    registry = Registry("entry", "acme", "1.4")
+    registry.loss("old", "math:sqrt", goes_in="2.0", instead="new")
+    registry.loss("new", "math:sqrt")
+    catalog = Catalog([PluginReport("entry", "acme", "1.4", "loaded", components=tuple(registry.components))])
+    with pytest.warns(FutureWarning, match=r"loss 'old' of acme goes in version 2\.0; use 'new'"):
+        catalog.get("loss", "old")
+    assert catalog.get("loss", "new").deprecation is None
+
+
+def test_a_target_that_ends_the_program_is_only_broken(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "module_that_exits.py").write_text("raise SystemExit('bye')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    registry = Registry("entry", "acme", "1.0")
+    registry.loss("a", "module_that_exits:A")
+    with pytest.raises(UserError, match="SystemExit: bye"):
+        registry.components[0].load()

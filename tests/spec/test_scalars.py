@@ -1,0 +1,96 @@
+"""Plain scalars mean what YAML 1.2 says, and what is written reads back the same."""
+
+import math
+
+import pytest
+import yaml
+from hypothesis import given, strategies as st
+
+from sslreg.spec.diagnostics import Findings
+from sslreg.spec.scalars import dump, load, resolve
+from sslreg.spec.tree import Origin, plain
+from sslreg.spec.yaml_parser import parse
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-3", 0.001),
+        ("1E3", 1000.0),
+        ("-.5", -0.5),
+        ("1.", 1.0),
+        ("0o17", 15),
+        ("0x1F", 31),
+        ("010", 10),
+        ("+7", 7),
+        ("-0", 0),
+        (".inf", math.inf),
+        ("-.INF", -math.inf),
+        ("true", True),
+        ("FALSE", False),
+        ("~", None),
+        ("", None),
+        ("Null", None),
+        # Text, although YAML 1.1 has it otherwise.
+        ("no", "no"),
+        ("on", "on"),
+        ("1_000", "1_000"),
+        ("12:30:45", "12:30:45"),
+        ("2020-01-01", "2020-01-01"),
+        ("0b11", "0b11"),
+        ("-0x1", "-0x1"),
+        ("tRUE", "tRUE"),
+        ("1e", "1e"),
+        (".", "."),
+        ("inf", "inf"),
+    ],
+)
+def test_a_plain_scalar_means_what_yaml_12_says(text, value):
+    found = resolve(text)
+
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_not_a_number_is_a_number():
+    assert math.isnan(resolve(".nan"))
+
+
+@pytest.mark.parametrize(
+    "text", ["0o17", "1e-3", "no", "1_000", "12:30", "0x1F", "null", "2020-01-01", "", " a", "a\nb", "é"]
+)
+def test_text_that_looks_like_something_else_reads_back_as_text(text):
+    written = dump({"a": text})
+
+    assert read(written) == {"a": text}
+    assert yaml.safe_load(written) == {"a": text}
+
+
+keys = st.text("abc09_", min_size=1)
+texts = st.text(st.characters(codec="utf-8"))
+data = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4),
+)
+
+
+@given(data)
+def test_what_is_written_reads_back_the_same(value):
+    assert read(dump({"a": value})) == {"a": value}
+
+
+def read(text):
+    findings = Findings()
+    parsed = parse(text, Origin("spec.yaml", 1, 1), findings)
+    findings.check()
+    return plain(parsed)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_what_is_written_is_read_back_without_places(data):
+    assert load(dump(data)) == data

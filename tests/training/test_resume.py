@@ -1,0 +1,134 @@
+"""A run that was cut off and goes on is the run that was not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch.callbacks import Callback
+
+import sslreg
+from sslreg import Run, SslregError, UserError
+from sslreg.spec import parse_spec
+from sslreg.training.loop import Training
+
+EVERY_STEP = "checkpoint.every_minutes=1.0e-9"
+
+
+class PowerCutError(Exception):
+    """Stands for whatever ends a process without a goodbye."""
+
+
+class CutAt(Callback):
+    """Cuts the power in the middle of a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_before_optimizer_step(self, trainer, pl_module, optimizer) -> None:
+        if trainer.global_step == self.step:
+            raise PowerCutError
+
+
+@pytest.fixture
+def train(tiny_spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Trains two epochs of 21 steps; `cut`: the step at which the power goes, if it does."""
+
+    def run(name: str, *overrides: str, cut: int | None = None) -> Path:
+        folder = tmp_path / name
+        spec = parse_spec(tiny_spec, "tiny.yaml", ["evaluate.0.every=1", *overrides])
+        if cut is None:
+            return sslreg.train(spec, folder).path
+        attach = Training._attach
+
+        def with_cut(self, *arguments):
+            self.trainer.callbacks.append(CutAt(cut))
+            return attach(self, *arguments)
+
+        monkeypatch.setattr(Training, "_attach", with_cut)
+        with pytest.raises(PowerCutError):
+            sslreg.train(spec, folder)
+        monkeypatch.setattr(Training, "_attach", attach)
+        return folder
+
+    return run
+
+
+@pytest.mark.parametrize(("cut", "workers"), [(1, 0), (7, 2), (20, 0), (21, 0), (21, 2), (22, 2), (41, 0)])
+def test_a_run_that_was_cut_off_anywhere_ends_as_one_that_was_not(
+    train, moco, undisturbed: Path, assert_same, cut: int, workers: int
+) -> None:
+    broken = train("broken", *moco, EVERY_STEP, f"data.workers={workers}", cut=cut)
+    resumed = sslreg.resume(broken)
+    assert resumed.summary["resumed_at"] == [cut]
+    assert resumed.summary["status"] == "finished"
+    assert_same(undisturbed, broken)
+
+
+def test_a_run_may_be_cut_off_again_and_again(
+    train, moco, undisturbed: Path, assert_same, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = train("broken", *moco, EVERY_STEP, cut=5)
+    attach = Training._attach
+    for cut in (6, 21, 30):
+
+        def with_cut(self, *arguments, cut=cut):
+            self.trainer.callbacks.append(CutAt(cut))
+            return attach(self, *arguments)
+
+        monkeypatch.setattr(Training, "_attach", with_cut)
+        with pytest.raises(PowerCutError):
+            sslreg.resume(broken)
+    monkeypatch.setattr(Training, "_attach", attach)
+    assert sslreg.resume(broken).summary["resumed_at"] == [5, 6, 21, 30]
+    assert_same(undisturbed, broken)
+
+
+def test_steps_after_the_last_checkpoint_are_taken_again(train, moco, undisturbed: Path, assert_same) -> None:
+    """The checkpoint is older than the metrics: rows beyond it are replaced, none is doubled."""
+    broken = train("broken", *moco, EVERY_STEP, cut=10)
+    checkpoint = (broken / "checkpoints" / "last.ckpt").read_bytes()
+    later = train("later", *moco, EVERY_STEP, cut=30)
+    (later / "checkpoints" / "last.ckpt").write_bytes(checkpoint)
+    sslreg.resume(later)
+    assert_same(undisturbed, later)
+
+
+def test_a_finished_run_may_be_lengthened(train) -> None:
+    path = train("run", "schedule=null")
+    run = sslreg.resume(path, ["trainer.max_epochs=3"])
+    longer = train("longer", "schedule=null", "trainer.max_epochs=3")
+    assert (run.summary["epochs"], run.summary["steps"], run.spec.trainer["max_epochs"]) == (3, 63, 3)
+    assert run.facts["total_steps"] == 63
+    for ours, theirs in zip(run.model().parameters(), Run(longer).model().parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("optimizer.lr=0.2", "optimizer.lr would change it"),
+        ("trainer.max_epochs=1", "trainer.max_epochs would change it"),
+        ("data.batch_size=32", "data.batch_size would change it"),
+        ("data.workers=1", "has trained all of its 2 epochs"),
+    ],
+)
+def test_a_run_goes_on_as_it_was_begun(tiny_run: Run, override: str, message: str) -> None:
+    before = {path: path.read_bytes() for path in tiny_run.path.rglob("*") if path.is_file()}
+    with pytest.raises(UserError, match=message):
+        sslreg.resume(tiny_run.path, [override])
+    assert before == {path: path.read_bytes() for path in tiny_run.path.rglob("*") if path.is_file()}
+
+
+def test_a_checkpoint_cannot_run_code(train) -> None:
+    path = train("run", EVERY_STEP, cut=3)
+
+    class Hostile:
+        def __reduce__(self):
+            return (Path.write_text, (path / "owned", "yes"))
+
+    torch.save({"state_dict": Hostile()}, path / "checkpoints" / "last.ckpt")
+    with pytest.raises(SslregError, match=r"last\.ckpt cannot be read"):
+        sslreg.resume(path)
+    assert not (path / "owned").exists()
