@@ -1,13 +1,15 @@
 """sslreg: self-supervised learning on images, from plugins and a YAML spec.
 
-The whole public API is here. Names are looked up when they are first used, so importing the package is cheap and
-imports no torch; a plugin's module may import it freely.
+This module exports the whole public API. Each name is imported on first use, so importing the package is cheap and
+does not import torch; a plugin's module may import it freely.
 """
 
 from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING, Any
+
+from sslreg.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from sslreg.assembly import build as build, build_collate as build_collate
@@ -48,8 +50,8 @@ if TYPE_CHECKING:
         noise_like as noise_like,
     )
 
-#: Every public name, by the module that it lives in.
-_HOMES = {
+#: The public names that each module exports.
+_EXPORTS = {
     "sslreg.assembly": "build build_collate",
     "sslreg.contracts": (
         "Augmentation Backbone Batch Dataset Embeddings EvaluatedRun Evaluator ImageLike Images Keys Loss MemoryBank "
@@ -65,16 +67,15 @@ _HOMES = {
         "Collate DeferredBatch Operation ViewPlan WithProbability apply_where empty_result load_image noise_like"
     ),
 }
-_HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
+_MODULES = {name: module for module, names in _EXPORTS.items() for name in names.split()}
 
-__all__ = list(_HOME)
-__version__ = "0.1.0"
+__all__ = list(_MODULES)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in _MODULES:
         raise AttributeError(f"module 'sslreg' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME[name]), name)
+    value = getattr(importlib.import_module(_MODULES[name]), name)
     globals()[name] = value
     return value
 

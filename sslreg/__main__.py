@@ -1,4 +1,4 @@
-"""``python -m sslreg``, which is how ``torchrun -m sslreg`` starts it."""
+"""Entry point of ``python -m sslreg``; ``torchrun -m sslreg`` starts it, too."""
 
 from sslreg.cli import main
 

@@ -1,23 +1,28 @@
-"""What goes wrong, said so that it can be mended: what, where, how.
+"""Errors that a user reads. Each says what is wrong, where, and how to fix it.
 
-A user's mistake never ends in a traceback. The code that notices it raises `UserError` with one or more
-`Diagnostic`s; the command line prints them and exits with their exception's `exit_status`.
+A user's mistake never ends in a traceback. The code that detects the mistake raises `UserError` with one or more
+`Diagnostic`s. The command line prints them and exits with the error's `exit_status`.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self
 
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One finding, with its place in a file where it has one.
+    """One error or warning, with its location in a file if it has one.
 
-    code: a short, stable word for programs (``unknown-key``); message: what is wrong; hint: how to mend it;
-    line and column count from 1; severity: an ``error`` stops the work, a ``warning`` does not.
+    Attributes:
+        code: a short, stable identifier for programs, such as ``unknown-key``.
+        message: what is wrong.
+        hint: how to fix it.
+        file: the file that contains the problem.
+        line: the line in that file, counted from 1.
+        column: the column in that line, counted from 1.
+        severity: an ``error`` stops the work, a ``warning`` does not.
     """
 
     code: str
@@ -29,53 +34,58 @@ class Diagnostic:
     severity: Literal["error", "warning"] = "error"
 
     def __str__(self) -> str:
-        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
-        text = f"{place}: {self.message}" if place else self.message
+        location = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+        text = f"{location}: {self.message}" if location else self.message
         return f"{text}\n  hint: {self.hint}" if self.hint else text
 
-    def located(self, file: str | None, line: int | None, column: int | None) -> Diagnostic:
-        """The same finding at a place, unless it has one already."""
+    def with_location(self, file: str | None, line: int | None, column: int | None) -> Diagnostic:
+        """Return the diagnostic with a location; a location that it already has is kept."""
         return self if self.line is not None else replace(self, file=file, line=line, column=column)
 
     def as_json(self) -> dict[str, Any]:
-        """What ``--format json`` prints for it."""
+        """Return the diagnostic as ``--format json`` prints it."""
         return asdict(self)
 
 
 class SslregError(Exception):
-    """Something failed while running; the process ends with status 1.
+    """A failure while running; the process exits with status 1.
 
-    Made from a message (and a hint), or from ready diagnostics.
+    Args:
+        diagnostics: ready diagnostics, or messages from which diagnostics are made.
+        hint: the hint of diagnostics that are made from messages.
+        code: the code of diagnostics that are made from messages.
     """
 
     exit_status = 1
-    #: The texts that the diagnostics point into, by file, where they were kept.
+    #: The contents of the files that the diagnostics refer to, by file name, as far as known.
     sources: Mapping[str, str] = {}
 
-    def __init__(self, *findings: Diagnostic | str, hint: str | None = None, code: str = "failed") -> None:
+    def __init__(self, *diagnostics: Diagnostic | str, hint: str | None = None, code: str = "failed") -> None:
         self.diagnostics: tuple[Diagnostic, ...] = tuple(
-            finding if isinstance(finding, Diagnostic) else Diagnostic(code, finding, hint) for finding in findings
+            diagnostic if isinstance(diagnostic, Diagnostic) else Diagnostic(code, diagnostic, hint)
+            for diagnostic in diagnostics
         )
         super().__init__("\n".join(str(diagnostic) for diagnostic in self.diagnostics))
 
-    def then(self, advice: str) -> Self:
-        """The same error, whose last finding ends with one more piece of advice."""
+    def with_hint(self, hint: str) -> Self:
+        """Return the error with `hint` appended to the hint of its last diagnostic."""
         *others, last = self.diagnostics
-        error = type(self)(*others, replace(last, hint=f"{last.hint}; {advice}" if last.hint else advice))
+        error = type(self)(*others, replace(last, hint=f"{last.hint}; {hint}" if last.hint else hint))
         error.sources = self.sources
         return error
 
 
 class UserError(SslregError):
-    """The spec, the arguments or the data that the user named are wrong; the process ends with status 2."""
+    """A mistake in the spec, the arguments or the data that the user named; the process exits with status 2."""
 
     exit_status = 2
 
 
 class InterruptedRunError(SslregError):
-    """A signal stopped a run that can go on; the process ends with status 75, which says so (EX_TEMPFAIL).
+    """A run that a signal stopped and that can be resumed; the process exits with status 75 (EX_TEMPFAIL).
 
-    signal: its number, where it is known.
+    Attributes:
+        signal: the signal's number, if known.
     """
 
     exit_status = 75
@@ -83,17 +93,6 @@ class InterruptedRunError(SslregError):
 
 
 class StoppedRunError(SslregError):
-    """A second interrupt stopped a run at once; the process ends with status 130, as shells have it for Ctrl-C."""
+    """A run that a second interrupt stopped at once; the process exits with status 130, as shells do after Ctrl-C."""
 
     exit_status = 130
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """A hint that names the nearest of `known`, or all of them when none is near and they are few."""
-    known = sorted(known)
-    near = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
-    if near:
-        return f"did you mean {' or '.join(repr(name) for name in near)}?"
-    if 0 < len(known) <= 12:
-        return f"known here: {', '.join(known)}"
-    return None

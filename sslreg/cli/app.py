@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-import sslreg
 from sslreg.cli import (
     check,
     diff,
@@ -28,6 +27,7 @@ from sslreg.cli import (
 from sslreg.cli.console import print_error
 from sslreg.cli.plugin_commands import CommandGroup
 from sslreg.errors import SslregError
+from sslreg.version import __version__
 
 app = typer.Typer(
     name="sslreg",
@@ -56,7 +56,7 @@ app.add_typer(specs.app)
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"sslreg {sslreg.__version__}")
+        typer.echo(f"sslreg {__version__}")
         raise typer.Exit
 
 

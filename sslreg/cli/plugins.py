@@ -12,9 +12,10 @@ from rich.table import Table
 
 from sslreg.cli.console import print_json, stdout
 from sslreg.cli.options import Json
-from sslreg.errors import SslregError, UserError, did_you_mean
+from sslreg.errors import SslregError, UserError
 from sslreg.metric_names import counted
 from sslreg.registry import KINDS, ComponentInfo, PluginReport, installed
+from sslreg.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from sslreg.cli.doctor import Examination

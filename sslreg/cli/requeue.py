@@ -37,8 +37,8 @@ def requeueing(*, finds_its_run: bool) -> Iterator[None]:
         if job is None or error.signal != signal.SIGUSR1:
             raise
         if not finds_its_run:
-            raise error.then(f"job {job} was not requeued: without --out it would not find its run") from error
-        raise error.then(_requeue(job)) from error
+            raise error.with_hint(f"job {job} was not requeued: without --out it would not find its run") from error
+        raise error.with_hint(_requeue(job)) from error
 
 
 def _job() -> str | None:

@@ -9,9 +9,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
-import sslreg
-from sslreg.errors import UserError, did_you_mean
+from sslreg.errors import UserError
 from sslreg.registry import API, KINDS
+from sslreg.suggestions import did_you_mean
+from sslreg.version import __version__
 
 #: Where each file of a package comes from, beside the component's own.
 PACKAGE = {
@@ -123,7 +124,7 @@ def _words(distribution: str, kind: str) -> dict[str, str]:
         "sentence": f"{example.summary.capitalize()}.",
         "more": example.more,
         "api": str(API),
-        "version_range": version_range(sslreg.__version__),
+        "version_range": version_range(__version__),
     }
     sections = {key: text for key, text in named.items() if key not in SPEC}
     usage = "\n".join(f"{key}: {text}" for key, text in named.items() if key != "augment")

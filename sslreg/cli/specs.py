@@ -11,8 +11,9 @@ from rich.table import Table
 from sslreg.cli.console import print_json, stdout
 from sslreg.cli.options import Json
 from sslreg.cli.schema import write_schema
-from sslreg.errors import UserError, did_you_mean
+from sslreg.errors import UserError
 from sslreg.export.files import require_new
+from sslreg.suggestions import did_you_mean
 
 #: The schema beside a copied spec, to which the spec's first line points an editor.
 SCHEMA = "sslreg.schema.json"

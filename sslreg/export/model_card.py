@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import sslreg
 from sslreg.export.preprocessing import statistics, steps, torchvision_code
 from sslreg.metric_names import counted, without_intervals, without_strengths, written_of
 from sslreg.spec.scalars import dump
 from sslreg.training import Run
+from sslreg.version import __version__
 
 
 def card(
@@ -29,7 +29,7 @@ def card(
         "file": file,
         "sha256": sha256,
         "format": form,
-        "sslreg": sslreg.__version__,
+        "sslreg": __version__,
         "run": run.path.name,
         "method": resolved["model"]["use"],
         "backbone": resolved["model"].get("backbone"),

@@ -11,8 +11,9 @@ from typing import Any
 
 from pluggy import PluginManager
 
-from sslreg.errors import Diagnostic, UserError, did_you_mean
+from sslreg.errors import Diagnostic, UserError
 from sslreg.registry.kinds import INVARIANCES, KINDS
+from sslreg.suggestions import did_you_mean
 
 
 @dataclass(frozen=True)

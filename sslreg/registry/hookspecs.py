@@ -1,8 +1,8 @@
-"""The hooks that a plugin may implement, with ``@sslreg.hookimpl`` before the function."""
+"""The hooks that a plugin may implement. Mark an implementation with ``@sslreg.hookimpl``."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -11,11 +11,9 @@ from sslreg.registry.catalog import Registry
 if TYPE_CHECKING:
     import typer
 
-    from sslreg.training import Run
-
 PROJECT = "sslreg"
 
-#: The version of the plugin contract. A plugin says which one it was written for: ``sslreg_api = 1``.
+#: The version of the plugin contract. A plugin states the version that it was written for: ``sslreg_api = 1``.
 API = 1
 
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -24,29 +22,31 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def sslreg_register(registry: Registry) -> None:
-    """Register the plugin's components, by import string: keep the plugin's module light."""
+    """Register the plugin's components by import string, so that the plugin's module imports nothing heavy."""
 
 
 @hookspec
 def sslreg_cli(app: typer.Typer) -> None:
-    """Add commands to `sslreg`: ``@app.command("name")``. Their own imports belong inside of them.
+    """Add commands to `sslreg`: ``@app.command("name")``. Import what a command needs inside the command.
 
-    The app is the plugin's own, and what it holds appears among sslreg's commands. A name that sslreg itself has stays
-    sslreg's. What the hook raises is printed, and the plugin's commands are left out.
+    Each plugin gets a separate app, whose commands appear among those of sslreg. A plugin cannot replace a command of
+    sslreg. If the hook raises, the error is printed and the plugin's commands are left out.
     """
 
 
 @hookspec
-def sslreg_run_finished(run: Run) -> None:
-    """React to a run that has ended; ``run.summary["status"]`` says how: finished, interrupted or failed.
+def sslreg_run_finished(run: Any) -> None:
+    """React to the end of a run (a `sslreg.Run`). ``run.summary["status"]`` is finished, interrupted or failed.
 
-    Called in one process, once everything is written. What the hook raises is logged and fails nothing.
+    Called in one process, after everything is written. If the hook raises, the error is logged and the run is not
+    affected.
     """
 
 
 @hookspec
-def sslreg_run_summary(run: Run, lines: list[str]) -> None:
-    """Add lines to what `sslreg train` prints of a run that has finished, between its figures and where everything is.
+def sslreg_run_summary(run: Any, lines: list[str]) -> None:
+    """Append lines to the summary that `sslreg train` prints of a finished run (a `sslreg.Run`).
 
-    What the hook raises is logged and fails nothing.
+    The lines appear between the metrics and the path of the run. If the hook raises, the error is logged and the run is
+    not affected.
     """

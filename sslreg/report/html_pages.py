@@ -12,9 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
-import sslreg
 from sslreg.report.preview_image import fitted, zoom_of
 from sslreg.report.unavailable import Missing
+from sslreg.version import __version__
 
 if TYPE_CHECKING:
     from sslreg.report.view_preview import Preview
@@ -28,7 +28,7 @@ _SMALL = 64
 
 def page(template: str, **content: Any) -> str:
     """A document from a template; every text in `content` is escaped, but for what is `Markup`."""
-    return _environment().get_template(template).render(version=sslreg.__version__, **content)
+    return _environment().get_template(template).render(version=__version__, **content)
 
 
 def preview_page(preview: Preview, params: bool) -> str:

@@ -8,10 +8,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import sslreg
 from sslreg.errors import Diagnostic, UserError
 from sslreg.spec import Spec
 from sslreg.spec.diff import ABSENT, differences
+from sslreg.version import __version__
 
 
 def lock(spec: Spec, facts: dict[str, Any]) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def _versions(spec: Spec) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "torch": version("torch"),
-        "sslreg": sslreg.__version__,
+        "sslreg": __version__,
         "components": {
             f"{component.kind}/{component.info.name}": {
                 "distribution": component.info.distribution,

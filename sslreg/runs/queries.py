@@ -7,9 +7,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from sslreg.errors import UserError, did_you_mean
+from sslreg.errors import UserError
 from sslreg.runs.records import MISSING, RunRecord, as_scalar
 from sslreg.spec.scalars import resolve
+from sslreg.suggestions import did_you_mean
 
 _CONDITION = re.compile(r"([^=<>!]+?)\s*(!=|<=|>=|=|<|>)\s*(.*)", re.DOTALL)
 

@@ -37,7 +37,7 @@ class Findings:
 
     def add(self, origin: Origin, diagnostic: Diagnostic) -> None:
         """Take a finding, placed at `origin` unless it has a place."""
-        self._found[diagnostic.located(origin.file, origin.line, origin.column)] = None
+        self._found[diagnostic.with_location(origin.file, origin.line, origin.column)] = None
         self.errors += diagnostic.severity == "error"
 
     def of(self, severity: str) -> tuple[Diagnostic, ...]:

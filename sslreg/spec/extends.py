@@ -6,11 +6,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sslreg.errors import UserError, did_you_mean
+from sslreg.errors import UserError
 from sslreg.spec.diagnostics import Findings
 from sslreg.spec.shipped_specs import shipped_specs
 from sslreg.spec.tree import Entries, Items, Node, Origin, Scalar, shown, without
 from sslreg.spec.yaml_parser import parse, read_text
+from sslreg.suggestions import did_you_mean
 
 #: Where a run's folder has the spec as it was trained.
 RESOLVED = "spec.resolved.yaml"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sslreg.errors import did_you_mean
+from sslreg.suggestions import did_you_mean
 
 #: What a run can tell a component, in the order in which it becomes known, with what it means.
 FACTS: dict[str, str] = {

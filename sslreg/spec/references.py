@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from sslreg.errors import did_you_mean
 from sslreg.spec.diagnostics import Findings
 from sslreg.spec.scalars import resolve
 from sslreg.spec.tree import MAX_DEPTH, MAX_NODES, Entries, Items, Node, Scalar, item, shown
+from sslreg.suggestions import did_you_mean
 
 _REFERENCE = re.compile(r"\$\{\s*([^{}]*?)\s*\}")
 

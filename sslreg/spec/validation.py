@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import PurePath
 from typing import Any
 
-from sslreg.errors import UserError, did_you_mean
+from sslreg.errors import UserError
 from sslreg.registry import KINDS, Catalog
 from sslreg.spec.cross_checks import check_fit
 from sslreg.spec.diagnostics import Findings
@@ -18,6 +18,7 @@ from sslreg.spec.sections import VERSION, ComponentSpec, Sections, Spec
 from sslreg.spec.trainer_keys import OWNED
 from sslreg.spec.tree import At, Entries, Items, Node, Scalar, dotted, plain, shown, walk, without
 from sslreg.spec.value_validation import BAD, read_value
+from sslreg.suggestions import did_you_mean
 
 
 def validate(tree: Entries, catalog: Catalog, findings: Findings, file: str) -> Spec:

@@ -11,11 +11,11 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, to_json
 
-from sslreg.errors import did_you_mean
 from sslreg.spec.diagnostics import Findings
 from sslreg.spec.parameters import Parameter
 from sslreg.spec.scalars import resolve
 from sslreg.spec.tree import At, Entries, Items, Node, Scalar, dotted, nearest, plain, shown
+from sslreg.suggestions import did_you_mean
 
 #: Stands for a value that could not be read; the reason is among the findings.
 BAD: Any = object()

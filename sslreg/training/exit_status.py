@@ -89,7 +89,7 @@ def failure(error: BaseException, folder: RunFolder) -> SslregError | None:
     """What failed, and how to go on after it is mended; None for what may be a fault of the program."""
     known = explained(error)
     if known is not None and folder.last_checkpoint.exists():
-        return known.then(f"then {how_to_go_on(folder)}")
+        return known.with_hint(f"then {how_to_go_on(folder)}")
     return known
 
 
