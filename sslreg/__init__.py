@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         StepOutput as StepOutput,
     )
     from sslreg.errors import Diagnostic as Diagnostic, SslregError as SslregError, UserError as UserError
+    from sslreg.images import load_image as load_image
     from sslreg.registry import ComponentInfo as ComponentInfo, Registry as Registry, hookimpl as hookimpl
     from sslreg.report import Preview as Preview, preview as preview, write_report as write_report
     from sslreg.spec import Spec as Spec, load_spec as load_spec
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
         WithProbability as WithProbability,
         apply_where as apply_where,
         empty_result as empty_result,
-        load_image as load_image,
         noise_like as noise_like,
     )
 
@@ -58,14 +58,13 @@ _EXPORTS = {
         "Model Params PlainModule Sample StepOutput"
     ),
     "sslreg.errors": "Diagnostic SslregError UserError",
+    "sslreg.images": "load_image",
     "sslreg.registry": "ComponentInfo Registry hookimpl",
     "sslreg.report": "Preview preview write_report",
     "sslreg.spec": "Spec load_spec",
     "sslreg.spec.from_run": "FromRun",
     "sslreg.training": "Run load_run resume train",
-    "sslreg.views": (
-        "Collate DeferredBatch Operation ViewPlan WithProbability apply_where empty_result load_image noise_like"
-    ),
+    "sslreg.views": ("Collate DeferredBatch Operation ViewPlan WithProbability apply_where empty_result noise_like"),
 }
 _MODULES = {name: module for module, names in _EXPORTS.items() for name in names.split()}
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from sslreg.contracts import ImageLike
+from sslreg.images import load_image
 from sslreg.report.denormalization import picture
 from sslreg.report.html_pages import page
 from sslreg.report.preview_image import FAINT, GAP, INK, MARGIN, PAPER, TILE, fitted
-from sslreg.views import load_image
 
 #: Tiles in a row, and the height in pixels of a line below one.
 COLUMNS, LINE = 5, 18

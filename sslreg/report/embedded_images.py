@@ -13,11 +13,11 @@ from torch import Tensor
 from sslreg.assembly import SampleDataset, build_embed_collate
 from sslreg.contracts import Model, Sample
 from sslreg.evaluation import embed
+from sslreg.images import load_image
 from sslreg.report.denormalization import picture
 from sslreg.report.preview_image import reduced
 from sslreg.report.view_preview import class_name
 from sslreg.training import Run
-from sslreg.views import load_image
 
 #: The most images that are embedded; of a larger set they are drawn at random, always the same.
 MOST = 2000

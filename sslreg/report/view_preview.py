@@ -15,12 +15,13 @@ from torch import Tensor
 from sslreg.assembly import Builder, SampleDataset, embed_plan, view_plans
 from sslreg.contracts import Sample
 from sslreg.errors import UserError
+from sslreg.images import load_image
 from sslreg.report.denormalization import denormalize, picture, said_of_channels
 from sslreg.report.output_path import PAGES, check_place
 from sslreg.report.sampled_parameters import drawn_lines
 from sslreg.runs.folder import writing
 from sslreg.spec import Spec
-from sslreg.views import Collate, DeferredBatch, DeferredView, load_image
+from sslreg.views import Collate, DeferredBatch, DeferredView
 
 
 @dataclass(frozen=True)

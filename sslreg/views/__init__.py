@@ -2,7 +2,6 @@
 
 from sslreg.views.callable_augmentation import CallableAugmentation, adapt
 from sslreg.views.collate import SKIPPED, Collate, Skipped, as_sample
-from sslreg.views.decode import load_image
 from sslreg.views.deferred_batch import BatchInFlight, DeferredBatch, DeferredView
 from sslreg.views.image_batches import apply, apply_where
 from sslreg.views.plan import Operation, Place, ViewPlan
@@ -28,6 +27,5 @@ __all__ = [
     "apply_where",
     "as_sample",
     "empty_result",
-    "load_image",
     "noise_like",
 ]

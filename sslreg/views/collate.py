@@ -16,7 +16,7 @@ from torch.utils.data import get_worker_info
 from sslreg.contracts.augmentation import Images
 from sslreg.contracts.batch import Batch, ImageLike, Sample
 from sslreg.errors import UserError
-from sslreg.views.decode import Encoded, load_image, open_image
+from sslreg.images import Encoded, load_image, open_image
 from sslreg.views.deferred_batch import DeferredBatch, DeferredView
 from sslreg.views.image_batches import together
 from sslreg.views.malloc import keep_freed_memory

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sslreg.contracts.augmentation import Augmentation, Images, Params
 from sslreg.errors import UserError
-from sslreg.views.decode import Encoded
+from sslreg.images import Encoded
 from sslreg.views.fusion import Stage, fused
 from sslreg.views.image_batches import apply, as_float, eight_bits_of, gathered, shapes_of
 from sslreg.views.randomness import SampleKeys

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from sslreg.contracts.augmentation import Images
-from sslreg.views.decode import Encoded
+from sslreg.images import Encoded
+from sslreg.images.jpeg import Part
 from sslreg.views.image_batches import shapes_of
-from sslreg.views.jpeg import Part
 from sslreg.views.plan import Drawn, ViewPlan
 
 #: By how much an image may be reduced, the least first.

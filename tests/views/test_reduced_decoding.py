@@ -12,10 +12,9 @@ from torch import Tensor
 
 import sslreg
 from sslreg import Batch, Collate, DeferredBatch, Operation, Sample, ViewPlan, WithProbability
+from sslreg.images import Encoded, jpeg as jpeg_files
+from sslreg.images.jpeg import Part
 from sslreg.registry import installed
-from sslreg.views import jpeg as jpeg_files
-from sslreg.views.decode import Encoded
-from sslreg.views.jpeg import Part
 
 pytest.importorskip("simplejpeg")
 pytest.importorskip("numba")

@@ -125,9 +125,7 @@ def test_the_views_of_a_sample_are_the_same_and_each_sample_comes_once(pair: Pat
     assert all(torch.equal(view, expected[key]) for key, view in (first | second).items())
 
 
-def test_what_any_rank_skips_is_counted_and_listed(
-    pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_any_rank_skips_is_counted_and_listed(pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(pair)  # the images are named from there
     one, two = alone(pair, "broken", tmp_path / "alone"), Run(pair / "broken")
     assert one.summary["skipped_samples"] == two.summary["skipped_samples"]

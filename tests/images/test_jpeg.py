@@ -6,8 +6,8 @@ from hypothesis import given, strategies as st
 from PIL import Image
 
 import sslreg
-from sslreg.views import load_image
-from sslreg.views.jpeg import PlainJpeg
+from sslreg.images import load_image
+from sslreg.images.jpeg import PlainJpeg
 
 pytest.importorskip("simplejpeg")
 

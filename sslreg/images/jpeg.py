@@ -126,7 +126,7 @@ def _orientation(segment: bytes) -> int:
 @cache
 def _baseline_decoder() -> ModuleType | None:
     try:
-        return import_module("sslreg.views.baseline_jpeg.decoder")
+        return import_module("sslreg.images.baseline_jpeg.decoder")
     # numba is missing, does not know this NumPy, or finds no place to keep what it compiles.
     except (ImportError, RuntimeError) as error:
         log.warning("large JPEG files are decoded as a whole, since their decoder cannot be compiled: %s", error)

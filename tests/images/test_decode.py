@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 import sslreg
-from sslreg.views import load_image
+from sslreg.images import load_image
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
 GRAY = RGB[..., 0]

@@ -8,9 +8,9 @@ import simplejpeg
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from sslreg.views.baseline_jpeg.decoder import decode_parts
-from sslreg.views.baseline_jpeg.markers import UnsupportedError
-from sslreg.views.jpeg import Part, PlainJpeg
+from sslreg.images.baseline_jpeg.decoder import decode_parts
+from sslreg.images.baseline_jpeg.markers import UnsupportedError
+from sslreg.images.jpeg import Part, PlainJpeg
 
 HEIGHT, WIDTH = 150, 203
 

@@ -8,9 +8,9 @@ from functools import cache, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from sslreg.views.baseline_jpeg import entropy, huffman, pixels
-from sslreg.views.baseline_jpeg.markers import Scan, UnsupportedError, read_markers
-from sslreg.views.jpeg import Part
+from sslreg.images.baseline_jpeg import entropy, huffman, pixels
+from sslreg.images.baseline_jpeg.markers import Scan, UnsupportedError, read_markers
+from sslreg.images.jpeg import Part
 
 #: Rows of MCUs that are read at a time: their coefficients stay in the second-level cache until they are pixels.
 _BAND = 4

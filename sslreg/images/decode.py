@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sslreg.contracts.batch import ImageLike
 from sslreg.errors import UserError
-from sslreg.views.jpeg import Part, PlainJpeg
+from sslreg.images.jpeg import Part, PlainJpeg
 
 #: ITU-R 601-2 luma, the weights that torchvision and Pillow use.
 LUMA = (0.2989, 0.587, 0.114)
