@@ -1,8 +1,12 @@
-"""What the names of evaluations' figures say, and how a figure is written; nothing here imports torch.
+"""The naming scheme of evaluation metrics, and how metrics are formatted. Imports no torch.
 
-``X_ci`` is the half-width of the 95 % confidence interval of ``X``. In an invariance profile ``OP_s25`` is how far
-``OP``, an augmentation or one of its aspects, moves an embedding at a quarter of its strength, and ``OP_readback`` how
-well what it drew can be read back from the embeddings.
+``X_ci``
+    Half-width of the 95 % confidence interval of ``X``.
+``OP_s25``
+    In an invariance profile: how far ``OP`` moves an embedding at 25 % of its strength. ``OP`` is an augmentation or
+    one of its aspects.
+``OP_readback``
+    In an invariance profile: how well the sampled parameters of ``OP`` can be predicted from the embeddings.
 """
 
 from __future__ import annotations
@@ -18,54 +22,58 @@ READBACK = "_readback"
 _STRENGTH = re.compile(r"_s(\d+)$")
 
 
-def written(value: float, interval: float | None = None) -> str:
-    """``0.964 ± 0.008``; the interval is left out where nobody knows it."""
+def format_value(value: float, interval: float | None = None) -> str:
+    """Format a metric's value as ``0.964 ± 0.008``; the interval is omitted if it is None."""
     return f"{value:.3f}" + ("" if interval is None else f" ± {interval:.3f}")
 
 
-def counted(number: int, what: str) -> str:
-    """``1 image``, ``2,000 images``."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def format_count(count: int, noun: str) -> str:
+    """Format a count with its noun: ``1 image``, ``2,000 images``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def written_of(figures: Mapping[str, Any], name: str) -> str:
-    """A figure with its interval; nothing where it is not among them."""
-    return written(figures[name], figures.get(f"{name}{INTERVAL}")) if name in figures else ""
+def format_metric(metrics: Mapping[str, Any], name: str) -> str:
+    """Format one of `metrics` with its interval; an empty string if it is missing."""
+    return format_value(metrics[name], metrics.get(f"{name}{INTERVAL}")) if name in metrics else ""
 
 
-def without_intervals(figures: Iterable[str]) -> list[str]:
-    """The names that stand for themselves, each once, in order: an interval is shown beside its figure."""
-    names = dict.fromkeys(figures)
-    return [name for name in names if not (name.endswith(INTERVAL) and name.removesuffix(INTERVAL) in names)]
+def drop_intervals(names: Iterable[str]) -> list[str]:
+    """Return the distinct names in order, without the intervals of metrics that are among them."""
+    distinct = dict.fromkeys(names)
+    return [name for name in distinct if not (name.endswith(INTERVAL) and name.removesuffix(INTERVAL) in distinct)]
 
 
-def without_strengths(figures: Iterable[str]) -> list[str]:
-    """The names less those of a figure at a strength, whose mean over the strengths is there as well."""
-    names = dict.fromkeys(figures)
-    return [name for name in names if strength(name) is None or _STRENGTH.sub("", name) not in names]
+def drop_strengths(names: Iterable[str]) -> list[str]:
+    """Return the distinct names in order, without ``OP_s25`` if ``OP``, the mean over the strengths, is among them."""
+    distinct = dict.fromkeys(names)
+    return [name for name in distinct if parse_strength(name) is None or _STRENGTH.sub("", name) not in distinct]
 
 
-def strength(name: str) -> int | None:
-    """At which percentage of an augmentation's strength a figure is; None for any other."""
-    found = _STRENGTH.search(name)
-    return int(found[1]) if found else None
+def parse_strength(name: str) -> int | None:
+    """Return the strength of a metric such as ``OP_s25`` in percent, or None for other metrics."""
+    match = _STRENGTH.search(name)
+    return int(match[1]) if match else None
 
 
-def at_strengths(figures: Mapping[str, float], name: str) -> dict[int, float]:
-    """A figure by strength, from the lowest to the highest."""
-    found = {strength(other): value for other, value in figures.items() if _STRENGTH.sub("", other) == name != other}
-    return {percent: found[percent] for percent in sorted(percent for percent in found if percent is not None)}
+def values_by_strength(metrics: Mapping[str, float], name: str) -> dict[int, float]:
+    """Return the values of ``NAME_s…`` by strength in percent, in ascending order."""
+    values = {
+        parse_strength(other): value for other, value in metrics.items() if _STRENGTH.sub("", other) == name != other
+    }
+    return {strength: values[strength] for strength in sorted(strength for strength in values if strength is not None)}
 
 
-def moves(profile: Iterable[str]) -> list[str]:
-    """Of an invariance profile's names those of augmentations, their aspects and groups, each with all strengths."""
+def distance_names(profile: Iterable[str]) -> list[str]:
+    """Return the names in an invariance profile that are mean distances: augmentations, their aspects, and groups."""
     return [
-        name for name in dict.fromkeys(profile) if not name.endswith((INTERVAL, READBACK)) and strength(name) is None
+        name
+        for name in dict.fromkeys(profile)
+        if not name.endswith((INTERVAL, READBACK)) and parse_strength(name) is None
     ]
 
 
 def invariances_of(name: str) -> tuple[str, ...]:
-    """What an augmentation, one of its aspects (``affine_rotation``) or a group is invariant to; empty if not known."""
+    """Return the invariances that an augmentation, an aspect (``affine_rotation``) or a group induces, if known."""
     if name in INVARIANCES:
         return (name,)
     owners = [info for info in installed().of_kind("augmentation") if f"{name}_".startswith(f"{info.name}_")]

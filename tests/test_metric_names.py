@@ -1,4 +1,4 @@
-"""Names of figures, and how figures are written."""
+"""The naming scheme of metrics, and how metrics are formatted."""
 
 from __future__ import annotations
 
@@ -21,32 +21,36 @@ PROFILE = {
 }
 
 
-def test_a_figure_is_written_with_its_interval_where_there_is_one() -> None:
-    assert metric_names.written_of({"top1": 0.9641, "top1_ci": 0.0079}, "top1") == "0.964 ± 0.008"
-    assert metric_names.written_of({"top1": 0.9641}, "top1") == "0.964"
-    assert metric_names.written_of({}, "top1") == ""
+def test_a_metric_is_formatted_with_its_interval_if_it_has_one() -> None:
+    assert metric_names.format_metric({"top1": 0.9641, "top1_ci": 0.0079}, "top1") == "0.964 ± 0.008"
+    assert metric_names.format_metric({"top1": 0.9641}, "top1") == "0.964"
+    assert metric_names.format_metric({}, "top1") == ""
 
 
-def test_one_is_singular() -> None:
-    assert [metric_names.counted(number, "image") for number in (0, 1, 2000)] == ["0 images", "1 image", "2,000 images"]
+def test_a_count_of_one_has_a_singular_noun() -> None:
+    assert [metric_names.format_count(number, "image") for number in (0, 1, 2000)] == [
+        "0 images",
+        "1 image",
+        "2,000 images",
+    ]
 
 
-def test_an_interval_without_its_figure_stands_for_itself() -> None:
-    assert metric_names.without_intervals(["top1", "top1_ci", "odd_ci"]) == ["top1", "odd_ci"]
+def test_an_interval_without_its_metric_is_kept() -> None:
+    assert metric_names.drop_intervals(["top1", "top1_ci", "odd_ci"]) == ["top1", "odd_ci"]
 
 
-def test_strengths_go_where_their_mean_is_there() -> None:
-    kept = metric_names.without_strengths(metric_names.without_intervals(PROFILE))
+def test_strengths_are_dropped_if_their_mean_is_present() -> None:
+    kept = metric_names.drop_strengths(metric_names.drop_intervals(PROFILE))
     assert kept == ["affine_rotation", "affine_rotation_readback", "shape", "top_s9"]
 
 
-def test_a_profile_moves_augmentations_and_groups() -> None:
-    assert metric_names.moves(PROFILE) == ["affine_rotation", "shape"]
+def test_the_distances_of_a_profile_are_those_of_augmentations_and_groups() -> None:
+    assert metric_names.distance_names(PROFILE) == ["affine_rotation", "shape"]
 
 
-def test_strengths_are_in_the_order_of_numbers() -> None:
-    assert list(metric_names.at_strengths(PROFILE, "affine_rotation").items()) == [(25, 0.1), (100, 0.9)]
-    assert metric_names.at_strengths(PROFILE, "affine") == {}
+def test_values_by_strength_are_in_numerical_order() -> None:
+    assert list(metric_names.values_by_strength(PROFILE, "affine_rotation").items()) == [(25, 0.1), (100, 0.9)]
+    assert metric_names.values_by_strength(PROFILE, "affine") == {}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from sslreg.errors import Diagnostic, SslregError
-from sslreg.metric_names import without_intervals, written_of
+from sslreg.metric_names import drop_intervals, format_metric
 
 stdout = Console(soft_wrap=True)
 stderr = Console(stderr=True, soft_wrap=True)
@@ -47,12 +47,12 @@ def print_json(content: Mapping[str, Any]) -> None:
     typer.echo(json.dumps(content, indent=2))
 
 
-def figures_table(final: Mapping[str, float], baseline: Mapping[str, Mapping[str, float]]) -> Table:
+def metrics_table(final: Mapping[str, float], baseline: Mapping[str, Mapping[str, float]]) -> Table:
     """Evaluation figures side by side, with their intervals: raw pixels, the untrained backbone, the trained one."""
     columns = {"raw pixels": baseline.get("raw_pixels", {}), "untrained": baseline.get("untrained", {})}
     table = Table("evaluation", *columns, "trained")
-    for name in without_intervals(final):
+    for name in drop_intervals(final):
         if any(name in figures for figures in columns.values()):
-            cells = [written_of(figures, name) for figures in columns.values()]
-            table.add_row(name, *cells, f"[bold]{written_of(final, name)}[/]")
+            cells = [format_metric(figures, name) for figures in columns.values()]
+            table.add_row(name, *cells, f"[bold]{format_metric(final, name)}[/]")
     return table

@@ -9,7 +9,7 @@ import typer
 
 from sslreg.cli.console import progress, stderr, stdout
 from sslreg.cli.options import OtherData, Split
-from sslreg.metric_names import counted
+from sslreg.metric_names import format_count
 
 
 def embed(
@@ -34,8 +34,8 @@ def embed(
     with progress(len(chosen.samples), "images") as done:
         written = write_embeddings(loaded, chosen, out, device=best_device(), on_progress=done)
     if written.resumed:
-        stderr.print(f"went on after {counted(written.resumed, 'image')} embedded before", style="dim")
+        stderr.print(f"went on after {format_count(written.resumed, 'image')} embedded before", style="dim")
     if written.skipped:
-        left_out = f"{counted(len(written.skipped), 'image')}: {some_of(written.skipped)}"
+        left_out = f"{format_count(len(written.skipped), 'image')}: {some_of(written.skipped)}"
         stderr.print(f"left out because it cannot be read: {left_out}", style="yellow", markup=False)
-    stdout.print(f"{out}: {counted(written.rows, 'embedding')} of width {written.width}", highlight=False)
+    stdout.print(f"{out}: {format_count(written.rows, 'embedding')} of width {written.width}", highlight=False)

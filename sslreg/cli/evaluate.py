@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sslreg.cli.console import print_json
-from sslreg.cli.invariance_table import print_figures
+from sslreg.cli.invariance_table import print_metrics
 from sslreg.cli.options import Json
 from sslreg.registry import installed
 
@@ -42,6 +42,6 @@ def evaluate(
     if json:
         print_json(figures)
     else:
-        print_figures(figures)
+        print_metrics(figures)
     if data is None:
         keep_evaluations(loaded, figures)

@@ -6,8 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rich.table import Table
 
-from sslreg.cli.console import figures_table, stdout
-from sslreg.metric_names import INTERVAL, READBACK, at_strengths, invariances_of, moves, strength, written_of
+from sslreg.cli.console import metrics_table, stdout
+from sslreg.metric_names import (
+    INTERVAL,
+    READBACK,
+    distance_names,
+    format_metric,
+    invariances_of,
+    parse_strength,
+    values_by_strength,
+)
 from sslreg.registry import INVARIANCES
 
 #: Figures by subject: ``trained``, ``untrained``, ``raw_pixels``.
@@ -17,11 +25,11 @@ _COLUMNS = {"trained": "trained", "untrained": "untrained", "raw_pixels": "raw p
 _LEVELS = "▁▂▃▄▅▆▇█"
 
 
-def print_figures(figures: Figures) -> None:
+def print_metrics(figures: Figures) -> None:
     """Show evaluations: a table of plain figures, and each invariance profile with what it says."""
     plain, profiles = split_profiles(figures)
     if plain["trained"]:
-        stdout.print(figures_table(plain["trained"], plain))
+        stdout.print(metrics_table(plain["trained"], plain))
     for profile in profiles:
         for table in profile_tables(profile):
             stdout.print(table, "")
@@ -37,7 +45,7 @@ def split_profiles(figures: Figures) -> tuple[Figures, list[Figures]]:
     """
     names = figures["trained"]
     starts = {name.removesuffix(group) for name in names for group in INVARIANCES if name.endswith(f"_{group}")}
-    starts = {start for start in starts if any(strength(name) is not None for name in _of(start, names))}
+    starts = {start for start in starts if any(parse_strength(name) is not None for name in _of(start, names))}
     plain = {
         subject: {name: value for name, value in own.items() if not name.startswith(tuple(starts))}
         for subject, own in figures.items()
@@ -78,7 +86,7 @@ def verdicts(profile: Figures) -> Iterator[str]:
 
 def _operations(profile: Figures, group: str | None = None) -> list[str]:
     """The augmentations and their aspects (of a group), an augmentation before its aspects."""
-    operations = sorted(name for name in moves(profile["trained"]) if name not in INVARIANCES)
+    operations = sorted(name for name in distance_names(profile["trained"]) if name not in INVARIANCES)
     return [name for name in operations if group is None or group in invariances_of(name)]
 
 
@@ -97,14 +105,14 @@ def _table(title: str, profile: Figures, rows: Mapping[str, str]) -> Table:
     # Without a frame it fits into 80 columns.
     table = Table("", *_COLUMNS.values(), title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
     for label, name in rows.items():
-        cells = [f"{written_of(own, name)} {_course(name, own)}" for own in map(profile.__getitem__, _COLUMNS)]
+        cells = [f"{format_metric(own, name)} {_course(name, own)}" for own in map(profile.__getitem__, _COLUMNS)]
         table.add_row(label, *cells, style="bold" if name in INVARIANCES else None)
     return table
 
 
 def _course(name: str, figures: Mapping[str, float]) -> str:
     """A block for each strength, the highest for 1 and beyond."""
-    shares = (min(max(value, 0.0), 1.0) for value in at_strengths(figures, name).values())
+    shares = (min(max(value, 0.0), 1.0) for value in values_by_strength(figures, name).values())
     return "".join(_LEVELS[round(share * (len(_LEVELS) - 1))] for share in shares)
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from sslreg.cli.console import print_json, stdout
 from sslreg.cli.options import Json
 from sslreg.errors import SslregError, UserError
-from sslreg.metric_names import counted
+from sslreg.metric_names import format_count
 from sslreg.registry import KINDS, ComponentInfo, PluginReport, installed
 from sslreg.suggestions import did_you_mean
 
@@ -93,7 +93,7 @@ def new(
 def _print_examination(examination: Examination, traceback: bool) -> None:
     plugin = examination.plugin
     state = "broken" if examination.broken else "ok" if plugin.status == "loaded" else plugin.status
-    count = f", {counted(len(plugin.components), 'component')}" if plugin.status == "loaded" else ""
+    count = f", {format_count(len(plugin.components), 'component')}" if plugin.status == "loaded" else ""
     print_plain(f"{state:8}{plugin.name} ({plugin.distribution} {plugin.version}){count}")
     for finding in examination.findings:
         print_plain(f"        {finding.severity}: {finding.message}")

@@ -10,7 +10,7 @@ import typer
 from sslreg.cli.console import print_diagnostics, stderr, stdout
 from sslreg.cli.options import Overrides, SpecName
 from sslreg.errors import UserError
-from sslreg.metric_names import counted
+from sslreg.metric_names import format_count
 
 
 def preview(
@@ -42,6 +42,6 @@ def preview(
     made = preview_of(loaded, samples, seed, epoch)
     path = out or Path(f"{loaded.name}-views{'.html' if html else '.png'}")
     made.save(path, params)
-    stdout.print(f"{path}: views of {counted(len(made.rows), 'image')}", highlight=False, markup=False)
+    stdout.print(f"{path}: views of {format_count(len(made.rows), 'image')}", highlight=False, markup=False)
     for line in (*made.notes, *(f"{row.name} cannot be shown: {row.broken}" for row in made.rows if row.broken)):
         stderr.print(line, highlight=False, markup=False)

@@ -13,7 +13,7 @@ import typer
 from sslreg.cli.console import print_json, stderr
 from sslreg.cli.options import Json
 from sslreg.errors import UserError
-from sslreg.metric_names import INTERVAL, without_intervals, written
+from sslreg.metric_names import INTERVAL, drop_intervals, format_value
 
 if TYPE_CHECKING:
     from sslreg.runs.records import RunRecord
@@ -163,7 +163,7 @@ def _print_columns(rows: Sequence[Sequence[str]], *, headed: bool = False) -> No
 def _usual_columns(runs: list[RunRecord]) -> list[str]:
     """What is of interest without asking: when, how long, and the figures of the latest run that has some."""
     finals = [run.values["final"] for run in runs if isinstance(run.values.get("final"), dict)]
-    figures = without_intervals(finals[-1] if finals else ())
+    figures = drop_intervals(finals[-1] if finals else ())
     return ["started", "epochs", *(f"final.{name}" for name in figures[:FIGURES_SHOWN])]
 
 
@@ -185,5 +185,5 @@ def _text(path: str, value: Any, interval: Any = None) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return written(value, interval) if isinstance(interval, float) else f"{value:.4g}"
+        return format_value(value, interval) if isinstance(interval, float) else f"{value:.4g}"
     return value if isinstance(value, str) else json_module.dumps(value)

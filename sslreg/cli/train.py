@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sslreg.cli.console import print_diagnostics, stderr, stdout
-from sslreg.cli.invariance_table import print_figures
+from sslreg.cli.invariance_table import print_metrics
 from sslreg.cli.options import Overrides
 from sslreg.cli.requeue import is_restart, requeueing
 from sslreg.errors import UserError
-from sslreg.metric_names import counted
+from sslreg.metric_names import format_count
 
 if TYPE_CHECKING:
     from sslreg.training import Run
@@ -96,11 +96,11 @@ def _print_result(run: Run) -> None:
         return
     summary = run.summary
     if summary["baseline"]:
-        print_figures({"trained": summary["final"], **summary["baseline"]})
+        print_metrics({"trained": summary["final"], **summary["baseline"]})
     for line in summary_lines(run):
         stdout.print(line, highlight=False, markup=False)
     stdout.print(
-        f"trained {counted(summary['epochs'], 'epoch')}, {counted(summary['steps'], 'step')} at "
+        f"trained {format_count(summary['epochs'], 'epoch')}, {format_count(summary['steps'], 'step')} at "
         f"{summary['images_per_second']:,.0f} images/s "
         f"({summary['waiting_for_data']:.0%} of the time waiting for data)",
         highlight=False,

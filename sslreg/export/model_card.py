@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sslreg.export.preprocessing import statistics, steps, torchvision_code
-from sslreg.metric_names import counted, without_intervals, without_strengths, written_of
+from sslreg.metric_names import drop_intervals, drop_strengths, format_count, format_metric
 from sslreg.spec.scalars import dump
 from sslreg.training import Run
 from sslreg.version import __version__
@@ -63,11 +63,11 @@ def as_markdown(card: Mapping[str, Any]) -> str:
         "\n".join(["```python", card["use"], "```"]),
         "`images` is a float32 tensor (N, C, H, W) of images that were made ready as follows.",
         "## Preprocessing",
-        f"Images are brought to {counted(preprocessing['channels'], 'channel')} with values in [0, 1]; then:",
+        f"Images are brought to {format_count(preprocessing['channels'], 'channel')} with values in [0, 1]; then:",
         "\n".join(f"{number}. {_said(entry)}" for number, entry in enumerate(preprocessing["steps"], start=1)),
         *("\n".join(["```python", code, "```"]) for code in ready),
         "## Checked",
-        f"On {counted(check['images'], 'image')} of the {_data(check)} its features differ from those of the "
+        f"On {format_count(check['images'], 'image')} of the {_data(check)} its features differ from those of the "
         f"trained backbone by {check['largest_difference']:.2g} at most ({check['allowed']:.2g} are allowed).",
         "## Figures",
         _figures(card),
@@ -103,8 +103,8 @@ def _figures(card: Mapping[str, Any]) -> str:
         "untrained": {**summary.get("baseline", {}).get("untrained", {}), **later.get("untrained", {})},
         "raw pixels": {**summary.get("baseline", {}).get("raw_pixels", {}), **later.get("raw_pixels", {})},
     }
-    names = without_strengths(without_intervals(columns["trained"]))
-    rows = [f"| {name} | {' | '.join(written_of(column, name) for column in columns.values())} |" for name in names]
+    names = drop_strengths(drop_intervals(columns["trained"]))
+    rows = [f"| {name} | {' | '.join(format_metric(column, name) for column in columns.values())} |" for name in names]
     return "\n".join([f"| | {' | '.join(columns)} |", "|---|---|---|---|", *rows])
 
 

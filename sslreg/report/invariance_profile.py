@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sslreg.metric_names import INTERVAL, READBACK, invariances_of, moves, strength, written_of
+from sslreg.metric_names import INTERVAL, READBACK, distance_names, format_metric, invariances_of, parse_strength
 from sslreg.registry import INVARIANCES, installed
 from sslreg.report.reported_runs import SUBJECTS, ReportedRun
 from sslreg.report.tables import INVARIANCE, Table
@@ -67,7 +67,7 @@ def profile(runs: Sequence[tuple[ReportedRun, Figures]]) -> Profile:
     """The profile of runs side by side, each before and after its training."""
     subjects = _subjects(runs)
     names = [name for subject in subjects for name in subject.figures]
-    plain = moves(names)
+    plain = distance_names(names)
     values = [subject.figures[name] for subject in subjects for name in plain if name in subject.figures]
     longest = max([1.0, *values])
     groups: dict[str, list[Measured]] = {group: [] for group in (*INVARIANCES, "other")}
@@ -92,7 +92,7 @@ class _Subject:
         """longest: the figure at the line's end."""
         value, half = self.figures[name], self.figures.get(f"{name}{INTERVAL}", 0.0)
         at, low, high = (min(1.0, max(0.0, place / longest)) for place in (value, value - half, value + half))
-        return Mark(self.label, self.style, at, low, high, written_of(self.figures, name))
+        return Mark(self.label, self.style, at, low, high, format_metric(self.figures, name))
 
 
 def _subjects(runs: Sequence[tuple[ReportedRun, Figures]]) -> list[_Subject]:
@@ -108,14 +108,14 @@ def _subjects(runs: Sequence[tuple[ReportedRun, Figures]]) -> list[_Subject]:
 
 def _strengths(plain: Sequence[str], names: Collection[str], subjects: Sequence[_Subject]) -> Table:
     """A row for each augmentation and subject, a column for each strength and for what can be read back."""
-    percents = sorted({percent for name in names if (percent := strength(name)) is not None})
+    percents = sorted({percent for name in names if (percent := parse_strength(name)) is not None})
     endings = {f"{percent} %": f"_s{percent}" for percent in percents}
     if any(name.endswith(READBACK) for name in names):
         endings["readback"] = READBACK
     rows = []
     for name in plain:
         for subject in subjects:
-            cells = [written_of(subject.figures, f"{name}{ending}") for ending in endings.values()]
+            cells = [format_metric(subject.figures, f"{name}{ending}") for ending in endings.values()]
             if any(cells):
                 rows.append((f"{name}, {subject.label}", cells))
     return Table([*endings], rows, [])

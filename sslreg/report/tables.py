@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sslreg.errors import SslregError
-from sslreg.metric_names import without_intervals, written, written_of
+from sslreg.metric_names import drop_intervals, format_metric, format_value
 from sslreg.report.reported_runs import SUBJECTS, ReportedRun
 from sslreg.report.unavailable import Missing
 from sslreg.spec.diff import ABSENT, differences
@@ -44,11 +44,13 @@ def summary_table(runs: Sequence[ReportedRun]) -> Table:
 
 def evaluation_table(runs: Sequence[ReportedRun]) -> Table | Missing:
     """Figures of raw pixels, the untrained and the trained backbone of each run."""
-    names = without_intervals(name for run in runs for name in run.figures["trained"])
+    names = drop_intervals(name for run in runs for name in run.figures["trained"])
     shown = [name for name in names if not name.startswith(f"{INVARIANCE}_")]
     if not shown:
         return Missing("; ".join(dict.fromkeys(_why_unjudged(run) for run in runs)))
-    rows = [(name, [written_of(run.figures[subject], name) for run in runs for subject in SUBJECTS]) for name in shown]
+    rows = [
+        (name, [format_metric(run.figures[subject], name) for run in runs for subject in SUBJECTS]) for name in shown
+    ]
     groups = [(run.label, len(SUBJECTS)) for run in runs] if len(runs) > 1 else []
     return Table([*SUBJECTS.values()] * len(runs), rows, groups)
 
@@ -107,7 +109,7 @@ def _said(value: Any) -> str:
 
 
 def _decimal(value: Any) -> str:
-    return written(value) if isinstance(value, int | float) else ""
+    return format_value(value) if isinstance(value, int | float) else ""
 
 
 def _percent(value: Any) -> str:
