@@ -1,51 +1,71 @@
-# Everything works from a fresh clone with Python >= 3.11 and make: each target sets up what it needs.
+# Every target works in a fresh clone with Python >= 3.11 and make: it sets up what it needs.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+# The tests of a folder share costly fixtures, so a folder stays in one process (tests/conftest.py).
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadgroup
+# The versions that development uses. `make setup CONSTRAINTS=` takes the newest instead.
+CONSTRAINTS ?= constraints-dev.txt
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(addprefix --constraint ,$(CONSTRAINTS))
 
-.PHONY: help setup editor demo test check docs format clean
+.PHONY: help setup constraints editor demo test test-slow coverage check docs format build clean
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-# The stamps hold what was installed; a changed pyproject.toml installs again.
-$(VENV)/.installed: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+# The stamps record what is installed. A change of these files installs again.
+$(VENV)/.installed: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	$(INSTALL) --editable .
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml | $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+$(VENV)/.installed-dev: pyproject.toml $(CONSTRAINTS) | $(VENV)/.installed
+	$(INSTALL) --editable '.[dev]'
 	@touch $@
 
-setup: $(VENV)/.installed-dev  ## make the environment with everything that development needs
+setup: $(VENV)/.installed-dev  ## create .venv with everything that development needs
 
-# Installed where the tests look; without it they skip what they would ask an editor.
-editor: | $(BIN)/python  ## add the YAML language server, for the tests that speak to it (needs npm)
+constraints: $(VENV)/.installed-dev  ## upgrade all dependencies and record their versions in constraints-dev.txt
+	$(BIN)/python -m pip install --quiet --upgrade --upgrade-strategy eager --editable '.[dev]'
+	{ head -1 constraints-dev.txt; $(BIN)/python -m pip freeze --exclude-editable; } > $(VENV)/constraints.txt
+	mv $(VENV)/constraints.txt constraints-dev.txt
+
+# The tests that need the language server look for it here. They are skipped without it.
+editor: | $(BIN)/python  ## install the YAML language server for the tests of completion (needs npm)
 	npm install --silent --no-audit --no-fund --prefix $(VENV)/lib/node yaml-language-server@2
 	ln -sf ../lib/node/node_modules/.bin/yaml-language-server $(BIN)/yaml-language-server
 
 demo: $(VENV)/.installed  ## train SimCLR on the digits (about two minutes on two cores)
 	$(BIN)/sslreg train specs/digits-simclr.yaml
 
-test: $(VENV)/.installed-dev  ## run the tests, on all cores (at most eight)
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadgroup
+test: $(VENV)/.installed-dev  ## run the tests, except the slow ones, on all cores (at most eight)
+	$(PYTEST) -m "not slow" $(COVERAGE)
 
-check: $(VENV)/.installed-dev  ## lint, format, types, layers
+test-slow: $(VENV)/.installed-dev  ## run the slow tests: killed runs, several processes, pages, packaging, a browser
+	SSLREG_KILLS=$(or $(SSLREG_KILLS),20) $(PYTEST) -m slow
+
+coverage: COVERAGE := --cov --cov-report=term  ## run `make test` and fail below the coverage floor in pyproject.toml
+coverage: test
+
+check: $(VENV)/.installed-dev  ## check lint, format, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: $(VENV)/.installed-dev  ## write the reference anew and build the documentation's site into site/
+docs: $(VENV)/.installed-dev  ## regenerate the reference and the architecture picture, and build the site in site/
 	$(BIN)/python docs/reference.py
 	$(BIN)/python docs/plugin_reference.py
+	$(BIN)/python docs/layers.py
 	$(BIN)/zensical build --clean --strict
 
-format: $(VENV)/.installed-dev  ## mend formatting and what lint can mend itself
+format: $(VENV)/.installed-dev  ## format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clean:  ## remove what the targets above made
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist runs site
+build: $(VENV)/.installed-dev  ## build the wheel and the source distribution in dist/
+	$(BIN)/python -m build
+
+clean:  ## remove what the other targets create
+	rm -rf $(VENV) .coverage* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist runs site
