@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +12,7 @@ import torch
 from torch import Tensor
 
 from sslreg.assembly import SampleDataset, build_embed_collate, first_view
+from sslreg.atomic_files import atomic_write_group
 from sslreg.contracts import Backbone
 from sslreg.errors import SslregError
 from sslreg.export.backbone_formats import Format, require_format
@@ -56,7 +53,7 @@ def export_backbone(
     chosen = largest_known(run, data)
     images = _images(run, chosen.samples)
     build = _build(run, backbone)
-    with _drafts(out) as drafts:
+    with atomic_write_group(out) as drafts:
         draft = drafts / out.name
         write(form, backbone, images, draft)
         check = _checked(backbone, images, usage(form, draft, build), out, tolerance)
@@ -127,22 +124,3 @@ def _arguments(run: Run, component: ComponentSpec) -> dict[str, Any]:
         if parameter.from_run is not None and run.facts.get(parameter.from_run) is not None
     }
     return known | written
-
-
-@contextmanager
-def _drafts(out: Path) -> Iterator[Path]:
-    """A folder for files that take their places beside `out` together, once all of them are right."""
-    folder = out.with_name(f".{out.name}.draft")
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        folder.mkdir()
-        yield folder
-        for path in folder.iterdir():
-            with path.open("rb+") as file:
-                os.fsync(file.fileno())
-        for path in folder.iterdir():
-            path.replace(out.with_name(path.name))
-    except OSError as error:
-        raise SslregError(f"{out} cannot be written: {error.strerror or error}", code="unwritable") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sslreg.export.files import replacing
+from sslreg.atomic_files import atomic_write
 from sslreg.export.partial_results import Parts
 
 #: The earliest that a zip file can say; with the time of writing, equal archives would differ.
@@ -19,7 +19,7 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 def write_npz(path: Path, parts: Parts) -> None:
     """Join parts to an archive of ``embeddings``, ``indices``, ``names`` and, where all have labels, ``targets``."""
     names = ["embeddings", "indices", "names", *(["targets"] if parts.have("targets") else [])]
-    with replacing(path) as draft, zipfile.ZipFile(draft, "w") as archive:
+    with atomic_write(path) as draft, zipfile.ZipFile(draft, "w") as archive:
         for name in names:
             _write(archive, name, parts)
 

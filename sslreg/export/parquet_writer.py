@@ -6,9 +6,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from sslreg.atomic_files import atomic_write
 from sslreg.contracts import Embeddings
 from sslreg.errors import UserError
-from sslreg.export.files import replacing
 from sslreg.export.partial_results import Parts
 
 
@@ -34,7 +34,7 @@ def write_parquet(path: Path, parts: Parts, classes: list[str] | None, run: str)
     width = next(iter(parts)).features.shape[1]
     schema = _schema(width, run)
     with (
-        replacing(path) as draft,
+        atomic_write(path) as draft,
         parquet.ParquetWriter(draft, schema, compression="zstd", use_dictionary=["class"]) as writer,
     ):
         for part in parts:

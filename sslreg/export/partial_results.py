@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from sslreg.atomic_files import atomic_write
 from sslreg.contracts import Embeddings
 from sslreg.errors import SslregError
-from sslreg.export.files import replacing
 
 
 class Parts:
@@ -33,7 +33,7 @@ class Parts:
             if not told.is_file() or json.loads(told.read_text()) != self.identity:
                 shutil.rmtree(self.folder, ignore_errors=True)
                 self.folder.mkdir()
-                with replacing(told) as draft:
+                with atomic_write(told) as draft:
                     draft.write_text(json.dumps(self.identity))
         except OSError as error:
             raise SslregError(f"{self.folder} cannot be made: {error.strerror}", code="unwritable") from error
@@ -55,7 +55,7 @@ class Parts:
         }
         if part.targets is not None:
             arrays["targets"] = part.targets.numpy()
-        with replacing(self._path(number)) as draft, draft.open("wb") as file:
+        with atomic_write(self._path(number)) as draft, draft.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
 
     def __iter__(self) -> Iterator[Embeddings]:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sslreg.atomic_files import write_text
 from sslreg.metric_names import INTERVAL
 from sslreg.report.charts import Chart, chart
 from sslreg.report.embedded_images import EmbeddedImages, Gallery, Picture, embedded_images
@@ -21,7 +22,6 @@ from sslreg.report.spectrum import spectrum_chart
 from sslreg.report.tables import differences_table, evaluation_table, summary_table, versions_table
 from sslreg.report.unavailable import Missing, attempt
 from sslreg.report.view_preview import Preview, preview
-from sslreg.runs.folder import writing
 from sslreg.spec import Spec
 
 #: Images whose views are shown.
@@ -50,8 +50,7 @@ def write_report(runs: Sequence[str | Path], out: str | Path) -> None:
     path = Path(out)
     check_place(path, PAGES, ".html")
     text = report_page(runs)
-    with writing(path):
-        path.write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def report_page(paths: Sequence[str | Path]) -> str:

@@ -13,13 +13,13 @@ from PIL import Image
 from torch import Tensor
 
 from sslreg.assembly import Builder, SampleDataset, embed_plan, view_plans
+from sslreg.atomic_files import atomic_write
 from sslreg.contracts import Sample
 from sslreg.errors import UserError
 from sslreg.images import load_image
 from sslreg.report.denormalization import denormalize, picture, said_of_channels
 from sslreg.report.output_path import PAGES, check_place
 from sslreg.report.sampled_parameters import drawn_lines
-from sslreg.runs.folder import writing
 from sslreg.spec import Spec
 from sslreg.views import Collate, DeferredBatch, DeferredView
 
@@ -80,11 +80,11 @@ class Preview:
         """
         path = Path(path)
         check_place(path, (*PAGES, *Image.registered_extensions()), ".png or .html")
-        with writing(path):
+        with atomic_write(path) as draft:
             if path.suffix.lower() in PAGES:
-                path.write_text(self.page(params), encoding="utf-8")
+                draft.write_text(self.page(params), encoding="utf-8")
             else:
-                self.picture(params).save(path)
+                self.picture(params).save(draft, Image.registered_extensions()[path.suffix.lower()])
 
 
 def preview(spec: Spec, samples: int = 8, seed: int | None = None, epoch: int = 0) -> Preview:

@@ -19,8 +19,9 @@ from typing import IO, Any
 
 import torch
 
+from sslreg.atomic_files import atomic_write, sync_directory
 from sslreg.errors import SslregError
-from sslreg.runs.folder import RunFolder, draft_of, sync_folder, writing
+from sslreg.runs.folder import RunFolder
 
 log = logging.getLogger(__name__)
 
@@ -39,20 +40,14 @@ def write_checkpoint(content: Mapping[str, Any], path: Path, previous: Path | No
 
     SslregError: it cannot be written; what was there is left as it was.
     """
-    draft = draft_of(path)
-    try:
-        with writing(path), _os_errors():
-            with draft.open("wb+") as file:
-                torch.save(dict(content), file)
-                _seal(file)
-                file.flush()
-                os.fsync(file.fileno())
-            if previous is not None and path.exists():
-                path.replace(previous)
-            draft.replace(path)
-            sync_folder(path.parent)
-    finally:
-        draft.unlink(missing_ok=True)  # it would take the place that is lacking
+    with atomic_write(path) as draft:
+        with _os_errors(), draft.open("wb+") as file:
+            torch.save(dict(content), file)
+            _seal(file)
+            file.flush()
+            os.fsync(file.fileno())
+        if previous is not None and path.exists():
+            path.replace(previous)
 
 
 @contextlib.contextmanager
@@ -169,4 +164,4 @@ def set_damaged_aside(folder: RunFolder) -> None:
     with contextlib.suppress(FileNotFoundError):
         folder.last_checkpoint.replace(folder.checkpoints / "damaged.ckpt")
     folder.previous_checkpoint.replace(folder.last_checkpoint)
-    sync_folder(folder.checkpoints)
+    sync_directory(folder.checkpoints)

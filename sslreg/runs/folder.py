@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import errno
-import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from sslreg.errors import SslregError, UserError
 
@@ -102,58 +97,3 @@ class RunFolder:
             path.unlink()
         with suppress(OSError):  # not empty, or not there
             self.checkpoints.rmdir()
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file such that a reader sees the old content or the new, never a part of it."""
-    replace_file(path, (json.dumps(content, indent=2) + "\n").encode())
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Put `content` in the place of a file in one step. UnwritableError: it cannot be written; the old one stays."""
-    draft = draft_of(path)
-    try:
-        with writing(path):
-            with draft.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-            sync_folder(path.parent)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def draft_of(path: Path) -> Path:
-    """Where a file is written before it takes its place."""
-    return path.with_name(f".{path.name}.draft")
-
-
-def sync_folder(path: Path) -> None:
-    """Have the disk know the names in a folder: a file that was renamed is under its new name after a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-class UnwritableError(SslregError):
-    """A file of a run cannot be written."""
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Say which file cannot be written, and why. UnwritableError: the operating system refuses something within."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UnwritableError(
-                f"{path} cannot be written: no space is left on its disk", hint="make room there", code="disk-full"
-            ) from error
-        raise UnwritableError(
-            f"{path} cannot be written: {error.strerror}",
-            hint="see that its folder is there and may be written to",
-            code="unwritable",
-        ) from error

@@ -7,7 +7,7 @@ import io
 import os
 from pathlib import Path
 
-from sslreg.runs.folder import replace_file, writing
+from sslreg.atomic_files import explain_write_errors, write_text
 
 
 class MetricsFile:
@@ -34,9 +34,9 @@ class MetricsFile:
         self._rows += texts
         if new or not self.path.exists():
             self._columns += list(dict.fromkeys(new))
-            replace_file(self.path, self._table(self._rows, header=True).encode())
+            write_text(self.path, self._table(self._rows, header=True))
         else:
-            with writing(self.path), self.path.open("a", newline="") as file:
+            with explain_write_errors(self.path), self.path.open("a", newline="") as file:
                 file.write(self._table(texts, header=False))
 
     def __len__(self) -> int:
@@ -46,12 +46,12 @@ class MetricsFile:
     def keep(self, rows: int) -> None:
         """Forget all rows but the first so many: a run that goes on from a checkpoint takes the others again."""
         self._rows = self._rows[:rows]
-        replace_file(self.path, self._table(self._rows, header=True).encode())
+        write_text(self.path, self._table(self._rows, header=True))
 
     def sync(self) -> None:
         """Have the disk hold all rows, as a checkpoint that counts on them has to. SslregError: it cannot."""
         if self.path.exists():
-            with writing(self.path), self.path.open("rb") as file:
+            with explain_write_errors(self.path), self.path.open("rb") as file:
                 os.fsync(file.fileno())
 
     def _table(self, rows: list[dict[str, str]], header: bool) -> str:

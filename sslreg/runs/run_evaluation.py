@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from sslreg.assembly import Builder, build_embed_collate, evaluation_sets, named_evaluators
+from sslreg.atomic_files import write_json
 from sslreg.contracts import Embeddings
 from sslreg.errors import UserError
 from sslreg.evaluation import Evaluation, embed
-from sslreg.runs.folder import write_json
 from sslreg.runs.run import Run
 from sslreg.spec import Spec, load_spec
 

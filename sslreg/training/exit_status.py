@@ -11,8 +11,9 @@ from contextlib import contextmanager
 import lightning.pytorch as lightning
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from sslreg.atomic_files import WriteError
 from sslreg.errors import InterruptedRunError, SslregError, StoppedRunError
-from sslreg.runs.folder import RunFolder, UnwritableError
+from sslreg.runs.folder import RunFolder
 from sslreg.training.callbacks.checkpoint_saver import CheckpointSaver
 from sslreg.training.distributed.collectives import exit_together
 from sslreg.training.failure_messages import explained
@@ -44,8 +45,8 @@ def ending(trainer: lightning.Trainer, checkpoints: CheckpointSaver, finish: Cal
             raise stopped(folder, trainer.global_step) from error
         try:
             finish("failed")
-        except UnwritableError as unwritten:
-            if not isinstance(error, UnwritableError):  # which says so already
+        except WriteError as unwritten:
+            if not isinstance(error, WriteError):  # which says so already
                 log.warning("%s", unwritten)
         if known := failure(error, folder):
             raise known from error

@@ -15,10 +15,11 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 
 from sslreg.assembly import Builder, Pipeline, assemble
+from sslreg.atomic_files import write_json, write_text
 from sslreg.evaluation import Evaluation
 from sslreg.runs import provenance
 from sslreg.runs.checkpoint_file import newest_checkpoint, set_damaged_aside
-from sslreg.runs.folder import RunFolder, replace_file, write_json
+from sslreg.runs.folder import RunFolder
 from sslreg.runs.metrics_file import MetricsFile
 from sslreg.runs.run import Run
 from sslreg.runs.run_hooks import announce
@@ -119,8 +120,8 @@ class Training:
                     self.folder.create()
             with self._claimed():
                 if self.trainer.is_global_zero:
-                    replace_file(self.folder.spec, self.spec.source.encode())
-                    replace_file(self.folder.resolved_spec, self.spec.to_yaml().encode())
+                    write_text(self.folder.spec, self.spec.source)
+                    write_text(self.folder.resolved_spec, self.spec.to_yaml())
                     write_json(self.folder.lock, provenance.lock(self.spec, self.pipeline.facts))
                     write_json(self.folder.summary, self.summary)
                 return self._fit()
@@ -154,7 +155,7 @@ class Training:
         """Set the folder back to what it was when the checkpoint was written."""
         self.summary.update(json.loads(self.folder.summary.read_text()), status="running")
         self.summary[how] = [*self.summary.get(how, []), checkpoint["global_step"]]
-        replace_file(self.folder.resolved_spec, self.spec.to_yaml().encode())
+        write_text(self.folder.resolved_spec, self.spec.to_yaml())
         lock = json.loads(self.folder.lock.read_text())
         self._tell_of_move(lock["facts"]["world_size"], self.trainer.world_size)
         write_json(self.folder.lock, lock | {"facts": self.pipeline.facts})

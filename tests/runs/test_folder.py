@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from sslreg import SslregError, UserError
-from sslreg.runs.folder import RunFolder, write_json
+from sslreg.runs.folder import RunFolder
 
 
 def test_a_folder_that_holds_something_is_not_touched(tmp_path: Path) -> None:
@@ -34,11 +33,3 @@ def test_two_runs_in_one_second_get_folders_of_their_own(tmp_path: Path, monkeyp
     folders = [RunFolder.default("name") for _ in range(3) if not RunFolder.default("name").create()]
     made = list((tmp_path / "runs" / "name").iterdir())
     assert len(folders) == len(made) == 3
-
-
-def test_json_is_replaced_whole(tmp_path: Path) -> None:
-    path = tmp_path / "summary.json"
-    write_json(path, {"status": "running"})
-    write_json(path, {"status": "finished"})
-    assert json.loads(path.read_text()) == {"status": "finished"}
-    assert [file.name for file in tmp_path.iterdir()] == ["summary.json"]

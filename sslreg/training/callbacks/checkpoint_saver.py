@@ -10,8 +10,9 @@ from typing import Any
 import lightning.pytorch as lightning
 from lightning.pytorch.callbacks import Callback
 
+from sslreg.atomic_files import WriteError
 from sslreg.errors import SslregError
-from sslreg.runs.folder import RunFolder, UnwritableError
+from sslreg.runs.folder import RunFolder
 from sslreg.spec.sections import CheckpointSpec
 from sslreg.training.callbacks.metrics_recorder import MetricsRecorder
 from sslreg.training.callbacks.non_finite_guard import require_finite
@@ -107,7 +108,7 @@ class CheckpointSaver(Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
     ) -> None:
         """Save what a failure left whole. One of several processes cannot do that alone."""
-        if isinstance(exception, UnwritableError):
+        if isinstance(exception, WriteError):
             return
         is_whole = self.started and (self._between_steps or self._owes_evaluation)
         if is_whole and trainer.world_size == 1 and self._reached(trainer) != self._saved:

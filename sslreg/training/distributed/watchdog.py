@@ -16,8 +16,9 @@ import lightning.pytorch as lightning
 import torch.distributed as dist
 from rich.console import Console
 
+from sslreg.atomic_files import write_json
 from sslreg.errors import SslregError
-from sslreg.runs.folder import RunFolder, write_json
+from sslreg.runs.folder import RunFolder
 from sslreg.spec.diagnostic_rendering import render
 from sslreg.training.distributed.ranks import started_from_outside
 from sslreg.training.rewind import RewindRun

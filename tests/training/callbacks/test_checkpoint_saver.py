@@ -9,8 +9,8 @@ import torch
 
 import sslreg
 from sslreg import Run, SslregError
+from sslreg.atomic_files import write_json
 from sslreg.runs.checkpoint_file import read_checkpoint
-from sslreg.runs.folder import write_json
 from sslreg.spec import parse_spec
 from sslreg.training.loop import Training
 
