@@ -25,7 +25,7 @@ def test_every_whole_example_is_right(example, monkeypatch):
 
 
 def test_every_section_is_described():
-    table = GUIDE.split("| key | what it says | default |")[1].split("\n\n")[0]
+    table = GUIDE.split("| key | meaning | default |")[1].split("\n\n")[0]
 
     for name, parameter in fields_of(Sections).items():
         inner = parameter.section.keys if parameter.section and name != "trainer" else ()
