@@ -42,7 +42,7 @@ class Builder:
         try:
             built = component.info.load()(*leading, **arguments)
         except ValueError as error:
-            raise self.spec.error(component.at, "bad-value", f"{component.use}: {error}") from error
+            raise self.spec.error(component.path, "bad-value", f"{component.use}: {error}") from error
         return _finished(component.kind, built, component.keys)
 
     def _value(self, value: Any) -> Any:
@@ -54,7 +54,7 @@ class Builder:
 
     def _lacks(self, component: ComponentSpec, fact: str) -> UserError:
         return self.spec.error(
-            component.at,
+            component.path,
             "missing-fact",
             f"{component.use} needs {fact} ({FACTS[fact]}), which this run does not know",
         )

@@ -131,7 +131,7 @@ def _try(builder: Builder, model: Model, images: Tensor) -> None:
             model.embed(images)
     except (RuntimeError, ValueError, AssertionError) as error:
         raise builder.spec.error(
-            (*builder.spec.model.at, "backbone"),
+            (*builder.spec.model.path, "backbone"),
             "image-shape",
             f"the backbone cannot take images of (C, H, W) = {tuple(images.shape[1:])}: {error}",
             "change the size in views (and embed_view), data.channels, or the backbone",
@@ -220,7 +220,7 @@ def evaluation_sets(
         for role, samples in (("reference", reference), ("test", test)):
             if named.evaluator.needs_targets and not samples.has_targets:
                 raise spec.error(
-                    named.component.at,
+                    named.component.path,
                     "no-labels",
                     f"{named.name} needs labels, and the {role} set has none",
                     f"name a data set with labels under data.{role}",

@@ -41,10 +41,10 @@ def check(
     if format_ is Format.json:
         print_json({"ok": ok, "diagnostics": [diagnostic.as_json() for diagnostic in found]})
     elif format_ is Format.github:
-        from sslreg.spec.diagnostic_rendering import as_github
+        from sslreg.spec.diagnostic_rendering import format_for_github
 
         for diagnostic in found:
-            typer.echo(as_github(diagnostic))
+            typer.echo(format_for_github(diagnostic))
     else:
         print_diagnostics(found, sources, stderr)
         if ok:

@@ -25,13 +25,13 @@ def diff(
 
     Of two runs, the versions of what took part are compared too.
     """
-    from sslreg.spec.diff import ABSENT, differences
+    from sslreg.spec.diff import ABSENT, find_changes
 
     first, second = _content(before), _content(after)
     if _LOCK not in first or _LOCK not in second:
         first.pop(_LOCK, None)
         second.pop(_LOCK, None)
-    changes = list(differences(first, second))
+    changes = list(find_changes(first, second))
     if json:
         sides = ("before", "after")
         print_json(
@@ -58,11 +58,11 @@ def _content(name: str) -> dict[str, Any]:
     from sslreg.spec import load_spec
 
     if not Path(name).is_dir():
-        return load_spec(name).resolved()
+        return load_spec(name).to_dict()
     from sslreg.training import load_run
 
     run = load_run(name)
-    return run.spec.resolved() | {_LOCK: {key: value for key, value in run.lock.items() if key != "facts"}}
+    return run.spec.to_dict() | {_LOCK: {key: value for key, value in run.lock.items() if key != "facts"}}
 
 
 def _text(value: Any) -> str:

@@ -63,7 +63,7 @@ class Evaluation:
             try:
                 found = named.evaluator.evaluate(reference, test, subject)
             except ValueError as error:
-                raise self.spec.error(named.component.at, "cannot-evaluate", f"{named.name}: {error}") from error
+                raise self.spec.error(named.component.path, "cannot-evaluate", f"{named.name}: {error}") from error
             figures.update({f"{named.name}_{metric}": float(value) for metric, value in found.items()})
         return figures
 

@@ -20,7 +20,7 @@ from sslreg.export.backbone_writers import run as features_by, usage, write
 from sslreg.export.data_selection import largest_known
 from sslreg.export.files import require_new
 from sslreg.export.model_card import as_markdown, card
-from sslreg.spec import ComponentSpec, components
+from sslreg.spec import ComponentSpec, find_components
 from sslreg.spec.parameters import parameters_of
 from sslreg.training import Run
 
@@ -108,7 +108,7 @@ def _build(run: Run, backbone: Backbone) -> str:
     """The lines that make a module ``model`` for the exported state: by its own library, or else by sslreg."""
     if plain := backbone.plain():
         return plain.code
-    component = next((each for each in components([run.spec.model]) if each.kind == "backbone"), None)
+    component = next((each for each in find_components([run.spec.model]) if each.kind == "backbone"), None)
     if component is None:
         return f"import sslreg\nmodel = sslreg.load_run({str(run.path)!r}).backbone()"
     arguments = "".join(f", {name}={value!r}" for name, value in _arguments(run, component).items())

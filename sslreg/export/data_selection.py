@@ -41,7 +41,7 @@ def chosen_data(run: Run, split: str, data: str | None = None) -> ChosenData:
     if component is None:
         raise _no_such_split(spec, split)
     samples = SampleDataset(Builder(spec, run.facts).build(component))
-    return ChosenData(samples, split, spec.resolved()["data"][split])
+    return ChosenData(samples, split, spec.to_dict()["data"][split])
 
 
 def largest_known(run: Run, data: str | None = None) -> ChosenData:
@@ -72,4 +72,4 @@ def _override(split: str, data: str) -> str:
     other = load_spec(data)
     if getattr(other.data, split) is None:
         raise _no_such_split(other, split)
-    return f"data.{split}={json.dumps(other.resolved()['data'][split])}"
+    return f"data.{split}={json.dumps(other.to_dict()['data'][split])}"

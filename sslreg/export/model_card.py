@@ -8,7 +8,7 @@ from typing import Any
 
 from sslreg.export.preprocessing import statistics, steps, torchvision_code
 from sslreg.metric_names import drop_intervals, drop_strengths, format_count, format_metric
-from sslreg.spec.scalars import dump
+from sslreg.spec.yaml_dump import dump
 from sslreg.training import Run
 from sslreg.version import __version__
 
@@ -22,7 +22,7 @@ def card(
     the features that it gives; check: how it was compared with the backbone.
     """
     entries = steps(run.spec)
-    resolved = run.spec.resolved()
+    resolved = run.spec.to_dict()
     evaluations = run.path / "evaluations.json"
     return {
         "name": run.spec.name,

@@ -1,7 +1,7 @@
-"""Discovers plugins and knows which components they provide. Imports neither torch nor any component."""
+"""Discovers plugins and catalogs their components. Imports neither torch nor any component."""
 
 from sslreg.registry.catalog import Catalog, ComponentInfo, PluginReport, RegistrationError, Registry
-from sslreg.registry.discovery import Selection, call_hook, discover, installed
+from sslreg.registry.discovery import PluginSelection, call_hook, discover, installed
 from sslreg.registry.hookspecs import API, hookimpl
 from sslreg.registry.kinds import INVARIANCES, KINDS, Kind
 
@@ -13,9 +13,9 @@ __all__ = [
     "ComponentInfo",
     "Kind",
     "PluginReport",
+    "PluginSelection",
     "RegistrationError",
     "Registry",
-    "Selection",
     "call_hook",
     "discover",
     "hookimpl",

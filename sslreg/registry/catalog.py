@@ -1,4 +1,4 @@
-"""What is known about the components that plugins registered, and finding one of them by name."""
+"""The registered components and the catalog that finds them by name."""
 
 from __future__ import annotations
 
@@ -18,11 +18,19 @@ from sslreg.suggestions import did_you_mean
 
 @dataclass(frozen=True)
 class ComponentInfo:
-    """One registered component. Listing it costs nothing: its module is imported by `load` alone.
+    """A registered component. Its module is imported by `load`, not before.
 
-    kind, name: what a spec calls it; target: its import string, ``module:attribute``; summary: one line;
-    plugin, distribution, version: where it comes from; invariances: of shape, texture, color; goes_in: the version
-    of the distribution that will not have the name any more, and instead: the name to use in its place.
+    Attributes:
+        kind: the kind of the component.
+        name: its name in specs.
+        target: its import string, ``module:attribute``.
+        summary: a description of one line.
+        plugin: the plugin that registered it.
+        distribution: the package that contains the plugin.
+        version: the version of that package.
+        invariances: for augmentations, the invariances that they teach a model: shape, texture, color.
+        removed_in: the version of the package in which a deprecated name is removed.
+        replacement: the name to use instead of a deprecated one.
     """
 
     kind: str
@@ -33,46 +41,50 @@ class ComponentInfo:
     distribution: str = ""
     version: str = ""
     invariances: tuple[str, ...] = ()
-    goes_in: str = ""
-    instead: str = ""
+    removed_in: str = ""
+    replacement: str = ""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name!r} of {self.distribution or self.plugin or 'this program'}"
 
     def load(self) -> Any:
-        """The class or function behind `target`. UserError: it cannot be imported."""
+        """Import the class or function.
+
+        Raises:
+            UserError: it cannot be imported.
+        """
         module_name, _, attribute = self.target.partition(":")
         try:
-            found: Any = importlib.import_module(module_name)
-            for part in attribute.split("."):
-                found = getattr(found, part)
+            target: Any = importlib.import_module(module_name)
+            for name in attribute.split("."):
+                target = getattr(target, name)
         except (Exception, SystemExit) as error:
             raise UserError(
-                f"{self} cannot be loaded from {self.target!r}: {type(error).__name__}: {error}",
+                f"{self} cannot be imported from {self.target!r}: {type(error).__name__}: {error}",
                 hint=f"reinstall or update {self.distribution!r}" if self.distribution else None,
                 code="broken-component",
             ) from error
-        return found
+        return target
 
     @property
     def deprecation(self) -> str | None:
-        """What to say to those who still use the name, if it will go."""
-        if not self.goes_in:
+        """The warning for users of a deprecated name; None if it is not deprecated."""
+        if not self.removed_in:
             return None
-        advice = f"; use {self.instead!r}" if self.instead else ""
-        return f"{self} goes in version {self.goes_in}{advice}"
+        advice = f"; use {self.replacement!r}" if self.replacement else ""
+        return f"{self} will be removed in version {self.removed_in}{advice}"
 
 
 class RegistrationError(Exception):
-    """A plugin registers something that cannot be registered. Its author reads this, not the user."""
+    """An invalid registration in a plugin; for the plugin's author, not for users."""
 
 
 class Registry:
-    """What a plugin's `sslreg_register` is handed: one method per kind.
+    """Collects the components of one plugin; passed to its hook `sslreg_register`.
 
-    ``registry.loss("acme_loss", "acme_ssl.loss:AcmeLoss", summary="…")`` registers a loss; the other kinds
-    (`sslreg.registry.kinds.KINDS`) have the same method under their own name. Augmentations also name the
-    `invariances` that they induce. A name that will go says so to whoever uses it: ``goes_in="2.0", instead="new"``.
+    There is one method per kind (see `sslreg.registry.kinds.KINDS`):
+    ``registry.loss("acme_loss", "acme_ssl.loss:AcmeLoss", summary="…")`` registers a loss. Augmentations also state the
+    `invariances` that they teach. Users of a deprecated name are warned: ``removed_in="2.0", replacement="new"``.
     """
 
     def __init__(self, plugin: str = "", distribution: str = "", version: str = "") -> None:
@@ -87,20 +99,24 @@ class Registry:
         *,
         summary: str = "",
         invariances: tuple[str, ...] = (),
-        goes_in: str = "",
-        instead: str = "",
+        removed_in: str = "",
+        replacement: str = "",
     ) -> None:
-        """Register a component of a kind. RegistrationError: the arguments cannot be meant."""
+        """Register a component; the arguments are those of `ComponentInfo`.
+
+        Raises:
+            RegistrationError: an argument is invalid, or the name is registered already.
+        """
         if kind not in KINDS:
-            raise RegistrationError(f"no kind of component is called {kind!r}; {did_you_mean(kind, KINDS)}")
+            raise RegistrationError(_unknown_kind(kind))
         if not name.isidentifier():
-            raise RegistrationError(f"{kind} {name!r}: a name is letters, digits and underscores")
+            raise RegistrationError(f"{kind} {name!r}: a name may contain only letters, digits and underscores")
         module, _, attribute = target.partition(":")
         if not module or not attribute:
-            raise RegistrationError(f"{kind} {name!r}: the target {target!r} is not 'module:attribute'")
-        if strange := [word for word in invariances if word not in INVARIANCES]:
+            raise RegistrationError(f"{kind} {name!r}: the target {target!r} is not of the form 'module:attribute'")
+        if unknown := [word for word in invariances if word not in INVARIANCES]:
             raise RegistrationError(
-                f"{kind} {name!r}: invariances are of {', '.join(INVARIANCES)}, not {', '.join(strange)}"
+                f"{kind} {name!r}: invariances can be {', '.join(INVARIANCES)}, not {', '.join(unknown)}"
             )
         if any(info.kind == kind and info.name == name for info in self.components):
             raise RegistrationError(f"{kind} {name!r} is registered twice")
@@ -111,8 +127,8 @@ class Registry:
                 target,
                 summary,
                 invariances=tuple(invariances),
-                goes_in=goes_in,
-                instead=instead,
+                removed_in=removed_in,
+                replacement=replacement,
                 **self._origin,
             )
         )
@@ -120,14 +136,26 @@ class Registry:
     def __getattr__(self, kind: str) -> Any:
         if kind in KINDS:
             return partial(self.register, kind)
-        raise AttributeError(f"no kind of component is called {kind!r}; {did_you_mean(kind, KINDS)}")
+        raise AttributeError(_unknown_kind(kind))
+
+
+def _unknown_kind(kind: str) -> str:
+    return f"there is no kind of component {kind!r}; {did_you_mean(kind, KINDS)}"
 
 
 @dataclass(frozen=True)
 class PluginReport:
-    """How one plugin fared: loaded, failed (error and traceback say why), or blocked before its import.
+    """The outcome of loading one plugin.
 
-    module: what its entry point names.
+    Attributes:
+        name: the name of its entry point.
+        distribution: the package that contains it.
+        version: the version of that package.
+        status: ``loaded``, ``failed``, or ``blocked`` (it was not imported).
+        error: why it failed.
+        traceback: the traceback of a failure.
+        components: the components that it registered.
+        module: the module that its entry point names.
     """
 
     name: str
@@ -144,9 +172,11 @@ class PluginReport:
 
 
 class Catalog:
-    """All components of all plugins. `get` finds one by the name that a spec writes.
+    """All components of all plugins.
 
-    manager: holds the hooks of those that are loaded.
+    Attributes:
+        plugins: the outcome of loading each plugin.
+        manager: the pluggy manager with the hooks of the loaded plugins.
     """
 
     def __init__(self, plugins: list[PluginReport], manager: PluginManager | None = None) -> None:
@@ -158,50 +188,51 @@ class Catalog:
             yield from plugin.components
 
     def of_kind(self, kind: str) -> list[ComponentInfo]:
-        """The components of a kind, by name."""
+        """Return the components of a kind, sorted by name."""
         return sorted((info for info in self if info.kind == kind), key=lambda info: info.name)
 
     def get(self, kind: str, name: str) -> ComponentInfo:
-        """The component that a spec calls `name`, or ``distribution:name`` where two claim the name.
+        """Return a component by its name in specs.
 
-        UserError: no component, or several, answer to it; the message says what does exist, under which
-        kind, and which plugins failed or are blocked and may have provided it.
+        Args:
+            kind: the kind of the component.
+            name: its name, or ``distribution:name`` if several packages use the name.
+
+        Raises:
+            UserError: there is no such component, or there are several. The message lists components of other kinds
+                with this name, similar names, and plugins that may provide the component but failed or are blocked.
         """
-        distribution, _, bare = name.rpartition(":")
-        named = [info for info in self.of_kind(kind) if info.name == bare]
-        found = [info for info in named if distribution in ("", info.distribution)]
-        if len(found) == 1:
-            if warning := found[0].deprecation:
+        distribution, _, bare_name = name.rpartition(":")
+        same_name = [info for info in self.of_kind(kind) if info.name == bare_name]
+        matches = [info for info in same_name if distribution in ("", info.distribution)]
+        if len(matches) == 1:
+            if warning := matches[0].deprecation:
                 warnings.warn(warning, FutureWarning, stacklevel=2)
-            return found[0]
-        raise UserError(self._several(found) if found else self._missing(kind, name, bare, named))
+            return matches[0]
+        raise UserError(self._ambiguous(matches) if matches else self._unknown(kind, name, bare_name, same_name))
 
-    def _several(self, found: list[ComponentInfo]) -> Diagnostic:
-        first = found[0]
-        choices = " or ".join(f"'{info.distribution}:{info.name}'" for info in found)
+    def _ambiguous(self, matches: list[ComponentInfo]) -> Diagnostic:
+        first = matches[0]
+        choices = " or ".join(f"'{info.distribution}:{info.name}'" for info in matches)
         return Diagnostic(
             "ambiguous-component",
-            f"{first.kind} {first.name!r} is provided by {' and by '.join(i.distribution for i in found)}",
-            hint=f"say which one: {choices}",
+            f"{first.kind} {first.name!r} is provided by {' and by '.join(info.distribution for info in matches)}",
+            hint=f"choose one of them: {choices}",
         )
 
-    def _missing(self, kind: str, name: str, bare: str, named: list[ComponentInfo]) -> Diagnostic:
-        title = KINDS[kind].title
-        message = f"no plugin provides the {title} {name!r}"
-        elsewhere = [info.kind for info in self if info.name == bare and info.kind != kind]
-        if named:
-            hint: str | None = f"it comes from {' and '.join(info.distribution for info in named)}"
-        elif elsewhere:
-            hint = f"{bare!r} is {_a(KINDS[elsewhere[0]].title)}, and {_a(title)} is wanted here"
+    def _unknown(self, kind: str, name: str, bare_name: str, same_name: list[ComponentInfo]) -> Diagnostic:
+        message = f"no plugin provides the {KINDS[kind].title} {name!r}"
+        other_kinds = [info.kind for info in self if info.name == bare_name and info.kind != kind]
+        if same_name:
+            hint: str | None = f"it is provided by {' and '.join(info.distribution for info in same_name)}"
+        elif other_kinds:
+            actual = KINDS[other_kinds[0]].title_with_article
+            hint = f"{bare_name!r} is {actual}; name {KINDS[kind].title_with_article} here"
         else:
-            hint = did_you_mean(bare, {info.name for info in self.of_kind(kind)})
+            hint = did_you_mean(bare_name, {info.name for info in self.of_kind(kind)})
         for plugin in self.plugins:
             if plugin.status == "failed":
                 message += f"; {plugin}, which may provide it, failed to load: {plugin.error}"
             elif plugin.status == "blocked":
                 message += f"; {plugin} is blocked"
         return Diagnostic("unknown-component", message, hint)
-
-
-def _a(noun: str) -> str:
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"

@@ -1,4 +1,4 @@
-"""The kinds of components. A kind is declared here and nowhere else."""
+"""The kinds of components. This is the only place where a kind is declared."""
 
 from __future__ import annotations
 
@@ -11,26 +11,32 @@ from annotated_types import Ge, Interval
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of component.
+    """A kind of component.
 
-    name: as plugins and messages write it (``memory_bank``).
-    contract: the class that components of the kind derive from, as an import string; a constructor parameter
-        annotated with that class is a slot for a nested component of the kind. None: the kind has no slot.
-    takes: how many leading constructor arguments the run passes by position. An optimizer's first argument
-        is its parameter groups and a schedule's is its optimizer, as in torch.
-    keys: the keys that the run reads from such a component in a spec, beside `use` and the constructor's own
-        parameters: name to (type, default). They never reach the constructor.
+    Attributes:
+        name: the name that plugins and messages use, such as ``memory_bank``.
+        contract: the import string of the base class of the kind's components. A constructor parameter that is
+            annotated with this class is a slot for a nested component. None: the kind has no slots.
+        positional: the number of leading constructor arguments that the run passes by position. As in torch, an
+            optimizer gets its parameter groups, and a schedule gets its optimizer.
+        keys: the keys that the run reads from a component in a spec, in addition to `use` and the constructor's
+            parameters, as name to (type, default). They are not passed to the constructor.
     """
 
     name: str
     contract: str | None = None
-    takes: int = 0
+    positional: int = 0
     keys: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
-        """The name as prose has it: ``memory bank``."""
+        """The name as written in a sentence: ``memory bank``."""
         return self.name.replace("_", " ")
+
+    @property
+    def title_with_article(self) -> str:
+        """The title with its indefinite article: ``an augmentation``, ``a model``."""
+        return f"{'an' if self.title[0] in 'aeiou' else 'a'} {self.title}"
 
 
 KINDS: dict[str, Kind] = {
@@ -46,8 +52,8 @@ KINDS: dict[str, Kind] = {
         Kind("memory_bank", "sslreg.contracts.memory_bank:MemoryBank"),
         Kind("backbone", "sslreg.contracts.backbone:Backbone"),
         Kind("dataset", "sslreg.contracts.dataset:Dataset"),
-        Kind("optimizer", takes=1, keys={"base_batch_size": (Annotated[int, Ge(1)] | None, None)}),
-        Kind("schedule", takes=1),
+        Kind("optimizer", positional=1, keys={"base_batch_size": (Annotated[int, Ge(1)] | None, None)}),
+        Kind("schedule", positional=1),
         Kind(
             "evaluator",
             "sslreg.contracts.evaluator:Evaluator",
@@ -58,5 +64,5 @@ KINDS: dict[str, Kind] = {
     )
 }
 
-#: What an augmentation may teach a model to overlook.
+#: The properties of an image that an augmentation can teach a model to overlook.
 INVARIANCES: tuple[str, ...] = ("shape", "texture", "color")

@@ -96,7 +96,7 @@ def embedded_images(run: Run, gallery: Gallery, most: int = MOST) -> EmbeddedIma
     split = next(name for name in ("test", "reference", "train") if getattr(spec.data, name) is not None)
     whole = run.split(split)
     some = _Some(whole, np.sort(np.random.default_rng(0).permutation(len(whole))[:most]).tolist())
-    source = repr((spec.resolved()["data"][split], spec.data.channels))
+    source = repr((spec.to_dict()["data"][split], spec.data.channels))
     collection = gallery.number_of(source, some, spec.data.channels)
     return EmbeddedImages(
         split,

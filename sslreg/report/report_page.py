@@ -102,7 +102,7 @@ def _views(runs: Sequence[ReportedRun]) -> list[tuple[list[str], Preview | Missi
     labels: dict[str, list[str]] = {}
     specs: dict[str, Spec] = {}
     for run in runs:
-        resolved = run.run.spec.resolved()
+        resolved = run.run.spec.to_dict()
         key = repr([resolved.get(section) for section in ("data", "views", "embed_view", "seed")])
         labels.setdefault(key, []).append(run.label)
         specs.setdefault(key, run.run.spec)

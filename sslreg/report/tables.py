@@ -11,7 +11,7 @@ from sslreg.errors import SslregError
 from sslreg.metric_names import drop_intervals, format_metric, format_value
 from sslreg.report.reported_runs import SUBJECTS, ReportedRun
 from sslreg.report.unavailable import Missing
-from sslreg.spec.diff import ABSENT, differences
+from sslreg.spec.diff import ABSENT, find_changes
 
 #: Figures of this evaluator have a section of their own.
 INVARIANCE = "invariance"
@@ -72,8 +72,8 @@ def differences_table(runs: Sequence[ReportedRun]) -> Table | Missing:
     """The values of the specs that differ from the first run's."""
     if len(runs) == 1:
         return Missing("there is one run")
-    contents = [run.run.spec.resolved() for run in runs]
-    changed = [{change.path: change for change in differences(contents[0], other)} for other in contents[1:]]
+    contents = [run.run.spec.to_dict() for run in runs]
+    changed = [{change.path: change for change in find_changes(contents[0], other)} for other in contents[1:]]
     rows = []
     for path in dict.fromkeys(path for changes in changed for path in changes):
         before = next(changes[path].before for changes in changed if path in changes)

@@ -10,7 +10,7 @@ from typing import Any
 
 from sslreg.errors import Diagnostic, UserError
 from sslreg.spec import Spec
-from sslreg.spec.diff import ABSENT, differences
+from sslreg.spec.diff import ABSENT, find_changes
 from sslreg.version import __version__
 
 
@@ -34,7 +34,7 @@ def require_lock(spec: Spec) -> None:
             code="no-lock",
         ) from error
     del locked["facts"]
-    changes = list(differences(locked, _versions(spec)))
+    changes = list(find_changes(locked, _versions(spec)))
     if changes:
         raise UserError(
             *(

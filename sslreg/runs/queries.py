@@ -9,7 +9,7 @@ from typing import Any
 
 from sslreg.errors import UserError
 from sslreg.runs.records import MISSING, RunRecord, as_scalar
-from sslreg.spec.scalars import resolve
+from sslreg.spec.yaml_scalars import parse_scalar
 from sslreg.suggestions import did_you_mean
 
 _CONDITION = re.compile(r"([^=<>!]+?)\s*(!=|<=|>=|=|<|>)\s*(.*)", re.DOTALL)
@@ -41,7 +41,7 @@ def _parsed(condition: str) -> tuple[str, str, Any]:
             code="bad-argument",
         )
     path, sign, text = parsed.groups()
-    return path, sign, resolve(text.strip())
+    return path, sign, parse_scalar(text.strip())
 
 
 def ordered(runs: Sequence[RunRecord], path: str, *, descending: bool = False) -> list[RunRecord]:

@@ -20,7 +20,7 @@ import yaml
 from sslreg.errors import UserError
 from sslreg.runs.folder import RunFolder
 from sslreg.runs.run_lock import is_in_use
-from sslreg.spec.scalars import load
+from sslreg.spec.yaml_dump import load
 
 #: Stands for a value that a run does not have.
 MISSING: Any = object()

@@ -82,11 +82,11 @@ def _respecified(run: Run, evaluators: Sequence[str], data: Spec | None) -> Spec
     """The run's spec with other evaluators or other data, as overrides would have it."""
     overrides = []
     if evaluators:
-        own = {entry.get("as", entry["use"]): entry for entry in run.spec.resolved().get("evaluate", [])}
+        own = {entry.get("as", entry["use"]): entry for entry in run.spec.to_dict().get("evaluate", [])}
         entries: list[dict[str, Any]] = [own.get(name, {"use": name}) for name in evaluators]
         overrides.append(f"evaluate={json.dumps(entries)}")
     if data is not None:
-        other = data.resolved()["data"]
+        other = data.to_dict()["data"]
         overrides.append(f"data.reference={json.dumps(other.get('reference', other['train']))}")
         if "test" in other:
             overrides.append(f"data.test={json.dumps(other['test'])}")

@@ -1,4 +1,4 @@
-"""The spec's language: YAML with places, composition, validation, JSON Schema. Builds nothing, imports no torch."""
+"""The spec language: parses, composes and validates specs. Builds no components and imports no torch."""
 
 from sslreg.spec.cross_checks import induced_invariances
 from sslreg.spec.diagnostics import SpecError
@@ -11,7 +11,7 @@ from sslreg.spec.sections import (
     Spec,
     TaskSpec,
     ViewSpec,
-    components,
+    find_components,
 )
 from sslreg.spec.shipped_specs import shipped_specs
 
@@ -24,7 +24,7 @@ __all__ = [
     "SpecError",
     "TaskSpec",
     "ViewSpec",
-    "components",
+    "find_components",
     "induced_invariances",
     "load_spec",
     "parse_spec",

@@ -1,29 +1,43 @@
-"""From a file to one tree: bases under it, what the command line sets over it, references filled in."""
+"""Composes a spec from its bases, its own text, overrides and references."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
 
-from sslreg.spec.diagnostics import Findings
-from sslreg.spec.extends import Bases
-from sslreg.spec.overrides import overridden
-from sslreg.spec.references import filled
-from sslreg.spec.tree import Entries, without
+from sslreg.spec.diagnostics import DiagnosticCollector
+from sslreg.spec.extends import ExtendsResolver
+from sslreg.spec.overrides import apply_override
+from sslreg.spec.references import resolve_references
+from sslreg.spec.tree import MappingNode, remove_keys
 
 
 def compose(
-    text: str, file: str, overrides: Sequence[str], findings: Findings, environ: Mapping[str, str] = os.environ
-) -> Entries:
-    """One tree: bases under the text, the overrides over it, and references filled in, in that order.
+    text: str,
+    file: str,
+    overrides: Sequence[str],
+    diagnostics: DiagnosticCollector,
+    environ: Mapping[str, str] = os.environ,
+) -> MappingNode:
+    """Merge the text over its bases, apply the overrides, and resolve references, in that order.
 
-    file: what diagnostics call the text; bases are looked for beside it. SpecError: there is nothing to go on with.
+    Args:
+        text: the spec's text.
+        file: the file name for diagnostics; bases are looked up relative to its folder.
+        overrides: the arguments of ``--set``.
+        diagnostics: receives what is wrong.
+        environ: the environment for ``${env:NAME}``.
+
+    Raises:
+        SpecError: the tree cannot be composed.
     """
-    root = Bases(findings).over_bases(text, file, ())
+    root = ExtendsResolver(diagnostics).resolve(text, file, ())
     for override in overrides:
-        root = overridden(root, override, findings)
-    root = filled(root, environ, findings)
+        root = apply_override(root, override, diagnostics)
+    root = resolve_references(root, environ, diagnostics)
     if "extends" in root.entries:
-        findings.report(root.keys["extends"], "extends", "`extends` cannot be set from outside of a file")
-        root = without(root, {("extends",)})
+        diagnostics.report(
+            root.key_locations["extends"], "extends", "--set cannot change `extends`", "write `extends` in a spec file"
+        )
+        root = remove_keys(root, {("extends",)})
     return root

@@ -1,147 +1,163 @@
-"""Whether the parts of a spec fit each other, as far as their classes tell."""
+"""Checks that the parts of a spec fit together, as far as the classes of its components tell."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from sslreg.spec.diagnostics import Findings
-from sslreg.spec.sections import ComponentSpec, components
-from sslreg.spec.tree import Entries, nearest
+from sslreg.spec.diagnostics import DiagnosticCollector
+from sslreg.spec.sections import ComponentSpec, find_components
+from sslreg.spec.tree import MappingNode, find_nearest
 
+#: The inputs of losses that compare the samples of a batch with each other. Without such a comparison, a loss on pairs
+#: would collapse them.
+_COMPARES_BATCH = ("pair", "views", "labeled views")
 
-def check_fit(values: Mapping[str, Any], tree: Entries, findings: Findings) -> None:
-    """Report parts that do not fit. values: the spec's sections, as far as they could be read."""
-    if "model" in values and "loss" in values:
-        _loss_takes_what_model_gives(values["model"], values["loss"], tree, findings)
-    if "model" in values and "views" in values:
-        _views_are_as_many_as_model_takes(values["model"], values["views"], tree, findings)
-    if values.get("schedule") and values.get("trainer", {}).get("max_epochs"):
-        _schedule_fits_into_training(values["schedule"], values["trainer"]["max_epochs"], tree, findings)
-    if values.get("task") and "views" in values:
-        _views_keep_what_task_tells_apart(values["task"].keep, values["views"], tree, findings)
-    if "data" in values and "trainer" in values:
-        _batch_divides_among_devices(values["data"].batch_size, values["trainer"], tree, findings)
-    if "engine" in values and values.get("trainer", {}).get("precision") in _COARSE:
-        _average_has_fine_weights(values["engine"].ema, values["trainer"]["precision"], tree, findings)
-    _device_has_half_precision(values.get("trainer", {}), tree, findings)
-    if "loss" in values and values.get("trainer", {}).get("accumulate_grad_batches", 1) > 1:
-        _loss_does_not_compare_a_batch(values["loss"], tree, findings)
+#: Precisions in which weights cannot represent the small steps of a moving average.
+_LOW_PRECISIONS = ("bf16-true", "16-true", "transformer-engine", "transformer-engine-float16")
 
-
-#: What losses take that compare the samples of a batch with each other; without that, a pair would collapse them.
-_COMPARING = ("pair", "views", "labeled views")
-
-
-#: Precisions whose weights cannot hold the small steps of an average.
-_COARSE = ("bf16-true", "16-true", "transformer-engine", "transformer-engine-float16")
-
-#: How a spec may ask for mixed precision in float16, and what to do about it where a CPU is to compute.
+#: The ways to write float16 mixed precision.
 HALF_MIXED = (16, "16", "16-mixed")
-NO_HALF_ON_CPU = "mixed precision in float16 needs a GPU", "on a CPU use bf16-mixed, or 32-true"
+
+#: The message and hint for float16 mixed precision on a CPU.
+NO_HALF_ON_CPU = "float16 mixed precision needs a GPU", "on a CPU, use bf16-mixed or 32-true"
+
+
+def check_consistency(values: Mapping[str, Any], tree: MappingNode, diagnostics: DiagnosticCollector) -> None:
+    """Report parts of a spec that do not fit together.
+
+    Args:
+        values: the valid sections of the spec.
+        tree: the spec's tree, for locations.
+        diagnostics: receives the mistakes.
+    """
+    trainer = values.get("trainer", {})
+    if "model" in values and "loss" in values:
+        _check_loss_input(values["model"], values["loss"], tree, diagnostics)
+    if "model" in values and "views" in values:
+        _check_view_count(values["model"], values["views"], tree, diagnostics)
+    if values.get("schedule") and trainer.get("max_epochs"):
+        _check_schedule_length(values["schedule"], trainer["max_epochs"], tree, diagnostics)
+    if values.get("task") and "views" in values:
+        _check_task_invariances(values["task"].keep, values["views"], tree, diagnostics)
+    if "data" in values and "trainer" in values:
+        _check_batch_divisible(values["data"].batch_size, trainer, tree, diagnostics)
+    if "engine" in values and trainer.get("precision") in _LOW_PRECISIONS:
+        _check_average_precision(values["engine"].ema, trainer["precision"], tree, diagnostics)
+    _check_half_precision(trainer, tree, diagnostics)
+    if "loss" in values and trainer.get("accumulate_grad_batches", 1) > 1:
+        _check_accumulation(values["loss"], tree, diagnostics)
 
 
 def induced_invariances(views: Any) -> dict[str, list[ComponentSpec]]:
-    """What the views teach a model to overlook (shape, texture, color), with the augmentations that do."""
+    """Return the invariances (shape, texture, color) that views teach a model, with the augmentations responsible."""
     induced: dict[str, list[ComponentSpec]] = {}
-    for component in components(views):
+    for component in find_components(views):
         if component.kind == "augmentation" and component.keys["p"] > 0:
             for invariance in component.info.invariances:
                 induced.setdefault(invariance, []).append(component)
     return induced
 
 
-def _loss_takes_what_model_gives(model: ComponentSpec, loss: ComponentSpec, tree: Entries, findings: Findings) -> None:
+def _check_loss_input(
+    model: ComponentSpec, loss: ComponentSpec, tree: MappingNode, diagnostics: DiagnosticCollector
+) -> None:
     takes = getattr(loss.info.load(), "takes", None)
     gives = getattr(model.info.load(), "gives", None)
     if isinstance(takes, str) and isinstance(gives, tuple | list) and takes not in gives:
-        findings.report(
-            nearest(tree, (*loss.at, "use")).origin,
+        diagnostics.report(
+            find_nearest(tree, (*loss.path, "use")).location,
             "loss-mismatch",
-            f"loss {loss.use!r} takes {takes}, and model {model.use!r} gives {' or '.join(gives)}",
+            f"loss {loss.use!r} takes {takes}, but model {model.use!r} gives {' or '.join(gives)}",
             "choose another loss or another model",
         )
 
 
-def _views_are_as_many_as_model_takes(model: ComponentSpec, views: Any, tree: Entries, findings: Findings) -> None:
+def _check_view_count(model: ComponentSpec, views: Any, tree: MappingNode, diagnostics: DiagnosticCollector) -> None:
     limits = getattr(model.info.load(), "views", None)
     if not isinstance(limits, tuple) or len(limits) != 2:
         return
-    least, most = limits
+    low, high = limits
     count = sum(view.repeat for view in views)
-    if least <= count and (most is None or count <= most):
+    if low <= count and (high is None or count <= high):
         return
-    wanted = f"{least}" if least == most else f"at least {least}" if most is None else f"{least} to {most}"
-    findings.report(
-        nearest(tree, ("views",)).origin,
+    expected = f"{low}" if low == high else f"at least {low}" if high is None else f"{low} to {high}"
+    diagnostics.report(
+        find_nearest(tree, ("views",)).location,
         "view-count",
-        f"model {model.use!r} takes {wanted} views of an image, not {count}",
-        "`repeat` says how many views an entry of `views` stands for",
+        f"model {model.use!r} takes {expected} views of an image, but the spec makes {count}",
+        "change `repeat`, the number of views that an entry of `views` makes, or the number of entries",
     )
 
 
-def _schedule_fits_into_training(schedule: ComponentSpec, max_epochs: int, tree: Entries, findings: Findings) -> None:
-    """A schedule's class may say how long a training it needs: ``least_epochs(**params)``, a static method."""
+def _check_schedule_length(
+    schedule: ComponentSpec, max_epochs: int, tree: MappingNode, diagnostics: DiagnosticCollector
+) -> None:
+    """Check the schedule's optional static method ``least_epochs(**params)``: the shortest training that it allows."""
     least_epochs = getattr(schedule.info.load(), "least_epochs", None)
     if least_epochs is not None and (needed := least_epochs(**schedule.params)) > max_epochs > 0:
-        findings.report(
-            nearest(tree, schedule.at).origin,
+        diagnostics.report(
+            find_nearest(tree, schedule.path).location,
             "schedule-too-long",
-            f"schedule {schedule.use!r} needs {needed:g} epochs, and the training has {max_epochs}",
+            f"schedule {schedule.use!r} needs {needed:g} epochs, but the training has {max_epochs}",
             "shorten the schedule or raise trainer.max_epochs",
         )
 
 
-def _views_keep_what_task_tells_apart(keep: tuple[str, ...], views: Any, tree: Entries, findings: Findings) -> None:
+def _check_task_invariances(
+    keep: tuple[str, ...], views: Any, tree: MappingNode, diagnostics: DiagnosticCollector
+) -> None:
     for invariance, augmentations in induced_invariances(views).items():
         for augmentation in augmentations if invariance in keep else ():
-            findings.report(
-                nearest(tree, augmentation.at).origin,
+            diagnostics.report(
+                find_nearest(tree, augmentation.path).location,
                 "invariance",
-                f"{augmentation.use!r} teaches the model to overlook {invariance}, which the task tells apart",
-                f"leave it out, or take {invariance} out of task.keep",
+                f"{augmentation.use!r} teaches the model to overlook {invariance}, which task.keep lists",
+                f"remove the augmentation, or remove {invariance} from task.keep",
                 severity="warning",
             )
 
 
-def _batch_divides_among_devices(
-    batch_size: int, trainer: Mapping[str, Any], tree: Entries, findings: Findings
+def _check_batch_divisible(
+    batch_size: int, trainer: Mapping[str, Any], tree: MappingNode, diagnostics: DiagnosticCollector
 ) -> None:
     devices, nodes = trainer.get("devices"), trainer.get("num_nodes", 1)
-    each = len(devices) if isinstance(devices, list) else devices if type(devices) is int else 0
-    count = each * nodes
+    per_node = len(devices) if isinstance(devices, list) else devices if type(devices) is int else 0
+    count = per_node * nodes
     if count > 0 and batch_size % count:
-        findings.report(
-            nearest(tree, ("data", "batch_size")).origin,
+        diagnostics.report(
+            find_nearest(tree, ("data", "batch_size")).location,
             "batch-size",
-            f"a batch of {batch_size} cannot be shared equally by {count} devices",
-            f"data.batch_size is for all devices together: a multiple of {count}",
+            f"a batch of {batch_size} samples cannot be divided evenly among {count} devices",
+            f"data.batch_size counts the samples of all devices together; use a multiple of {count}",
         )
 
 
-def _loss_does_not_compare_a_batch(loss: ComponentSpec, tree: Entries, findings: Findings) -> None:
-    """Warn of accumulation where it does not do what a larger batch does. A bank's negatives stay what they are."""
-    if getattr(loss.info.load(), "takes", None) in _COMPARING and not loss.params.get("memory_bank"):
-        findings.report(
-            nearest(tree, ("trainer", "accumulate_grad_batches")).origin,
+def _check_accumulation(loss: ComponentSpec, tree: MappingNode, diagnostics: DiagnosticCollector) -> None:
+    """Warn if gradient accumulation does not have the effect of a larger batch, because negatives come from a batch."""
+    if getattr(loss.info.load(), "takes", None) in _COMPARES_BATCH and not loss.params.get("memory_bank"):
+        diagnostics.report(
+            find_nearest(tree, ("trainer", "accumulate_grad_batches")).location,
             "accumulation",
-            f"accumulation makes larger steps, but adds no negatives: loss {loss.use!r} compares the samples of one "
-            "batch with each other",
-            "for more of them raise data.batch_size, or give the loss a memory_bank",
+            f"accumulation does not add negatives: loss {loss.use!r} compares only the samples of one batch with each "
+            "other",
+            "for more negatives, raise data.batch_size or give the loss a memory_bank",
             severity="warning",
         )
 
 
-def _device_has_half_precision(trainer: Mapping[str, Any], tree: Entries, findings: Findings) -> None:
+def _check_half_precision(trainer: Mapping[str, Any], tree: MappingNode, diagnostics: DiagnosticCollector) -> None:
     if trainer.get("accelerator") == "cpu" and trainer.get("precision") in HALF_MIXED:
-        findings.report(nearest(tree, ("trainer", "precision")).origin, "wrong-value", *NO_HALF_ON_CPU)
+        diagnostics.report(find_nearest(tree, ("trainer", "precision")).location, "wrong-value", *NO_HALF_ON_CPU)
 
 
-def _average_has_fine_weights(decay: float | None, precision: str, tree: Entries, findings: Findings) -> None:
+def _check_average_precision(
+    decay: float | None, precision: str, tree: MappingNode, diagnostics: DiagnosticCollector
+) -> None:
     if decay is not None:
-        findings.report(
-            nearest(tree, ("engine", "ema")).origin,
+        diagnostics.report(
+            find_nearest(tree, ("engine", "ema")).location,
             "wrong-value",
-            f"an average of weights stands still in {precision}, which cannot hold its small steps",
-            "use a mixed precision (trainer.precision: bf16-mixed), whose weights are float32",
+            f"an average of weights does not move in {precision}, which cannot represent its small steps",
+            "use a mixed precision, such as trainer.precision: bf16-mixed, in which weights are float32",
         )

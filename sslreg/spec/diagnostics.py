@@ -1,4 +1,4 @@
-"""Collects what is wrong with a spec, so that all of it is said at once."""
+"""Collects the errors and warnings of a spec, so that all of them are reported at once."""
 
 from __future__ import annotations
 
@@ -6,54 +6,66 @@ from collections.abc import Mapping
 from typing import Literal
 
 from sslreg.errors import Diagnostic, UserError
-from sslreg.spec.tree import Origin
+from sslreg.spec.tree import Location
 
 
 class SpecError(UserError):
-    """A spec that cannot be used. sources: the text of the files that the diagnostics point into."""
+    """A spec that cannot be used.
 
-    def __init__(self, *findings: Diagnostic, sources: Mapping[str, str]) -> None:
-        super().__init__(*findings)
+    Args:
+        diagnostics: the errors, and the warnings found along with them.
+        sources: the contents of the files that the diagnostics refer to, by file name.
+    """
+
+    def __init__(self, *diagnostics: Diagnostic, sources: Mapping[str, str]) -> None:
+        super().__init__(*diagnostics)
         self.sources = dict(sources)
 
 
-class Findings:
-    """The findings so far. sources: the texts that they point into; errors: how often one was reported."""
+class DiagnosticCollector:
+    """The distinct diagnostics that have been reported so far.
+
+    Attributes:
+        sources: the contents of the files that have been read, by file name.
+        error_count: how many errors have been reported, repeated ones included.
+    """
 
     def __init__(self) -> None:
-        self._found: dict[Diagnostic, None] = {}
+        self._diagnostics: dict[Diagnostic, None] = {}
         self.sources: dict[str, str] = {}
-        self.errors = 0
+        self.error_count = 0
 
     def report(
         self,
-        origin: Origin,
+        location: Location,
         code: str,
         message: str,
         hint: str | None = None,
         severity: Literal["error", "warning"] = "error",
     ) -> None:
-        self.add(origin, Diagnostic(code, message, hint, severity=severity))
+        """Add a diagnostic at a location."""
+        self.add(location, Diagnostic(code, message, hint, severity=severity))
 
-    def add(self, origin: Origin, diagnostic: Diagnostic) -> None:
-        """Take a finding, placed at `origin` unless it has a place."""
-        self._found[diagnostic.with_location(origin.file, origin.line, origin.column)] = None
-        self.errors += diagnostic.severity == "error"
+    def add(self, location: Location, diagnostic: Diagnostic) -> None:
+        """Add a diagnostic; it gets `location` unless it has a location already."""
+        self._diagnostics[diagnostic.with_location(location.file, location.line, location.column)] = None
+        self.error_count += diagnostic.severity == "error"
 
-    def of(self, severity: str) -> tuple[Diagnostic, ...]:
-        """The errors or the warnings, in the order of their places; those of the files read first come first."""
-        files = {file: number for number, file in enumerate(self.sources)}
+    def select(self, severity: str) -> tuple[Diagnostic, ...]:
+        """Return the errors or the warnings, ordered by file (in the order of reading), line and column."""
+        file_order = {file: number for number, file in enumerate(self.sources)}
 
-        def place(found: Diagnostic) -> tuple[int, int, int]:
-            return files.get(found.file or "", -1), found.line or 0, found.column or 0
+        def position(diagnostic: Diagnostic) -> tuple[int, int, int]:
+            return file_order.get(diagnostic.file or "", -1), diagnostic.line or 0, diagnostic.column or 0
 
-        return tuple(sorted((found for found in self._found if found.severity == severity), key=place))
+        selected = (diagnostic for diagnostic in self._diagnostics if diagnostic.severity == severity)
+        return tuple(sorted(selected, key=position))
 
-    def stop(self) -> SpecError:
-        """The exception that says all of it."""
-        return SpecError(*self.of("error"), *self.of("warning"), sources=self.sources)
+    def to_exception(self) -> SpecError:
+        """Return an exception with all diagnostics, errors before warnings."""
+        return SpecError(*self.select("error"), *self.select("warning"), sources=self.sources)
 
-    def check(self) -> None:
-        """SpecError: there is an error among the findings."""
-        if self.errors:
-            raise self.stop()
+    def raise_errors(self) -> None:
+        """Raise `SpecError` if an error has been reported."""
+        if self.error_count:
+            raise self.to_exception()

@@ -1,4 +1,4 @@
-"""What docstrings say of parameters."""
+"""Extracts the descriptions of parameters from docstrings."""
 
 from __future__ import annotations
 
@@ -9,43 +9,47 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-#: A part of a docstring, with a heading of its own, that is about something other than parameters.
-_OTHER_PART = re.compile(
-    r"^(?!Args|Arguments|Parameters|Keyword)[A-Z][\w ]*:[ \t]*\n(?:[ \t]+\S.*\n?|\n)+", re.MULTILINE
+#: A section of a docstring, with a heading, that is not about parameters.
+_OTHER_SECTION = re.compile(
+    r"^(?!Args|Arguments|Attributes|Parameters|Keyword)[A-Z][\w ]*:[ \t]*\n(?:[ \t]+\S.*\n?|\n)+", re.MULTILINE
 )
 
-#: Where a docstring turns to something else: ``Params: …``, ``ValueError: …``.
-_ABOUT_ELSE = re.compile(r"(?:^[ \t]*|(?<=[.;] ))(?:Params|\w*Error): ", re.MULTILINE)
+#: The start of a passage that is not about a parameter: ``Params: …``, ``ValueError: …``.
+_OTHER_SUBJECT = re.compile(r"(?:^[ \t]*|(?<=[.;] ))(?:Params|\w*Error): ", re.MULTILINE)
 
 
-def descriptions(target: Any, names: list[str]) -> dict[str, str]:
-    """What docstrings say of each parameter, as far as they name it: those of a class, its bases and constructors.
+def parse_descriptions(target: Any, names: list[str]) -> dict[str, str]:
+    """Return the descriptions of parameters in the docstrings of a class, its bases and their constructors.
 
-    Read are lines that begin with a name and a colon (``lr (float): learning rate``, ``:param lr: …``), and
-    sentences that do (``size: pixels; ratio: width over height.``).
+    A description is a line, or a sentence, that starts with the name and a colon: ``lr (float): learning rate``,
+    ``:param lr: …``, ``size: pixels; ratio: width over height.``
+
+    Args:
+        target: a class or a function.
+        names: the parameters to look for.
     """
     while isinstance(target, partial):
         target = target.func
     classes = target.__mro__[:-1] if inspect.isclass(target) else ()
-    documented = [text for each in classes for text in (each, each.__dict__.get("__init__"))] or [target]
-    found: dict[str, str] = {}
-    for each in documented if names else ():
-        if text := getattr(each, "__doc__", None):
-            found = {**_described(inspect.cleandoc(text), names), **found}
-    return found
+    documented = [item for cls in classes for item in (cls, cls.__dict__.get("__init__"))] or [target]
+    descriptions: dict[str, str] = {}
+    for item in documented if names else ():
+        if text := getattr(item, "__doc__", None):
+            descriptions = {**_parse_docstring(inspect.cleandoc(text), names), **descriptions}
+    return descriptions
 
 
-def _described(text: str, names: Iterable[str]) -> dict[str, str]:
+def _parse_docstring(text: str, names: Iterable[str]) -> dict[str, str]:
     name = "|".join(re.escape(name) for name in names)
     start = re.compile(
         rf"(?:^[ \t]*(?::param )?|(?<=[.;] ))((?:{name})(?:, (?:{name}))*)(?: \([^)\n]*\))?: *", re.MULTILINE
     )
-    text = _OTHER_PART.sub("\n", text)
-    marks = list(start.finditer(text))
-    found: dict[str, str] = {}
-    for mark, following in itertools.zip_longest(marks, marks[1:]):
-        said = _ABOUT_ELSE.split(text[mark.end() : following.start() if following else None])[0]
-        said = " ".join(re.split(r"\n[ \t]*\n", said)[0].split()).rstrip(";")
-        for each in mark[1].split(", "):
-            found.setdefault(each, said)
-    return found
+    text = _OTHER_SECTION.sub("\n", text)
+    matches = list(start.finditer(text))
+    descriptions: dict[str, str] = {}
+    for match, following in itertools.zip_longest(matches, matches[1:]):
+        passage = _OTHER_SUBJECT.split(text[match.end() : following.start() if following else None])[0]
+        description = " ".join(re.split(r"\n[ \t]*\n", passage)[0].split()).rstrip(";")
+        for parameter in match[1].split(", "):
+            descriptions.setdefault(parameter, description)
+    return descriptions

@@ -1,4 +1,4 @@
-"""What a spec is laid over: finds the files that it extends, and merges them."""
+"""Resolves ``extends``: finds the specs that a spec extends, and merges it over them."""
 
 from __future__ import annotations
 
@@ -7,131 +7,156 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sslreg.errors import UserError
-from sslreg.spec.diagnostics import Findings
+from sslreg.spec.diagnostics import DiagnosticCollector
 from sslreg.spec.shipped_specs import shipped_specs
-from sslreg.spec.tree import Entries, Items, Node, Origin, Scalar, shown, without
+from sslreg.spec.tree import Location, MappingNode, Node, ScalarNode, SequenceNode, format_node, remove_keys
 from sslreg.spec.yaml_parser import parse, read_text
 from sslreg.suggestions import did_you_mean
 
-#: Where a run's folder has the spec as it was trained.
-RESOLVED = "spec.resolved.yaml"
+#: The name of the composed spec in a run's folder.
+RESOLVED_SPEC = "spec.resolved.yaml"
 
 
-def find_spec(name: str | Path, beside: Path | None = None) -> Path | None:
-    """The file that a spec's name stands for: a path, relative to the folder `beside`, or a shipped spec."""
+def find_spec(name: str | Path, folder: Path | None = None) -> Path | None:
+    """Return the file of a spec, or None if there is none.
+
+    Args:
+        name: a path, or the name of a shipped spec.
+        folder: the folder to which the path is relative; by default the working directory.
+    """
     try:
-        path = _path(name, beside)
-        found = path.is_file()
+        path = _expand(name, folder)
+        exists = path.is_file()
     except (OSError, RuntimeError):
-        # A name that no file can have: too long, or in the home of a user who does not exist.
-        found = False
-    return path if found else shipped_specs().get(str(name))
+        # The name cannot be a file's: it is too long, or names the home of a user who does not exist.
+        exists = False
+    return path if exists else shipped_specs().get(str(name))
 
 
-def missing_spec_hint(name: str | Path, beside: Path | None = None) -> str | None:
-    """What to say when `find_spec` finds nothing: the nearest of what there is."""
-    near: list[str] = []
+def missing_spec_hint(name: str | Path, folder: Path | None = None) -> str | None:
+    """Return a hint for a name that `find_spec` does not find."""
+    candidates: list[str] = []
     with suppress(OSError, RuntimeError):
-        path = _path(name, beside)
+        path = _expand(name, folder)
         if path.is_dir():
-            own = path / RESOLVED
+            resolved = path / RESOLVED_SPEC
             return (
-                f"that is a run's folder; its spec is {own}"
-                if own.is_file()
-                else "that is a folder, and a spec is a file"
+                f"this is the folder of a run; its spec is {resolved}"
+                if resolved.is_file()
+                else "this is a folder; name a spec file"
             )
-        folder = path.parent
-        if not folder.is_dir():
-            return f"there is no folder {str(folder)!r}"
-        near = [str(Path(name).parent / path.name) for suffix in ("yaml", "yml") for path in folder.glob(f"*.{suffix}")]
-    return did_you_mean(str(name), [*near, *shipped_specs()]) or f"shipped specs: {', '.join(shipped_specs())}"
+        parent = path.parent
+        if not parent.is_dir():
+            return f"there is no folder {str(parent)!r}"
+        files = [file for suffix in ("yaml", "yml") for file in parent.glob(f"*.{suffix}")]
+        candidates = [str(Path(name).parent / file.name) for file in files]
+    shipped = shipped_specs()
+    return did_you_mean(str(name), [*candidates, *shipped]) or f"shipped specs: {', '.join(shipped)}"
 
 
-def _path(name: str | Path, beside: Path | None) -> Path:
+def _expand(name: str | Path, folder: Path | None) -> Path:
     path = Path(name).expanduser()
-    return beside / path if beside else path
+    return folder / path if folder else path
 
 
 @dataclass
-class Bases:
-    """Reads files with all that they extend, each file once."""
+class ExtendsResolver:
+    """Reads specs together with the specs that they extend; each file is read once.
 
-    findings: Findings
-    known: dict[Path, Entries] = field(default_factory=dict)
+    Attributes:
+        diagnostics: receives what is wrong.
+        trees: the merged trees of the files that have been read.
+    """
 
-    def over_bases(self, text: str, file: str, chain: tuple[Path, ...]) -> Entries:
-        """The tree of a text laid over its bases. chain: the files that led here."""
-        self.findings.sources[file] = text
-        start = Origin(file, 1, 1)
-        node = parse(text, start, self.findings)
-        if not isinstance(node, Entries):
-            if node is None or node == Scalar(None, node.origin):
-                self.findings.report(start, "empty", "the spec is empty", "start from a shipped one: sslreg specs copy")
+    diagnostics: DiagnosticCollector
+    trees: dict[Path, MappingNode] = field(default_factory=dict)
+
+    def resolve(self, text: str, file: str, chain: tuple[Path, ...]) -> MappingNode:
+        """Parse a text and merge it over its bases.
+
+        Args:
+            text: the spec's text.
+            file: the file of the text.
+            chain: the files that extend this one, outermost first.
+
+        Raises:
+            SpecError: the text, or that of a base, is not a mapping.
+        """
+        self.diagnostics.sources[file] = text
+        start = Location(file, 1, 1)
+        node = parse(text, start, self.diagnostics)
+        if not isinstance(node, MappingNode):
+            if node is None or node == ScalarNode(None, node.location):
+                hint = "start from a shipped spec: sslreg specs copy"
+                self.diagnostics.report(start, "empty", "the spec is empty", hint)
             else:
-                self.findings.report(node.origin, "not-a-mapping", f"a spec is a mapping, not {shown(node)}")
-            raise self.findings.stop()
+                message = f"a spec has to be a mapping, not {format_node(node)}"
+                self.diagnostics.report(node.location, "not-a-mapping", message)
+            raise self.diagnostics.to_exception()
         if "extends" not in node.entries:
             return node
-        merged = Entries({}, node.origin, {})
-        for base in self._named(node.entries["extends"]):
-            merged = merge(merged, self._base(base, Path(file), chain))
-        return merge(merged, without(node, {("extends",)}))
+        merged = MappingNode({}, node.location, {})
+        for name in self._base_names(node.entries["extends"]):
+            merged = merge(merged, self._resolve_base(name, Path(file), chain))
+        return merge(merged, remove_keys(node, {("extends",)}))
 
-    def _named(self, extends: Node) -> list[Scalar]:
-        items = extends.items if isinstance(extends, Items) else (extends,)
+    def _base_names(self, extends: Node) -> list[ScalarNode]:
+        items = extends.items if isinstance(extends, SequenceNode) else (extends,)
+        names = []
         for item in items:
-            if not isinstance(item, Scalar) or not isinstance(item.value, str):
-                self.findings.report(
-                    item.origin, "wrong-type", f"extends is {shown(item)}; it should be a path or a shipped spec's name"
-                )
-        return [item for item in items if isinstance(item, Scalar) and isinstance(item.value, str)]
+            if isinstance(item, ScalarNode) and isinstance(item.value, str):
+                names.append(item)
+            else:
+                message = f"extends is {format_node(item)}; it should be a path or the name of a shipped spec"
+                self.diagnostics.report(item.location, "wrong-type", message)
+        return names
 
-    def _base(self, name: Scalar, file: Path, chain: tuple[Path, ...]) -> Entries:
-        nothing = Entries({}, name.origin, {})
+    def _resolve_base(self, name: ScalarNode, file: Path, chain: tuple[Path, ...]) -> MappingNode:
+        empty = MappingNode({}, name.location, {})
         found = find_spec(str(name.value), file.parent)
         if found is None:
-            self.findings.report(
-                name.origin,
+            self.diagnostics.report(
+                name.location,
                 "missing-file",
-                f"there is no spec {name.value!r} beside this file, and none is shipped by that name",
+                f"there is no spec {name.value!r}, neither relative to this file nor among the shipped specs",
                 missing_spec_hint(str(name.value), file.parent),
             )
-            return nothing
+            return empty
         path = found.resolve()
         chain = (*chain, file.resolve())
         if path in chain:
-            circle = " extends ".join(step.name for step in (*chain[chain.index(path) :], path))
-            self.findings.report(name.origin, "cycle", f"the files extend each other in a circle: {circle}")
-            return nothing
-        if path not in self.known:
+            cycle = " extends ".join(step.name for step in (*chain[chain.index(path) :], path))
+            self.diagnostics.report(name.location, "cycle", f"the files extend each other in a cycle: {cycle}")
+            return empty
+        if path not in self.trees:
             try:
-                self.known[path] = self.over_bases(read_text(found, self.findings), str(found), chain)
+                self.trees[path] = self.resolve(read_text(found, self.diagnostics), str(found), chain)
             except UserError as error:
                 for diagnostic in error.diagnostics:
-                    self.findings.add(name.origin, diagnostic)
-                raise self.findings.stop() from None
-        return self.known[path]
+                    self.diagnostics.add(name.location, diagnostic)
+                raise self.diagnostics.to_exception() from None
+        return self.trees[path]
 
 
-def merge(base: Entries, over: Entries) -> Entries:
-    """`over` laid over `base`: mappings merge key by key, anything else replaces."""
+def merge(base: MappingNode, over: MappingNode) -> MappingNode:
+    """Merge `over` over `base`. Mappings are merged key by key; any other value replaces that of the base."""
     entries = dict(base.entries)
     for key, value in over.entries.items():
-        under = entries.get(key)
-        if isinstance(under, Entries) and isinstance(value, Entries):
-            value = merge(under, value)
+        below = entries.get(key)
+        if isinstance(below, MappingNode) and isinstance(value, MappingNode):
+            value = merge(below, value)
         entries[key] = value
-    return Entries(entries, over.origin, {**base.keys, **over.keys}, inherited(base, over))
+    return MappingNode(entries, over.location, {**base.key_locations, **over.key_locations}, inherited_keys(base, over))
 
 
-def inherited(base: Entries, over: Entries) -> dict[str, str]:
-    """The keys of `base` that stay although `over` changes the component, with the one that they were meant for."""
-    staying = [key for key in base.entries if key not in over.entries]
-    old, new = _use(base), _use(over)
-    fresh = dict.fromkeys(staying, old) if old and new and old != new else {}
-    return {key: use for key, use in {**fresh, **base.inherited}.items() if key in staying}
+def inherited_keys(base: MappingNode, over: MappingNode) -> dict[str, str]:
+    """Return the keys that remain from `base` although `over` names another component, with their component."""
+    remaining = [key for key in base.entries if key not in over.entries]
+    old, new = _component_name(base), _component_name(over)
+    added = dict.fromkeys(remaining, old) if old and new and old != new else {}
+    return {key: name for key, name in {**added, **base.inherited}.items() if key in remaining}
 
 
-def _use(node: Entries) -> str | None:
+def _component_name(node: MappingNode) -> str | None:
     use = node.entries.get("use")
-    return use.value if isinstance(use, Scalar) and isinstance(use.value, str) else None
+    return use.value if isinstance(use, ScalarNode) and isinstance(use.value, str) else None

@@ -1,4 +1,4 @@
-"""Constructor arguments that only the run knows."""
+"""Constructor parameters that the run fills in."""
 
 from __future__ import annotations
 
@@ -6,32 +6,38 @@ from dataclasses import dataclass
 
 from sslreg.suggestions import did_you_mean
 
-#: What a run can tell a component, in the order in which it becomes known, with what it means.
+#: The facts about a run that a component can ask for, with their meaning, in the order in which they become known.
 FACTS: dict[str, str] = {
-    "world_size": "processes that train together",
-    "num_samples": "samples in the training set",
-    "num_classes": "classes of the training set, where it has labels",
-    "batch_size": "samples in a batch, over all processes together",
-    "in_channels": "channels of a view",
-    "image_size": "pixels of the larger side of the first view",
-    "steps_per_epoch": "optimizer steps in an epoch",
-    "total_steps": "optimizer steps in the whole run",
+    "world_size": "number of processes that train together",
+    "num_samples": "number of samples in the training set",
+    "num_classes": "number of classes in the training set, if it has labels",
+    "batch_size": "number of samples in a batch, over all processes together",
+    "in_channels": "number of channels of a view",
+    "image_size": "length of the longer side of the first view, in pixels",
+    "steps_per_epoch": "number of optimizer steps in an epoch",
+    "total_steps": "number of optimizer steps in the whole run",
     "num_features": "width of the backbone's features",
     "embedding_dim": "width of the embeddings that the loss compares",
-    "run_folder": "the folder that the run writes into, a path; for callbacks and loggers",
+    "run_folder": "path of the run's folder; for callbacks and loggers",
 }
 
 
 @dataclass(frozen=True)
 class FromRun:
-    """Marks a constructor parameter as filled by the run: ``dim: Annotated[int, FromRun("embedding_dim")]``.
+    """Marks a constructor parameter that the run fills in: ``dim: Annotated[int, FromRun("embedding_dim")]``.
 
-    Such a parameter is hidden from specs and from the schema. Where it has a default, the default serves when the
-    run does not know the fact (``num_classes`` without labels). ValueError: `name` is not among `FACTS`.
+    The parameter cannot be written in a spec. If the run does not know the fact (``num_classes`` without labels), the
+    parameter's default is used.
+
+    Args:
+        name: one of the names in `FACTS`.
+
+    Raises:
+        ValueError: there is no such fact.
     """
 
     name: str
 
     def __post_init__(self) -> None:
         if self.name not in FACTS:
-            raise ValueError(f"a run does not know {self.name!r}; {did_you_mean(self.name, FACTS)}")
+            raise ValueError(f"a run has no fact {self.name!r}; {did_you_mean(self.name, FACTS)}")

@@ -1,6 +1,6 @@
-"""The spec's language as JSON Schema, for editors: what may be written with the components that are installed.
+"""Describes the spec language, with the installed components, as JSON Schema for editors.
 
-Draft 7, which is what yaml-language-server reads best.
+The schema is of draft 7, which yaml-language-server supports best.
 """
 
 from __future__ import annotations
@@ -14,55 +14,56 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from sslreg.errors import UserError
 from sslreg.registry import KINDS, Catalog, ComponentInfo
-from sslreg.spec.parameters import Parameter, Slot, fields_of, keys_of, parameters_of
+from sslreg.spec.parameters import Parameter, Slot, kind_keys, parameters_of, section_keys
 from sslreg.spec.sections import Sections
 
 Schema = dict[str, Any]
 
-#: Any value may be a reference instead.
+#: A reference, which may replace any value.
 _REFERENCE: Schema = {"type": "string", "pattern": r"^\$\{.+\}$"}
 
 _NULL: Schema = {"type": "null"}
 
 
 def json_schema(catalog: Catalog) -> Schema:
-    """The schema of specs that use the components of `catalog`.
+    """Return the schema of specs that use the components of `catalog`.
 
-    A spec that extends another may leave anything out: where `extends` is written, nothing is required. A component
-    that cannot be imported is offered by name, with any keys.
+    Nothing is required in a spec with `extends`, since it may inherit everything. A component that cannot be imported
+    is offered by name and accepts any keys.
     """
-    complete, partial = _Language(catalog, partial=False), _Language(catalog, partial=True)
+    complete, partial = _SchemaBuilder(catalog, partial=False), _SchemaBuilder(catalog, partial=True)
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "if": {"required": ["extends"]},
-        "then": partial.whole(),
-        "else": complete.whole(),
-        "definitions": {"reference": _REFERENCE} | complete.definitions() | partial.definitions(),
+        "then": partial.build_spec(),
+        "else": complete.build_spec(),
+        "definitions": {"reference": _REFERENCE} | complete.build_definitions() | partial.build_definitions(),
     }
 
 
-class _Language:
-    """The schema in one of two forms; in the partial one, nothing is required."""
+class _SchemaBuilder:
+    """Builds the schema of complete specs, or of partial ones, in which nothing is required."""
 
     def __init__(self, catalog: Catalog, partial: bool) -> None:
         self._partial = partial
         self._types: dict[str, Schema] = {}
-        self._named = {kind: _by_name(catalog.of_kind(kind)) for kind in KINDS}
+        self._components = {kind: _names_in_specs(catalog.of_kind(kind)) for kind in KINDS}
 
-    def whole(self) -> Schema:
-        schema = self._mapping(fields_of(Sections))
+    def build_spec(self) -> Schema:
+        schema = self._mapping(section_keys(Sections))
         schema["properties"]["extends"] = {
-            "description": "What this spec is laid over: a path beside this file, a shipped spec's name, or several.",
+            "description": "The specs that this one extends: a path relative to this file, the name of a shipped spec, "
+            "or a list of them.",
             "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
         }
         return schema
 
-    def definitions(self) -> dict[str, Schema]:
+    def build_definitions(self) -> dict[str, Schema]:
         kinds = {self._name(kind): self._kind(kind) for kind in KINDS}
         components = {
             self._name(kind, name): self._component(info, name)
-            for kind, named in self._named.items()
-            for name, info in named.items()
+            for kind, infos in self._components.items()
+            for name, info in infos.items()
         }
         return {**kinds, **components, **self._types}
 
@@ -73,19 +74,19 @@ class _Language:
         return {"$ref": f"#/definitions/{self._name(*parts)}"}
 
     def _kind(self, kind: str) -> Schema:
-        """A component of a kind: `use` says which, and with it what else may be written."""
-        named = self._named[kind]
-        use = {"enum": list(named)} if named else {"type": "string"}
+        """Describe a component of any name; `use` determines the other keys."""
+        names = list(self._components[kind])
+        use = {"enum": names} if names else {"type": "string"}
         schema: Schema = {"type": "object", "properties": {"use": use}}
         if not self._partial:
             schema["required"] = ["use"]
-        if named:
+        if names:
             schema["allOf"] = [
                 {
                     "if": {"properties": {"use": {"const": name}}, "required": ["use"]},
                     "then": self._reference(kind, name),
                 }
-                for name in named
+                for name in names
             ]
         return schema
 
@@ -95,7 +96,7 @@ class _Language:
             parameters = parameters_of(info)
         except UserError:
             return {"type": "object", "properties": use, "description": f"{info.summary} (cannot be imported)"}
-        schema = self._mapping({**parameters.writable, **keys_of(info.kind)})
+        schema = self._mapping({**parameters.writable, **kind_keys(info.kind)})
         return {"description": info.summary, **schema, "properties": {**use, **schema["properties"]}}
 
     def _mapping(self, keys: Mapping[str, Parameter]) -> Schema:
@@ -109,43 +110,43 @@ class _Language:
 
     def _value(self, parameter: Parameter) -> Schema:
         schema = self._nested(parameter) or self._plain(parameter)
-        about: Schema = {key: schema.pop(key) for key in ("default", "description") if key in schema}
+        annotations: Schema = {key: schema.pop(key) for key in ("default", "description") if key in schema}
         if parameter.description:
-            about["description"] = parameter.description
-        forms = schema["anyOf"] if set(schema) == {"anyOf"} else [schema]
-        if {} not in forms and {"type": "string"} not in forms:
-            schema = {"anyOf": [*forms, {"$ref": "#/definitions/reference"}]}
-        return {**schema, **about}
+            annotations["description"] = parameter.description
+        alternatives = schema["anyOf"] if set(schema) == {"anyOf"} else [schema]
+        if {} not in alternatives and {"type": "string"} not in alternatives:
+            schema = {"anyOf": [*alternatives, {"$ref": "#/definitions/reference"}]}
+        return {**schema, **annotations}
 
     def _nested(self, parameter: Parameter) -> Schema | None:
-        """The schema of a slot or a section."""
-        place = parameter.slot or parameter.section
-        if place is None:
+        """Describe a slot or a section; None for other parameters."""
+        nested = parameter.slot or parameter.section
+        if nested is None:
             return None
-        item = self._reference(place.kind) if isinstance(place, Slot) else self._mapping(place.keys)
-        schema: Schema = {"type": "array", "items": item} if place.many else item
-        return {"anyOf": [schema, _NULL]} if place.optional else schema
+        item = self._reference(nested.kind) if isinstance(nested, Slot) else self._mapping(nested.keys)
+        schema: Schema = {"type": "array", "items": item} if nested.many else item
+        return {"anyOf": [schema, _NULL]} if nested.optional else schema
 
     def _plain(self, parameter: Parameter) -> Schema:
         schema: Schema = parameter.adapter.json_schema(ref_template="#/definitions/{model}")
-        self._types |= {name: _draft7(type_) for name, type_ in schema.pop("$defs", {}).items()}
+        self._types |= {name: _to_draft7(type_) for name, type_ in schema.pop("$defs", {}).items()}
         if not parameter.required and parameter.default is not None:
             with contextlib.suppress(PydanticSerializationError):
                 schema["default"] = to_jsonable_python(parameter.default)
-        return dict(_draft7(schema))
+        return dict(_to_draft7(schema))
 
 
-def _by_name(infos: Iterable[ComponentInfo]) -> dict[str, ComponentInfo]:
-    """The components by what a spec calls them: with the distribution where several claim a name."""
+def _names_in_specs(infos: Iterable[ComponentInfo]) -> dict[str, ComponentInfo]:
+    """Return components by their names in specs, which include the distribution if several have the same name."""
     infos = list(infos)
-    times = Counter(info.name for info in infos)
-    return {info.name if times[info.name] == 1 else f"{info.distribution}:{info.name}": info for info in infos}
+    counts = Counter(info.name for info in infos)
+    return {info.name if counts[info.name] == 1 else f"{info.distribution}:{info.name}": info for info in infos}
 
 
-def _draft7(schema: Any) -> Any:
-    """The same where lists of fixed length are written as in draft 7."""
+def _to_draft7(schema: Any) -> Any:
+    """Replace ``prefixItems`` of lists of fixed length, which draft 7 lacks, by ``items``."""
     if isinstance(schema, list):
-        return [_draft7(item) for item in schema]
+        return [_to_draft7(item) for item in schema]
     if isinstance(schema, dict):
-        return {("items" if key == "prefixItems" else key): _draft7(value) for key, value in schema.items()}
+        return {("items" if key == "prefixItems" else key): _to_draft7(value) for key, value in schema.items()}
     return schema

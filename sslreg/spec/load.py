@@ -1,4 +1,4 @@
-"""The way in: a file or a text becomes a `Spec`."""
+"""Loads a `Spec` from a file or a text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from sslreg.errors import UserError
 from sslreg.registry import Catalog, installed
 from sslreg.spec.composition import compose
-from sslreg.spec.diagnostics import Findings
+from sslreg.spec.diagnostics import DiagnosticCollector
 from sslreg.spec.extends import find_spec, missing_spec_hint
 from sslreg.spec.sections import Spec
 from sslreg.spec.validation import validate
@@ -16,23 +16,40 @@ from sslreg.spec.yaml_parser import read_text
 
 
 def load_spec(path: str | Path, overrides: Sequence[str] = (), catalog: Catalog | None = None) -> Spec:
-    """Read a spec from a file, or a shipped one by its name.
+    """Load a spec from a file.
 
-    overrides: ``path.to.key=VALUE``, as ``--set`` takes them. UserError: with everything that is wrong, each at its
-    place.
+    Args:
+        path: the file, or the name of a shipped spec.
+        overrides: ``path.to.key=VALUE``, as ``--set`` takes them.
+        catalog: the components that the spec may use; by default those of the installed plugins.
+
+    Raises:
+        UserError: the spec is invalid; the error has a diagnostic for every mistake, with its location.
     """
-    found = find_spec(path)
-    if found is None:
+    file = find_spec(path)
+    if file is None:
         raise UserError(f"there is no spec {str(path)!r}", hint=missing_spec_hint(path), code="missing-file")
-    findings = Findings()
-    return _read(read_text(found, findings), str(found), overrides, catalog, findings)
+    diagnostics = DiagnosticCollector()
+    return _load(read_text(file, diagnostics), str(file), overrides, catalog, diagnostics)
 
 
 def parse_spec(text: str, name: str = "<spec>", overrides: Sequence[str] = (), catalog: Catalog | None = None) -> Spec:
-    """Read a spec from a text. name: what diagnostics call it; otherwise as `load_spec`."""
-    return _read(text, name, overrides, catalog, Findings())
+    """Load a spec from a text.
+
+    Args:
+        text: the spec's text.
+        name: the file name for diagnostics.
+        overrides: as for `load_spec`.
+        catalog: as for `load_spec`.
+
+    Raises:
+        UserError: as for `load_spec`.
+    """
+    return _load(text, name, overrides, catalog, DiagnosticCollector())
 
 
-def _read(text: str, file: str, overrides: Sequence[str], catalog: Catalog | None, findings: Findings) -> Spec:
-    tree = compose(text, file, overrides, findings)
-    return validate(tree, installed() if catalog is None else catalog, findings, file)
+def _load(
+    text: str, file: str, overrides: Sequence[str], catalog: Catalog | None, diagnostics: DiagnosticCollector
+) -> Spec:
+    tree = compose(text, file, overrides, diagnostics)
+    return validate(tree, installed() if catalog is None else catalog, diagnostics, file)

@@ -1,59 +1,86 @@
-"""What the command line sets: ``a.b.0.c=VALUE``."""
+"""Applies ``--set`` overrides: ``a.b.0.c=VALUE``."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from sslreg.spec.diagnostics import Findings
-from sslreg.spec.extends import inherited
-from sslreg.spec.tree import MAX_DEPTH, At, Entries, Items, Node, Origin, Scalar, dotted, item, shown
-from sslreg.spec.yaml_parser import lines_of, parse
+from sslreg.spec.diagnostics import DiagnosticCollector
+from sslreg.spec.extends import inherited_keys
+from sslreg.spec.tree import (
+    MAX_DEPTH,
+    KeyPath,
+    Location,
+    MappingNode,
+    Node,
+    ScalarNode,
+    SequenceNode,
+    format_node,
+    format_path,
+    parse_index,
+)
+from sslreg.spec.yaml_parser import parse, split_lines
 
-#: The file that diagnostics about the arguments name. Its lines are the arguments.
+#: The file name of diagnostics about the arguments of ``--set``. Its lines are the arguments.
 ARGUMENTS = "--set"
 
 
-def overridden(root: Entries, argument: str, findings: Findings) -> Entries:
-    """The tree with one ``a.b.0.c=VALUE`` applied."""
-    before = findings.sources.get(ARGUMENTS, "")
-    findings.sources[ARGUMENTS] = f"{before}{argument}\n"
-    start = Origin(ARGUMENTS, len(lines_of(before)), 1)
+def apply_override(root: MappingNode, argument: str, diagnostics: DiagnosticCollector) -> MappingNode:
+    """Return the tree with one ``a.b.0.c=VALUE`` applied."""
+    before = diagnostics.sources.get(ARGUMENTS, "")
+    diagnostics.sources[ARGUMENTS] = f"{before}{argument}\n"
+    start = Location(ARGUMENTS, len(split_lines(before)), 1)
     path, equals, text = argument.partition("=")
     steps, column = [], 1
-    for step in path.split("."):
-        steps.append((step.strip(), replace(start, column=column)))
-        column += len(step) + 1
-    if not equals or not all(step for step, _ in steps) or len(steps) > MAX_DEPTH:
-        findings.report(start, "override", f"{argument!r} sets nothing", "write --set path.to.key=VALUE")
+    for key in path.split("."):
+        steps.append((key.strip(), replace(start, column=column)))
+        column += len(key) + 1
+    if not equals or not all(key for key, _ in steps) or len(steps) > MAX_DEPTH:
+        message = f"--set {argument!r} is not of the form path.to.key=VALUE"
+        diagnostics.report(start, "override", message, "write --set path.to.key=VALUE")
         return root
     value_start = replace(start, column=column)
-    value = parse(text, value_start, findings) or Scalar(None, value_start)
-    changed = _with(root, steps, value, (), findings)
-    return changed if isinstance(changed, Entries) else root
+    value = parse(text, value_start, diagnostics) or ScalarNode(None, value_start)
+    changed = _set_value(root, steps, value, (), diagnostics)
+    return changed if isinstance(changed, MappingNode) else root
 
 
-def _with(node: Node | None, steps: list[tuple[str, Origin]], value: Node, at: At, findings: Findings) -> Node:
-    """`node`, found at `at`, with `value` where `steps` lead."""
+def _set_value(
+    node: Node | None,
+    steps: list[tuple[str, Location]],
+    value: Node,
+    path: KeyPath,
+    diagnostics: DiagnosticCollector,
+) -> Node:
+    """Return a copy of `node`, which is at `path`, with `value` where `steps` lead."""
     if not steps:
         return value
-    (step, origin), *rest = steps
-    if node is None or (isinstance(node, Scalar) and node.value is None):
-        node = Entries({}, origin, {})
-    if isinstance(node, Scalar):
-        findings.report(origin, "override", f"{dotted(at)} is {shown(node)}, which has no {step!r} inside")
+    (key, location), *rest = steps
+    if node is None or (isinstance(node, ScalarNode) and node.value is None):
+        node = MappingNode({}, location, {})
+    if isinstance(node, ScalarNode):
+        message = f"{format_path(path)} is {format_node(node)}; it has no key {key!r}"
+        diagnostics.report(location, "override", message)
         return node
-    if isinstance(node, Items):
-        number = item(node, step)
-        if number is None:
-            last = len(node.items) - 1
-            there_are = (
-                f"its items are 0 to {last}" if last > 0 else "its only item is 0" if last == 0 else "it is empty"
-            )
-            findings.report(origin, "override", f"{dotted(at)} is a list without {step!r}", there_are)
+    if isinstance(node, SequenceNode):
+        index = parse_index(node, key)
+        if index is None:
+            message = f"{format_path(path)} is a list and has no item {key!r}"
+            diagnostics.report(location, "override", message, _valid_indices(node))
             return node
         items = list(node.items)
-        items[number] = _with(items[number], rest, value, (*at, number), findings)
+        items[index] = _set_value(items[index], rest, value, (*path, index), diagnostics)
         return replace(node, items=tuple(items))
-    changed = _with(node.entries.get(step), rest, value, (*at, step), findings)
-    over = Entries({step: changed}, node.origin, {step: node.keys.get(step, origin) if rest else origin})
-    return Entries({**node.entries, **over.entries}, node.origin, {**node.keys, **over.keys}, inherited(node, over))
+    changed = _set_value(node.entries.get(key), rest, value, (*path, key), diagnostics)
+    key_location = node.key_locations.get(key, location) if rest else location
+    over = MappingNode({key: changed}, node.location, {key: key_location})
+    return MappingNode(
+        {**node.entries, **over.entries},
+        node.location,
+        {**node.key_locations, **over.key_locations},
+        inherited_keys(node, over),
+    )
+
+
+def _valid_indices(node: SequenceNode) -> str:
+    last = len(node.items) - 1
+    return f"valid items are 0 to {last}" if last > 0 else "its only item is 0" if last == 0 else "the list is empty"

@@ -1,4 +1,4 @@
-"""What may be written: the parameters of a component's constructor, and the keys of the spec's own sections."""
+"""What a spec may contain: the parameters of components' constructors, and the keys of the spec's sections."""
 
 from __future__ import annotations
 
@@ -17,17 +17,23 @@ from pydantic.fields import FieldInfo
 
 from sslreg.errors import UserError
 from sslreg.registry import KINDS, ComponentInfo
-from sslreg.spec.docstrings import descriptions
+from sslreg.spec.docstrings import parse_descriptions
 from sslreg.spec.from_run import FromRun
-from sslreg.spec.type_hints import FORMLESS, signature_of, spec_form, type_text
+from sslreg.spec.type_hints import NOT_WRITABLE, evaluated_parameters, format_type, writable_type
 
-#: Stands for a default where there is none.
+#: The default of a parameter that has none.
 REQUIRED: Any = inspect.Parameter.empty
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A place for nested components of a kind: one, or a list where `many`; `optional`: null is one too."""
+    """A parameter that takes nested components.
+
+    Attributes:
+        kind: the kind of the components.
+        many: whether it takes a list of components.
+        optional: whether it takes null.
+    """
 
     kind: str
     many: bool = False
@@ -36,7 +42,14 @@ class Slot:
 
 @dataclass(frozen=True)
 class Section:
-    """A place for a mapping with keys of its own, or a list of such where `many`; `build` makes a value of one."""
+    """A parameter that takes a mapping with certain keys.
+
+    Attributes:
+        keys: the keys that the mapping may contain.
+        build: makes the value from the values of the keys.
+        many: whether it takes a list of mappings.
+        optional: whether it takes null.
+    """
 
     keys: Mapping[str, Parameter]
     build: Callable[..., Any]
@@ -46,10 +59,17 @@ class Section:
 
 @dataclass(frozen=True)
 class Parameter:
-    """One thing that may be written, or that the run fills in.
+    """A key that a spec may contain, or a constructor parameter that the run fills in.
 
-    annotation: the type of its value, without the parts that have no form in a spec (``float | Tensor`` is
-    ``float``); default: `REQUIRED` where there is none; from_run: which of the run's facts fills it.
+    Attributes:
+        name: the key.
+        annotation: the type of the value, without the members of unions that YAML cannot express (``float | Tensor``
+            becomes ``float``).
+        default: the default, or `REQUIRED`.
+        description: what the documentation says about it.
+        slot: set if it takes nested components.
+        section: set if it takes a section.
+        from_run: the fact of the run that fills it in, if any.
     """
 
     name: str
@@ -66,26 +86,29 @@ class Parameter:
 
     @property
     def type_text(self) -> str:
-        """The type as a person writes it: ``float``, ``list[augmentation] | None``."""
+        """The type as users write it: ``float``, ``list[augmentation] | None``."""
         if self.slot:
             text = f"list[{self.slot.kind}]" if self.slot.many else self.slot.kind
             return f"{text} | None" if self.slot.optional else text
-        return type_text(self.annotation)
+        return format_type(self.annotation)
 
     @cached_property
     def adapter(self) -> TypeAdapter[Any]:
-        """Validates a value and describes it as JSON Schema."""
+        """The pydantic adapter that validates values and describes them as JSON Schema."""
         return TypeAdapter(self.annotation)
 
 
 @dataclass(frozen=True)
 class Parameters(Mapping[str, Parameter]):
-    """The parameters of one component, by name.
+    """The parameters of a component's constructor, by name.
 
-    unwritable: those that are required and whose type has no form in a spec; a component with any cannot be used.
+    Attributes:
+        component: the component.
+        by_name: the parameters.
+        unwritable: required parameters whose type YAML cannot express. If there are any, no spec can use the component.
     """
 
-    of: ComponentInfo
+    component: ComponentInfo
     by_name: Mapping[str, Parameter]
     unwritable: tuple[str, ...] = ()
 
@@ -100,71 +123,79 @@ class Parameters(Mapping[str, Parameter]):
 
     @property
     def writable(self) -> dict[str, Parameter]:
-        """Those that a spec may give."""
+        """The parameters that a spec may set."""
         return {name: parameter for name, parameter in self.items() if parameter.from_run is None}
 
 
 @cache
 def parameters_of(info: ComponentInfo) -> Parameters:
-    """What a component's constructor takes from a spec and from the run.
+    """Return the parameters of a component's constructor.
 
-    Left out: the leading arguments that the run passes by position, ``*args`` and ``**kwargs``, names that the kind
-    keeps for itself (`p` of an augmentation), and parameters with a default whose type has no form in a spec.
-    UserError: the component cannot be imported or called.
+    These are left out:
+
+    * the leading parameters that the run passes by position
+    * ``*args`` and ``**kwargs``
+    * the names of keys that the kind reserves, such as `p` of augmentations
+    * parameters with a default whose type YAML cannot express
+
+    Raises:
+        UserError: the component cannot be imported or is not callable.
     """
     kind = KINDS[info.kind]
     target = info.load()
     try:
-        signature = signature_of(target)
+        signature = evaluated_parameters(target)
     except (TypeError, ValueError, NameError) as error:
         raise UserError(f"{info} cannot be called: {error}", code="broken-component") from error
-    described = descriptions(target, [parameter.name for parameter in signature])
-    found: dict[str, Parameter] = {}
+    descriptions = parse_descriptions(target, [parameter.name for parameter in signature])
+    by_name: dict[str, Parameter] = {}
     unwritable = []
-    for parameter in signature[kind.takes :]:
+    for parameter in signature[kind.positional :]:
         if parameter.name in kind.keys or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
-        made = _parameter(parameter, described.get(parameter.name, ""))
-        if made is not None:
-            found[made.name] = made
+        converted = _convert(parameter, descriptions.get(parameter.name, ""))
+        if converted is not None:
+            by_name[converted.name] = converted
         elif parameter.default is REQUIRED:
             unwritable.append(parameter.name)
-    return Parameters(info, found, tuple(unwritable))
+    return Parameters(info, by_name, tuple(unwritable))
 
 
 @cache
-def keys_of(kind: str) -> dict[str, Parameter]:
-    """The keys that the run reads from a component of a kind, beside those of its constructor."""
+def kind_keys(kind: str) -> dict[str, Parameter]:
+    """Return the keys that the run reads from every component of a kind, such as `p` of augmentations."""
     return {name: Parameter(name, annotation, default) for name, (annotation, default) in KINDS[kind].keys.items()}
 
 
 @cache
-def fields_of(section: type) -> dict[str, Parameter]:
-    """The keys of a section of the spec, from the fields of its dataclass."""
+def section_keys(section: type) -> dict[str, Parameter]:
+    """Return the keys of a section of the spec, which are the fields of its dataclass."""
     hints = typing.get_type_hints(section, include_extras=True)
-    described = descriptions(section, list(hints))
-    found: dict[str, Parameter] = {}
+    descriptions = parse_descriptions(section, list(hints))
+    keys: dict[str, Parameter] = {}
     for field in dataclasses.fields(section):
         default: Any = field.default if field.default is not dataclasses.MISSING else REQUIRED
         if field.default_factory is not dataclasses.MISSING:
             default = field.default_factory()
-        found[field.name] = _of_hint(field.name, hints[field.name], default, described.get(field.name, ""))
-    return found
+        keys[field.name] = _from_hint(field.name, hints[field.name], default, descriptions.get(field.name, ""))
+    return keys
 
 
-def _parameter(found: inspect.Parameter, description: str) -> Parameter | None:
-    """None: its type has no form in a spec."""
-    if found.kind is found.POSITIONAL_ONLY:
+def _convert(parameter: inspect.Parameter, description: str) -> Parameter | None:
+    """Convert a parameter of a signature; None if YAML cannot express its type."""
+    if parameter.kind is parameter.POSITIONAL_ONLY:
         return None
-    hint = Any if found.annotation is REQUIRED or isinstance(found.annotation, str) else found.annotation
-    parameter = _of_hint(found.name, hint, found.default, description)
-    if parameter.slot or parameter.section or parameter.from_run:
-        return parameter
-    form = spec_form(hint)
-    return None if form is FORMLESS else dataclasses.replace(parameter, annotation=form)
+    unknown = parameter.annotation is REQUIRED or isinstance(parameter.annotation, str)
+    hint = Any if unknown else parameter.annotation
+    converted = _from_hint(parameter.name, hint, parameter.default, description)
+    if converted.slot or converted.section or converted.from_run:
+        return converted
+    annotation = writable_type(hint)
+    return None if annotation is NOT_WRITABLE else dataclasses.replace(converted, annotation=annotation)
 
 
-def _of_hint(name: str, hint: Any, default: Any, description: str) -> Parameter:
+def _from_hint(name: str, hint: Any, default: Any, description: str) -> Parameter:
+    """Make a parameter from a type hint and the marks that annotate it."""
     members = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     for mark in (mark for member in members for mark in getattr(member, "__metadata__", ())):
         match mark:
@@ -176,28 +207,28 @@ def _of_hint(name: str, hint: Any, default: Any, description: str) -> Parameter:
                 return Parameter(name, hint, default, description, slot=mark)
             case Section():
                 return Parameter(name, hint, default, description, section=mark)
-    return Parameter(name, hint, default, description, slot=_slot(hint))
+    return Parameter(name, hint, default, description, slot=_find_slot(hint))
 
 
-def _slot(hint: Any) -> Slot | None:
-    """The slot that a hint stands for: a contract, ``contract | None``, or a list of it."""
+def _find_slot(hint: Any) -> Slot | None:
+    """Return the slot if a hint is a contract, ``contract | None``, or a list of a contract."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return _slot(arguments[0])
+        return _find_slot(arguments[0])
     if origin in (Union, types.UnionType):
         others = [argument for argument in arguments if argument is not type(None)]
-        inner = _slot(others[0]) if len(others) == 1 else None
-        return dataclasses.replace(inner, optional=True) if inner and len(others) < len(arguments) else inner
+        slot = _find_slot(others[0]) if len(others) == 1 else None
+        return dataclasses.replace(slot, optional=True) if slot and len(others) < len(arguments) else slot
     if origin in (list, tuple, collections.abc.Sequence, collections.abc.Iterable):
         items = [argument for argument in arguments if argument is not Ellipsis]
-        inner = _slot(items[0]) if len(items) == 1 else None
-        return Slot(inner.kind, many=True) if inner and not inner.many else None
+        slot = _find_slot(items[0]) if len(items) == 1 else None
+        return Slot(slot.kind, many=True) if slot and not slot.many else None
     kind = _kind_of(hint) if inspect.isclass(hint) else None
     return Slot(kind) if kind else None
 
 
 def _kind_of(contract: type) -> str | None:
-    """The kind whose contract a class is or derives from."""
+    """Return the kind of components whose contract a class is or derives from."""
     contracts = {kind.contract: kind.name for kind in KINDS.values() if kind.contract}
     paths = (f"{base.__module__}:{base.__qualname__}" for base in contract.__mro__)
     return next((contracts[path] for path in paths if path in contracts), None)

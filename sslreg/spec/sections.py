@@ -1,4 +1,4 @@
-"""What a spec is once it has been read."""
+"""The sections of a spec and the objects that they become. Every key and default of the language is declared here."""
 
 from __future__ import annotations
 
@@ -12,22 +12,26 @@ from pydantic import AfterValidator, Field
 from sslreg.errors import Diagnostic
 from sslreg.registry import ComponentInfo
 from sslreg.spec.diagnostics import SpecError
-from sslreg.spec.parameters import Section, Slot, fields_of
-from sslreg.spec.scalars import dump
-from sslreg.spec.trainer_keys import trainer_keys
-from sslreg.spec.tree import At, Entries, nearest, plain
+from sslreg.spec.parameters import Section, Slot, section_keys
+from sslreg.spec.trainer_keys import trainer_parameters
+from sslreg.spec.tree import KeyPath, MappingNode, find_nearest, to_python
+from sslreg.spec.yaml_dump import dump
 
-#: The version of the language that this program reads.
+#: The version of the spec language that this program reads.
 VERSION = 1
 
 
 @dataclass(frozen=True)
 class ComponentSpec:
-    """A component as a spec names it.
+    """A component in a spec.
 
-    use: the name as written; info: the component that it names; params: what is written for its constructor, with
-    nested components as `ComponentSpec` or a list of them; keys: what the run reads from it (`p`, `every`, `as`), with
-    their defaults; at: where in the spec it is.
+    Attributes:
+        kind: the kind of the component.
+        use: its name as written.
+        info: the registered component that `use` names.
+        params: the values for its constructor; nested components are `ComponentSpec`s or lists of them.
+        keys: the values that the run reads (`p`, `every`, `as`), defaults included.
+        path: where it is in the spec.
     """
 
     kind: str
@@ -35,14 +39,15 @@ class ComponentSpec:
     info: ComponentInfo
     params: dict[str, Any] = field(default_factory=dict)
     keys: dict[str, Any] = field(default_factory=dict)
-    at: At = ()
+    path: KeyPath = ()
 
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """What the embeddings are for.
+    """The task that the embeddings are for.
 
-    keep: what the task tells apart, and the views therefore should not destroy.
+    Attributes:
+        keep: the properties that matter for the task; check warns of augmentations that teach a model to overlook them.
     """
 
     keep: tuple[Literal["shape", "texture", "color"], ...] = ()
@@ -50,15 +55,17 @@ class TaskSpec:
 
 @dataclass(frozen=True)
 class DataSpec:
-    """The images.
+    """The data sets and how they are loaded.
 
-    train: what the training learns from; it needs no labels.
-    reference: what evaluators know; by default the training set, where it has labels.
-    test: what evaluators judge.
-    channels: every image is brought to this number: gray to RGB and back, alpha over white, CMYK to RGB.
-    on_error: whether a broken image ends the run (raise) or is replaced, counted and listed (skip).
-    batch_size: samples in a batch, over all devices together; incomplete last batches are dropped.
-    workers: processes that load data, for each device; 0 loads in the training process.
+    Attributes:
+        train: the training set; it needs no labels.
+        reference: the data set that evaluators fit on; by default the training set.
+        test: the data set that evaluators are tested on.
+        channels: the number of channels of every image. Images are converted: gray to RGB and back, CMYK to RGB, and
+            transparent pixels are blended with white.
+        on_error: whether an unreadable image stops the run (raise) or is replaced, counted and listed (skip).
+        batch_size: the number of samples in a batch, over all devices together; an incomplete last batch is dropped.
+        workers: the number of processes that load data, per device; 0 loads in the training process.
     """
 
     train: Annotated[ComponentSpec, Slot("dataset")]
@@ -74,9 +81,10 @@ class DataSpec:
 class ViewSpec:
     """One kind of view.
 
-    augment: the augmentations, in the order in which they act.
-    repeat: how many views of this kind each image gives.
-    place: where the work is done; auto puts geometry on the host and the rest on the accelerator.
+    Attributes:
+        augment: the augmentations, in the order in which they are applied.
+        repeat: how many views of this kind are made of each image.
+        place: where the augmentations run; auto runs geometry on the host and the rest on the accelerator.
     """
 
     augment: Annotated[tuple[ComponentSpec, ...], Slot("augmentation", many=True)]
@@ -86,11 +94,12 @@ class ViewSpec:
 
 @dataclass(frozen=True)
 class CheckpointSpec:
-    """What is kept while training.
+    """When checkpoints are saved.
 
-    every_minutes: how often the state is saved, beside the start and the end.
-    every_steps: save it also every so many steps.
-    best: the metric whose best epoch is kept beside the last.
+    Attributes:
+        every_minutes: the time between checkpoints; one is also saved at the start and at the end.
+        every_steps: also save a checkpoint every n steps.
+        best: a metric; the checkpoint of the epoch with its best value is kept in addition to the last one.
     """
 
     every_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30.0
@@ -102,12 +111,13 @@ class CheckpointSpec:
 class EngineSpec:
     """How the training computes.
 
-    compile: whether the model is compiled.
-    on_nan: what a loss or a gradient that is not finite does. It stops the run; or the step is left out (skip); or the
-        run goes back to its last checkpoint and leaves out the steps that led there (rewind).
-    channels_last: whether weights and views lie in memory with their channels last, as convolutions on GPUs prefer.
-    ema: keeps an average of the weights, of which so much stays at each step; it is what is evaluated and used.
-    on_collapse: whether embeddings that lie in one point or on a line are warned of, or stop the run.
+    Attributes:
+        compile: whether the model is compiled.
+        channels_last: whether weights and views are stored with channels last, which speeds up convolutions on GPUs.
+        ema: the decay of an exponential moving average of the weights; the average is evaluated and used.
+        on_collapse: whether collapsed embeddings (all in one point or on a line) cause a warning or stop the run.
+        on_nan: what happens if a loss or a gradient is not finite: stop the run (stop), leave out the step (skip), or
+            return to the last checkpoint and leave out the steps since then (rewind).
     """
 
     compile: bool = False
@@ -117,37 +127,38 @@ class EngineSpec:
     on_nan: Literal["stop", "skip", "rewind"] = "stop"
 
 
-def _section(made: type, **how: bool) -> Section:
-    return Section(fields_of(made), made, **how)
+def _section(cls: type, **options: bool) -> Section:
+    return Section(section_keys(cls), cls, **options)
 
 
-def _as_folder(name: str) -> str:
+def _require_folder_name(name: str) -> str:
     if not re.fullmatch(r"\w[\w .+=-]*", name):
-        raise ValueError("a folder is named after it, so it is letters, digits and - _ . + = alone")
+        raise ValueError("it names the run's folder, so it may contain only letters, digits, spaces and - _ . + =")
     return name
 
 
 @dataclass(frozen=True)
 class Sections:
-    """The spec's language: its keys, their types and defaults.
+    """The top level of a spec: its keys, their types and their defaults.
 
-    version: the version of the language, 1.
-    name: what the run is called; by default the file's name.
-    seed: what all randomness derives from.
-    task: what the embeddings are for.
-    data: the images.
-    views: one entry for each kind of view.
-    embed_view: how images are shown to the backbone once trained; by default derived from the views.
-    model: the self-supervised method.
-    loss: what the method minimizes.
-    optimizer: how parameters are updated.
-    schedule: how the learning rate changes.
-    trainer: lightning.Trainer's arguments by their own names.
-    evaluate: what is measured on the embeddings.
-    callbacks: Lightning callbacks.
-    loggers: where metrics are written beside the run folder.
-    checkpoint: what is kept while training.
-    engine: how the training computes.
+    Attributes:
+        version: the version of the spec language, 1.
+        name: the name of the run; by default the name of the spec file.
+        seed: the seed of all randomness.
+        task: the task that the embeddings are for.
+        data: the data sets and how they are loaded.
+        views: one entry for each kind of view.
+        embed_view: the augmentations of the view that is embedded after training; by default derived from the views.
+        model: the self-supervised method.
+        loss: the loss that the method minimizes.
+        optimizer: the optimizer.
+        schedule: the learning-rate schedule.
+        trainer: arguments of lightning.Trainer, by their own names.
+        evaluate: the evaluators of the embeddings.
+        callbacks: Lightning callbacks.
+        loggers: loggers that receive the metrics in addition to the run folder.
+        checkpoint: when checkpoints are saved.
+        engine: how the training computes.
     """
 
     version: Literal[1]
@@ -156,12 +167,12 @@ class Sections:
     model: Annotated[ComponentSpec, Slot("model")]
     loss: Annotated[ComponentSpec, Slot("loss")]
     optimizer: Annotated[ComponentSpec, Slot("optimizer")]
-    name: Annotated[str, AfterValidator(_as_folder)] = ""
+    name: Annotated[str, AfterValidator(_require_folder_name)] = ""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     task: Annotated[TaskSpec | None, _section(TaskSpec, optional=True)] = None
     embed_view: Annotated[tuple[ComponentSpec, ...] | None, Slot("augmentation", many=True, optional=True)] = None
     schedule: Annotated[ComponentSpec | None, Slot("schedule", optional=True)] = None
-    trainer: Annotated[dict[str, Any], Section(trainer_keys(), dict)] = field(default_factory=dict)
+    trainer: Annotated[dict[str, Any], Section(trainer_parameters(), dict)] = field(default_factory=dict)
     evaluate: Annotated[tuple[ComponentSpec, ...], Slot("evaluator", many=True)] = ()
     callbacks: Annotated[tuple[ComponentSpec, ...], Slot("callback", many=True)] = ()
     loggers: Annotated[tuple[ComponentSpec, ...], Slot("logger", many=True)] = ()
@@ -171,66 +182,69 @@ class Sections:
 
 @dataclass(frozen=True, kw_only=True)
 class Spec(Sections):
-    """A spec that has been read and found right.
+    """A valid spec.
 
-    warnings: what is doubtful about it; file: where it is from; sources: the text of that file and of all else that it
-    was put together from; tree: all values after composition, with their places.
+    Attributes:
+        warnings: the warnings of `check`.
+        file: the file that the spec was loaded from.
+        sources: the contents of that file and of everything else that the spec was composed from, by file name.
+        tree: all values after composition, with their locations.
     """
 
     warnings: tuple[Diagnostic, ...]
     file: str
     sources: Mapping[str, str] = field(repr=False)
-    tree: Entries = field(repr=False)
+    tree: MappingNode = field(repr=False)
 
     @property
     def source(self) -> str:
-        """The text as written."""
+        """The text of the spec file."""
         return self.sources[self.file]
 
     @property
     def samples_per_step(self) -> int:
-        """Samples behind one step of the optimizer: a batch, times those whose gradients are accumulated."""
+        """The number of samples in an optimizer step: the batch size times the number of accumulated batches."""
         return self.data.batch_size * int(self.trainer.get("accumulate_grad_batches", 1))
 
     @property
     def learning_rate_scale(self) -> float:
-        """What the optimizer's learning rate is multiplied with.
+        """The factor by which the optimizer's learning rate is multiplied.
 
-        Its `base_batch_size` says for how many samples it is stated, and the rate goes with the number of samples
-        behind a step (arXiv 1706.02677, section 2.1).
+        The optimizer's `base_batch_size` is the number of samples per step for which the rate is stated. The rate is
+        scaled in proportion to the actual number (arXiv 1706.02677, section 2.1).
         """
         base = self.optimizer.keys["base_batch_size"]
         return 1.0 if base is None else self.samples_per_step / base
 
     def components(self) -> list[ComponentSpec]:
-        """All components, nested ones too, in the order of the sections."""
-        return components([getattr(self, section.name) for section in fields(Sections)])
+        """Return all components, nested ones included, in the order of the sections."""
+        return find_components([getattr(self, section.name) for section in fields(Sections)])
 
-    def resolved(self) -> dict[str, Any]:
-        """The spec after composition as plain data; ``${env:…}``, which may be secret, stays as written."""
-        data: dict[str, Any] = plain(self.tree, secrets=False)
+    def to_dict(self) -> dict[str, Any]:
+        """Return the composed spec as plain data; ``${env:…}``, which may be secret, is kept as written."""
+        data: dict[str, Any] = to_python(self.tree, secrets=False)
         return data
 
     def to_yaml(self) -> str:
-        """`resolved` as a spec file."""
-        return dump(self.resolved())
+        """Return the composed spec as the text of a spec file."""
+        return dump(self.to_dict())
 
-    def error(self, at: At, code: str, message: str, hint: str | None = None) -> SpecError:
-        """The exception for what turns out later to be wrong at a place, or missing there."""
-        origin = nearest(self.tree, at).origin
-        found = Diagnostic(code, message, hint, origin.file, origin.line, origin.column)
-        return SpecError(found, sources=self.sources)
+    def error(self, path: KeyPath, code: str, message: str, hint: str | None = None) -> SpecError:
+        """Return an exception for a mistake at `path` that is found after loading."""
+        location = find_nearest(self.tree, path).location
+        diagnostic = Diagnostic(code, message, hint, location.file, location.line, location.column)
+        return SpecError(diagnostic, sources=self.sources)
 
 
-def components(value: Any) -> list[ComponentSpec]:
-    """All components within a value, outermost first: nested ones, and those of views and of data."""
+def find_components(value: Any) -> list[ComponentSpec]:
+    """Return all components in a value, outermost first: nested ones, and those of views and of data."""
     match value:
         case ComponentSpec():
-            return [value, *components(list(value.params.values()))]
+            return [value, *find_components(list(value.params.values()))]
         case ViewSpec():
-            return components(value.augment)
+            return find_components(value.augment)
         case DataSpec():
-            return components([value.train, value.reference, value.test])
+            return find_components([value.train, value.reference, value.test])
         case list() | tuple():
-            return [found for item in value for found in components(item)]
+            return [component for item in value for component in find_components(item)]
     return []

@@ -1,4 +1,4 @@
-"""The keys under ``trainer:``, which are lightning.Trainer's. A test keeps the table true."""
+"""The keys of ``trainer``: the arguments of lightning.Trainer. A test compares the table with Lightning."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _Precision = Literal[
     "16",
     "bf16",
 ]
-_Batches = int | float | None
+_BatchLimit = int | float | None
 
-#: Lightning's arguments that have a form in a spec: type and default.
-TABLE: dict[str, tuple[Any, Any]] = {
+#: The arguments of lightning.Trainer that a spec can set, with their types and defaults.
+WRITABLE: dict[str, tuple[Any, Any]] = {
     "accelerator": (str, "auto"),
     "strategy": (str, "auto"),
     "devices": (list[int] | str | int, "auto"),
@@ -38,10 +38,10 @@ TABLE: dict[str, tuple[Any, Any]] = {
     "max_steps": (int, -1),
     "min_steps": (int | None, None),
     "max_time": (str | dict[str, int] | None, None),
-    "limit_train_batches": (_Batches, None),
-    "limit_val_batches": (_Batches, None),
-    "limit_test_batches": (_Batches, None),
-    "limit_predict_batches": (_Batches, None),
+    "limit_train_batches": (_BatchLimit, None),
+    "limit_val_batches": (_BatchLimit, None),
+    "limit_test_batches": (_BatchLimit, None),
+    "limit_predict_batches": (_BatchLimit, None),
     "overfit_batches": (int | float, 0.0),
     "val_check_interval": (int | float | str | dict[str, int] | None, None),
     "check_val_every_n_epoch": (int | None, 1),
@@ -61,23 +61,23 @@ TABLE: dict[str, tuple[Any, Any]] = {
     "reload_dataloaders_every_n_epochs": (int, 0),
 }
 
-#: Lightning's arguments that the run sets itself, and what to write instead.
-OWNED: dict[str, str] = {
-    "barebones": "leave it out: the run logs and saves checkpoints",
-    "callbacks": "list callbacks under `callbacks` of the spec",
-    "default_root_dir": "the run folder is given by --out",
-    "enable_autolog_hparams": "leave it out: the run folder keeps the spec",
-    "enable_checkpointing": "see `checkpoint` of the spec",
-    "logger": "list loggers under `loggers` of the spec",
-    "model_registry": "leave it out: checkpoints are in the run folder",
-    "plugins": "leave it out: `strategy` and `precision` choose them",
-    "use_distributed_sampler": "leave it out: the run's sampler shares samples among devices",
+#: The arguments that the run sets itself, with a hint for users who write them.
+SET_BY_RUN: dict[str, str] = {
+    "barebones": "remove it: the run logs and saves checkpoints",
+    "callbacks": "list callbacks under `callbacks`, at the top level of the spec",
+    "default_root_dir": "choose the run folder with --out",
+    "enable_autolog_hparams": "remove it: the run folder contains the spec",
+    "enable_checkpointing": "use `checkpoint`, at the top level of the spec",
+    "logger": "list loggers under `loggers`, at the top level of the spec",
+    "model_registry": "remove it: checkpoints are in the run folder",
+    "plugins": "remove it: `strategy` and `precision` choose the plugins",
+    "use_distributed_sampler": "remove it: the run distributes samples among devices itself",
 }
 
 
-def trainer_keys() -> dict[str, Parameter]:
-    """The table as what a spec may write."""
+def trainer_parameters() -> dict[str, Parameter]:
+    """Return the parameters that a spec can set under ``trainer``."""
     return {
-        name: Parameter(name, annotation, default, f"lightning.Trainer's `{name}`.")
-        for name, (annotation, default) in TABLE.items()
+        name: Parameter(name, annotation, default, f"The argument `{name}` of lightning.Trainer.")
+        for name, (annotation, default) in WRITABLE.items()
     }

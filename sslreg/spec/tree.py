@@ -1,4 +1,4 @@
-"""A spec as a tree whose every value remembers where it was written. Trees are never changed, only remade."""
+"""The tree of a parsed spec. Each node knows where it was written. Nodes are immutable."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-#: Where in the tree a value is: keys of mappings and places in lists.
-At = tuple[str | int, ...]
+#: The path to a node: keys of mappings and indices of sequences.
+KeyPath = tuple[str | int, ...]
 
-#: More values, and deeper, than any spec has; what grows beyond is a mistake, or meant to exhaust memory.
+#: Limits that no sensible spec reaches. A larger one is a mistake, or an attempt to exhaust memory.
 MAX_NODES = 20_000
 MAX_DEPTH = 60
 
 
-def dotted(at: At) -> str:
-    """The place as a person writes it: ``views.0.augment``."""
-    return ".".join(str(part) for part in at)
+def format_path(path: KeyPath) -> str:
+    """Format a path as users write it: ``views.0.augment``."""
+    return ".".join(str(key) for key in path)
 
 
 @dataclass(frozen=True)
-class Origin:
-    """Where something is written; line and column count from 1."""
+class Location:
+    """A position in a file; line and column are counted from 1."""
 
     file: str
     line: int
@@ -29,118 +29,129 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Scalar:
+class ScalarNode:
     """A single value.
 
-    environment: for a value from the environment, which may be secret, the reference as written
-    (``${env:NAME}``); text: that value before it was read as YAML. broken: the value could not be made out, which has
-    been reported.
+    Attributes:
+        value: the value.
+        location: where it is written.
+        env_reference: the reference ``${env:NAME}`` if the value comes from the environment; the value may be secret.
+        env_text: the environment variable's text, before it is parsed as a YAML scalar.
+        invalid: whether the value could not be read; the reason has been reported already.
     """
 
     value: bool | int | float | str | None
-    origin: Origin
-    environment: str | None = None
-    text: str | None = None
-    broken: bool = False
+    location: Location
+    env_reference: str | None = None
+    env_text: str | None = None
+    invalid: bool = False
 
 
 @dataclass(frozen=True)
-class Items:
-    """A list."""
+class SequenceNode:
+    """A list of nodes."""
 
     items: tuple[Node, ...]
-    origin: Origin
+    location: Location
 
 
 @dataclass(frozen=True)
-class Entries:
-    """A mapping.
+class MappingNode:
+    """A mapping from keys to nodes.
 
-    keys: where each key is written. inherited: keys that came from a base with another ``use:``, with the
-    component that they were written for.
+    Attributes:
+        entries: the values by key.
+        location: where the mapping starts.
+        key_locations: where each key is written.
+        inherited: keys that were written for another component than the one that `use` names now, with that component.
     """
 
     entries: Mapping[str, Node]
-    origin: Origin
-    keys: Mapping[str, Origin]
+    location: Location
+    key_locations: Mapping[str, Location]
     inherited: Mapping[str, str] = field(default_factory=dict)
 
 
-Node = Scalar | Items | Entries
+Node = ScalarNode | SequenceNode | MappingNode
 
 
-def plain(node: Node, secrets: bool = True) -> Any:
-    """The tree as plain data. secrets: with the values of ``${env:…}``; otherwise the references stay."""
+def to_python(node: Node, secrets: bool = True) -> Any:
+    """Convert a tree to dicts, lists and scalars.
+
+    Args:
+        node: the root of the tree.
+        secrets: whether to include values from the environment; otherwise their references are kept as written.
+    """
     match node:
-        case Scalar():
-            return node.value if secrets or node.environment is None else node.environment
-        case Items():
-            return [plain(item, secrets) for item in node.items]
-        case Entries():
-            return {key: plain(value, secrets) for key, value in node.entries.items()}
+        case ScalarNode():
+            return node.value if secrets or node.env_reference is None else node.env_reference
+        case SequenceNode():
+            return [to_python(item, secrets) for item in node.items]
+        case MappingNode():
+            return {key: to_python(value, secrets) for key, value in node.entries.items()}
 
 
-def item(node: Items, step: str) -> int | None:
-    """The number of a list's item that a step of a path names; None if it names none."""
-    number = int(step) if step.isdecimal() and len(step) < 10 else len(node.items)
-    return number if number < len(node.items) else None
+def parse_index(node: SequenceNode, text: str) -> int | None:
+    """Return the index of the item that `text` names in a path, or None if there is no such item."""
+    index = int(text) if text.isdecimal() and len(text) < 10 else len(node.items)
+    return index if index < len(node.items) else None
 
 
-def nearest(root: Node, at: At) -> Node:
-    """The node at a place, or the last one on the way there."""
-    for step in at:
+def find_nearest(root: Node, path: KeyPath) -> Node:
+    """Return the node at a path, or its nearest existing ancestor."""
+    for key in path:
         match root:
-            case Items() if isinstance(step, int) and step < len(root.items):
-                root = root.items[step]
-            case Entries() if step in root.entries:
-                root = root.entries[str(step)]
+            case SequenceNode() if isinstance(key, int) and key < len(root.items):
+                root = root.items[key]
+            case MappingNode() if key in root.entries:
+                root = root.entries[str(key)]
             case _:
                 break
     return root
 
 
-def without(tree: Entries, places: Collection[At], at: At = ()) -> Entries:
-    """The tree, found at `at`, without the keys of mappings at `places`."""
+def remove_keys(tree: MappingNode, paths: Collection[KeyPath], path: KeyPath = ()) -> MappingNode:
+    """Return a copy of the tree, whose root is at `path`, without the keys of mappings at `paths`."""
 
-    def pruned(node: Node, at: At) -> Node:
+    def prune(node: Node, path: KeyPath) -> Node:
         match node:
-            case Items():
-                return replace(node, items=tuple(pruned(item, (*at, number)) for number, item in enumerate(node.items)))
-            case Entries():
-                return without(node, places, at)
+            case SequenceNode():
+                return replace(node, items=tuple(prune(item, (*path, index)) for index, item in enumerate(node.items)))
+            case MappingNode():
+                return remove_keys(node, paths, path)
         return node
 
-    staying = {key: value for key, value in tree.entries.items() if (*at, key) not in places}
-    return replace(tree, entries={key: pruned(value, (*at, key)) for key, value in staying.items()})
+    kept = {key: value for key, value in tree.entries.items() if (*path, key) not in paths}
+    return replace(tree, entries={key: prune(value, (*path, key)) for key, value in kept.items()})
 
 
-def walk(node: Node, at: At = ()) -> Iterator[tuple[At, Node]]:
-    """Every node of the tree with its place, parents first."""
-    yield at, node
+def walk(node: Node, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Node]]:
+    """Yield every node with its path, parents before children."""
+    yield path, node
     match node:
-        case Items():
-            for number, item in enumerate(node.items):
-                yield from walk(item, (*at, number))
-        case Entries():
+        case SequenceNode():
+            for index, item in enumerate(node.items):
+                yield from walk(item, (*path, index))
+        case MappingNode():
             for key, value in node.entries.items():
-                yield from walk(value, (*at, key))
+                yield from walk(value, (*path, key))
 
 
-def shown(node: Node) -> str:
-    """A value in a message: short, and without secrets."""
+def format_node(node: Node) -> str:
+    """Format a value for a message: short, and without secrets."""
     match node:
-        case Scalar(environment=str() as reference):
+        case ScalarNode(env_reference=str() as reference):
             return reference
-        case Scalar(value=str() as text):
+        case ScalarNode(value=str() as text):
             return repr(text if len(text) <= 40 else text[:37] + "...")
-        case Scalar(value=None):
+        case ScalarNode(value=None):
             return "null"
-        case Scalar(value=bool() as flag):
+        case ScalarNode(value=bool() as flag):
             return "true" if flag else "false"
-        case Scalar():
+        case ScalarNode():
             return f"{node.value}"[:40]
-        case Items():
-            text = f"[{', '.join(shown(item) for item in node.items[:20])}]"
+        case SequenceNode():
+            text = f"[{', '.join(format_node(item) for item in node.items[:20])}]"
             return text if len(text) <= 40 else "a list"
-        case Entries():
+        case MappingNode():
             return "a mapping"

@@ -1,4 +1,4 @@
-"""From a tree to a `Spec`: names looked up, values checked, everything that is wrong reported at its place."""
+"""Validates a composed tree and converts it to a `Spec`: looks up components, checks values, reports every mistake."""
 
 from __future__ import annotations
 
@@ -11,198 +11,233 @@ from typing import Any
 
 from sslreg.errors import UserError
 from sslreg.registry import KINDS, Catalog
-from sslreg.spec.cross_checks import check_fit
-from sslreg.spec.diagnostics import Findings
-from sslreg.spec.parameters import Parameter, Parameters, Section, Slot, fields_of, keys_of, parameters_of
+from sslreg.spec.cross_checks import check_consistency
+from sslreg.spec.diagnostics import DiagnosticCollector
+from sslreg.spec.parameters import Parameter, Parameters, Section, Slot, kind_keys, parameters_of, section_keys
 from sslreg.spec.sections import VERSION, ComponentSpec, Sections, Spec
-from sslreg.spec.trainer_keys import OWNED
-from sslreg.spec.tree import At, Entries, Items, Node, Scalar, dotted, plain, shown, walk, without
-from sslreg.spec.value_validation import BAD, read_value
+from sslreg.spec.trainer_keys import SET_BY_RUN
+from sslreg.spec.tree import (
+    KeyPath,
+    MappingNode,
+    Node,
+    ScalarNode,
+    SequenceNode,
+    format_node,
+    format_path,
+    remove_keys,
+    to_python,
+    walk,
+)
+from sslreg.spec.value_validation import INVALID, validate_value
 from sslreg.suggestions import did_you_mean
 
 
-def validate(tree: Entries, catalog: Catalog, findings: Findings, file: str) -> Spec:
-    """Read a composed tree. SpecError: with all that is wrong, what was in the findings before included."""
-    _check_version(tree, findings)
-    reader = _Reader(catalog, findings)
-    values = reader.keys(tree, fields_of(Sections), (), "a spec")
-    tree = without(tree, reader.dropped)
-    check_fit(values, tree, findings)
-    findings.check()
+def validate(tree: MappingNode, catalog: Catalog, diagnostics: DiagnosticCollector, file: str) -> Spec:
+    """Convert a composed tree to a spec.
+
+    Raises:
+        SpecError: the spec has errors; those reported before are included.
+    """
+    _check_version(tree, diagnostics)
+    validator = _Validator(catalog, diagnostics)
+    values = validator.validate_keys(tree, section_keys(Sections), (), "the spec")
+    tree = remove_keys(tree, validator.dropped)
+    check_consistency(values, tree, diagnostics)
+    diagnostics.raise_errors()
     values.setdefault("name", re.sub(r"\W+", "-", PurePath(file).stem).strip("-") or "run")
-    return Spec(**values, warnings=findings.of("warning"), file=file, sources=findings.sources, tree=tree)
+    return Spec(**values, warnings=diagnostics.select("warning"), file=file, sources=diagnostics.sources, tree=tree)
 
 
-def _check_version(tree: Entries, findings: Findings) -> None:
-    """SpecError: the spec is for a later version; what else is wrong with it cannot be known."""
+def _check_version(tree: MappingNode, diagnostics: DiagnosticCollector) -> None:
+    """Raise `SpecError` if the spec is for a later version, since nothing else can be judged then."""
     version = tree.entries.get("version")
-    if isinstance(version, Scalar) and type(version.value) is int and version.value > VERSION:
-        findings.report(
-            version.origin,
+    if isinstance(version, ScalarNode) and type(version.value) is int and version.value > VERSION:
+        diagnostics.report(
+            version.location,
             "version",
-            f"the spec is written for version {version.value} of the language, and this sslreg reads version {VERSION}",
-            "update sslreg, or write the spec for the version that it reads",
+            f"the spec is for version {version.value} of the spec language; this sslreg reads version {VERSION}",
+            "update sslreg, or write the spec for the older version",
         )
-        raise findings.stop()
+        raise diagnostics.to_exception()
 
 
-def _a(title: str) -> str:
-    return f"an {title}" if title[0] in "aeiou" else f"a {title}"
+def _section_hint(key: str) -> str | None:
+    """Return a hint for a key that is at the top level but belongs into a section."""
+    sections = {name: parameter.section for name, parameter in section_keys(Sections).items() if parameter.section}
+    names = [name for name, section in sections.items() if key in section.keys]
+    return f"it belongs under {' or '.join(f'`{name}`' for name in names)}" if names else None
 
 
-def _home(key: str) -> str | None:
-    """Where a key belongs that is written at the top."""
-    sections = {name: parameter.section for name, parameter in fields_of(Sections).items() if parameter.section}
-    homes = [name for name, section in sections.items() if key in section.keys]
-    return f"it belongs under {' or '.join(f'`{name}`' for name in homes)}" if homes else None
+class _Validator:
+    """Validates a tree key by key.
 
+    Attributes:
+        dropped: the paths of keys that were inherited from another component and are removed from the spec.
+    """
 
-class _Reader:
-    """Reads a tree by tables of what may be written. dropped: what is left out of the spec as inherited by mistake."""
+    def __init__(self, catalog: Catalog, diagnostics: DiagnosticCollector) -> None:
+        self._catalog = catalog
+        self._diagnostics = diagnostics
+        self.dropped: set[KeyPath] = set()
+        self._invalid_count = 0
 
-    def __init__(self, catalog: Catalog, findings: Findings) -> None:
-        self._catalogue = catalog
-        self._findings = findings
-        self.dropped: set[At] = set()
-        self._broken = 0
+    def validate_keys(
+        self, node: MappingNode, allowed: Mapping[str, Parameter], path: KeyPath, owner: str
+    ) -> dict[str, Any]:
+        """Return the valid values of a mapping.
 
-    def keys(self, node: Entries, allowed: Mapping[str, Parameter], at: At, owner: str) -> dict[str, Any]:
-        """The values of a mapping's keys, as far as they are right. owner: what the mapping is, for messages."""
+        Args:
+            node: the mapping.
+            allowed: the keys that it may contain.
+            path: where the mapping is.
+            owner: what the mapping describes, for messages.
+        """
         values = {}
         unknown = []
         for key, child in node.entries.items():
             parameter = allowed.get(key)
             if parameter is None or parameter.from_run:
                 unknown.append(key)
-                self._unknown(node, key, allowed, at, owner)
-            elif (value := self._value(child, parameter, (*at, key))) is not BAD:
+                self._report_unknown_key(node, key, allowed, path, owner)
+            elif (value := self._validate_child(child, parameter, (*path, key))) is not INVALID:
                 values[key] = value
         for name, parameter in allowed.items():
             given = name in node.entries or parameter.from_run or get_close_matches(name, unknown)
             if parameter.required and not given:
                 hint = parameter.description or (f"write {name}: {{use: …}}" if parameter.slot else None)
-                self._findings.report(node.origin, "missing-key", f"{owner} needs {name!r}", hint)
+                self._diagnostics.report(node.location, "missing-key", f"{owner} needs the key {name!r}", hint)
         return values
 
-    def _unknown(self, node: Entries, key: str, allowed: Mapping[str, Parameter], at: At, owner: str) -> None:
-        origin = node.keys[key]
+    def _report_unknown_key(
+        self, node: MappingNode, key: str, allowed: Mapping[str, Parameter], path: KeyPath, owner: str
+    ) -> None:
+        location = node.key_locations[key]
         if key in node.inherited:
-            self._findings.report(
-                origin,
+            self._diagnostics.report(
+                location,
                 "inherited-key",
-                f"{key!r} is left out: it was written for {node.inherited[key]!r}, and {owner} does not take it",
+                f"{key!r} is ignored: it was written for {node.inherited[key]!r}, and {owner} has no such key",
                 severity="warning",
             )
-            self.dropped.add((*at, key))
+            self.dropped.add((*path, key))
             return
         if key in allowed:
-            self._findings.report(origin, "unknown-key", f"{owner} gets {key!r} from the run", "leave it out")
+            message = f"{key!r} of {owner} is set by the run"
+            self._diagnostics.report(location, "unknown-key", message, "remove it")
             return
         writable = [name for name, parameter in allowed.items() if not parameter.from_run]
-        hint = (at == ("trainer",) and OWNED.get(key)) or (not at and _home(key)) or did_you_mean(key, writable)
-        self._findings.report(origin, "unknown-key", f"{owner} takes no {key!r}", hint)
+        hint = (
+            (path == ("trainer",) and SET_BY_RUN.get(key))
+            or (not path and _section_hint(key))
+            or did_you_mean(key, writable)
+        )
+        self._diagnostics.report(location, "unknown-key", f"{owner} has no key {key!r}", hint)
 
-    def _value(self, node: Node, parameter: Parameter, at: At) -> Any:
-        """The value of a key; `BAD` where anything in it is wrong, so that nothing is concluded from it."""
-        before = self._trouble
-        if place := parameter.slot or parameter.section:
-            value = self._nested(node, place, at)
+    def _validate_child(self, node: Node, parameter: Parameter, path: KeyPath) -> Any:
+        """Return the value of a key, or `INVALID` if any part of it is wrong, so that nothing is inferred from it."""
+        before = self._mistakes
+        if nested := parameter.slot or parameter.section:
+            value = self._validate_nested(node, nested, path)
         else:
-            value = BAD if self._is_broken(node) else read_value(node, parameter, at, self._findings)
-        return value if self._trouble == before else BAD
+            value = INVALID if self._is_invalid(node) else validate_value(node, parameter, path, self._diagnostics)
+        return value if self._mistakes == before else INVALID
 
     @property
-    def _trouble(self) -> int:
-        return self._findings.errors + self._broken
+    def _mistakes(self) -> int:
+        return self._diagnostics.error_count + self._invalid_count
 
-    def _is_broken(self, node: Node) -> bool:
-        """Whether a value, or a part of it, could not be made out, which has been reported."""
-        broken = any(isinstance(part, Scalar) and part.broken for _, part in walk(node))
-        self._broken += broken
-        return broken
+    def _is_invalid(self, node: Node) -> bool:
+        """Return whether a part of a value could not be read, which has been reported."""
+        invalid = any(isinstance(part, ScalarNode) and part.invalid for _, part in walk(node))
+        self._invalid_count += invalid
+        return invalid
 
-    def _nested(self, node: Node, place: Slot | Section, at: At) -> Any:
-        """What is in a slot or a section."""
-        if place.optional and isinstance(node, Scalar) and node.value is None:
+    def _validate_nested(self, node: Node, nested: Slot | Section, path: KeyPath) -> Any:
+        """Return the value of a slot or a section."""
+        if nested.optional and isinstance(node, ScalarNode) and node.value is None:
             return None
-        if not place.many:
-            return self._one(node, place, at)
-        if isinstance(node, Items):
-            found = [self._one(item, place, (*at, number)) for number, item in enumerate(node.items)]
-            return tuple(value for value in found if value is not BAD)
-        if not self._is_broken(node):
-            hint = "one alone is a list too: [{…}]" if isinstance(node, Entries) else None
-            self._findings.report(
-                node.origin, "not-a-list", f"{dotted(at)} is {shown(node)}; it should be a list", hint
-            )
-        return BAD
+        if not nested.many:
+            return self._validate_item(node, nested, path)
+        if isinstance(node, SequenceNode):
+            items = [self._validate_item(item, nested, (*path, index)) for index, item in enumerate(node.items)]
+            return tuple(item for item in items if item is not INVALID)
+        if not self._is_invalid(node):
+            hint = "write a list of one item: [{…}]" if isinstance(node, MappingNode) else None
+            message = f"{format_path(path)} is {format_node(node)}; it should be a list"
+            self._diagnostics.report(node.location, "not-a-list", message, hint)
+        return INVALID
 
-    def _one(self, node: Node, place: Slot | Section, at: At) -> Any:
-        if isinstance(node, Entries):
-            return self._component(node, place.kind, at) if isinstance(place, Slot) else self._section(node, place, at)
-        if self._is_broken(node):
-            return BAD
-        message = f"{dotted(at)} is {shown(node)}; it should be "
-        if isinstance(place, Section):
-            self._findings.report(node.origin, "not-a-mapping", message + "a mapping")
-            return BAD
-        hint = f"write {{use: {node.value}}}" if isinstance(node, Scalar) and isinstance(node.value, str) else None
-        self._findings.report(
-            node.origin, "not-a-component", f"{message}{_a(KINDS[place.kind].title)}, a mapping with `use:`", hint
+    def _validate_item(self, node: Node, nested: Slot | Section, path: KeyPath) -> Any:
+        if isinstance(node, MappingNode):
+            if isinstance(nested, Slot):
+                return self._validate_component(node, nested.kind, path)
+            return self._validate_section(node, nested, path)
+        if self._is_invalid(node):
+            return INVALID
+        message = f"{format_path(path)} is {format_node(node)}; it should be "
+        if isinstance(nested, Section):
+            self._diagnostics.report(node.location, "not-a-mapping", message + "a mapping")
+            return INVALID
+        hint = f"write {{use: {node.value}}}" if isinstance(node, ScalarNode) and isinstance(node.value, str) else None
+        self._diagnostics.report(
+            node.location,
+            "not-a-component",
+            f"{message}{KINDS[nested.kind].title_with_article}: a mapping with the key `use`",
+            hint,
         )
-        return BAD
+        return INVALID
 
-    def _section(self, node: Entries, section: Section, at: At) -> Any:
-        values = self.keys(node, section.keys, at, dotted(at))
+    def _validate_section(self, node: MappingNode, section: Section, path: KeyPath) -> Any:
+        values = self.validate_keys(node, section.keys, path, format_path(path))
         complete = all(name in values for name, parameter in section.keys.items() if parameter.required)
-        return section.build(**values) if complete else BAD
+        return section.build(**values) if complete else INVALID
 
-    def _component(self, node: Entries, kind: str, at: At) -> Any:
+    def _validate_component(self, node: MappingNode, kind: str, path: KeyPath) -> Any:
         use = node.entries.get("use")
-        parameters = self._find(node, use, kind, at)
+        parameters = self._find_parameters(node, use, kind, path)
         if use is None or parameters is None:
-            return BAD
-        owner = f"{KINDS[kind].title} {plain(use)!r}"
-        own = keys_of(kind)
+            return INVALID
+        owner = f"{KINDS[kind].title} {to_python(use)!r}"
+        reserved = kind_keys(kind)
         rest = replace(node, entries={key: value for key, value in node.entries.items() if key != "use"})
-        values = self.keys(rest, {**parameters, **own}, at, owner)
+        values = self.validate_keys(rest, {**parameters, **reserved}, path, owner)
         params = {
-            # The assembly builds lists of what is nested.
+            # Components are built from lists.
             name: list(value) if parameters[name].slot and isinstance(value, tuple) else value
             for name, value in values.items()
-            if name not in own
+            if name not in reserved
         }
-        keys = {name: values.get(name, parameter.default) for name, parameter in own.items()}
-        return ComponentSpec(kind, plain(use), parameters.of, params, keys, at)
+        keys = {name: values.get(name, parameter.default) for name, parameter in reserved.items()}
+        return ComponentSpec(kind, to_python(use), parameters.component, params, keys, path)
 
-    def _find(self, node: Entries, use: Node | None, kind: str, at: At) -> Parameters | None:
-        """The parameters of the component that `use` names."""
+    def _find_parameters(self, node: MappingNode, use: Node | None, kind: str, path: KeyPath) -> Parameters | None:
+        """Return the parameters of the component that `use` names."""
         title = KINDS[kind].title
-        names = {info.name for info in self._catalogue.of_kind(kind)}
+        names = {info.name for info in self._catalog.of_kind(kind)}
         if use is None:
             key = next((key for key in node.entries if key in names), None)
             hint = f"write {{use: {key}, …}}" if key else did_you_mean("", names)
-            self._findings.report(node.origin, "missing-use", f"{dotted(at)} lacks `use:`, {_a(title)}'s name", hint)
+            message = f"{format_path(path)} needs the key `use`, the name of {KINDS[kind].title_with_article}"
+            self._diagnostics.report(node.location, "missing-use", message, hint)
             return None
-        if self._is_broken(use):
+        if self._is_invalid(use):
             return None
-        if not isinstance(use, Scalar) or not isinstance(use.value, str):
-            self._findings.report(use.origin, "wrong-type", f"use is {shown(use)}; it should be {_a(title)}'s name")
+        if not isinstance(use, ScalarNode) or not isinstance(use.value, str):
+            message = f"use is {format_node(use)}; it should be the name of {KINDS[kind].title_with_article}"
+            self._diagnostics.report(use.location, "wrong-type", message)
             return None
         try:
-            parameters = parameters_of(self._catalogue.get(kind, use.value))
+            parameters = parameters_of(self._catalog.get(kind, use.value))
         except UserError as error:
             for diagnostic in error.diagnostics:
                 message = diagnostic.message
-                if use.environment:
-                    message = message.replace(repr(use.value), use.environment)
-                self._findings.add(use.origin, replace(diagnostic, message=message))
+                if use.env_reference:
+                    message = message.replace(repr(use.value), use.env_reference)
+                self._diagnostics.add(use.location, replace(diagnostic, message=message))
             return None
         if parameters.unwritable:
-            self._findings.report(
-                use.origin,
-                "unusable-component",
-                f"{title} {use.value!r} needs {', '.join(parameters.unwritable)}, for which a spec has no form",
-            )
+            unwritable = ", ".join(repr(name) for name in parameters.unwritable)
+            message = f"{title} {use.value!r} cannot be used in a spec: YAML has no form for its parameter {unwritable}"
+            self._diagnostics.report(use.location, "unusable-component", message, "build it in Python instead")
             return None
         return parameters

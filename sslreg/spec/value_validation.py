@@ -1,4 +1,4 @@
-"""Checks one value against its type, and says in a user's words why it does not fit."""
+"""Validates a single value against its type, and explains a mismatch in a user's words."""
 
 from __future__ import annotations
 
@@ -11,83 +11,100 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, to_json
 
-from sslreg.spec.diagnostics import Findings
+from sslreg.spec.diagnostics import DiagnosticCollector
 from sslreg.spec.parameters import Parameter
-from sslreg.spec.scalars import resolve
-from sslreg.spec.tree import At, Entries, Items, Node, Scalar, dotted, nearest, plain, shown
+from sslreg.spec.tree import (
+    KeyPath,
+    MappingNode,
+    Node,
+    ScalarNode,
+    SequenceNode,
+    find_nearest,
+    format_node,
+    format_path,
+    to_python,
+)
+from sslreg.spec.yaml_scalars import parse_scalar
 from sslreg.suggestions import did_you_mean
 
-#: Stands for a value that could not be read; the reason is among the findings.
-BAD: Any = object()
+#: Marks a value that is invalid; the reason has been reported.
+INVALID: Any = object()
 
-#: What YAML 1.1 took for booleans.
-_FLAGS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+#: The words that YAML 1.1 took for booleans.
+_YAML_1_1_BOOLEANS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 
-def read_value(node: Node, parameter: Parameter, at: At, findings: Findings) -> Any:
-    """The value that `node`, found at `at`, has for a parameter; `BAD` if it has none."""
+def validate_value(node: Node, parameter: Parameter, path: KeyPath, diagnostics: DiagnosticCollector) -> Any:
+    """Return the value of a node, or `INVALID` after reporting why it does not fit.
+
+    Args:
+        node: the node.
+        parameter: declares the type.
+        path: where the node is.
+        diagnostics: receives the mistakes.
+    """
     try:
-        return _checked(node, parameter)
+        return _parse(node, parameter)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-    # A value from the environment is text as well as what the text says.
+    # A variable of the environment counts as text, too, even if the text looks like a number.
     if any(detail["type"] == "string_type" for detail in details):
         try:
-            return _checked(_as_text(node), parameter)
+            return _parse(_environment_as_text(node), parameter)
         except ValidationError:
             pass
-    _report(node, details, at, findings)
-    return BAD
+    _report(node, details, path, diagnostics)
+    return INVALID
 
 
-def _checked(node: Node, parameter: Parameter) -> Any:
-    # Strict, yet from JSON: lists become tuples and text becomes paths, but '128' is no integer.
-    return parameter.adapter.validate_json(to_json(plain(node), inf_nan_mode="constants"), strict=True)
+def _parse(node: Node, parameter: Parameter) -> Any:
+    # Strict validation of JSON turns lists into tuples and text into paths, but does not take '128' for an integer.
+    return parameter.adapter.validate_json(to_json(to_python(node), inf_nan_mode="constants"), strict=True)
 
 
-def _as_text(node: Node) -> Node:
+def _environment_as_text(node: Node) -> Node:
     match node:
-        case Scalar(text=str() as text):
+        case ScalarNode(env_text=str() as text):
             return replace(node, value=text)
-        case Items():
-            return replace(node, items=tuple(_as_text(item) for item in node.items))
-        case Entries():
-            return replace(node, entries={key: _as_text(value) for key, value in node.entries.items()})
+        case SequenceNode():
+            return replace(node, items=tuple(_environment_as_text(item) for item in node.items))
+        case MappingNode():
+            return replace(node, entries={key: _environment_as_text(value) for key, value in node.entries.items()})
     return node
 
 
-def _report(node: Node, details: Iterable[ErrorDetails], at: At, findings: Findings) -> None:
-    """Report what pydantic found; of a union's members, those that fit the value most deeply."""
-    found: dict[At, list[ErrorDetails]] = {}
+def _report(node: Node, details: Iterable[ErrorDetails], path: KeyPath, diagnostics: DiagnosticCollector) -> None:
+    """Report pydantic's errors. For a union, report those of the members that match the value most deeply."""
+    by_path: dict[KeyPath, list[ErrorDetails]] = {}
     for detail in details:
-        found.setdefault(_place(node, detail["loc"]), []).append(detail)
-    for place, here in found.items():
-        if any(other[: len(place)] == place and other != place for other in found):
+        by_path.setdefault(_to_path(node, detail["loc"]), []).append(detail)
+    for inner, errors in by_path.items():
+        if any(other[: len(inner)] == inner and other != inner for other in by_path):
             continue
-        value = nearest(node, place)
-        typed = any(detail["type"].endswith(("_type", "_parsing")) for detail in here)
-        findings.report(
-            value.origin,
-            "wrong-type" if typed else "wrong-value",
-            f"{dotted((at[-1], *place))} is {shown(value)}; {_wanted(here, value)}",
-            _hint(value, here),
+        value = find_nearest(node, inner)
+        is_type_error = any(error["type"].endswith(("_type", "_parsing")) for error in errors)
+        diagnostics.report(
+            value.location,
+            "wrong-type" if is_type_error else "wrong-value",
+            f"{format_path((path[-1], *inner))} is {format_node(value)}; {_format_expectation(errors, value)}",
+            _hint(value, errors),
         )
 
 
-def _place(node: Node, loc: tuple[int | str, ...]) -> At:
-    """The place within `node` that pydantic means; its names for the members of unions are passed over."""
-    place: At = ()
+def _to_path(node: Node, loc: tuple[int | str, ...]) -> KeyPath:
+    """Convert pydantic's location to a path in `node`, without pydantic's names for the members of unions."""
+    path: KeyPath = ()
     for step in loc:
-        here = nearest(node, place)
-        if (isinstance(here, Items) and isinstance(step, int) and step < len(here.items)) or (
-            isinstance(here, Entries) and step in here.entries
+        here = find_nearest(node, path)
+        if (isinstance(here, SequenceNode) and isinstance(step, int) and step < len(here.items)) or (
+            isinstance(here, MappingNode) and step in here.entries
         ):
-            place = (*place, step)
-    return place
+            path = (*path, step)
+    return path
 
 
-#: What pydantic's kinds of error ask for, in words; `ctx` fills them in.
-_WISHES = {
+#: What a value should be, by pydantic's type of error; the error's context fills in the braces.
+_EXPECTATIONS = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "float_type": "a number",
@@ -99,56 +116,60 @@ _WISHES = {
     "set_type": "a list",
     "dict_type": "a mapping",
     "none_required": "null",
-    "greater_than": "above {gt}",
+    "greater_than": "greater than {gt}",
     "greater_than_equal": "at least {ge}",
-    "less_than": "below {lt}",
+    "less_than": "less than {lt}",
     "less_than_equal": "at most {le}",
     "literal_error": "{expected}",
     "enum": "{expected}",
 }
-_LENGTHS = {"too_short": "it needs {min_length} or more items", "too_long": "it takes no more than {max_length} items"}
+_LENGTHS = {
+    "too_short": "it should have at least {min_length} item(s)",
+    "too_long": "it should have at most {max_length} item(s)",
+}
 
 
-def _wanted(details: list[ErrorDetails], value: Node) -> str:
-    """What the value should have been, all that it might have been together."""
-    wishes: dict[str, None] = {}
+def _format_expectation(errors: list[ErrorDetails], value: Node) -> str:
+    """Describe what the value should be; for a union, all alternatives together."""
+    alternatives: dict[str, None] = {}
     others: dict[str, None] = {}
-    for detail in details:
-        kind, facts = detail["type"], {name: _short(fact) for name, fact in detail.get("ctx", {}).items()}
-        if kind in _WISHES:
-            wishes[_WISHES[kind].format(**facts)] = None
+    for error in errors:
+        kind, context = error["type"], {name: _shorten(fact) for name, fact in error.get("ctx", {}).items()}
+        if kind in _EXPECTATIONS:
+            alternatives[_EXPECTATIONS[kind].format(**context)] = None
         elif kind in _LENGTHS:
-            others[_LENGTHS[kind].format(**facts)] = None
+            others[_LENGTHS[kind].format(**context)] = None
         elif kind == "missing":
-            others["it has too few items" if isinstance(value, Items) else f"it lacks {detail['loc'][-1]!r}"] = None
+            is_list = isinstance(value, SequenceNode)
+            others["it has too few items" if is_list else f"it needs the key {error['loc'][-1]!r}"] = None
         else:
-            message = detail["msg"].removeprefix("Value error, ")
+            message = error["msg"].removeprefix("Value error, ")
             others[message[:1].lower() + message[1:]] = None
-    should = [f"it should be {' or '.join(wishes)}"] if wishes else []
-    return "; ".join([*should, *others])
+    should_be = [f"it should be {' or '.join(alternatives)}"] if alternatives else []
+    return "; ".join([*should_be, *others])
 
 
-def _short(fact: Any) -> Any:
+def _shorten(fact: Any) -> Any:
     return int(fact) if isinstance(fact, float) and fact.is_integer() else fact
 
 
-def _hint(value: Node, details: list[ErrorDetails]) -> str | None:
-    if not isinstance(value, Scalar) or value.environment:
+def _hint(value: Node, errors: list[ErrorDetails]) -> str | None:
+    if not isinstance(value, ScalarNode) or value.env_reference:
         return None
-    kinds = {detail["type"] for detail in details}
+    kinds = {error["type"] for error in errors}
     given = value.value
     if isinstance(given, str):
-        for detail in details:
-            expected = re.findall(r"'([^']*)'", str(detail.get("ctx", {}).get("expected", "")))
+        for error in errors:
+            expected = re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", "")))
             if get_close_matches(given, expected):
                 return did_you_mean(given, expected)
-        if "bool_type" in kinds and given.lower() in _FLAGS:
-            return f"write {_FLAGS[given.lower()]}"
-        number = resolve(given.replace("_", "")) if len(given) < 40 else given
+        if "bool_type" in kinds and given.lower() in _YAML_1_1_BOOLEANS:
+            return f"write {_YAML_1_1_BOOLEANS[given.lower()]}"
+        number = parse_scalar(given.replace("_", "")) if len(given) < 40 else given
         if kinds & {"int_type", "float_type"} and isinstance(number, int | float):
-            return f"a number is written without quotes: {number}"
+            return f"write the number without quotes or underscores: {number}"
     elif "string_type" in kinds and given is not None:
-        return f"text that looks like something else is quoted: {shown(value)!r}"
+        return f"put text that looks like another type in quotes: {format_node(value)!r}"
     elif "int_type" in kinds and isinstance(given, float) and given.is_integer():
         return f"write {int(given)}"
     return None

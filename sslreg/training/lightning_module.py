@@ -13,7 +13,7 @@ from torch import Tensor
 from sslreg.assembly import Pipeline
 from sslreg.contracts import Batch, MemoryBank, Model, StepOutput
 from sslreg.errors import SslregError
-from sslreg.spec import components
+from sslreg.spec import find_components
 from sslreg.training.callbacks.non_finite_guard import Guard, SkipStep, discard_staged
 from sslreg.training.data_loader import arrived
 from sslreg.training.weight_average import WeightAverage
@@ -71,7 +71,7 @@ class TrainingModule(lightning.LightningModule):
     def _involved(self) -> str:
         """The model, the loss and what is nested in them, each with its package: one of them is at fault."""
         spec = self.pipeline.spec
-        return ", ".join(str(component.info) for component in components([spec.model, spec.loss]))
+        return ", ".join(str(component.info) for component in find_components([spec.model, spec.loss]))
 
     def optimizer_step(
         self,

@@ -13,7 +13,7 @@ from sslreg.runs.folder import RunFolder
 from sslreg.runs.run import Run
 from sslreg.runs.run_lock import in_use
 from sslreg.spec import Spec, load_spec
-from sslreg.spec.diff import Change, differences
+from sslreg.spec.diff import Change, find_changes
 from sslreg.training.lightning_trainer import is_main_process
 from sslreg.training.loop import go_on, train
 
@@ -77,7 +77,7 @@ def _has_more(spec: Spec, checkpoint: dict[str, Any]) -> bool:
 def _refuse_other_changes(before: Spec, after: Spec) -> None:
     changes = [
         change
-        for change in differences(before.resolved(), after.resolved())
+        for change in find_changes(before.to_dict(), after.to_dict())
         if change.path not in FREE and not _is_longer_training(change)
     ]
     if changes:

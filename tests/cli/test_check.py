@@ -19,7 +19,7 @@ def test_a_default_learning_rate_is_scaled_too(cli) -> None:
 
 
 def test_a_folder_is_no_spec_and_a_runs_folder_has_one(cli, tiny_run, tmp_path) -> None:
-    assert "that is a folder" in cli("check", tmp_path).err
+    assert "this is a folder" in cli("check", tmp_path).err
     assert str(tiny_run.folder.resolved_spec) in cli("check", tiny_run.path).err
 
 

@@ -20,7 +20,7 @@ BROKEN: dict[str, tuple[str | None, str, str]] = {
     "syntax_error": ("def broken(", "SyntaxError", "tell its authors"),
     "system_exit": ("raise SystemExit('bye')", "SystemExit: bye", "SSLREG_DISABLE_PLUGINS=system_exit"),
     "no_api": ("import sslreg", "lacks the line 'sslreg_api = 1'", "that go together"),
-    "other_api": ("sslreg_api = 99", "written for version 99", "that go together"),
+    "other_api": ("sslreg_api = 99", "for version 99", "that go together"),
     "raising_hook": (
         SOUND.format(kind="loss", name="x", target="m:a") + "    raise RuntimeError('fell over')",
         "fell over",

@@ -60,12 +60,12 @@ def test_show_says_when_a_name_goes(cli, site) -> None:
     site.install(
         "acme",
         "import sslreg\nsslreg_api = 1\n@sslreg.hookimpl\ndef sslreg_register(registry):\n"
-        "    registry.callback('old', 'logging:NullHandler', goes_in='2.0', instead='new')\n",
+        "    registry.callback('old', 'logging:NullHandler', removed_in='2.0', replacement='new')\n",
     )
-    said = "callback 'old' of acme goes in version 2.0; use 'new'"
-    with pytest.warns(FutureWarning, match="goes in version"):
+    said = "callback 'old' of acme will be removed in version 2.0; use 'new'"
+    with pytest.warns(FutureWarning, match="will be removed in version"):
         assert said in cli("plugins", "show", "callback/old").out
-    with pytest.warns(FutureWarning, match="goes in version"):
+    with pytest.warns(FutureWarning, match="will be removed in version"):
         assert json.loads(cli("plugins", "show", "callback/old", "--json").out)["deprecation"] == said
 
 

@@ -127,7 +127,7 @@ class Reader:
             (self.folder / f"{name}.yaml").write_text(code)
             load_spec(self.folder / f"{name}.yaml")
             return
-        base = load_spec(self.folder / "mine.yaml").resolved()
+        base = load_spec(self.folder / "mine.yaml").to_dict()
         # A block may show one key several times: alternatives, of which each has to be right.
         for part in re.split(r"^(?=\w)", code, flags=re.MULTILINE):
             if part.strip():

@@ -21,7 +21,7 @@ from sslreg import PlainModule, Run, SslregError, UserError
 from sslreg.export.backbone import export_backbone
 from sslreg.export.backbone_formats import Format
 from sslreg.spec import parse_spec
-from sslreg.spec.scalars import load
+from sslreg.spec.yaml_dump import load
 
 SPEC = """
 version: 1
@@ -155,7 +155,7 @@ def test_the_card_carries_what_is_known_of_the_backbone(tiny_run: Run, tmp_path:
     assert (card["input"]["mean"], card["input"]["std"]) == ([0.5], [0.5])
     assert card["output"]["shape"] == ["N", 32]
     assert card["preprocessing"]["steps"][-1] == {"use": "normalize", "mean": [0.5], "std": [0.5]}
-    assert card["spec"] == tiny_run.spec.resolved()
+    assert card["spec"] == tiny_run.spec.to_dict()
     assert card["lock"] == tiny_run.lock
     assert card["summary"]["final"] == tiny_run.summary["final"]
     assert card["evaluations"] == evaluations
@@ -166,7 +166,7 @@ def test_the_card_carries_what_is_known_of_the_backbone(tiny_run: Run, tmp_path:
     assert "invariance_blur_s25" not in markdown  # the JSON has it
     assert 'of the test set (digits, split "test") its features differ' in markdown
     (spec,) = re.findall(r"^```yaml\n(.*?)^```", markdown, re.MULTILINE | re.DOTALL)
-    assert load(spec) == tiny_run.spec.resolved()
+    assert load(spec) == tiny_run.spec.to_dict()
 
 
 class Otherwise(Run):

@@ -31,9 +31,9 @@ def test_a_component_knows_where_it_comes_from() -> None:
 @pytest.mark.parametrize(
     ("kind", "name", "target", "extra", "message"),
     [
-        ("los", "a", "m:a", {}, "no kind of component is called 'los'.*'loss'"),
+        ("los", "a", "m:a", {}, "there is no kind of component 'los'.*'loss'"),
         ("loss", "two words", "m:a", {}, "letters, digits and underscores"),
-        ("loss", "a", "module.only", {}, "'module.only' is not 'module:attribute'"),
+        ("loss", "a", "module.only", {}, "'module.only' is not of the form 'module:attribute'"),
         ("augmentation", "a", "m:a", {"invariances": ("smell",)}, "shape, texture, color, not smell"),
     ],
 )
@@ -62,7 +62,7 @@ def test_an_unknown_name_suggests_the_nearest() -> None:
 
 def test_a_name_of_another_kind_is_recognized() -> None:
     catalog = Catalog([plugin("acme", ("memory_bank", "fifo"))])
-    with pytest.raises(UserError, match="'fifo' is a memory bank, and an evaluator is wanted here"):
+    with pytest.raises(UserError, match="'fifo' is a memory bank; name an evaluator here"):
         catalog.get("evaluator", "fifo")
 
 
@@ -80,23 +80,23 @@ def test_two_claims_to_a_name_have_to_be_told_apart() -> None:
 
 
 def test_a_distribution_that_lacks_the_component_is_answered_with_the_one_that_has_it() -> None:
-    with pytest.raises(UserError, match="it comes from acme"):
+    with pytest.raises(UserError, match="it is provided by acme"):
         Catalog([plugin("acme", ("loss", "a"))]).get("loss", "other:a")
 
 
 def test_a_target_that_does_not_resolve_names_its_distribution() -> None:
     registry = Registry("entry", "acme", "1.0")
     registry.loss("a", "math:no_such_function")
-    with pytest.raises(UserError, match="loss 'a' of acme cannot be loaded from 'math:no_such_function'"):
+    with pytest.raises(UserError, match="loss 'a' of acme cannot be imported from 'math:no_such_function'"):
         registry.components[0].load()
 
 
 def test_a_name_that_will_go_says_when_and_what_to_use_instead() -> None:
     registry = Registry("entry", "acme", "1.4")
-    registry.loss("old", "math:sqrt", goes_in="2.0", instead="new")
+    registry.loss("old", "math:sqrt", removed_in="2.0", replacement="new")
     registry.loss("new", "math:sqrt")
     catalog = Catalog([PluginReport("entry", "acme", "1.4", "loaded", components=tuple(registry.components))])
-    with pytest.warns(FutureWarning, match=r"loss 'old' of acme goes in version 2\.0; use 'new'"):
+    with pytest.warns(FutureWarning, match=r"loss 'old' of acme will be removed in version 2\.0; use 'new'"):
         catalog.get("loss", "old")
     assert catalog.get("loss", "new").deprecation is None
 

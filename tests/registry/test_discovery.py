@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, distributions
 
 import pytest
 
-from sslreg.registry import Catalog, Selection, discover, installed
+from sslreg.registry import Catalog, PluginSelection, discover, installed
 
 GOOD = """
 import sslreg
@@ -23,7 +23,7 @@ BROKEN = {
     "syntax_error": ("def broken(", "SyntaxError"),
     "system_exit": ("raise SystemExit('bye')", "SystemExit: bye"),
     "no_api": ("import sslreg", "lacks the line 'sslreg_api = 1'"),
-    "other_api": ("sslreg_api = 99", "written for version 99 of the plugin contract, and this is version 1"),
+    "other_api": ("sslreg_api = 99", "the plugin is for version 99 of the plugin contract; this sslreg has version 1"),
     "raising_hook": (GOOD.format(name="x") + "    raise RuntimeError('hook fell over')", "hook fell over"),
     "bad_target": (GOOD.format(name="x") + "    registry.loss('y', 'no colon')", "'no colon' is not"),
     "unknown_hook": (
@@ -33,7 +33,7 @@ BROKEN = {
 }
 
 
-def discovered(site, selection: Selection = Selection()) -> Catalog:  # noqa: B008 - it is frozen
+def discovered(site, selection: PluginSelection = PluginSelection()) -> Catalog:  # noqa: B008 - it is frozen
     points: list[EntryPoint] = []
     for distribution in distributions(path=[str(site.path)]):
         points += distribution.entry_points
@@ -74,10 +74,14 @@ def test_two_distributions_may_use_one_entry_point_name(site) -> None:
 
 @pytest.mark.parametrize(
     "selection",
-    [Selection(block=frozenset({"bomb"})), Selection(allow=frozenset({"good"})), Selection(allow=frozenset())],
+    [
+        PluginSelection(block=frozenset({"bomb"})),
+        PluginSelection(allow=frozenset({"good"})),
+        PluginSelection(allow=frozenset()),
+    ],
 )
 def test_a_plugin_that_is_kept_out_is_never_imported(
-    site, selection: Selection, capsys: pytest.CaptureFixture[str]
+    site, selection: PluginSelection, capsys: pytest.CaptureFixture[str]
 ) -> None:
     site.install("bomb", "print('boom')")
     site.install("good", GOOD.format(name="good"))
@@ -95,9 +99,9 @@ def test_what_a_plugin_prints_goes_to_standard_error(site, capsys: pytest.Captur
 
 
 def test_the_environment_selects() -> None:
-    assert Selection.from_environment({}) == Selection()
-    assert Selection.from_environment({"SSLREG_PLUGINS": ""}) == Selection(allow=frozenset())
-    chosen = Selection.from_environment({"SSLREG_PLUGINS": "a, b", "SSLREG_DISABLE_PLUGINS": "b"})
+    assert PluginSelection.from_environment({}) == PluginSelection()
+    assert PluginSelection.from_environment({"SSLREG_PLUGINS": ""}) == PluginSelection(allow=frozenset())
+    chosen = PluginSelection.from_environment({"SSLREG_PLUGINS": "a, b", "SSLREG_DISABLE_PLUGINS": "b"})
     assert [chosen.admits({name}) for name in "abc"] == [True, False, False]
 
 

@@ -55,7 +55,7 @@ def test_a_batch_that_can_be_shared_is_fine(valid, acme, devices):
 
 
 def test_a_schedule_longer_than_the_training_is_found_before_anything_is_built(tiny_spec):
-    with pytest.raises(UserError, match="schedule 'cosine' needs 3 epochs, and the training has 2") as raised:
+    with pytest.raises(UserError, match="schedule 'cosine' needs 3 epochs, but the training has 2") as raised:
         parse_spec(tiny_spec, "tiny.yaml", overrides=["schedule.warmup_epochs=3"])
 
     assert raised.value.diagnostics[0].code == "schedule-too-long"
@@ -71,7 +71,7 @@ def test_accumulation_is_warned_of_where_a_loss_compares_the_samples_of_a_batch(
 
     (warning,) = spec.warnings
     assert (warning.code, warning.severity) == ("accumulation", "warning")
-    assert "adds no negatives: loss 'contrast'" in warning.message
+    assert "does not add negatives: loss 'contrast'" in warning.message
 
 
 @pytest.mark.parametrize(

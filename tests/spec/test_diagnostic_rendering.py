@@ -3,7 +3,7 @@
 from rich.console import Console
 
 from sslreg.errors import Diagnostic
-from sslreg.spec.diagnostic_rendering import as_github, render
+from sslreg.spec.diagnostic_rendering import format_for_github, render
 
 FOUND = Diagnostic("unknown-key", "loss takes no 'temprature'", "did you mean 'temperature'?", "a.yaml", 2, 7)
 
@@ -54,7 +54,7 @@ def test_brackets_in_a_spec_are_not_taken_for_markup():
 
 
 def test_github_gets_a_workflow_command():
-    assert as_github(FOUND) == (
+    assert format_for_github(FOUND) == (
         "::error file=a.yaml,line=2,col=7,title=unknown-key"
         "::loss takes no 'temprature'%0Ahint: did you mean 'temperature'?"
     )
@@ -63,4 +63,4 @@ def test_github_gets_a_workflow_command():
 def test_github_s_special_characters_are_escaped():
     found = Diagnostic("x", "100%\r\n::error::", None, "a,b:c.yaml", 1, 1, "warning")
 
-    assert as_github(found) == "::warning file=a%2Cb%3Ac.yaml,line=1,col=1,title=x::100%25%0D%0A::error::"
+    assert format_for_github(found) == "::warning file=a%2Cb%3Ac.yaml,line=1,col=1,title=x::100%25%0D%0A::error::"

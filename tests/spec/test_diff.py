@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sslreg.spec.diff import ABSENT, Change, differences
+from sslreg.spec.diff import ABSENT, Change, find_changes
 
 LOSS = {"use": "nt_xent", "temperature": 0.5}
 
@@ -27,4 +27,4 @@ LOSS = {"use": "nt_xent", "temperature": 0.5}
     ],
 )
 def test_differences_are_values_at_their_paths(before: Any, after: Any, changes: list[Change]) -> None:
-    assert list(differences(before, after)) == changes
+    assert list(find_changes(before, after)) == changes

@@ -10,7 +10,7 @@ import yaml
 import sslreg.spec
 from sslreg.registry import installed
 from sslreg.spec import parse_spec
-from sslreg.spec.parameters import fields_of
+from sslreg.spec.parameters import section_keys
 from sslreg.spec.sections import Sections
 
 GUIDE = (Path(__file__).parents[2] / "docs/spec.md").read_text()
@@ -27,7 +27,7 @@ def test_every_whole_example_is_right(example, monkeypatch):
 def test_every_section_is_described():
     table = GUIDE.split("| key | meaning | default |")[1].split("\n\n")[0]
 
-    for name, parameter in fields_of(Sections).items():
+    for name, parameter in section_keys(Sections).items():
         inner = parameter.section.keys if parameter.section and name != "trainer" else ()
         missing = [key for key in inner or [name] if f"`{key}`" not in table and f"`{name}.{key}`" not in table]
         assert not missing, name
@@ -39,7 +39,7 @@ def codes():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
                 name = getattr(node.func, "attr", "")
-                arguments = node.args[1:2] if name == "report" else node.args[:1] if name == "_stop" else []
+                arguments = node.args[1:2] if name == "report" else node.args[:1] if name == "_abort" else []
                 arguments += [keyword.value for keyword in node.keywords if keyword.arg == "code"]
                 for argument in arguments:
                     yield from (inner.value for inner in ast.walk(argument) if isinstance(inner, ast.Constant))

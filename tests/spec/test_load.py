@@ -65,7 +65,7 @@ def test_nested_components_know_their_place(spec):
     backbone = spec.model.params["backbone"]
 
     assert isinstance(backbone, ComponentSpec)
-    assert (backbone.kind, backbone.use, backbone.at) == ("backbone", "tiny", ("model", "backbone"))
+    assert (backbone.kind, backbone.use, backbone.path) == ("backbone", "tiny", ("model", "backbone"))
     assert backbone.info.distribution == "acme-ssl"
 
 
@@ -74,7 +74,7 @@ def test_nested_lists_are_lists(valid, acme):
     spec = parse_spec(valid, overrides=[container], catalog=acme)
 
     inner = spec.views[0].augment[1].params["augment"]
-    assert [(component.use, component.at[-2:]) for component in inner] == [
+    assert [(component.use, component.path[-2:]) for component in inner] == [
         ("jitter", ("augment", 0)),
         ("crop", ("augment", 1)),
     ]
@@ -107,7 +107,7 @@ def test_all_components_are_listed_nested_ones_too(spec):
 def test_a_resolved_spec_reads_back_as_the_same(spec, acme):
     again = parse_spec(spec.to_yaml(), "valid.yaml", catalog=acme)
 
-    assert again.resolved() == spec.resolved()
+    assert again.to_dict() == spec.to_dict()
     assert again.views == spec.views
     assert again.model == spec.model
 
@@ -127,7 +127,7 @@ def test_a_spec_keeps_all_that_it_was_put_together_from(valid, acme, tmp_path):
 
 
 def test_a_spec_crosses_process_boundaries(spec):
-    assert pickle.loads(pickle.dumps(spec)).resolved() == spec.resolved()
+    assert pickle.loads(pickle.dumps(spec)).to_dict() == spec.to_dict()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from sslreg.errors import UserError
 from sslreg.registry import installed
 from sslreg.spec import Spec, parse_spec, shipped_specs
-from sslreg.spec.diagnostic_rendering import as_github, render
+from sslreg.spec.diagnostic_rendering import format_for_github, render
 
 MUTATIONS = int(os.environ.get("SSLREG_MUTATIONS", "150"))
 
@@ -64,11 +64,11 @@ def answer(text, catalog, overrides=()):
     except UserError as error:
         refusal = error
     else:
-        assert parse_spec(spec.to_yaml(), catalog=catalog).resolved() == spec.resolved()
+        assert parse_spec(spec.to_yaml(), catalog=catalog).to_dict() == spec.to_dict()
         return spec
     assert refusal.diagnostics
     assert all(found.file and found.line and found.column for found in refusal.diagnostics)
-    assert all(as_github(found) for found in refusal.diagnostics)
+    assert all(format_for_github(found) for found in refusal.diagnostics)
     assert render(refusal.diagnostics, refusal.sources).plain
     return refusal
 

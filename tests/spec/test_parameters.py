@@ -12,7 +12,7 @@ from pydantic import Field, PositiveInt
 import sslreg
 from sslreg.errors import UserError
 from sslreg.registry import ComponentInfo
-from sslreg.spec.parameters import REQUIRED, Slot, fields_of, keys_of, parameters_of
+from sslreg.spec.parameters import REQUIRED, Slot, kind_keys, parameters_of, section_keys
 from sslreg.spec.sections import DataSpec, Sections
 
 
@@ -114,7 +114,7 @@ def test_what_the_run_passes_by_position_is_passed_over(info):
 
 def test_a_name_that_the_kind_keeps_is_hidden(info):
     assert list(parameters_of(info("augmentation", "Jitter"))) == ["brightness"]
-    assert keys_of("augmentation")["p"].default == 1.0
+    assert kind_keys("augmentation")["p"].default == 1.0
 
 
 def test_torch_s_optimizers_register_unchanged(info):
@@ -201,8 +201,8 @@ def test_what_cannot_be_called_is_a_broken_component(of):
 
 
 def test_sections_are_read_off_their_dataclasses():
-    assert fields_of(DataSpec)["train"].slot == Slot("dataset")
-    assert fields_of(DataSpec)["batch_size"].default == 256
-    assert fields_of(Sections)["data"].required
-    assert all(parameter.description for parameter in fields_of(Sections).values())
-    assert all(parameter.description for parameter in fields_of(DataSpec).values())
+    assert section_keys(DataSpec)["train"].slot == Slot("dataset")
+    assert section_keys(DataSpec)["batch_size"].default == 256
+    assert section_keys(Sections)["data"].required
+    assert all(parameter.description for parameter in section_keys(Sections).values())
+    assert all(parameter.description for parameter in section_keys(DataSpec).values())

@@ -7,8 +7,8 @@ from typing import Literal, Union, get_args, get_origin
 
 import pytest
 
-from sslreg.spec.trainer_keys import OWNED, TABLE
-from sslreg.spec.type_hints import FORMLESS, spec_form
+from sslreg.spec.trainer_keys import SET_BY_RUN, WRITABLE
+from sslreg.spec.type_hints import NOT_WRITABLE, writable_type
 
 lightning = pytest.importorskip("lightning")
 
@@ -27,17 +27,17 @@ def members(hint) -> set:
 
 
 def test_every_argument_of_lightning_is_a_key_or_the_run_s():
-    assert {*TABLE, *OWNED} == set(signature())
-    assert not {*TABLE} & {*OWNED}
+    assert {*WRITABLE, *SET_BY_RUN} == set(signature())
+    assert not {*WRITABLE} & {*SET_BY_RUN}
 
 
-@pytest.mark.parametrize("name", TABLE)
+@pytest.mark.parametrize("name", WRITABLE)
 def test_a_key_s_type_and_default_are_lightning_s(name):
     parameter = signature()[name]
-    form = spec_form(parameter.annotation)
-    annotation, default = TABLE[name]
+    form = writable_type(parameter.annotation)
+    annotation, default = WRITABLE[name]
 
-    assert form is not FORMLESS
+    assert form is not NOT_WRITABLE
     # Lightning's durations are written as text or as a mapping.
     assert members(annotation) == members(form) - {timedelta}
     assert default == parameter.default

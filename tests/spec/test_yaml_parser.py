@@ -6,40 +6,40 @@ import pytest
 from hypothesis import given, strategies as st
 
 from sslreg.errors import UserError
-from sslreg.spec.diagnostics import Findings, SpecError
-from sslreg.spec.tree import Entries, Origin, Scalar, nearest, plain, walk
+from sslreg.spec.diagnostics import DiagnosticCollector, SpecError
+from sslreg.spec.tree import Location, MappingNode, ScalarNode, find_nearest, to_python, walk
 from sslreg.spec.yaml_parser import parse, read_text
 
-START = Origin("spec.yaml", 1, 1)
+START = Location("spec.yaml", 1, 1)
 
 
-def tree(text: str, start: Origin = START) -> Entries:
-    findings = Findings()
-    parsed = parse(text, start, findings)
-    findings.check()
-    assert isinstance(parsed, Entries)
+def tree(text: str, start: Location = START) -> MappingNode:
+    diagnostics = DiagnosticCollector()
+    parsed = parse(text, start, diagnostics)
+    diagnostics.raise_errors()
+    assert isinstance(parsed, MappingNode)
     return parsed
 
 
 def test_values_and_keys_know_where_they_are_written():
     parsed = tree("a: 1\nb:\n  - {c: [x, y]}\n")
 
-    assert nearest(parsed, ("b", 0, "c", 1)).origin == Origin("spec.yaml", 3, 13)
-    assert nearest(parsed, ("b", 0)).origin == Origin("spec.yaml", 3, 5)
-    assert parsed.keys["b"] == Origin("spec.yaml", 2, 1)
+    assert find_nearest(parsed, ("b", 0, "c", 1)).location == Location("spec.yaml", 3, 13)
+    assert find_nearest(parsed, ("b", 0)).location == Location("spec.yaml", 3, 5)
+    assert parsed.key_locations["b"] == Location("spec.yaml", 2, 1)
 
 
 def test_a_place_that_is_not_there_is_as_far_as_the_way_goes():
     parsed = tree("a: {b: 1}")
 
-    assert nearest(parsed, ("a", "c", 0)) == parsed.entries["a"]
+    assert find_nearest(parsed, ("a", "c", 0)) == parsed.entries["a"]
 
 
 def test_text_inside_of_something_is_placed_in_that():
-    parsed = tree("{a: 1,\n b: 2}", Origin("--set", 3, 7))
+    parsed = tree("{a: 1,\n b: 2}", Location("--set", 3, 7))
 
-    assert parsed.entries["a"].origin == Origin("--set", 3, 11)
-    assert parsed.entries["b"].origin == Origin("--set", 4, 5)
+    assert parsed.entries["a"].location == Location("--set", 3, 11)
+    assert parsed.entries["b"].location == Location("--set", 4, 5)
 
 
 def test_every_node_is_walked_parents_first():
@@ -48,21 +48,21 @@ def test_every_node_is_walked_parents_first():
 
 @pytest.mark.parametrize("text", ["", "# a comment\n", "---\n", "---\n...\n"])
 def test_nothing_is_no_tree(text):
-    parsed = parse(text, START, Findings())
+    parsed = parse(text, START, DiagnosticCollector())
 
-    assert parsed is None or parsed == Scalar(None, parsed.origin)
+    assert parsed is None or parsed == ScalarNode(None, parsed.location)
 
 
 def test_quotes_make_text_of_anything():
-    assert plain(tree("{a: '1', b: \"true\", c: 'null'}")) == {"a": "1", "b": "true", "c": "null"}
+    assert to_python(tree("{a: '1', b: \"true\", c: 'null'}")) == {"a": "1", "b": "true", "c": "null"}
 
 
 def test_keys_are_text_whatever_they_look_like():
-    assert plain(tree("{1: a, true: b, no: c, 0x10: d}")) == {"1": "a", "true": "b", "no": "c", "0x10": "d"}
+    assert to_python(tree("{1: a, true: b, no: c, 0x10: d}")) == {"1": "a", "true": "b", "no": "c", "0x10": "d"}
 
 
 def test_an_alias_stands_for_what_was_anchored():
-    assert plain(tree("a: &x {b: [1]}\nc: *x")) == {"a": {"b": [1]}, "c": {"b": [1]}}
+    assert to_python(tree("a: &x {b: [1]}\nc: *x")) == {"a": {"b": [1]}, "c": {"b": [1]}}
 
 
 def test_all_mistakes_that_can_be_passed_over_are_reported_together():
@@ -75,7 +75,7 @@ def test_all_mistakes_that_can_be_passed_over_are_reported_together():
 def test_a_byte_order_mark_is_passed_over(tmp_path):
     (tmp_path / "spec.yaml").write_bytes("\ufeffa: ü".encode())
 
-    assert read_text(tmp_path / "spec.yaml", Findings()) == "a: ü"
+    assert read_text(tmp_path / "spec.yaml", DiagnosticCollector()) == "a: ü"
 
 
 @pytest.mark.parametrize(
@@ -90,30 +90,30 @@ def test_another_encoding_is_named_where_it_shows(tmp_path, data, place, message
     (tmp_path / "spec.yaml").write_bytes(data)
 
     with pytest.raises(SpecError, match=message) as raised:
-        read_text(tmp_path / "spec.yaml", Findings())
+        read_text(tmp_path / "spec.yaml", DiagnosticCollector())
 
     (found,) = raised.value.diagnostics
     assert (found.code, found.line, found.column) == ("encoding", *place)
-    assert found.hint == "save the file as UTF-8"
+    assert found.hint == "save it as UTF-8"
 
 
 def test_an_image_in_place_of_a_spec_is_called_no_text(tmp_path):
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
 
     with pytest.raises(SpecError) as raised:
-        read_text(tmp_path / "a.png", Findings())
+        read_text(tmp_path / "a.png", DiagnosticCollector())
 
-    assert raised.value.diagnostics[0].hint == "this is no text file; name a spec"
+    assert raised.value.diagnostics[0].hint == "this is not a text file; name a spec"
 
 
 def test_a_file_that_cannot_be_read_is_an_error_of_the_user(tmp_path):
     with pytest.raises(UserError, match="Is a directory"):
-        read_text(tmp_path, Findings())
+        read_text(tmp_path, DiagnosticCollector())
 
 
 @given(st.text(st.sampled_from("ab:-,[]{}&*!#|>'\"%@` \n\t?01.~\\<="), max_size=40))
 def test_any_text_is_a_tree_or_an_error_at_a_place(text):
-    findings = Findings()
+    diagnostics = DiagnosticCollector()
     with suppress(SpecError):
-        parse(text, START, findings)
-    assert all(found.line and found.column for found in findings.of("error"))
+        parse(text, START, diagnostics)
+    assert all(found.line and found.column for found in diagnostics.select("error"))

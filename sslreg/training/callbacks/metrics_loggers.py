@@ -20,7 +20,7 @@ def metrics_file(folder: RunFolder, spec: Spec, loggers: Sequence[Logger]) -> Me
         return MetricsFile(folder.metrics)
     if not folder.metrics.exists():
         for logger in loggers:
-            logger.log_hyperparams(spec.resolved())
+            logger.log_hyperparams(spec.to_dict())
     return LoggedMetrics(folder, loggers, spec.trainer.get("log_every_n_steps", 50))
 
 

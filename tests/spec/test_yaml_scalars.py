@@ -6,10 +6,11 @@ import pytest
 import yaml
 from hypothesis import given, strategies as st
 
-from sslreg.spec.diagnostics import Findings
-from sslreg.spec.scalars import dump, load, resolve
-from sslreg.spec.tree import Origin, plain
+from sslreg.spec.diagnostics import DiagnosticCollector
+from sslreg.spec.tree import Location, to_python
+from sslreg.spec.yaml_dump import dump, load
 from sslreg.spec.yaml_parser import parse
+from sslreg.spec.yaml_scalars import parse_scalar
 
 
 @pytest.mark.parametrize(
@@ -46,14 +47,14 @@ from sslreg.spec.yaml_parser import parse
     ],
 )
 def test_a_plain_scalar_means_what_yaml_12_says(text, value):
-    found = resolve(text)
+    found = parse_scalar(text)
 
     assert found == value
     assert type(found) is type(value)
 
 
 def test_not_a_number_is_a_number():
-    assert math.isnan(resolve(".nan"))
+    assert math.isnan(parse_scalar(".nan"))
 
 
 @pytest.mark.parametrize(
@@ -80,10 +81,10 @@ def test_what_is_written_reads_back_the_same(value):
 
 
 def read(text):
-    findings = Findings()
-    parsed = parse(text, Origin("spec.yaml", 1, 1), findings)
-    findings.check()
-    return plain(parsed)
+    diagnostics = DiagnosticCollector()
+    parsed = parse(text, Location("spec.yaml", 1, 1), diagnostics)
+    diagnostics.raise_errors()
+    return to_python(parsed)
 
 
 @given(
