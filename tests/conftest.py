@@ -1,4 +1,4 @@
-"""What many tests use: a run small enough to train on the spot, images of every sort on disk, a browser."""
+"""Fixtures that many tests share: a tiny run, image files of all sorts, plugins on the path, a wheel, a browser."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sslreg import Run
 from sslreg.registry import installed
 from sslreg.spec import parse_spec
 
-#: SimCLR on the digits with as little of everything as will do.
+#: SimCLR on the digits, as small as possible.
 TINY = """
 version: 1
 name: tiny
@@ -47,25 +47,25 @@ evaluate:
 """
 
 
-#: How many processes share the work, as pytest-xdist tells them.
+#: The number of processes of pytest-xdist.
 WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
 if WORKERS > 1:
-    # What the tests start should not take the neighbors' cores either.
+    # Commands that tests start should not compete for the cores of the other test processes.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a folder, which share what is costly to prepare, in one process; the independent ones apart."""
+    """Run the tests of a folder, which share costly fixtures, in one process; `independent` ones in any process."""
     if WORKERS > 1:
         for item in items:
-            alone = item.get_closest_marker("independent") is not None
-            item.add_marker(pytest.mark.xdist_group(item.nodeid if alone else str(item.path.parent)))
+            independent = item.get_closest_marker("independent") is not None
+            item.add_marker(pytest.mark.xdist_group(item.nodeid if independent else str(item.path.parent)))
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    """The tensors of tests are small: threads would cost more than they bring."""
+def use_one_thread() -> Iterator[None]:
+    """Use one thread: for the small tensors of tests, threads cost more than they save."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -79,13 +79,13 @@ def tiny_spec() -> str:
 
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A finished run; tests only read it."""
+    """A finished run, read-only."""
     return sslreg.train(parse_spec(TINY, "tiny.yaml"), tmp_path_factory.mktemp("runs") / "tiny")
 
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of images of mixed sizes, modes and formats, nested, with a file in it that is no image."""
+    """A nested folder of images of mixed sizes, modes and formats, with one file that is not an image."""
     root = tmp_path_factory.mktemp("photos")
     generator = np.random.default_rng(0)
 
@@ -95,7 +95,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     color = Image.fromarray(pixels(60, 80, 3))
     exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was turned by 90 degrees
+    exif[0x0112] = 6  # the camera was rotated by 90 degrees
     (root / "trip" / "day 2").mkdir(parents=True)
     color.save(root / "rgb.jpg")
     color.save(root / "trip" / "turned.jpeg", exif=exif)
@@ -111,14 +111,17 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass(frozen=True)
 class Site:
-    """A folder on the path, for modules and the metadata of their distributions, as pip leaves them."""
+    """A folder on the path with modules and distribution metadata, as pip installs them."""
 
     path: Path
 
     def install(self, distribution: str, source: str | None, entry: str | None = None) -> str:
-        """Put a distribution with one plugin module there; without `source` its entry point leads nowhere.
+        """Add a distribution with one plugin module, and return the name of the module.
 
-        entry: the entry point's name, the distribution's by default. The module's name is returned.
+        Args:
+            distribution: the name of the distribution.
+            source: the code of the module; None leaves an entry point that leads nowhere.
+            entry: the name of the entry point; by default that of the distribution.
         """
         module = f"plugin_{distribution}_{self.path.name}".replace("-", "_")
         if source is not None:
@@ -132,7 +135,7 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """Plugins that are installed there are found by discovery until the test ends."""
+    """A folder whose plugins discovery finds until the test ends."""
     folder = tmp_path / f"site_{tmp_path.name}"
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
@@ -141,8 +144,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     installed.cache_clear()
 
 
-def output_of(*command: object, cwd: Path, **environment: str) -> str:
-    """A command's output; what it said is shown if it fails. Nothing of this process's Python settings reaches it."""
+def run_command(*command: object, cwd: Path, **environment: str) -> str:
+    """Run a command without the Python settings of this process, and return its output; fail with the output."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "SSLREG"))}
     result = subprocess.run(
         [str(part) for part in command],
@@ -158,20 +161,20 @@ def output_of(*command: object, cwd: Path, **environment: str) -> str:
 
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment of its own."""
+    """A separate virtual environment."""
 
     path: Path
 
     def python(self, *arguments: object, cwd: Path) -> str:
-        return output_of(self.path / "bin" / "python", *arguments, cwd=cwd)
+        return run_command(self.path / "bin" / "python", *arguments, cwd=cwd)
 
     def sslreg(self, *arguments: object, cwd: Path) -> str:
-        return output_of(self.path / "bin" / "sslreg", *arguments, cwd=cwd)
+        return run_command(self.path / "bin" / "sslreg", *arguments, cwd=cwd)
 
-    def install(self, *what: object) -> None:
-        """Install without dependencies and without fetching anything."""
+    def install(self, *requirements: object) -> None:
+        """Install without dependencies and without a network."""
         self.python(
-            *("-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation", *what),
+            *("-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation", *requirements),
             cwd=self.path,
         )
 
@@ -181,27 +184,27 @@ class Environment:
 
 @pytest.fixture(scope="session")
 def wheel_environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """sslreg from its wheel alone, in an environment that borrows this one's dependencies but not its sslreg."""
+    """An environment with the wheel of sslreg, and with the dependencies of this environment but not its sslreg."""
     folder = tmp_path_factory.mktemp("wheel")
-    # hatchling is part of the environment that runs the tests, so nothing has to be fetched to build.
+    # hatchling is installed with the tests, so building needs no network.
     root = Path(__file__).parents[1]
-    output_of(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, cwd=root)
+    run_command(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, cwd=root)
     (wheel,) = folder.glob("*.whl")
     venv.create(folder / "env", with_pip=True, symlinks=True)
     environment = Environment(folder / "env")
-    lent = folder / "lent"
-    lent.mkdir()
+    dependencies = folder / "dependencies"
+    dependencies.mkdir()
     (here,) = {path for path in map(Path, sys.path) if path.name == "site-packages"}
     for entry in here.iterdir():
         if "sslreg" not in entry.name:
-            (lent / entry.name).symlink_to(entry)
+            (dependencies / entry.name).symlink_to(entry)
     (site_packages,) = (folder / "env" / "lib").glob("python*/site-packages")
-    (site_packages / "lent.pth").write_text(f"{lent}\n")
+    (site_packages / "dependencies.pth").write_text(f"{dependencies}\n")
     environment.install(wheel)
     return environment
 
 
-#: Chromium as a test wants it: without a window, without a word to anybody else.
+#: Chromium without a window and without requests of its own.
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
@@ -210,11 +213,11 @@ FLAGS = (
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Headless Chromium; skips where there is none."""
+    """Headless Chromium; skips the test without it."""
     webdriver = pytest.importorskip("selenium.webdriver")
     chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
     if not (chromium and chromedriver):
-        pytest.skip("there is no chromium with its chromedriver on the PATH")
+        pytest.skip("chromium and chromedriver are not on the PATH")
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
     for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):

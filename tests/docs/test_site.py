@@ -1,4 +1,4 @@
-"""The documentation's site is built without a warning, and works in a browser that reaches nothing else."""
+"""The documentation site builds without warnings, and works in a browser without network access."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built in strict mode from a copy."""
+    """Build the site in strict mode from a copy."""
     pytest.importorskip("zensical")
     folder = tmp_path_factory.mktemp("documentation")
     shutil.copytree(ROOT / "docs", folder / "docs")
@@ -35,12 +35,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *arguments: object) -> None:
-        """The test's output is not the place."""
+        """Keep requests out of the output of the tests."""
 
 
 @pytest.fixture
 def address(site: Path) -> Iterator[str]:
-    """Where the site is served."""
+    """Serve the site and return its address."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/"
@@ -54,28 +54,29 @@ def test_every_page_is_in_the_navigation() -> None:
     assert [page for page in pages if f'"{page}"' not in navigation] == []
 
 
+@pytest.mark.slow
 def test_the_search_finds_a_loss(address: str, browser: Any) -> None:
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
     from selenium.webdriver.support.ui import WebDriverWait
 
     browser.get("about:blank")
-    browser.get_log("performance")  # forgets what the browser's own first page asked for
+    browser.get_log("performance")  # discards the requests of the browser's start page
     browser.get(address)
     browser.find_element(By.TAG_NAME, "body").send_keys("/")
     browser.switch_to.active_element.send_keys("nt_xent")
-    WebDriverWait(browser, 30).until(lambda page: "nt_xent" in results_of(page))
+    WebDriverWait(browser, 30).until(lambda page: "nt_xent" in visible_text(page))
     browser.switch_to.active_element.send_keys(Keys.ESCAPE)
 
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
-    asked = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    urls = [event["params"]["request"]["url"] for event in asked if event["method"] == "Network.requestWillBeSent"]
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    urls = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
     assert urls
     assert [url for url in urls if not url.startswith((address, "data:", "blob:"))] == []
 
 
-def results_of(page: Any) -> str:
-    """The text of everything that is shown, the search's results among it, also where a component hides it."""
+def visible_text(page: Any) -> str:
+    """Return all visible text, including search results inside shadow roots."""
     return str(
         page.execute_script(
             "const inner = node => [...node.querySelectorAll('*')].flatMap(each => each.shadowRoot"

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "sslreg-barlow"
 
 
@@ -18,7 +20,6 @@ def components(wheel_environment, folder: Path) -> set[str]:
     return {f"{component['kind']}/{component['name']}" for plugin in plugins for component in plugin["components"]}
 
 
-@pytest.mark.slow
 def test_it_is_installed_trains_and_is_uninstalled(wheel_environment, tmp_path: Path) -> None:
     ours = {"model/barlow_twins", "loss/barlow_twins"}
     package = shutil.copytree(EXAMPLE, tmp_path / "sslreg-barlow")

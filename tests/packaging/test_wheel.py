@@ -1,12 +1,16 @@
-"""The built wheel, installed where nothing of this checkout is on the path."""
+"""The built wheel, installed where no part of this checkout is on the path."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+import pytest
+
 from sslreg.registry import installed
 from sslreg.spec import shipped_specs
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_wheel_provides_every_default_component(wheel_environment, tmp_path: Path) -> None:
@@ -21,5 +25,5 @@ def test_the_wheel_carries_every_shipped_spec(wheel_environment, tmp_path: Path)
     assert {spec["name"] for spec in specs} == set(shipped_specs())
 
 
-def test_the_wheels_components_can_be_loaded(wheel_environment, tmp_path: Path) -> None:
+def test_the_components_of_the_wheel_can_be_loaded(wheel_environment, tmp_path: Path) -> None:
     assert "digits-moco.yaml: ok" in wheel_environment.sslreg("check", "digits-moco", cwd=tmp_path)

@@ -11,6 +11,8 @@ import pytest
 
 import sslreg
 
+pytestmark = pytest.mark.slow
+
 PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
 LAPTOP = {"width": 1280, "height": 800, "deviceScaleFactor": 1, "mobile": False}
 

@@ -26,6 +26,7 @@ runs_kernels = pytest.mark.skipif(not INTERPRETED and not torch.cuda.is_availabl
 
 
 @pytest.mark.skipif(INTERPRETED, reason="this is it")
+@pytest.mark.slow
 def test_kernels_in_the_interpreter() -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
     done = subprocess.run(command, env={**os.environ, "TRITON_INTERPRET": "1"}, capture_output=True, text=True)

@@ -61,6 +61,8 @@ def children(process: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
+@pytest.mark.slow
+@pytest.mark.independent
 def test_two_processes_train_one_run(start: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
     process = start("train", "tiny.yaml", *sets([*TWO, "loss.gather_distributed=true", "trainer.max_epochs=1"]))
     stdout, stderr = process.communicate()
@@ -141,6 +143,7 @@ def test_a_run_that_is_asked_to_stop_and_then_killed_goes_on_each_time_and_under
 
 
 @pytest.mark.slow
+@pytest.mark.independent
 def test_an_error_in_the_second_process_ends_the_first_one_too(
     start: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
