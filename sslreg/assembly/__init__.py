@@ -1,26 +1,18 @@
-"""From a spec to the objects it names."""
+"""Builds the objects that a spec describes."""
 
 from sslreg.assembly.builder import Builder, build
-from sslreg.assembly.loader_workers import leave_signals_to_parent
-from sslreg.assembly.pipeline import (
-    NamedEvaluator,
-    Pipeline,
-    assemble,
-    build_loss,
-    build_model,
-    evaluation_sets,
-    named_evaluators,
-)
-from sslreg.assembly.sample_dataset import SampleDataset
-from sslreg.assembly.unreadable_images import ReplaceUnreadable
-from sslreg.assembly.view_plans import (
+from sslreg.assembly.collate_functions import (
     build_collate,
     build_embed_collate,
-    build_raw_collate,
-    embed_plan,
-    first_view,
-    view_plans,
+    build_raw_pixels_collate,
+    make_first_view,
 )
+from sslreg.assembly.evaluators import NamedEvaluator, build_evaluation_sets, build_evaluators
+from sslreg.assembly.loader_workers import leave_signals_to_parent
+from sslreg.assembly.pipeline import Pipeline, assemble, build_loss, build_model
+from sslreg.assembly.sample_dataset import SampleDataset
+from sslreg.assembly.unreadable_images import ReplaceUnreadable
+from sslreg.assembly.view_plans import build_embed_plan, build_view_plans
 
 __all__ = [
     "Builder",
@@ -32,13 +24,13 @@ __all__ = [
     "build",
     "build_collate",
     "build_embed_collate",
+    "build_embed_plan",
+    "build_evaluation_sets",
+    "build_evaluators",
     "build_loss",
     "build_model",
-    "build_raw_collate",
-    "embed_plan",
-    "evaluation_sets",
-    "first_view",
+    "build_raw_pixels_collate",
+    "build_view_plans",
     "leave_signals_to_parent",
-    "named_evaluators",
-    "view_plans",
+    "make_first_view",
 ]

@@ -1,103 +1,89 @@
-"""From names to objects: fills a component's constructor and calls it."""
+"""Builds components by name, from a spec or directly."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from sslreg.contracts import Augmentation
+from sslreg.assembly.constructor import construct
 from sslreg.errors import UserError
-from sslreg.registry import KINDS, Catalog, ComponentInfo, installed
+from sslreg.registry import Catalog, ComponentInfo, installed
 from sslreg.spec import ComponentSpec, Spec
 from sslreg.spec.from_run import FACTS
-from sslreg.spec.parameters import Slot, parameters_of
-from sslreg.views import WithProbability, adapt
+from sslreg.spec.parameters import Parameter, Slot
 
 
 class Builder:
     """Builds the components of a spec.
 
-    facts: what the run knows so far, by the names of `sslreg.spec.from_run.FACTS`. Whoever learns another fact adds
-    it before building what may ask for it.
+    Attributes:
+        spec: the spec.
+        facts: the known facts of the run, by their names in `sslreg.spec.from_run.FACTS`. A fact has to be added before
+            a component that needs it is built.
     """
 
     def __init__(self, spec: Spec, facts: dict[str, Any] | None = None) -> None:
         self.spec = spec
         self.facts: dict[str, Any] = dict(facts or {})
 
-    def build(self, component: ComponentSpec, *leading: Any) -> Any:
-        """The object that `component` names.
+    def build(self, component: ComponentSpec, *positional: Any) -> Any:
+        """Build a component.
 
-        leading: what the kind's constructors get by position (an optimizer's parameter groups). UserError, at the
-        component's place in the spec: its constructor refuses its parameters, or wants a fact that this run lacks.
+        Args:
+            component: the component.
+            positional: the leading arguments of its constructor, such as an optimizer's parameter groups.
+
+        Raises:
+            UserError: the constructor refuses a parameter or needs a fact that is not known; the error has the
+                component's location in the spec.
         """
-        arguments = {name: self._value(value) for name, value in component.params.items()}
-        for parameter in parameters_of(component.info).values():
-            if parameter.from_run is None or parameter.name in arguments:
-                continue
-            if self.facts.get(parameter.from_run) is not None:
-                arguments[parameter.name] = self.facts[parameter.from_run]
-            elif parameter.required:
-                raise self._lacks(component, parameter.from_run)
+
+        def report_missing(parameter: Parameter) -> Any:
+            fact = parameter.from_run
+            assert fact is not None  # the spec has been validated, so all other required parameters are given
+            message = f"{component.use} needs {fact} ({FACTS[fact]}), which this run does not know"
+            raise self.spec.error(component.path, "missing-fact", message)
+
         try:
-            built = component.info.load()(*leading, **arguments)
+            return construct(
+                component.info,
+                {**component.params, **component.keys},
+                build_nested=self._build_nested,
+                positional=positional,
+                facts=self.facts,
+                fill_missing=report_missing,
+            )
         except ValueError as error:
             raise self.spec.error(component.path, "bad-value", f"{component.use}: {error}") from error
-        return _finished(component.kind, built, component.keys)
 
-    def _value(self, value: Any) -> Any:
-        if isinstance(value, ComponentSpec):
-            return self.build(value)
-        if isinstance(value, list | tuple) and any(isinstance(item, ComponentSpec) for item in value):
-            return [self._value(item) for item in value]
-        return value
-
-    def _lacks(self, component: ComponentSpec, fact: str) -> UserError:
-        return self.spec.error(
-            component.path,
-            "missing-fact",
-            f"{component.use} needs {fact} ({FACTS[fact]}), which this run does not know",
-        )
+    def _build_nested(self, slot: Slot, value: Any) -> Any:
+        return self.build(value) if isinstance(value, ComponentSpec) else value
 
 
 def build(kind: str, name: str, /, *, catalog: Catalog | None = None, **params: Any) -> Any:
     """Build one component without a spec: ``sslreg.build("loss", "nt_xent", temperature=0.1)``.
 
-    Parameters are handed to the constructor as they are, so they may be objects; for a slot, a mapping with `use`
-    builds what it names, as in a spec. What a run would fill in is a parameter like any other here. UserError: no
-    such component, or its constructor refuses.
+    Args:
+        kind: the kind of the component.
+        name: its name, as in a spec.
+        catalog: the available components; by default those of the installed plugins.
+        params: the values for the constructor, passed on as they are, so they may be objects. In a slot, a mapping with
+            `use` builds the component that it names. Parameters that a run would fill in have to be given.
+
+    Raises:
+        UserError: there is no such component, or its constructor refuses a parameter.
     """
     catalog = catalog or installed()
-    info = catalog.get(kind, name)
-    return _construct(info, params, catalog)
+    return _build(catalog.get(kind, name), params, catalog)
 
 
-def _construct(info: ComponentInfo, params: dict[str, Any], catalog: Catalog) -> Any:
-    keys = {key: params.pop(key, default) for key, (_, default) in KINDS[info.kind].keys.items()}
-    known = parameters_of(info)
+def _build(info: ComponentInfo, params: dict[str, Any], catalog: Catalog) -> Any:
+    def build_nested(slot: Slot, value: Any) -> Any:
+        if not isinstance(value, dict) or "use" not in value:
+            return value
+        nested = dict(value)
+        return _build(catalog.get(slot.kind, nested.pop("use")), nested, catalog)
 
-    def nested(slot: Slot, value: Any) -> Any:
-        if isinstance(value, dict) and "use" in value:
-            inner = dict(value)
-            return _construct(catalog.get(slot.kind, inner.pop("use")), inner, catalog)
-        if slot.many and isinstance(value, Sequence):
-            return [nested(slot, item) for item in value]
-        return value
-
-    arguments = {}
-    for name, value in params.items():
-        parameter = known.get(name)
-        arguments[name] = nested(parameter.slot, value) if parameter and parameter.slot else value
     try:
-        built = info.load()(**arguments)
+        return construct(info, params, build_nested=build_nested)
     except (TypeError, ValueError) as error:
         raise UserError(f"{info} cannot be built: {error}", code="bad-value") from error
-    return _finished(info.kind, built, keys)
-
-
-def _finished(kind: str, built: Any, keys: dict[str, Any]) -> Any:
-    """What a kind promises beyond its constructor: an augmentation adapted to the contract, and its probability."""
-    if kind != "augmentation":
-        return built
-    augmentation: Augmentation = adapt(built)
-    return augmentation if keys["p"] == 1 else WithProbability(augmentation, keys["p"])

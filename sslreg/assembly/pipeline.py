@@ -1,4 +1,4 @@
-"""A whole run's objects, assembled from its spec and checked against its data before anything is written."""
+"""Assembles the objects of a run from its spec, and checks that they fit its data, before anything is written."""
 
 from __future__ import annotations
 
@@ -11,32 +11,34 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from sslreg.assembly.builder import Builder
+from sslreg.assembly.collate_functions import build_collate, build_embed_collate, make_first_view
+from sslreg.assembly.evaluators import NamedEvaluator, build_evaluation_sets, build_evaluators
+from sslreg.assembly.run_facts import add_dataset_facts, add_model_facts, add_view_facts
 from sslreg.assembly.sample_dataset import SampleDataset
-from sslreg.assembly.view_plans import build_collate, build_embed_collate, first_view
-from sslreg.contracts import Evaluator, Loss, Model
+from sslreg.contracts import Loss, Model
 from sslreg.spec import ComponentSpec, Spec
 from sslreg.views import Collate
 
-#: So many samples may be asked for one that can be read, before a run starts.
-TRIED = 8
-
-
-@dataclass(frozen=True)
-class NamedEvaluator:
-    """An evaluator under the name that its figures carry, and every how many epochs it runs (None: at the end)."""
-
-    name: str
-    evaluator: Evaluator
-    every: int | None
-    component: ComponentSpec
+#: How many samples are loaded before a run starts if unreadable ones are skipped.
+_PROBED_SAMPLES = 8
 
 
 @dataclass
 class Pipeline:
-    """What a run trains and evaluates with.
+    """The objects with which a run trains and evaluates.
 
-    reference, test: what evaluators fit on and judge by, where the spec has evaluators. learning_rate: that of the
-    first parameter group before any schedule.
+    Attributes:
+        spec: the spec.
+        builder: builds the components of the spec.
+        train: the training set.
+        reference: the data set on which evaluators fit; None if the spec has no evaluators.
+        test: the data set on which evaluators test; None if the spec has no evaluators.
+        collate: makes batches for training.
+        embed_collate: makes batches for embedding.
+        model: the model.
+        loss: the loss.
+        evaluators: the evaluators.
+        learning_rate: the learning rate of the first parameter group, before any schedule.
     """
 
     spec: Spec
@@ -53,11 +55,11 @@ class Pipeline:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What is known of the run, by `FromRun`'s names."""
+        """The facts of the run, by their names in `sslreg.spec.from_run.FACTS`."""
         return self.builder.facts
 
     def build_optimizer(self) -> Optimizer:
-        """The optimizer, its learning rates scaled to the samples behind a step if the spec says so."""
+        """Build the optimizer, with its learning rates scaled by the spec's `learning_rate_scale`."""
         optimizer: Optimizer = self.builder.build(self.spec.optimizer, list(self.model.parameter_groups()))
         if (scale := self.spec.learning_rate_scale) != 1:
             for group in optimizer.param_groups:
@@ -65,25 +67,35 @@ class Pipeline:
         return optimizer
 
     def build_schedule(self, optimizer: Optimizer) -> Any:
-        """A torch learning-rate scheduler that is stepped with the optimizer, or None."""
+        """Build the learning-rate scheduler, which is stepped with the optimizer; None if the spec has none."""
         return None if self.spec.schedule is None else self.builder.build(self.spec.schedule, optimizer)
 
 
 def assemble(spec: Spec, *, world_size: int = 1, device: torch.device | str | None = None) -> Pipeline:
-    """Build everything that a run needs. UserError, at its place in the spec: something does not fit."""
+    """Build everything that a run needs.
+
+    Args:
+        spec: the spec.
+        world_size: the number of processes that train together.
+        device: where views are finished, see `build_collate`.
+
+    Raises:
+        UserError: something does not fit; the error has its location in the spec.
+    """
     builder = Builder(spec, {"world_size": world_size, "batch_size": spec.data.batch_size})
     train = SampleDataset(builder.build(spec.data.train))
-    _learn_sizes(builder, train)
-    # Where broken images are passed over, the very first may be one.
-    tried = [train[index] for index in range(min(TRIED, len(train)) if spec.data.on_error == "skip" else 1)]
-    view = first_view(build_collate(spec), tried)
-    _learn_shape(builder, view)
-    evaluators = named_evaluators(builder)
-    reference, test = evaluation_sets(builder, evaluators, train) if evaluators else (None, None)
+    add_dataset_facts(builder, train)
+    # If unreadable images are skipped, the first one may be unreadable.
+    count = min(_PROBED_SAMPLES, len(train)) if spec.data.on_error == "skip" else 1
+    samples = [train[index] for index in range(count)]
+    view = make_first_view(build_collate(spec), samples)
+    add_view_facts(builder, view)
+    evaluators = build_evaluators(builder)
+    reference, test = build_evaluation_sets(builder, evaluators, train) if evaluators else (None, None)
     model, loss = build_model(builder), build_loss(builder)
     embed_collate = build_embed_collate(spec)
-    for images in (view, first_view(embed_collate, tried)):
-        _try(builder, model, images)
+    for images in (view, make_first_view(embed_collate, samples)):
+        _check_image_shape(builder, model, images)
     pipeline = Pipeline(
         spec=spec,
         builder=builder,
@@ -96,7 +108,7 @@ def assemble(spec: Spec, *, world_size: int = 1, device: torch.device | str | No
         loss=loss,
         evaluators=evaluators,
     )
-    # Once now, so that what they refuse is known before anything is written; the trainer builds its own.
+    # Build these once now, so that their errors appear before anything is written; the trainer builds its own.
     optimizer = pipeline.build_optimizer()
     pipeline.learning_rate = float(optimizer.param_groups[0]["lr"])
     pipeline.build_schedule(optimizer)
@@ -104,27 +116,27 @@ def assemble(spec: Spec, *, world_size: int = 1, device: torch.device | str | No
 
 
 def build_model(builder: Builder) -> Model:
-    """The spec's model with the weights that its seed gives; the facts then know its widths."""
-    model: Model = _built_by_seed(builder, builder.spec.model)
-    builder.facts.update(num_features=model.backbone.num_features, embedding_dim=model.embedding_dim)
+    """Build the spec's model with weights that depend on its seed alone, and add the model's widths to the facts."""
+    model: Model = _build_seeded(builder, builder.spec.model)
+    add_model_facts(builder, model)
     return model
 
 
 def build_loss(builder: Builder) -> Loss:
-    """The spec's loss, whose bank fits the model's embeddings: the model is built first."""
-    loss: Loss = _built_by_seed(builder, builder.spec.loss)
+    """Build the spec's loss; the model has to be built first, since a memory bank needs the width of its embeddings."""
+    loss: Loss = _build_seeded(builder, builder.spec.loss)
     return loss
 
 
-def _built_by_seed(builder: Builder, component: ComponentSpec) -> Any:
-    """A component whose random start depends on the spec's seed alone; torch's generator is left as it was."""
+def _build_seeded(builder: Builder, component: ComponentSpec) -> Any:
+    """Build a component with torch's generator seeded by the spec; the generator's state is restored afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(builder.spec.seed)
         return builder.build(component)
 
 
-def _try(builder: Builder, model: Model, images: Tensor) -> None:
-    """Embed images, so that a size or a number of channels that the backbone cannot take is known now."""
+def _check_image_shape(builder: Builder, model: Model, images: Tensor) -> None:
+    """Embed images, to detect a size or a number of channels that the backbone does not support."""
     model.eval()
     try:
         with torch.inference_mode():
@@ -133,111 +145,8 @@ def _try(builder: Builder, model: Model, images: Tensor) -> None:
         raise builder.spec.error(
             (*builder.spec.model.path, "backbone"),
             "image-shape",
-            f"the backbone cannot take images of (C, H, W) = {tuple(images.shape[1:])}: {error}",
+            f"the backbone does not support images of shape (C, H, W) = {tuple(images.shape[1:])}: {error}",
             "change the size in views (and embed_view), data.channels, or the backbone",
         ) from error
     finally:
         model.train()
-
-
-def _learn_sizes(builder: Builder, train: SampleDataset) -> None:
-    """Add what the data set's length and the batch size tell: samples, classes, steps."""
-    spec, facts = builder.spec, builder.facts
-    samples, batch, world = len(train), spec.data.batch_size, facts["world_size"]
-    if batch > samples:
-        raise spec.error(
-            ("data", "batch_size"),
-            "batch-too-large",
-            f"a batch of {batch} is larger than the training set, which has {samples} samples",
-            f"use data.batch_size: {samples} or less",
-        )
-    if batch % world:
-        raise spec.error(
-            ("data", "batch_size"),
-            "batch-not-divisible",
-            f"a batch of {batch} cannot be shared evenly by {world} processes",
-            f"use a multiple of {world}, such as {math.ceil(batch / world) * world}",
-        )
-    if train.has_targets and train.classes is not None:
-        facts["num_classes"] = len(train.classes)
-    steps = _limited(samples // batch, spec.trainer.get("limit_train_batches"))
-    facts["num_samples"] = samples
-    facts["steps_per_epoch"] = math.ceil(steps / spec.trainer.get("accumulate_grad_batches", 1))
-    facts["total_steps"] = _total_steps(spec, facts["steps_per_epoch"])
-
-
-def _limited(batches: int, limit: int | float | None) -> int:
-    """Lightning's meaning of ``limit_train_batches``: a number of batches, or a share of them."""
-    if limit is None:
-        return batches
-    return min(batches, limit) if isinstance(limit, int) else int(batches * limit)
-
-
-def _total_steps(spec: Spec, steps_per_epoch: int) -> int:
-    epochs, steps = spec.trainer.get("max_epochs"), spec.trainer.get("max_steps", -1)
-    if epochs is None and steps == -1:
-        raise spec.error(
-            ("trainer",), "no-end", "nothing says how long to train", "add trainer.max_epochs, for example 200"
-        )
-    bounds = ([] if epochs is None else [epochs * steps_per_epoch]) + ([] if steps == -1 else [steps])
-    return int(min(bounds))
-
-
-def _learn_shape(builder: Builder, view: Tensor) -> None:
-    """Add what a view (N, C, H, W) looks like."""
-    _, channels, height, width = view.shape
-    builder.facts.update(in_channels=channels, image_size=max(height, width))
-
-
-def named_evaluators(builder: Builder) -> list[NamedEvaluator]:
-    """The spec's evaluators."""
-    return [
-        NamedEvaluator(
-            component.keys["as"] or component.info.name, builder.build(component), component.keys["every"], component
-        )
-        for component in builder.spec.evaluate
-    ]
-
-
-def evaluation_sets(
-    builder: Builder, evaluators: list[NamedEvaluator], train: SampleDataset | None = None
-) -> tuple[SampleDataset, SampleDataset]:
-    """What evaluators fit on (the training set, unless the spec names another) and what they are tested on.
-
-    train: the training set, where it has been built. UserError: there is no test set, or labels are missing.
-    """
-    spec = builder.spec
-    if spec.data.test is None:
-        raise spec.error(
-            ("evaluate",), "no-test-set", "there is nothing to evaluate on", "name a data set under data.test"
-        )
-    if spec.data.reference is None and train is not None:
-        reference = train
-    else:
-        reference = SampleDataset(builder.build(spec.data.reference or spec.data.train))
-    test = SampleDataset(builder.build(spec.data.test))
-    for named in evaluators:
-        for role, samples in (("reference", reference), ("test", test)):
-            if named.evaluator.needs_targets and not samples.has_targets:
-                raise spec.error(
-                    named.component.path,
-                    "no-labels",
-                    f"{named.name} needs labels, and the {role} set has none",
-                    f"name a data set with labels under data.{role}",
-                )
-    _same_classes(spec, reference, test)
-    return reference, test
-
-
-def _same_classes(spec: Spec, reference: SampleDataset, test: SampleDataset) -> None:
-    """Two folders number their own subfolders; where one lacks a class, the same number means another one."""
-    if reference.classes is None or test.classes is None or reference.classes == test.classes:
-        return
-    differing = sorted({*reference.classes} ^ {*test.classes})
-    named = ", ".join(repr(name) for name in differing[:5]) or "their order"
-    raise spec.error(
-        ("data", "test"),
-        "classes-differ",
-        f"the reference and the test set number different classes: they differ in {named}",
-        "leave out, on both sides, the classes that one of them lacks",
-    )

@@ -71,16 +71,16 @@ def _known_device(name: str) -> str:
 
 
 def _explained(spec: Spec, device: str) -> dict[str, Any]:
-    from sslreg.assembly import Builder, embed_plan, view_plans
+    from sslreg.assembly import Builder, build_embed_plan, build_view_plans
     from sslreg.spec import induced_invariances
 
-    plans = {plan.group: plan for plan in view_plans(Builder(spec))}
+    plans = {plan.group: plan for plan in build_view_plans(Builder(spec))}
     return {
         "views": [
             {"number": number + 1, "repeat": view.repeat, "stages": _stages(plans[number], device)}
             for number, view in enumerate(spec.views)
         ],
-        "embed_view": _stages(embed_plan(spec), "cpu", embedding=True),
+        "embed_view": _stages(build_embed_plan(spec), "cpu", embedding=True),
         "invariances": {
             invariance: [component.use for component in components]
             for invariance, components in induced_invariances(spec.views).items()

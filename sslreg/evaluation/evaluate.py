@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from sslreg.assembly import NamedEvaluator, SampleDataset, build_raw_collate
+from sslreg.assembly import NamedEvaluator, SampleDataset, build_raw_pixels_collate
 from sslreg.contracts import Embeddings, Model
 from sslreg.evaluation.feature_extraction import Images, Subject
 from sslreg.spec import Spec
@@ -41,7 +41,7 @@ class Evaluation:
 
     def of_raw_pixels(self, evaluators: Iterable[NamedEvaluator]) -> dict[str, float]:
         """Figures of the pixels themselves, each less its mean over the reference set."""
-        subject = self._subject(build_raw_collate(self.spec), _flat)
+        subject = self._subject(build_raw_pixels_collate(self.spec), _flat)
         reference, test = subject.embeddings(self.reference), subject.embeddings(self.test)
         subject.mean = reference.features.mean(dim=0)
         for embeddings in (reference, test):

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sslreg.assembly import SampleDataset, build_embed_collate, first_view
+from sslreg.assembly import SampleDataset, build_embed_collate, make_first_view
 from sslreg.atomic_files import atomic_write_group
 from sslreg.contracts import Backbone
 from sslreg.errors import SslregError
@@ -76,7 +76,7 @@ def _images(run: Run, samples: SampleDataset) -> Tensor:
     """Some images, spread over the data set, as they are embedded."""
     count = min(IMAGES, len(samples))
     rows = torch.linspace(0, len(samples) - 1, count).long().tolist()
-    images = first_view(build_embed_collate(run.spec), [samples[row] for row in rows])
+    images = make_first_view(build_embed_collate(run.spec), [samples[row] for row in rows])
     # Of one image there is no batch to be free in, so it stands twice.
     return images if len(images) > 1 else images.repeat(2, 1, 1, 1)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from torchvision.transforms import v2
 
-from sslreg.assembly import embed_plan
+from sslreg.assembly import build_embed_plan
 from sslreg.contracts import Augmentation
 from sslreg.registry import installed
 from sslreg.spec import Spec
@@ -18,7 +18,7 @@ def steps(spec: Spec) -> list[dict[str, Any]]:
 
     An operation that no spec can name has its class alone.
     """
-    return [_entry(operation.augmentation) for operation in embed_plan(spec).operations]
+    return [_entry(operation.augmentation) for operation in build_embed_plan(spec).operations]
 
 
 def statistics(entries: list[dict[str, Any]]) -> dict[str, list[float]]:
@@ -32,7 +32,7 @@ def torchvision_code(spec: Spec) -> str | None:
 
     The same pixels to one level of 255. None if an operation has no namesake there that takes its parameters.
     """
-    operations = list(embed_plan(spec).operations)
+    operations = list(build_embed_plan(spec).operations)
     calls = [_call(operation) for operation in operations]
     if None in calls:
         return None

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from sslreg.assembly import Builder, SampleDataset, embed_plan, view_plans
+from sslreg.assembly import Builder, SampleDataset, build_embed_plan, build_view_plans
 from sslreg.atomic_files import atomic_write
 from sslreg.contracts import Sample
 from sslreg.errors import UserError
@@ -102,7 +102,7 @@ def preview(spec: Spec, samples: int = 8, seed: int | None = None, epoch: int = 
 
 def preview_of(spec: Spec, data: SampleDataset, indices: Sequence[int], seed: int, epoch: int = 0) -> Preview:
     """`preview` of the samples with these indices."""
-    plans = [*view_plans(Builder(spec)), embed_plan(spec)]
+    plans = [*build_view_plans(Builder(spec)), build_embed_plan(spec)]
     rows, readable, images = _read(spec, data, indices, epoch)
     if not readable:
         raise UserError(

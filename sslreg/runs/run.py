@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sslreg.assembly import Builder, SampleDataset, build_embed_collate, build_model, first_view
+from sslreg.assembly import Builder, SampleDataset, build_embed_collate, build_model, make_first_view
 from sslreg.contracts import Backbone, ImageLike, Model, Sample
 from sslreg.errors import SslregError, UserError
 from sslreg.runs.checkpoint_file import newest_checkpoint
@@ -88,7 +88,7 @@ class Run:
         collate = build_embed_collate(self.spec)
 
         def preprocess(image: ImageLike) -> Tensor:
-            return first_view(collate, [Sample(image, index=0, epoch=0)])[0]
+            return make_first_view(collate, [Sample(image, index=0, epoch=0)])[0]
 
         return preprocess
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from sslreg.assembly import Builder, build_embed_collate, evaluation_sets, named_evaluators
+from sslreg.assembly import Builder, build_embed_collate, build_evaluation_sets, build_evaluators
 from sslreg.atomic_files import write_json
 from sslreg.contracts import Embeddings
 from sslreg.errors import UserError
@@ -34,8 +34,8 @@ def evaluate_run(run: Run, evaluators: Sequence[str] = (), data: Spec | None = N
             code="no-evaluators",
         )
     builder = Builder(spec, run.facts)
-    named = named_evaluators(builder)
-    reference, test = evaluation_sets(builder, named)
+    named = build_evaluators(builder)
+    reference, test = build_evaluation_sets(builder, named)
     device = best_device()
     evaluation = Evaluation(spec, reference, test, build_embed_collate(spec), device)
     return {

@@ -9,10 +9,10 @@ from typing import Any, NoReturn
 import pytest
 from pydantic import ValidationError
 
+from sslreg.assembly.constructor import construct
 from sslreg.registry import Catalog, ComponentInfo, installed
-from sslreg.spec.parameters import Parameter, Slot, parameters_of
+from sslreg.spec.parameters import Parameter, Slot
 from sslreg.testing.tiny_components import PARTS
-from sslreg.views import adapt
 
 #: What the run of a test knows, by `FromRun`'s names.
 FACTS: dict[str, Any] = {
@@ -52,18 +52,21 @@ class Case:
 
     def build(self, *leading: Any, **facts: Any) -> Any:
         """A new object of the component. facts: what the run knows, where it is not what `FACTS` says."""
-        known = {**FACTS, **facts}
-        takes = parameters_of(self.info)
-        arguments = {name: self._value(takes.get(name), value, facts) for name, value in self.parameters.items()}
-        for name, parameter in takes.items():
-            if name in arguments:
-                continue
-            if parameter.from_run is not None:
-                arguments[name] = known[parameter.from_run]
-            elif parameter.required:
-                arguments[name] = self._example(parameter, facts)
-        built = self.info.load()(*leading, **arguments)
-        return adapt(built) if self.info.kind == "augmentation" else built
+
+        def build_nested(slot: Slot, value: Any) -> Any:
+            if not isinstance(value, Mapping):
+                return value
+            parameters = dict(value)
+            return self.of(parameters.pop("use"), slot.kind, parameters).build(**facts)
+
+        return construct(
+            self.info,
+            self.parameters,
+            build_nested=build_nested,
+            positional=leading,
+            facts={**FACTS, **facts},
+            fill_missing=self._example,
+        )
 
     def of(self, name: str, kind: str, parameters: Mapping[str, Any] | None = None) -> Case:
         """Another component, under the same conditions."""
@@ -73,22 +76,7 @@ class Case:
         """End the check: this component cannot be held to it."""
         pytest.skip(f"{self}: {reason}")
 
-    def _value(self, parameter: Parameter | None, value: Any, facts: Mapping[str, Any]) -> Any:
-        """A given value, with the components that it names built."""
-        slot = parameter.slot if parameter else None
-        if slot is None:
-            return value
-        if slot.many:
-            return [self._component(slot, item, facts) for item in value]
-        return self._component(slot, value, facts)
-
-    def _component(self, slot: Slot, value: Any, facts: Mapping[str, Any]) -> Any:
-        if not isinstance(value, Mapping):
-            return value
-        parameters = dict(value)
-        return self.of(parameters.pop("use"), slot.kind, parameters).build(**facts)
-
-    def _example(self, parameter: Parameter, facts: Mapping[str, Any]) -> Any:
+    def _example(self, parameter: Parameter) -> Any:
         """Something that a required parameter takes; the test fails if nothing comes to mind."""
         slot = parameter.slot
         if slot is not None and slot.kind in PARTS:

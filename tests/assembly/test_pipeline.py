@@ -9,7 +9,7 @@ import torch
 
 import sslreg
 from sslreg import UserError
-from sslreg.assembly import assemble, build_embed_collate, build_raw_collate
+from sslreg.assembly import assemble, build_embed_collate, build_raw_pixels_collate
 from sslreg.spec import Spec, parse_spec
 
 
@@ -68,9 +68,9 @@ def test_assembling_leaves_torchs_generator_alone(spec) -> None:
     ("overrides", "world_size", "message"),
     [
         (["data.batch_size=1349"], 1, "a batch of 1349 is larger than the training set, which has 1348 samples"),
-        (["data.batch_size=65"], 2, "cannot be shared evenly by 2 processes"),
-        (["trainer={}"], 1, "nothing says how long to train"),
-        (["data.test=null"], 1, "there is nothing to evaluate on"),
+        (["data.batch_size=65"], 2, "cannot be divided evenly among 2 processes"),
+        (["trainer={}"], 1, "does not say how long to train"),
+        (["data.test=null"], 1, "there is no data set to evaluate on"),
         (["views.0.augment=[]", "data.train.split=all"], 1, None),
     ],
 )
@@ -101,7 +101,7 @@ def test_an_embedding_view_of_ones_own_is_used(spec) -> None:
 def test_raw_pixels_are_the_embedding_view_before_its_colors_change(spec) -> None:
     image = torch.full((1, 8, 8), 255, dtype=torch.uint8)
     assert build_embed_collate(spec("views.0.augment.1.mean=[0.75]"))([image]).views[0].max() == 0.5
-    assert build_raw_collate(spec("views.0.augment.1.mean=[0.75]"))([image]).views[0].max() == 1.0
+    assert build_raw_pixels_collate(spec("views.0.augment.1.mean=[0.75]"))([image]).views[0].max() == 1.0
 
 
 def test_a_collate_of_a_spec_works_in_a_plain_loader(spec) -> None:
@@ -121,7 +121,7 @@ def test_folders_whose_classes_differ_are_not_compared_by_number(spec, photos: P
         f"data.{role}={{use: image_folder, root: '{tmp_path / split}'}}"
         for role, split in {"reference": "known", "test": "judged"}.items()
     )
-    with pytest.raises(UserError, match="number different classes: they differ in 'dog'"):
+    with pytest.raises(UserError, match="number different classes; they differ in 'dog'"):
         assemble(spec("data.channels=3", *sets))
 
 

@@ -39,7 +39,7 @@ WRONG = {
     "a missing image folder": (["--set", "data.train={use: image_folder, root: nowhere}"], "nowhere"),
     "a warm-up longer than the run": (["--set", "schedule.warmup_epochs=50"], "shorten the schedule"),
     "evaluation without a test set": (["--set", "data.test=null"], "data.test"),
-    "images too small for the backbone": (["--set", "model.backbone={use: alexnet}"], "cannot take images of"),
+    "images too small for the backbone": (["--set", "model.backbone={use: alexnet}"], "does not support images"),
     "no end": (["--set", "trainer.max_epochs=null"], "max_epochs"),
 }
 

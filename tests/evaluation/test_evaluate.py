@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sslreg import Run, UserError
-from sslreg.assembly import SampleDataset, build_embed_collate, build_raw_collate, named_evaluators
+from sslreg.assembly import SampleDataset, build_embed_collate, build_evaluators, build_raw_pixels_collate
 from sslreg.assembly.builder import Builder
 from sslreg.evaluation import Evaluation, embed
 from sslreg.spec import parse_spec
@@ -23,7 +23,7 @@ def evaluation(tiny_spec: str):
             SampleDataset(torch.utils.data.Subset(builder.build(component), range(size)))
             for component in (spec.data.train, spec.data.test)
         )
-        return Evaluation(spec, train, test, build_embed_collate(spec), CPU), named_evaluators(builder)
+        return Evaluation(spec, train, test, build_embed_collate(spec), CPU), build_evaluators(builder)
 
     return make
 
@@ -31,7 +31,7 @@ def evaluation(tiny_spec: str):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_every_sample_is_embedded_once_in_order(tiny_run: Run, workers: int) -> None:
     samples = tiny_run.split("test")
-    collate = build_raw_collate(tiny_run.spec)
+    collate = build_raw_pixels_collate(tiny_run.spec)
     embedded = embed(samples, collate, lambda images: images.flatten(1), device=CPU, batch_size=100, workers=workers)
     assert embedded.indices.tolist() == list(range(449))
     assert embedded.targets is not None

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import sslreg
 from sslreg import Run, UserError
-from sslreg.assembly import SampleDataset, build_embed_collate, build_raw_collate
+from sslreg.assembly import SampleDataset, build_embed_collate, build_raw_pixels_collate
 from sslreg.evaluation import Images, Subject
 from sslreg.views import Collate, ViewPlan
 
@@ -32,7 +32,7 @@ def subject(tiny_run: Run) -> Callable[..., Subject]:
 
 
 def test_without_an_augmentation_it_is_the_embedding(subject, tiny_run: Run) -> None:
-    for collate in (build_embed_collate, build_raw_collate):
+    for collate in (build_embed_collate, build_raw_pixels_collate):
         found, params = subject(collate).embed(ROWS)
         expected = subject(collate).embeddings(tiny_run.split("test")).features[ROWS]
         assert torch.equal(found, expected)
@@ -41,7 +41,7 @@ def test_without_an_augmentation_it_is_the_embedding(subject, tiny_run: Run) -> 
 
 def test_the_mean_is_subtracted_from_what_is_seen_through_an_augmentation(subject) -> None:
     flip = sslreg.build("augmentation", "horizontal_flip")
-    plain, centered = subject(build_raw_collate), subject(build_raw_collate, torch.full((64,), 0.25))
+    plain, centered = subject(build_raw_pixels_collate), subject(build_raw_pixels_collate, torch.full((64,), 0.25))
     torch.testing.assert_close(centered.embed(ROWS, flip)[0], plain.embed(ROWS, flip)[0] - 0.25)
 
 
@@ -55,7 +55,7 @@ def test_the_augmentation_acts_before_the_views_normalization(subject) -> None:
 def test_what_is_drawn_for_an_image_depends_on_the_image_alone(subject) -> None:
     affine = sslreg.build("augmentation", "affine", degrees=90.0)
     _, drawn = subject().embed(ROWS, affine)
-    _, of_raw = subject(build_raw_collate).embed(ROWS[::-1], affine)
+    _, of_raw = subject(build_raw_pixels_collate).embed(ROWS[::-1], affine)
     assert torch.equal(drawn["angle"], of_raw["angle"].flip(0))
 
 

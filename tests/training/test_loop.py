@@ -201,7 +201,7 @@ def test_broken_images_can_be_skipped_and_are_listed(trained: Trained, photos: P
 def test_evaluators_that_need_labels_are_refused_before_training(
     trained: Trained, photos: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(UserError, match="needs labels, and the reference set has none"):
+    with pytest.raises(UserError, match="needs labels, but the reference set has none"):
         trained(
             f"data={{train: {{use: image_folder, root: '{photos}'}}, test: {{use: digits}}, batch_size: 4}}",
             "views.0.augment=[{use: random_resized_crop, size: 24}]",

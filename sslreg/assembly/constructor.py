@@ -1,0 +1,67 @@
+"""Fills the constructors of components and calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sslreg.contracts import Augmentation
+from sslreg.registry import KINDS, ComponentInfo
+from sslreg.spec.parameters import Parameter, Slot, parameters_of
+from sslreg.views import WithProbability, adapt
+
+
+def construct(
+    info: ComponentInfo,
+    params: Mapping[str, Any],
+    *,
+    build_nested: Callable[[Slot, Any], Any],
+    positional: Sequence[Any] = (),
+    facts: Mapping[str, Any] | None = None,
+    fill_missing: Callable[[Parameter], Any] | None = None,
+) -> Any:
+    """Build a component.
+
+    Args:
+        info: the component.
+        params: values for the constructor's parameters and for the kind's keys, such as `p` of augmentations.
+        build_nested: returns the component for a value in a slot; called for each item of a slot with many.
+        positional: the arguments that the run passes by position.
+        facts: the facts of the run by their names in `sslreg.spec.from_run.FACTS`; None stands for an unknown one.
+        fill_missing: returns the value of a required parameter that neither `params` nor `facts` give. By default, such
+            a parameter is left to the constructor, which raises TypeError.
+
+    Returns:
+        The component. An augmentation is adapted to the contract and applied with its probability.
+    """
+    reserved = KINDS[info.kind].keys
+    keys = {name: params.get(name, default) for name, (_, default) in reserved.items()}
+    parameters = parameters_of(info)
+    arguments = {
+        name: _fill_slot(parameters.get(name), value, build_nested)
+        for name, value in params.items()
+        if name not in reserved
+    }
+    for name, parameter in parameters.items():
+        fact = None if parameter.from_run is None or facts is None else facts.get(parameter.from_run)
+        if name in arguments:
+            continue
+        if fact is not None:
+            arguments[name] = fact
+        elif parameter.required and fill_missing is not None:
+            arguments[name] = fill_missing(parameter)
+    component = info.load()(*positional, **arguments)
+    if info.kind != "augmentation":
+        return component
+    augmentation: Augmentation = adapt(component)
+    return augmentation if keys["p"] == 1 else WithProbability(augmentation, keys["p"])
+
+
+def _fill_slot(parameter: Parameter | None, value: Any, build_nested: Callable[[Slot, Any], Any]) -> Any:
+    """Return a value with its nested components built; values of other parameters are returned as they are."""
+    slot = parameter.slot if parameter else None
+    if slot is None:
+        return value
+    if slot.many and isinstance(value, Sequence):
+        return [build_nested(slot, item) for item in value]
+    return build_nested(slot, value)

@@ -1,0 +1,71 @@
+"""Computes the facts of a run, such as its number of steps, which components ask for with `FromRun`."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from sslreg.assembly.builder import Builder
+from sslreg.assembly.sample_dataset import SampleDataset
+from sslreg.contracts import Model
+from sslreg.spec import Spec
+
+
+def add_dataset_facts(builder: Builder, train: SampleDataset) -> None:
+    """Add the facts that follow from the training set and the batch size: samples, classes, steps.
+
+    Raises:
+        UserError: the batch size does not fit the training set or the number of processes, or the spec does not say
+            how long to train.
+    """
+    spec, facts = builder.spec, builder.facts
+    samples, batch_size, world_size = len(train), spec.data.batch_size, facts["world_size"]
+    if batch_size > samples:
+        raise spec.error(
+            ("data", "batch_size"),
+            "batch-too-large",
+            f"a batch of {batch_size} is larger than the training set, which has {samples} samples",
+            f"use data.batch_size: {samples} or less",
+        )
+    if batch_size % world_size:
+        raise spec.error(
+            ("data", "batch_size"),
+            "batch-not-divisible",
+            f"a batch of {batch_size} cannot be divided evenly among {world_size} processes",
+            f"use a multiple of {world_size}, such as {math.ceil(batch_size / world_size) * world_size}",
+        )
+    if train.has_targets and train.classes is not None:
+        facts["num_classes"] = len(train.classes)
+    batches = _limit_batches(samples // batch_size, spec.trainer.get("limit_train_batches"))
+    facts["num_samples"] = samples
+    facts["steps_per_epoch"] = math.ceil(batches / spec.trainer.get("accumulate_grad_batches", 1))
+    facts["total_steps"] = _count_total_steps(spec, facts["steps_per_epoch"])
+
+
+def add_view_facts(builder: Builder, view: Tensor) -> None:
+    """Add the facts that follow from a view (N, C, H, W)."""
+    _, channels, height, width = view.shape
+    builder.facts.update(in_channels=channels, image_size=max(height, width))
+
+
+def add_model_facts(builder: Builder, model: Model) -> None:
+    """Add the facts that follow from the model."""
+    builder.facts.update(num_features=model.backbone.num_features, embedding_dim=model.embedding_dim)
+
+
+def _limit_batches(batches: int, limit: int | float | None) -> int:
+    """Apply Lightning's ``limit_train_batches``: an int is a number of batches, a float a share of them."""
+    if limit is None:
+        return batches
+    return min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+
+
+def _count_total_steps(spec: Spec, steps_per_epoch: int) -> int:
+    epochs, steps = spec.trainer.get("max_epochs"), spec.trainer.get("max_steps", -1)
+    if epochs is None and steps == -1:
+        raise spec.error(
+            ("trainer",), "no-end", "the spec does not say how long to train", "add trainer.max_epochs, for example 200"
+        )
+    limits = ([] if epochs is None else [epochs * steps_per_epoch]) + ([] if steps == -1 else [steps])
+    return int(min(limits))
