@@ -11,8 +11,8 @@ from pydantic import Field
 from torch import Tensor
 
 import sslreg
+from sslreg import distributed
 from sslreg_losses._autograd import log_sum_exp_across, log_sum_exp_within
-from sslreg_losses._distributed import others_rows, world_size
 from sslreg_losses._unit_norm import unit_rows
 
 Negatives = Literal["batch", "bank", "both"]
@@ -87,8 +87,8 @@ class ContrastiveLoss(sslreg.Loss):
                 parts.append(log_sum_exp_within(rows, self.temperature, samples))
             elif samples > 1:
                 parts.append(log_sum_exp_across(rows, keys, self.temperature, samples))
-            if self.gather_distributed and world_size() > 1:
-                parts.append(log_sum_exp_across(rows, others_rows(keys), self.temperature))
+            if self.gather_distributed and distributed.world_size() > 1:
+                parts.append(log_sum_exp_across(rows, _rows_of_other_processes(keys), self.temperature))
         if self.memory_bank is not None:
             past = self.memory_bank.negatives()
             if past.shape[1] != rows.shape[1]:
@@ -99,3 +99,8 @@ class ContrastiveLoss(sslreg.Loss):
                 # By sample, so that several processes enqueue in the order of one that has all samples.
                 self.memory_bank.enqueue(key_views.transpose(0, 1).flatten(0, 1))
         return reduce(torch.logaddexp, parts) if parts else rows.new_full((len(rows),), -math.inf)
+
+
+def _rows_of_other_processes(rows: Tensor) -> Tensor:
+    everyone, first = distributed.gather_rows(rows), distributed.rank() * len(rows)
+    return torch.cat([everyone[:first], everyone[first + len(rows) :]])

@@ -7,9 +7,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from sslreg import distributed
 from sslreg_losses._autocast_and_compile import full_precision, outside_graphs
 from sslreg_losses._contrastive import ContrastiveLoss, Temperature
-from sslreg_losses._distributed import gather_rows, rank, world_size
 
 
 class SupConLoss(ContrastiveLoss):
@@ -41,8 +41,9 @@ class SupConLoss(ContrastiveLoss):
             )
         rows, labels = z.flatten(0, 1), targets.repeat(len(z))
         everyone, first = rows, 0
-        if self.gather_distributed and world_size() > 1:
-            everyone, labels, first = gather_rows(rows), gather_rows(labels), rank() * len(rows)
+        if self.gather_distributed:
+            everyone, labels = distributed.gather_rows(rows), distributed.gather_rows(labels)
+            first = distributed.rank() * len(rows)
         classes, number, sizes = torch.unique(labels, return_inverse=True, return_counts=True)
         sums = rows.new_zeros(len(classes), rows.shape[1]).index_add(0, number, everyone)
         own = number[first : first + len(rows)]

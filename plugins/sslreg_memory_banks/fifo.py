@@ -6,11 +6,11 @@ import math
 from typing import Annotated, Literal
 
 import torch
-import torch.distributed as dist
 from pydantic import Field
 from torch import Tensor
 
 import sslreg
+from sslreg import distributed
 
 
 class FIFOMemoryBank(sslreg.MemoryBank):
@@ -88,8 +88,8 @@ class FIFOMemoryBank(sslreg.MemoryBank):
                 hint="lower the learning rate, or train with more precision (trainer.precision: 32-true)",
                 code="non-finite-embedding",
             )
-        if self.gather and dist.is_available() and dist.is_initialized():
-            keys = _gathered(keys)
+        if self.gather:
+            keys = distributed.gather_rows(keys)
         # A copy: the keys may be a part of something larger, which should not stay alive with them.
         self._staged.append(keys[-size:].to(rows, copy=True))
         while sum(map(len, self._staged[1:])) >= size:
@@ -118,19 +118,3 @@ class FIFOMemoryBank(sslreg.MemoryBank):
     def set_extra_state(self, state: Tensor) -> None:
         self._next, self._valid = state.tolist()
         self._staged.clear()
-
-
-def _gathered(keys: Tensor) -> Tensor:
-    """The keys (N, D) of every process in the order of their ranks."""
-    world = dist.get_world_size()
-    counts = [torch.zeros(1, dtype=torch.int64, device=keys.device) for _ in range(world)]
-    dist.all_gather(counts, counts[0].new_tensor([len(keys)]))
-    if len({int(count) for count in counts}) > 1:
-        raise sslreg.SslregError(
-            f"the processes enqueue different numbers of keys: {[int(count) for count in counts]}",
-            hint="drop the incomplete last batch, or give the bank gather: false",
-            code="unequal-batches",
-        )
-    everyone = keys.new_empty(world * len(keys), keys.shape[1])
-    dist.all_gather(list(everyone.chunk(world)), keys.contiguous())
-    return everyone

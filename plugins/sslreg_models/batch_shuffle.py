@@ -6,6 +6,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from sslreg import distributed
+
 
 class Shuffle:
     """A batch in random order, and the way back.
@@ -17,29 +19,20 @@ class Shuffle:
     """
 
     def __init__(self, images: Tensor, *, within: bool) -> None:
-        self._ranks = dist.get_world_size() if dist.is_initialized() else 1
+        self._ranks = distributed.world_size()
         self._order: Tensor | None = None
         self.images = images
         if within or self._ranks > 1:
             self._order = torch.randperm(len(images) * self._ranks, device=images.device)
             if self._ranks > 1:
                 dist.broadcast(self._order, src=0)
-            self.images = _gathered(images, self._ranks)[self._mine(self._order)]
+            self.images = distributed.gather_rows(images.detach())[self._own_part(self._order)]
 
     def undo(self, results: Tensor) -> Tensor:
         """The rows of `results`, one per row of `images`, in the order of the batch that was shuffled."""
         if self._order is None:
             return results
-        return _gathered(results, self._ranks)[self._mine(self._order.argsort())]
+        return distributed.gather_rows(results.detach())[self._own_part(self._order.argsort())]
 
-    def _mine(self, order: Tensor) -> Tensor:
-        return order.chunk(self._ranks)[dist.get_rank()] if self._ranks > 1 else order
-
-
-def _gathered(rows: Tensor, ranks: int) -> Tensor:
-    """The rows of all processes, by rank."""
-    if ranks == 1:
-        return rows
-    everyone = rows.new_empty(ranks * len(rows), *rows.shape[1:])
-    dist.all_gather(list(everyone.chunk(ranks)), rows.detach().contiguous())
-    return everyone
+    def _own_part(self, order: Tensor) -> Tensor:
+        return order.chunk(self._ranks)[distributed.rank()]

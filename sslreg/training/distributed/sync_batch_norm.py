@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
 import torch.distributed as dist
 from lightning.pytorch.plugins import TorchSyncBatchNorm
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from sslreg import distributed
 from sslreg.spec import Spec
 
 #: The layers that can be exchanged. What derives from them adds something that an exchange would lose.
@@ -63,11 +61,11 @@ class AllReducedBatchNorm(_BatchNorm):
             return super().forward(input)
         self._check_input_dim(input)
         axes, shape = [0, *range(2, input.ndim)], (-1, *[1] * (input.ndim - 2))
-        mean = _mean_of_all(input.mean(axes))
+        mean = distributed.mean(input.mean(axes))
         centered = input - mean.view(shape)
-        variance = _mean_of_all(centered.square().mean(axes))
+        variance = distributed.mean(centered.square().mean(axes))
         if self.track_running_stats:
-            self._track(mean.detach(), variance.detach(), input.numel() // input.shape[1] * dist.get_world_size())
+            self._track(mean.detach(), variance.detach(), input.numel() // input.shape[1] * distributed.world_size())
         output = centered * (variance + self.eps).rsqrt().view(shape)
         return output * self.weight.view(shape) + self.bias.view(shape) if self.affine else output
 
@@ -92,22 +90,3 @@ def refuse_other_layers(spec: Spec, model: nn.Module) -> None:
                 f"the model has {type(module).__name__} layers, which normalize in a way of their own",
                 "leave out trainer.sync_batchnorm, or what makes them (MoCo: model.bn_splits)",
             )
-
-
-class _MeanOfAll(torch.autograd.Function):
-    """The mean over the processes. A gradient is summed over them, each of which has its own loss."""
-
-    @staticmethod
-    def forward(ctx: Any, values: Tensor) -> Tensor:
-        mean = values / dist.get_world_size()
-        dist.all_reduce(mean)
-        return mean
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        return _MeanOfAll.forward(ctx, *gradients)
-
-
-def _mean_of_all(values: Tensor) -> Tensor:
-    mean: Tensor = _MeanOfAll.apply(values)
-    return mean

@@ -90,8 +90,6 @@ def test_bank_that_does_not_gather_holds_the_keys_of_its_process(seen: Seen, wor
 @pytest.mark.parametrize("world", [2, 3])
 def test_unequal_batches_are_refused_on_every_process(seen: Seen, world: int) -> None:
     for message in of_all(seen, world, "unequal loss"):
-        assert (
-            f"batches of one size, and the processes have {[2 * (2 + rank) for rank in range(world)]} rows" in message
-        )
+        assert f"batches of one size, but the processes have {[2 * (2 + rank) for rank in range(world)]}" in message
     for message in of_all(seen, world, "unequal bank"):
-        assert f"different numbers of keys: {[2 + rank for rank in range(world)]}" in message
+        assert f"batches of one size, but the processes have {[2 + rank for rank in range(world)]}" in message
