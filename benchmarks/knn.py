@@ -20,7 +20,7 @@ from torch.nn.functional import normalize
 
 from benchmarks._timing import extra_memory, interleaved, write
 from sslreg import Embeddings
-from sslreg_evaluators._neighbors import KEYS, similarities
+from sslreg.evaluation.nearest_neighbors import KEYS, inner_products
 from sslreg_evaluators.knn import KNN
 
 QUERIES, REFERENCE, DIM, CLASSES = 10_000, 50_000, 512, 10
@@ -74,7 +74,7 @@ def embeddings(count: int, seed: int) -> Embeddings:
 
 def products(queries: Tensor, keys: Tensor) -> None:
     for chunk in normalize(keys, dim=1).split(KEYS):
-        for _ in similarities(queries, chunk):
+        for _ in inner_products(queries, chunk):
             pass
 
 

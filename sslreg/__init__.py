@@ -33,6 +33,11 @@ if TYPE_CHECKING:
         StepOutput as StepOutput,
     )
     from sslreg.errors import Diagnostic as Diagnostic, SslregError as SslregError, UserError as UserError
+    from sslreg.evaluation.embedding_statistics import (
+        effective_rank as effective_rank,
+        singular_values as singular_values,
+    )
+    from sslreg.evaluation.nearest_neighbors import nearest_neighbors as nearest_neighbors
     from sslreg.images import load_image as load_image
     from sslreg.registry import ComponentInfo as ComponentInfo, Registry as Registry, hookimpl as hookimpl
     from sslreg.report import Preview as Preview, preview as preview, write_report as write_report
@@ -58,6 +63,8 @@ _EXPORTS = {
         "Model Params PlainModule Sample StepOutput"
     ),
     "sslreg.errors": "Diagnostic SslregError UserError",
+    "sslreg.evaluation.embedding_statistics": "effective_rank singular_values",
+    "sslreg.evaluation.nearest_neighbors": "nearest_neighbors",
     "sslreg.images": "load_image",
     "sslreg.registry": "ComponentInfo Registry hookimpl",
     "sslreg.report": "Preview preview write_report",

@@ -10,10 +10,10 @@ def sslreg_register(registry: sslreg.Registry) -> None:
     def add(name: str, target: str, summary: str) -> None:
         registry.evaluator(name, f"sslreg_evaluators.{target}", summary=summary)
 
-    add("knn", "knn:KNN", "accuracy of a weighted vote among the nearest neighbors")
+    add("knn", "knn:KNN", "accuracy of a weighted vote of the nearest neighbors")
     add("few_shot", "few_shot:FewShot", "accuracy of the nearest neighbor with a few labels per class")
     add("linear", "linear:Linear", "accuracy of a linear classifier on the embeddings")
-    add("retrieval", "retrieval:Retrieval", "finding images of the same class: mean average precision, recall")
-    add("clustering", "clustering:Clustering", "k-means against the classes: mutual information, Rand index")
-    add("spectrum", "spectrum:Spectrum", "singular values of the embeddings: whether they collapsed; without labels")
-    add("invariance", "invariance:Invariance", "how far each augmentation moves an embedding: what features overlook")
+    add("retrieval", "retrieval:Retrieval", "retrieval of images of the same class: mean average precision, recall")
+    add("clustering", "clustering:Clustering", "k-means compared with the classes: mutual information, Rand index")
+    add("spectrum", "spectrum:Spectrum", "singular values of the embeddings, which show a collapse; needs no labels")
+    add("invariance", "invariance:Invariance", "how far each augmentation moves an embedding; needs no labels")

@@ -1,4 +1,4 @@
-"""The linear classifier of few embeddings: logistic regression to convergence."""
+"""The linear classifier for few embeddings: logistic regression, fitted to convergence."""
 
 from __future__ import annotations
 
@@ -8,29 +8,33 @@ from typing import Any
 import torch
 from torch import Tensor
 
-#: The penalties to choose from, as scikit-learn's C: the larger, the weaker.
+#: The penalties to choose from, as scikit-learn's C: a larger value is a weaker penalty.
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
 
-def scores(features: Tensor, labels: Tensor, held_out: Tensor, queries: Tensor) -> Tensor:
-    """Log-probabilities (Q, classes) of queries (Q, D), by a classifier fitted on features (N, D).
+def predict(features: Tensor, labels: Tensor, held_out: Tensor, queries: Tensor) -> Tensor:
+    """Fit a classifier and return its log-probabilities (Q, classes).
 
-    labels: (N,), 0 … classes - 1; held_out: bool (N,), what the penalty is chosen on.
+    Args:
+        features: The embeddings (N, D) that it is fitted on.
+        labels: Their classes (N,), from 0 to classes - 1.
+        held_out: Which embeddings (N,), bool, the penalty is chosen on.
+        queries: The embeddings (Q, D) to classify.
     """
     accuracies = []
     for penalty in PENALTIES:
-        model = _fitted(features[~held_out], labels[~held_out], penalty)
+        model = _fit(features[~held_out], labels[~held_out], penalty)
         accuracies.append(model.score(features[held_out].numpy(), labels[held_out].numpy()))
-    # Of equals the strongest penalty, which comes first.
+    # Of equals, the strongest penalty, which comes first.
     best = PENALTIES[accuracies.index(max(accuracies))]
-    return torch.from_numpy(_fitted(features, labels, best).predict_log_proba(queries.double().numpy()))
+    return torch.from_numpy(_fit(features, labels, best).predict_log_proba(queries.double().numpy()))
 
 
-def _fitted(features: Tensor, labels: Tensor, penalty: float) -> Any:
+def _fit(features: Tensor, labels: Tensor, penalty: float) -> Any:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     with warnings.catch_warnings():
-        # A weak penalty on separable classes converges slowly, and what matters is how it classifies.
+        # With a weak penalty and separable classes it converges slowly. Only its accuracy matters.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return LogisticRegression(C=penalty, max_iter=200).fit(features.double().numpy(), labels.numpy())

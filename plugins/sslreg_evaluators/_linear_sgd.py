@@ -1,4 +1,4 @@
-"""The linear classifier of many embeddings: stochastic gradient descent, several learning rates side by side."""
+"""The linear classifier for many embeddings: stochastic gradient descent, several learning rates side by side."""
 
 from __future__ import annotations
 
@@ -7,42 +7,48 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-#: The learning rates to choose from, of a mean loss over a batch; embeddings are standardized.
+#: The learning rates to choose from, for a mean loss over a batch of standardized embeddings.
 RATES = tuple(base * 10.0**power for power in (-3, -2, -1, 0) for base in (1.0, 2.0, 5.0))
 
 BATCH = 1024
 MOMENTUM = 0.9
 
 
-def scores(
+def predict(
     features: Tensor, labels: Tensor, held_out: Tensor, queries: Tensor, epochs: int, device: torch.device
 ) -> Tensor:
-    """Scores (Q, classes) of queries (Q, D), on the CPU, by a classifier fitted on features (N, D).
+    """Fit a classifier and return its scores (Q, classes), on the CPU.
 
-    labels: (N,), 0 … classes - 1; held_out: bool (N,), what the learning rate is chosen on.
+    Args:
+        features: The embeddings (N, D) that it is fitted on.
+        labels: Their classes (N,), from 0 to classes - 1.
+        held_out: Which embeddings (N,), bool, the learning rate is chosen on.
+        queries: The embeddings (Q, D) to classify.
+        epochs: The number of passes over the embeddings.
+        device: The device that computes.
     """
     classes = int(labels.max()) + 1
-    heads = _fitted(features[~held_out], labels[~held_out], classes, RATES, epochs, device)
-    predicted = _applied(heads, features[held_out], device).argmax(dim=2)
+    heads = _fit(features[~held_out], labels[~held_out], classes, RATES, epochs, device)
+    predicted = _apply(heads, features[held_out], device).argmax(dim=2)
     accuracies = (predicted == labels[held_out]).double().mean(dim=1)
     best = RATES[int(accuracies.argmax())]
-    return _applied(_fitted(features, labels, classes, [best], epochs, device), queries, device)[0]
+    return _apply(_fit(features, labels, classes, [best], epochs, device), queries, device)[0]
 
 
-def _fitted(
+def _fit(
     features: Tensor, labels: Tensor, classes: int, rates: Sequence[float], epochs: int, device: torch.device
 ) -> Tensor:
-    """A head for each learning rate: (rates, D + 1, classes), the last row the bias; from zero, under a cosine."""
+    """Fit a head for each learning rate under a cosine schedule: (rates, D + 1, classes), the last row the bias."""
     width = features.shape[1] + 1
     heads = torch.zeros(len(rates), width, classes, device=device)
     velocity = torch.zeros_like(heads)
     steps = torch.tensor(rates, device=device)[:, None, None]
-    # Its own generator: what is drawn here leaves the training's alone.
+    # A separate generator, so that the training's random numbers stay the same.
     generator = torch.Generator().manual_seed(0)
     batches = -(-len(features) // BATCH)
     for epoch in range(epochs):
         order = torch.randperm(len(features), generator=generator)
-        for number, rows in enumerate(order.split(BATCH)):
+        for number, rows in enumerate(torch.split(order, BATCH)):
             progress = torch.tensor((epoch + number / batches) / epochs * torch.pi)
             gradient = _gradient(heads, features[rows].to(device), labels[rows].to(device))
             velocity = MOMENTUM * velocity + gradient
@@ -51,20 +57,19 @@ def _fitted(
 
 
 def _gradient(heads: Tensor, features: Tensor, labels: Tensor) -> Tensor:
-    """The gradient of each head's mean cross-entropy."""
-    rows = _with_bias(features)
+    """Return the gradient of each head's mean cross-entropy."""
+    rows = _append_bias(features)
     logits = torch.matmul(rows, heads)
     error = logits.softmax(dim=2)
     error[:, torch.arange(len(labels), device=labels.device), labels] -= 1.0
     return torch.matmul(rows.T, error) / len(labels)
 
 
-def _applied(heads: Tensor, features: Tensor, device: torch.device) -> Tensor:
-    """Scores (heads, N, classes) on the CPU."""
-    return torch.cat(
-        [torch.matmul(_with_bias(rows.to(device)), heads).cpu() for rows in features.split(8 * BATCH)], dim=1
-    )
+def _apply(heads: Tensor, features: Tensor, device: torch.device) -> Tensor:
+    """Return the scores (heads, N, classes) of features (N, D), on the CPU."""
+    chunks = torch.split(features, 8 * BATCH)
+    return torch.cat([torch.matmul(_append_bias(rows.to(device)), heads).cpu() for rows in chunks], dim=1)
 
 
-def _with_bias(features: Tensor) -> Tensor:
+def _append_bias(features: Tensor) -> Tensor:
     return torch.cat([features, features.new_ones(len(features), 1)], dim=1)

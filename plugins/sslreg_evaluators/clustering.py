@@ -1,4 +1,4 @@
-"""Whether classes are clusters."""
+"""Agreement of clusters with classes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,25 @@ from pydantic import Field
 from torch.nn.functional import normalize
 
 import sslreg
-from sslreg_evaluators._confidence_intervals import RESAMPLES, Floats, percentile_width
-from sslreg_evaluators._labels import labels_of
+from sslreg_evaluators._classification import require_labels
+from sslreg_evaluators._confidence_intervals import RESAMPLES, Floats, percentile_interval
 
 
 class Clustering(sslreg.Evaluator):
-    """k-means on the test embeddings, brought to length 1, with as many clusters as there are classes.
+    """k-means on the test embeddings, scaled to length 1, with as many clusters as there are classes.
 
-    Of `restarts` starts (k-means++) the tightest is taken. Figures, which compare clusters with classes: ``nmi``, the
-    mutual information by the mean of the two entropies, and ``ari``, the Rand index adjusted for chance (Hubert,
-    Arabie: Comparing partitions, 1985). Their intervals are from a bootstrap over test samples with the clusters as
-    they are. ValueError: the test set has a single class.
+    Metrics, which compare clusters with classes:
+
+    * ``nmi``, the mutual information divided by the mean of the two entropies;
+    * ``ari``, the Rand index adjusted for chance (Hubert, Arabie: Comparing partitions, 1985).
+
+    Their intervals come from a bootstrap over test samples with fixed clusters.
+
+    Args:
+        restarts: How often k-means starts (k-means++); the tightest result counts.
+
+    Raises:
+        ValueError: The test set has a single class.
     """
 
     def __init__(self, restarts: Annotated[int, Field(ge=1)] = 5) -> None:
@@ -29,37 +37,38 @@ class Clustering(sslreg.Evaluator):
     def evaluate(
         self, reference: sslreg.Embeddings, test: sslreg.Embeddings, run: sslreg.EvaluatedRun
     ) -> dict[str, float]:
-        classes, truth = np.unique(labels_of(test, "test").numpy(), return_inverse=True)
+        classes, targets = np.unique(require_labels(test, "test").numpy(), return_inverse=True)
         if len(classes) < 2:
-            raise ValueError("the test set has a single class, and there is nothing to tell apart")
-        clusters = self._clusters(normalize(test.features, dim=1).numpy(), len(classes))
+            raise ValueError("the test set has a single class, so there is nothing to tell apart")
+        clusters = self._cluster(normalize(test.features, dim=1).numpy(), len(classes))
         counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
-        np.add.at(counts, (clusters, truth), 1)
+        np.add.at(counts, (clusters, targets), 1)
         generator = np.random.default_rng(0)
-        # Samples drawn again fall into the table's cells by these probabilities.
-        resampled = generator.multinomial(len(truth), counts.ravel() / len(truth), RESAMPLES).reshape(-1, *counts.shape)
-        figures = {}
+        # Resampled samples fall into the cells of the table with these probabilities.
+        cells = counts.ravel() / len(targets)
+        resampled = generator.multinomial(len(targets), cells, RESAMPLES).reshape(-1, *counts.shape)
+        metrics = {}
         for name, measure in (("nmi", normalized_mutual_information), ("ari", adjusted_rand_index)):
-            figures[name] = float(measure(counts[None])[0])
-            figures[f"{name}_ci"] = percentile_width(measure(resampled))
-        return figures
+            metrics[name] = float(measure(counts[None])[0])
+            metrics[f"{name}_ci"] = percentile_interval(measure(resampled))
+        return metrics
 
-    def _clusters(self, points: NDArray[np.float32], count: int) -> NDArray[np.int32]:
-        """The number of the cluster (N,) of each of N points."""
+    def _cluster(self, points: NDArray[np.float32], count: int) -> NDArray[np.int32]:
+        """Return the cluster (N,) of each of N points."""
         import warnings
 
         from sklearn.cluster import KMeans
         from sklearn.exceptions import ConvergenceWarning
 
         with warnings.catch_warnings():
-            # Fewer distinct points than clusters: collapsed embeddings, which the figures tell.
+            # Fewer distinct points than clusters: the embeddings have collapsed, which the metrics show.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            found: NDArray[np.int32] = KMeans(count, n_init=self.restarts, random_state=0).fit_predict(points)
-        return found
+            clusters: NDArray[np.int32] = KMeans(count, n_init=self.restarts, random_state=0).fit_predict(points)
+        return clusters
 
 
 def normalized_mutual_information(counts: NDArray[np.int64]) -> Floats:
-    """Of B tables (B, clusters, classes) of how many samples are in both: (B,), in [0, 1]."""
+    """Return the normalized mutual information (B,), in [0, 1], of B tables of counts (B, clusters, classes)."""
     joint = counts / counts.sum(axis=(1, 2), keepdims=True)
     entropies = [_entropy(joint.sum(axis=axis)) for axis in (1, 2)]
     mean = (entropies[0] + entropies[1]) / 2
@@ -68,21 +77,22 @@ def normalized_mutual_information(counts: NDArray[np.int64]) -> Floats:
 
 
 def _entropy(probabilities: Floats) -> Floats:
-    """Of B distributions (B, K), in nats."""
+    """Return the entropy (B,), in nats, of B distributions (B, K)."""
     logarithms = np.log(probabilities, out=np.zeros_like(probabilities), where=probabilities > 0)
     entropy: Floats = -(probabilities * logarithms).sum(axis=1)
     return entropy
 
 
 def adjusted_rand_index(counts: NDArray[np.int64]) -> Floats:
-    """Of B tables (B, clusters, classes) of how many samples are in both: (B,), 0 by chance, 1 for equal partitions."""
+    """Return the adjusted Rand index (B,) of B tables of counts (B, clusters, classes): 0 by chance, 1 at best."""
     samples = counts.sum(axis=(1, 2)).astype(np.float64)
-    both = _pairs(counts).sum(axis=(1, 2))
-    of_clusters, of_classes = (_pairs(counts.sum(axis=axis)).sum(axis=1) for axis in (2, 1))
-    by_chance = of_clusters * of_classes / _pairs(samples)
-    most = (of_clusters + of_classes) / 2
-    return np.divide(both - by_chance, most - by_chance, out=np.zeros_like(both), where=most > by_chance)
+    in_both = _count_pairs(counts).sum(axis=(1, 2))
+    in_clusters, in_classes = (_count_pairs(counts.sum(axis=axis)).sum(axis=1) for axis in (2, 1))
+    by_chance = in_clusters * in_classes / _count_pairs(samples)
+    most = (in_clusters + in_classes) / 2
+    index: Floats = np.divide(in_both - by_chance, most - by_chance, out=np.zeros_like(in_both), where=most > by_chance)
+    return index
 
 
-def _pairs(counts: NDArray[np.int64] | Floats) -> Floats:
+def _count_pairs(counts: NDArray[np.int64] | Floats) -> Floats:
     return np.asarray(counts * (counts - 1.0) / 2, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""What features overlook: how far each augmentation moves an embedding."""
+"""The invariance profile: how far each augmentation moves an embedding."""
 
 from __future__ import annotations
 
@@ -14,47 +14,60 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 import sslreg
-from sslreg_evaluators._confidence_intervals import Floats, standard_error, student
-from sslreg_evaluators._linear_readout import readback
+from sslreg_evaluators._confidence_intervals import Floats, standard_error, t_quantile
+from sslreg_evaluators._linear_readout import read_back
 
 log = logging.getLogger("sslreg.evaluators")
 
-#: The strengths that are measured.
+#: The strengths of the profile.
 STRENGTHS = (0.25, 0.5, 0.75, 1.0)
 
-#: The strength at which parameters are read back: an angle of half a turn either way is one and the same image.
+#: The strength at which parameters are read back. At full strength, half a turn either way gives the same image.
 READBACK = 0.5
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One aspect of an augmentation: by strength, or under None where it has none, how far each image moved (N,).
+class AspectResult:
+    """How one aspect of an augmentation moves embeddings.
 
-    read: what could be read back.
+    Attributes:
+        distances: By strength, how far each image moved (N,); under None for an augmentation without strengths.
+        readback: The metrics of the readout.
     """
 
-    moves: Mapping[float | None, Floats]
-    read: Mapping[str, float]
+    distances: Mapping[float | None, Floats]
+    readback: Mapping[str, float]
 
 
 class Invariance(sslreg.Evaluator):
-    """The invariance profile: how far every augmentation moves the embedding of an image as its strength grows.
+    """The invariance profile: how far every augmentation moves an image's embedding as its strength grows.
 
-    A move is the cosine distance of an image's embedding and that of the augmented image, by the mean cosine distance
-    of two different images: 0, the features do not notice, to 1, it might as well be another image. It is measured on
-    `samples` of the test images, drawn by numpy's ``default_rng(0)``, for every installed augmentation that is
-    registered with an invariance, at 25, 50, 75 and 100 % of the strength that it defines (``at_strength``), or as its
-    constructor makes it by default. What cannot act on the images, has to be told how to, or fails is left out.
+    A move is the cosine distance between the embeddings of an image and of the augmented image, divided by the mean
+    cosine distance of two different images: 0 if the features do not notice, 1 if it might as well be another image.
 
-    Figures: ``OP`` (augmentation and aspect, ``affine_rotation``), the mean over the strengths, and ``OP_s25`` …
-    ``OP_s100``; the augmentation's mean over its aspects, where it has several (``affine``); ``shape``, ``texture`` and
-    ``color``, the means over the augmentations that induce them. ``OP_readback`` is equivariance, at half the strength:
-    the share R² of the drawn parameters' variance that ridge regression reads off the two embeddings. All have
-    intervals: Student's t over images, with the spread of the distance between different images in it (delta method);
-    a bootstrap for the readback.
+    The profile covers every installed augmentation that is registered with an invariance, at 25, 50, 75 and 100 % of
+    the strength that it defines (``at_strength``), or else with its default parameters. An augmentation that cannot act
+    on the images, has required parameters or fails is left out.
+
+    Metrics, for an augmentation and aspect ``OP`` (``affine_rotation``):
+
+    * ``OP``: the mean over the strengths, and ``OP_s25`` … ``OP_s100``;
+    * ``OP_readback``, equivariance at half the strength: the share R² of the variance of the drawn parameters that
+      ridge regression predicts from the two embeddings;
+    * ``affine``: an augmentation's mean over its aspects, if it has several;
+    * ``shape``, ``texture`` and ``color``: the means over the augmentations that induce these invariances.
+
+    Intervals are Student's t over images, including the spread of the distance between different images (delta
+    method), and a bootstrap for the readback.
 
     After Goodfellow et al., Measuring Invariances in Deep Networks, NIPS 2009; Purushwalkam and Gupta, arXiv
-    2007.13916; Xiao et al., arXiv 2008.05659. ValueError: there are fewer than two test images.
+    2007.13916; Xiao et al., arXiv 2008.05659.
+
+    Args:
+        samples: The number of test images, drawn by numpy's ``default_rng(0)``.
+
+    Raises:
+        ValueError: There are fewer than two test images.
     """
 
     needs_targets = False
@@ -66,69 +79,72 @@ class Invariance(sslreg.Evaluator):
         self, reference: sslreg.Embeddings, test: sslreg.Embeddings, run: sslreg.EvaluatedRun
     ) -> dict[str, float]:
         if len(test) < 2:
-            raise ValueError("a profile takes two test images at least, to compare with a different one")
+            raise ValueError("an invariance profile needs at least two test images, to compare different ones")
         rows = np.sort(np.random.default_rng(0).permutation(len(test))[: self.samples]).tolist()
         before, _ = run.embed(rows)
-        scale = _Scale(before)
-        figures: dict[str, float] = {}
+        scale = _DistanceScale(before)
+        metrics: dict[str, float] = {}
         groups: dict[str, list[Floats]] = {"shape": [], "texture": [], "color": []}
         for info in run.augmentations():
-            aspects = {name: _measured(info, name, before, rows, run) for name in _aspects(info, run.image_shape)}
-            measured = {name: found for name, found in aspects.items() if found is not None}
-            means = {name: np.mean(list(found.moves.values()), axis=0) for name, found in measured.items()}
-            for name, found in measured.items():
-                figures |= _named("_".join(filter(None, (info.name, name))), found, means[name], scale)
-            if not measured:
+            aspects = {name: _measure(info, name, before, rows, run) for name in _list_aspects(info, run.image_shape)}
+            results = {name: result for name, result in aspects.items() if result is not None}
+            means = {name: np.mean(list(result.distances.values()), axis=0) for name, result in results.items()}
+            for name, result in results.items():
+                metrics |= _aspect_metrics("_".join(filter(None, (info.name, name))), result, means[name], scale)
+            if not results:
                 continue
             overall = np.mean(list(means.values()), axis=0)
-            if "" not in measured:
-                figures |= scale.figure(info.name, overall)
+            if "" not in results:
+                metrics |= scale.metric(info.name, overall)
             for group in info.invariances:
                 groups[group].append(overall)
-        for group, moves in groups.items():
-            if moves:
-                figures |= scale.figure(group, np.mean(moves, axis=0))
-        return figures
+        for group, distances in groups.items():
+            if distances:
+                metrics |= scale.metric(group, np.mean(distances, axis=0))
+        return metrics
 
 
-def _named(name: str, found: Measured, mean: Floats, scale: _Scale) -> dict[str, float]:
-    """The figures of one aspect."""
-    figures = scale.figure(name, mean)
-    for strength, moves in found.moves.items():
+def _aspect_metrics(name: str, result: AspectResult, mean: Floats, scale: _DistanceScale) -> dict[str, float]:
+    metrics = scale.metric(name, mean)
+    for strength, distances in result.distances.items():
         if strength is not None:
-            figures |= scale.figure(f"{name}_s{strength:.0%}".removesuffix("%"), moves)
-    return figures | {f"{name}_{metric}": value for metric, value in found.read.items()}
+            metrics |= scale.metric(f"{name}_s{strength:.0%}".removesuffix("%"), distances)
+    return metrics | {f"{name}_{metric}": value for metric, value in result.readback.items()}
 
 
-class _Scale:
-    """The cosine distance between different images (N, D), by which moves are measured."""
+class _DistanceScale:
+    """The mean cosine distance between different images, as the unit of moves.
+
+    Args:
+        features: The embeddings (N, D) of the images.
+    """
 
     def __init__(self, features: Tensor) -> None:
         unit = normalize(features.double(), dim=1)
         total = unit.sum(dim=0)
-        # Of each image, the mean over all others.
+        #: For each image (N,), the mean distance from all others.
         self.others = (1.0 - (unit @ total - unit.square().sum(dim=1)) / (len(unit) - 1)).numpy()
         self.mean = float(self.others.mean())
 
-    def figure(self, name: str, moves: Floats) -> dict[str, float]:
-        """The mean of moves (N,) on this scale, with its interval. Where all images are the same nothing moves: 0."""
+    def metric(self, name: str, distances: Floats) -> dict[str, float]:
+        """Return the mean of distances (N,) on this scale, with its interval; 0 if all images are the same."""
         if self.mean < 1e-9:
             return {name: 0.0, f"{name}_ci": 0.0}
-        ratio = float(moves.mean()) / self.mean
+        ratio = float(distances.mean()) / self.mean
         # Linearized. An image is in two of the pairs that `mean` averages, hence the factor.
-        influence = (moves - 2.0 * ratio * (self.others - self.mean)) / self.mean
-        return {name: ratio, f"{name}_ci": student(len(moves)) * standard_error(influence)}
+        influence = (distances - 2.0 * ratio * (self.others - self.mean)) / self.mean
+        return {name: ratio, f"{name}_ci": t_quantile(len(distances)) * standard_error(influence)}
 
 
-def _aspects(info: sslreg.ComponentInfo, shape: tuple[int, int, int]) -> list[str]:
-    """The names of what an augmentation changes of such images; none if it cannot be measured."""
+def _list_aspects(info: sslreg.ComponentInfo, shape: tuple[int, int, int]) -> list[str]:
+    """Return the names of the aspects of images that an augmentation changes; none if it cannot be measured."""
     try:
         scaled = _at_strength(info, 1.0, shape)
         if scaled is None and any(
             each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
             for each in inspect.signature(info.load()).parameters.values()
         ):
-            log.info("the invariance profile leaves out %s: it has no scale and no defaults", info)
+            log.info("the invariance profile leaves out %s: it has neither strengths nor defaults", info)
             return []
     except (sslreg.UserError, ValueError, TypeError) as error:
         log.warning("the invariance profile leaves out %s: %s", info, error)
@@ -139,35 +155,35 @@ def _aspects(info: sslreg.ComponentInfo, shape: tuple[int, int, int]) -> list[st
 def _at_strength(
     info: sslreg.ComponentInfo, strength: float, shape: tuple[int, int, int]
 ) -> Mapping[str, sslreg.Augmentation] | None:
-    """What the augmentation's own scale gives; None, where it has none."""
-    scale = getattr(info.load(), "at_strength", None)
-    return None if scale is None else scale(strength, shape)
+    """Return an augmentation at a strength, by aspect; None if it defines no strengths."""
+    at_strength = getattr(info.load(), "at_strength", None)
+    return None if at_strength is None else at_strength(strength, shape)
 
 
-def _measured(
+def _measure(
     info: sslreg.ComponentInfo, aspect: str, before: Tensor, rows: list[int], run: sslreg.EvaluatedRun
-) -> Measured | None:
-    """How far one aspect of an augmentation moves embeddings; None, with a warning, if it cannot act on the images."""
-    moves: dict[float | None, Floats] = {}
-    read: dict[str, float] = {}
+) -> AspectResult | None:
+    """Measure one aspect of an augmentation; warn and return None if it cannot act on the images."""
+    distances: dict[float | None, Floats] = {}
+    readback: dict[str, float] = {}
     try:
         for strength in STRENGTHS:
             scaled = _at_strength(info, strength, run.image_shape)
             own = sslreg.build("augmentation", f"{info.distribution}:{info.name}") if scaled is None else scaled[aspect]
             after, params = run.embed(rows, own)
-            moves[strength if scaled is not None else None] = _distances(before, after)
+            distances[strength if scaled is not None else None] = _cosine_distances(before, after)
             if scaled is None or strength == READBACK:
-                read = readback(before, after, params)
+                readback = read_back(before, after, params)
             if scaled is None:
                 break
     except (sslreg.UserError, ValueError, RuntimeError) as error:
         log.warning("the invariance profile leaves out %s: %s", info, error)
         return None
-    return Measured(moves, read)
+    return AspectResult(distances, readback)
 
 
-def _distances(before: Tensor, after: Tensor) -> Floats:
-    """The cosine distances (N,) of rows."""
+def _cosine_distances(before: Tensor, after: Tensor) -> Floats:
+    """Return the cosine distance (N,) of each row (N, D) of one from that of the other."""
     distances: Floats = (
         1.0 - (normalize(before.double(), dim=1) * normalize(after.double(), dim=1)).sum(dim=1)
     ).numpy()

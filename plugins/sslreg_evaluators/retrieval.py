@@ -1,4 +1,4 @@
-"""Finding images of the same class."""
+"""Retrieval of images of the same class."""
 
 from __future__ import annotations
 
@@ -12,24 +12,34 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 import sslreg
-from sslreg_evaluators._confidence_intervals import of_mean, share
-from sslreg_evaluators._labels import labels_of
+from sslreg_evaluators._classification import require_labels
+from sslreg_evaluators._confidence_intervals import mean_interval, proportion
 
-#: Cosines that are made at a time; each takes some twelve bytes on the way.
-_COSINES = 2**22
+#: The number of similarities that are computed at a time. Each takes about twelve bytes.
+_SIMILARITIES = 2**22
 
 Floats = NDArray[np.float32]
 
 
 class Retrieval(sslreg.Evaluator):
-    """Each test sample is a query, and the reference embeddings are ranked by cosine; those of its class are relevant.
+    """Retrieval by cosine similarity: each test sample is a query, and the reference embeddings are ranked.
 
-    Figures: ``map``, the mean over the queries of the average precision (the mean, over the relevant ones, of the
-    precision at their rank; Manning, Raghavan, Schütze: Introduction to Information Retrieval, section 8.4), and for
-    each k of `recall` ``recall_k``, the share of queries with a relevant one among the first k (arXiv 1511.06452,
-    section 5). Intervals are over queries: Student's t for map, Wilson's for recall. What is exactly as near as a
-    relevant one comes before it. Queries whose class the reference set lacks are left out. ValueError: that is all of
-    them.
+    The reference embeddings of the query's class are relevant. One that is exactly as near as a relevant one is ranked
+    before it. Queries whose class the reference set lacks are left out.
+
+    Metrics:
+
+    * ``map``, the mean average precision: the mean over the queries of the mean, over the relevant embeddings, of the
+      precision at their rank (Manning, Raghavan, Schütze: Introduction to Information Retrieval, section 8.4), with
+      Student's t interval over queries;
+    * ``recall_k`` for each k of `recall`: the share of queries with a relevant embedding among the first k (arXiv
+      1511.06452, section 5), with Wilson's interval over queries.
+
+    Args:
+        recall: The numbers k.
+
+    Raises:
+        ValueError: The reference set has none of the test set's classes.
     """
 
     def __init__(
@@ -41,43 +51,45 @@ class Retrieval(sslreg.Evaluator):
     def evaluate(
         self, reference: sslreg.Embeddings, test: sslreg.Embeddings, run: sslreg.EvaluatedRun
     ) -> dict[str, float]:
-        labels, truth = labels_of(reference, "reference"), labels_of(test, "test")
-        known = torch.isin(truth, labels)
+        labels, targets = require_labels(reference, "reference"), require_labels(test, "test")
+        known = torch.isin(targets, labels)
         if not known.any():
             raise ValueError("the reference set has none of the classes of the test set")
-        queries, truth = test.features[known], truth[known]
-        precision, first = _ranks(queries, truth, reference.features, labels, run.device)
-        figures = {"map": float(precision.mean()), "map_ci": of_mean(precision)}
+        queries, targets = test.features[known], targets[known]
+        precision, first = _rank(queries, targets, reference.features, labels, run.device)
+        metrics = {"map": float(precision.mean()), "map_ci": mean_interval(precision)}
         for k in self.recall:
-            figures |= share(f"recall_{k}", int((first <= k).sum()), len(truth))
-        return figures
+            metrics |= proportion(f"recall_{k}", int((first <= k).sum()), len(targets))
+        return metrics
 
 
-def _ranks(
-    queries: Tensor, truth: Tensor, keys: Tensor, labels: Tensor, device: torch.device
+def _rank(
+    queries: Tensor, targets: Tensor, keys: Tensor, labels: Tensor, device: torch.device
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The average precision (N,) of each query, and the rank (N,), from 1, of the first key of its class.
+    """Return the average precision (N,) of each query, and the rank (N,), from 1, of the first key of its class.
 
-    Keys that are equally near have the last of their ranks, so that a row of equal cosines earns nothing.
+    Keys that are equally near get the last of their ranks, so that equal similarities earn nothing.
     """
     keys = normalize(keys.to(device), dim=1)
-    members = {label: np.flatnonzero(labels.numpy() == label) for label in truth.unique().tolist()}
-    rows = max(1, _COSINES // len(labels))
+    members = {label: np.flatnonzero(labels.numpy() == label) for label in torch.unique(targets).tolist()}
+    rows = max(1, _SIMILARITIES // len(labels))
     precision, first = [], []
-    for chunk, wanted in zip(queries.split(rows), truth.split(rows), strict=True):
-        cosines = normalize(chunk.to(device), dim=1) @ keys.T
-        for row, ranked, label in zip(cosines.cpu().numpy(), _sorted(cosines), wanted.tolist(), strict=True):
+    for chunk, chunk_targets in zip(torch.split(queries, rows), torch.split(targets, rows), strict=True):
+        similarities = normalize(chunk.to(device), dim=1) @ keys.T
+        ranked = zip(similarities.cpu().numpy(), _sort(similarities), chunk_targets.tolist(), strict=True)
+        for row, ascending, label in ranked:
             relevant = np.sort(row[members[label]])
-            before = [len(each) - np.searchsorted(each, relevant) for each in (ranked, relevant)]
-            precision.append((before[1] / before[0]).mean())
-            first.append(before[0][-1] - before[1][-1] + 1)
+            # For each relevant key, how many of all keys and of the relevant ones are at least as near.
+            ranks, hits = (len(values) - np.searchsorted(values, relevant) for values in (ascending, relevant))
+            precision.append((hits / ranks).mean())
+            first.append(ranks[-1] - hits[-1] + 1)
     return np.array(precision), np.array(first)
 
 
-def _sorted(values: Tensor) -> Floats:
-    """Rows (N, M), each ascending, on the CPU."""
+def _sort(values: Tensor) -> Floats:
+    """Return rows (N, M) in ascending order, on the CPU."""
     if values.device.type == "cpu":
-        # Several times as fast as torch, which moves the columns' numbers too.
+        # Several times as fast as torch, which moves the columns' indices too.
         return np.sort(values.numpy(), axis=1)
-    ranked: Floats = values.sort(dim=1).values.cpu().numpy()
-    return ranked
+    ascending: Floats = values.sort(dim=1).values.cpu().numpy()
+    return ascending

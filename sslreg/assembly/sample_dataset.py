@@ -47,6 +47,13 @@ class SampleDataset(torch.utils.data.Dataset[Sample]):
         names = getattr(self.source, "classes", None)
         return None if names is None else list(names)
 
+    def class_name(self, target: int | None) -> str | None:
+        """Return the name of a class, or its number if the data set names none; None without a target."""
+        if target is None:
+            return None
+        classes = self.classes
+        return classes[target] if classes is not None and 0 <= target < len(classes) else str(target)
+
     def order(self, generator: torch.Generator, batch_size: int, world_size: int) -> torch.Tensor:
         """The samples' numbers as an epoch has them: a permutation, unless the data set knows better."""
         own = self.source.order(generator, batch_size, world_size) if isinstance(self.source, Dataset) else None

@@ -23,14 +23,14 @@ def embed(
     The file is a NumPy archive or a Parquet file, by its name. Cut off and started again, it goes on where it was.
     """
     from sslreg.evaluation import some_of
-    from sslreg.export.data_selection import chosen_data
+    from sslreg.export.data_selection import select_data
     from sslreg.export.embedding_writer import require_format, write_embeddings
     from sslreg.runs.run_evaluation import best_device
     from sslreg.training import load_run
 
     require_format(out)
     loaded = load_run(run)
-    chosen = chosen_data(loaded, split.value, data)
+    chosen = select_data(loaded, split.value, data)
     with progress(len(chosen.samples), "images") as done:
         written = write_embeddings(loaded, chosen, out, device=best_device(), on_progress=done)
     if written.resumed:

@@ -15,7 +15,7 @@ from sslreg.cli.options import Json, OtherData, Split
 from sslreg.errors import SslregError, UserError
 
 if TYPE_CHECKING:
-    from sslreg.export.data_selection import ChosenData
+    from sslreg.export.data_selection import SelectedData
     from sslreg.export.neighbor_query import Neighbor, Query
     from sslreg.training import Run
 
@@ -44,24 +44,24 @@ def neighbors(
         raise UserError(
             f"--out {out}: the name has to end in .png or .html, in a folder that exists", code="bad-argument"
         )
-    from sslreg.export.data_selection import chosen_data
+    from sslreg.export.data_selection import select_data
     from sslreg.export.embedding_reader import read_embeddings
-    from sslreg.export.neighbor_query import embedded, nearest, query
+    from sslreg.export.neighbor_query import embed_data, find_neighbors, parse_query
     from sslreg.training import load_run
 
     loaded = load_run(run)
-    asked = query(loaded, image)
-    chosen = chosen_data(loaded, split.value, data)
-    known = embedded(loaded, chosen) if embeddings is None else read_embeddings(embeddings)
-    found = nearest(loaded, asked, chosen, known, count, own=data is None)
+    query = parse_query(loaded, image)
+    selected = select_data(loaded, split.value, data)
+    known = embed_data(loaded, selected) if embeddings is None else read_embeddings(embeddings)
+    found = find_neighbors(loaded, query, selected, known, count, own=data is None)
     if out is not None:
-        _draw(out, f"Nearest to {image} by {loaded.spec.name}", loaded, asked, chosen, found)
+        _draw(out, f"Nearest to {image} by {loaded.spec.name}", loaded, query, selected, found)
     if json:
-        query_json = {"name": asked.name, "class": asked.label}
+        query_json = {"name": query.name, "class": query.label}
         print_json({"query": query_json, "neighbors": [_as_json(neighbor) for neighbor in found]})
         return
     table = Table("", "name", "class", "similarity")
-    table.add_row("", Text(asked.name), Text(asked.label or ""), "")
+    table.add_row("", Text(query.name), Text(query.label or ""), "")
     table.add_section()
     for number, neighbor in enumerate(found, start=1):
         table.add_row(str(number), Text(neighbor.name), Text(neighbor.label or ""), f"{neighbor.similarity:.3f}")
@@ -75,15 +75,15 @@ def _as_json(neighbor: Neighbor) -> dict[str, object]:
     return {"class" if name == "label" else name: value for name, value in values.items()}
 
 
-def _draw(out: Path, title: str, run: Run, asked: Query, data: ChosenData, found: list[Neighbor]) -> None:
-    from sslreg.export.data_selection import image_of
+def _draw(out: Path, title: str, run: Run, query: Query, data: SelectedData, found: list[Neighbor]) -> None:
+    from sslreg.export.data_selection import read_image
     from sslreg.report.contact_sheet import tile, write_contact_sheet
 
     channels = run.spec.data.channels
-    tiles = [tile(asked.image, channels, asked.name, asked.label or "")]
+    tiles = [tile(query.image, channels, query.name, query.label or "")]
     for neighbor in found:
         said = " · ".join(part for part in (neighbor.label, f"{neighbor.similarity:.3f}") if part)
-        tiles.append(tile(image_of(data.samples, neighbor.index), channels, neighbor.name, said))
+        tiles.append(tile(read_image(data.samples, neighbor.index), channels, neighbor.name, said))
     try:
         write_contact_sheet(out, title, tiles)
     except OSError as error:

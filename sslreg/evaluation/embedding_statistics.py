@@ -1,4 +1,7 @@
-"""Figures of how far embeddings have spread, which is what a collapse takes away. None of them needs labels."""
+"""Statistics of embeddings that show a collapse: how far they spread, and in how many directions.
+
+None of them needs labels.
+"""
 
 from __future__ import annotations
 
@@ -8,47 +11,66 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-#: The names of the figures here, as metrics.csv has them.
+#: The names of the statistics, as in metrics.csv.
 FIGURES = ("embedding_std", "effective_rank", "alignment", "uniformity")
+
+#: The number of rows that are multiplied at a time in float64.
+_ROWS = 8192
 
 
 def embedding_std(embeddings: Tensor) -> float:
-    """The spread of embeddings (N, D) on the unit sphere: 1 where they lie in all directions alike, 0 where in one.
+    """Return the spread of embeddings (N, D) on the unit sphere, from 0 (one direction) to 1 (all directions alike).
 
-    The standard deviation of each dimension of the unit vectors, averaged, times the root of D (arXiv 2011.10566,
-    section 4.1).
+    This is the standard deviation of each dimension of the unit vectors, averaged over the dimensions and multiplied
+    by the square root of D (arXiv 2011.10566, section 4.1).
     """
     rows = normalize(embeddings.float(), dim=1)
     return float(rows.std(dim=0).mean()) * math.sqrt(rows.shape[1])
 
 
-def effective_rank(embeddings: Tensor) -> float:
-    """RankMe of embeddings (N, D): from 1 to the smaller of N and D (arXiv 2210.02885, equations 1 and 2)."""
-    rows = embeddings.double()
-    # The squares of the singular values are the eigenvalues of the smaller Gram matrix.
-    gram = rows.T @ rows if rows.shape[1] <= rows.shape[0] else rows @ rows.T
-    values = torch.linalg.eigvalsh(gram).clamp_min(0).sqrt()
-    shares = values / values.sum().clamp_min(torch.finfo(values.dtype).tiny) + 1e-7
+def singular_values(embeddings: Tensor) -> Tensor:
+    """Return the singular values of embeddings (N, D) in descending order: min(N, D) values in float64.
+
+    They are the square roots of the eigenvalues of the smaller of the two Gram matrices.
+    """
+    samples, width = embeddings.shape
+    if samples < width:
+        gram = embeddings.double() @ embeddings.double().T
+    else:
+        gram = torch.zeros(width, width, dtype=torch.float64, device=embeddings.device)
+        for rows in torch.split(embeddings, _ROWS):
+            gram += rows.double().T @ rows.double()
+    values: Tensor = torch.linalg.eigvalsh(gram).clamp(min=0.0).sqrt().flip(0)
+    return values
+
+
+def effective_rank(values: Tensor) -> float:
+    """Return RankMe of K singular values: from 1 (one direction) to K (all directions alike).
+
+    This is the exponential of the entropy of their shares in their sum (arXiv 2210.02885, equations 1 and 2).
+    """
+    # The paper's epsilon keeps the logarithm finite for a share of zero.
+    shares = values / values.sum().clamp(min=torch.finfo(values.dtype).tiny) + 1e-7
     return float(torch.exp(-(shares * shares.log()).sum()))
 
 
-def squared_distances(some: Tensor, others: Tensor) -> Tensor:
-    """Between the unit vectors of rows (N, D) and those of others: (N,), from 0 to 4."""
-    return (normalize(some.float(), dim=1) - normalize(others.float(), dim=1)).square().sum(dim=1)
+def squared_distances(embeddings: Tensor, others: Tensor) -> Tensor:
+    """Return the squared distances (N,), from 0 to 4, between the unit vectors of two sets of embeddings (N, D)."""
+    return (normalize(embeddings.float(), dim=1) - normalize(others.float(), dim=1)).square().sum(dim=1)
 
 
 def alignment(distances: Tensor) -> float:
-    """The mean of the squared distances of positives, which are 0 where views agree (arXiv 2005.10242, section 4.1)."""
+    """Return the mean of the squared distances of positives; 0 if all views agree (arXiv 2005.10242, section 4.1)."""
     return float(distances.mean())
 
 
 def uniformity(embeddings: Tensor) -> float:
-    """How evenly embeddings (N, D) fill the unit sphere: from about -4, evenly, to 0, in one point.
+    """Return how evenly embeddings (N, D) fill the unit sphere, from about -4 (evenly) to 0 (a single point).
 
-    The logarithm of the mean Gaussian potential, t = 2, of all pairs (arXiv 2005.10242, section 4.2).
+    This is the logarithm of the mean Gaussian potential, with t = 2, of all pairs (arXiv 2005.10242, section 4.2).
     """
     rows = normalize(embeddings.float(), dim=1)
     potentials = torch.exp(4 * (rows @ rows.T) - 4)  # -t |x - y|^2 of unit vectors
     count = len(rows)
-    of_pairs = potentials.sum(dtype=torch.float64) - potentials.diagonal().sum(dtype=torch.float64)
-    return math.log(float(of_pairs) / (count * (count - 1)))
+    sum_over_pairs = potentials.sum(dtype=torch.float64) - potentials.diagonal().sum(dtype=torch.float64)
+    return math.log(float(sum_over_pairs) / (count * (count - 1)))

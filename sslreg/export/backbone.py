@@ -17,7 +17,7 @@ from sslreg.contracts import Backbone
 from sslreg.errors import SslregError
 from sslreg.export.backbone_formats import Format, require_format
 from sslreg.export.backbone_writers import run as features_by, usage, write
-from sslreg.export.data_selection import largest_known
+from sslreg.export.data_selection import select_evaluation_data
 from sslreg.export.files import require_new
 from sslreg.export.model_card import as_markdown, card
 from sslreg.spec import ComponentSpec, find_components
@@ -42,7 +42,7 @@ def export_backbone(
     """Write a run's backbone and, beside it, a card as JSON and Markdown.
 
     What was written is loaded again by the very lines that the card shows, and compared with the backbone on real
-    images, one alone and many; nothing is left behind if it differs. data: as for `chosen_data`, for images to
+    images, one alone and many; nothing is left behind if it differs. data: as for `select_data`, for images to
     compare on where the run's own are not at hand. UserError: a file is there already, or an extra is missing;
     SslregError: the backbone cannot be exported, or what was written gives other features.
     """
@@ -50,7 +50,7 @@ def export_backbone(
     cards = out.with_name(f"{out.name}.json"), out.with_name(f"{out.name}.md")
     require_new(out, *cards, force=force)
     backbone = run.backbone().eval()
-    chosen = largest_known(run, data)
+    chosen = select_evaluation_data(run, data)
     images = _images(run, chosen.samples)
     build = _build(run, backbone)
     with atomic_write_group(out) as drafts:

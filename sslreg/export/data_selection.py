@@ -1,4 +1,4 @@
-"""Which images: a data set of the run, or others brought along."""
+"""The choice of images: a split of the run's data, or of other data."""
 
 from __future__ import annotations
 
@@ -14,50 +14,60 @@ from sslreg.spec import Spec, load_spec
 from sslreg.spec.extends import find_spec
 from sslreg.training import Run
 
-#: The splits that a spec can name, under `data`.
+#: The splits that a spec can name under `data`.
 SPLITS = ("train", "reference", "test")
 
-#: The component that a bare folder stands for.
+#: The component that reads a bare folder.
 FOLDER = "image_folder"
 
 
 @dataclass(frozen=True)
-class ChosenData:
-    """A data set and what it is called: ``component`` is its entry in a spec, as plain data."""
+class SelectedData:
+    """A data set and where it comes from.
+
+    Attributes:
+        samples: The data set.
+        split: Its split.
+        component: Its entry in a spec, as plain data.
+    """
 
     samples: SampleDataset
     split: str
     component: dict[str, Any]
 
 
-def chosen_data(run: Run, split: str, data: str | None = None) -> ChosenData:
-    """A split of the run's data, or of other data.
+def select_data(run: Run, split: str, data: str | None = None) -> SelectedData:
+    """Return a split of the run's data, or of other data.
 
-    data: a folder of images, which is then the split; or a spec, whose split is taken. UserError: the spec names no
-    such split, or there is no such folder or spec.
+    Args:
+        run: The run.
+        split: One of `SPLITS`.
+        data: A folder of images, which becomes the split, or a spec whose split is used; None for the run's own data.
+
+    Raises:
+        UserError: The spec names no such split, or there is no such folder or spec.
     """
     spec = run.spec if data is None else load_spec(run.folder.resolved_spec, [_override(split, data)])
     component = getattr(spec.data, split)
     if component is None:
         raise _no_such_split(spec, split)
     samples = SampleDataset(Builder(spec, run.facts).build(component))
-    return ChosenData(samples, split, spec.to_dict()["data"][split])
+    return SelectedData(samples, split, spec.to_dict()["data"][split])
 
 
-def largest_known(run: Run, data: str | None = None) -> ChosenData:
-    """The test set, or else the reference or training set; of `data` if that is given."""
+def select_evaluation_data(run: Run, data: str | None = None) -> SelectedData:
+    """Return the test set, else the reference set, else the training set; of `data` if that is given."""
     spec = run.spec if data is None or Path(data).is_dir() else load_spec(data)
     split = next(name for name in ("test", "reference", "train") if getattr(spec.data, name) is not None)
-    return chosen_data(run, split, data)
+    return select_data(run, split, data)
 
 
-def _no_such_split(spec: Spec, split: str) -> SslregError:
-    there_are = " or ".join(name for name in SPLITS if getattr(spec.data, name) is not None)
-    return spec.error(("data",), "no-such-split", f"the spec names no data.{split}", f"it has --split {there_are}")
+def read_image(samples: SampleDataset, index: int) -> ImageLike:
+    """Return the image of a sample.
 
-
-def image_of(samples: SampleDataset, index: int) -> ImageLike:
-    """A sample's image. UserError: the data set cannot give it."""
+    Raises:
+        UserError: The data set cannot read it.
+    """
     image = samples[index].image
     if isinstance(image, UserError):
         raise image
@@ -73,3 +83,8 @@ def _override(split: str, data: str) -> str:
     if getattr(other.data, split) is None:
         raise _no_such_split(other, split)
     return f"data.{split}={json.dumps(other.to_dict()['data'][split])}"
+
+
+def _no_such_split(spec: Spec, split: str) -> SslregError:
+    splits = " or ".join(name for name in SPLITS if getattr(spec.data, name) is not None)
+    return spec.error(("data",), "no-such-split", f"the spec names no data.{split}", f"it has --split {splits}")

@@ -16,7 +16,7 @@ from sslreg.assembly import SampleDataset, build_embed_collate
 from sslreg.contracts import Embeddings
 from sslreg.errors import SslregError, UserError
 from sslreg.evaluation import embed_batches, joined
-from sslreg.export.data_selection import ChosenData
+from sslreg.export.data_selection import SelectedData
 from sslreg.export.npz_writer import write_npz
 from sslreg.export.parquet_writer import require_pyarrow, write_parquet
 from sslreg.export.partial_results import Parts
@@ -58,7 +58,7 @@ def require_format(out: Path) -> None:
 
 def write_embeddings(
     run: Run,
-    data: ChosenData,
+    data: SelectedData,
     out: Path,
     *,
     device: torch.device,
@@ -98,7 +98,7 @@ def write_embeddings(
     return written
 
 
-def _identity(run: Run, data: ChosenData, batches: int) -> dict[str, Any]:
+def _identity(run: Run, data: SelectedData, batches: int) -> dict[str, Any]:
     """Everything that the embeddings depend on, as far as it can be told without reading every image."""
     with run.folder.last_checkpoint.open("rb") as file:
         checkpoint = hashlib.file_digest(file, "sha256").hexdigest()

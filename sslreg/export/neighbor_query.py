@@ -1,27 +1,33 @@
-"""The images that a run's features take for the most similar to one."""
+"""The images that are most similar to one image, by a run's features."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from sslreg.assembly import build_embed_collate
 from sslreg.contracts import Embeddings, ImageLike
 from sslreg.errors import UserError
 from sslreg.evaluation import embed
-from sslreg.export.data_selection import SPLITS, ChosenData, chosen_data, image_of
+from sslreg.evaluation.nearest_neighbors import nearest_neighbors
+from sslreg.export.data_selection import SPLITS, SelectedData, read_image, select_data
 from sslreg.runs.run_evaluation import best_device
 from sslreg.training import Run
 
 
 @dataclass(frozen=True)
 class Query:
-    """An image that is asked about. place: its split and number where it is one of the run's own."""
+    """The image whose neighbors are wanted.
+
+    Attributes:
+        image: The image.
+        name: Its name.
+        label: The name of its class, if it has one.
+        place: Its split and its index if it is one of the run's own images.
+    """
 
     image: ImageLike
     name: str
@@ -31,7 +37,14 @@ class Query:
 
 @dataclass(frozen=True)
 class Neighbor:
-    """A similar image. index: its number in its data set; label: its class; similarity: the cosine, from -1 to 1."""
+    """A similar image.
+
+    Attributes:
+        index: Its index in its data set.
+        name: Its name.
+        label: The name of its class, if it has one.
+        similarity: The cosine similarity, from -1 to 1.
+    """
 
     index: int
     name: str
@@ -39,10 +52,11 @@ class Neighbor:
     similarity: float
 
 
-def query(run: Run, text: str) -> Query:
-    """The image that a text names: a file, or ``test:17``, the image number 17 of a split of the run's data.
+def parse_query(run: Run, text: str) -> Query:
+    """Return the image that a text names: a file, or by ``test:17`` image 17 of a split of the run's data.
 
-    UserError: there is no such file, split or number.
+    Raises:
+        UserError: There is no such file, split or index.
     """
     if Path(text).is_file():
         return Query(Path(text), text)
@@ -51,64 +65,71 @@ def query(run: Run, text: str) -> Query:
         raise UserError(
             f"there is no image {text!r}", hint="name a file, or an image of the run's data: test:17", code="no-image"
         )
-    split, number = place[1], int(place[2])
-    samples = chosen_data(run, split).samples
-    if number >= len(samples):
+    split, index = place[1], int(place[2])
+    samples = select_data(run, split).samples
+    if index >= len(samples):
         raise UserError(
             f"there is no image {text!r}", hint=f"the images of {split} are 0 to {len(samples) - 1}", code="no-image"
         )
-    label = class_name(samples[number].target, samples.classes)
-    return Query(image_of(samples, number), samples.name(number), label, (split, number))
+    label = samples.class_name(samples[index].target)
+    return Query(read_image(samples, index), samples.name(index), label, (split, index))
 
 
-def nearest(
-    run: Run, asked: Query, data: ChosenData, embeddings: Embeddings, count: int, *, own: bool = True
+def find_neighbors(
+    run: Run, query: Query, data: SelectedData, embeddings: Embeddings, count: int, *, own: bool = True
 ) -> list[Neighbor]:
-    """The `count` images nearest to the one that is asked about, the nearest first; that one itself is none of them.
+    """Find up to `count` images that are nearest to the query, the nearest first; the query itself is not among them.
 
-    data: what `embeddings` are of. own: whether that is the run's own data, so that a place in a split means the same
-    image in both. UserError: the embeddings are not of this run's width, or of other images.
+    Args:
+        run: The run whose features are compared.
+        query: The image whose neighbors are wanted.
+        data: The images among which neighbors are searched.
+        embeddings: Their embeddings by this run.
+        count: The number of neighbors.
+        own: Whether `data` is the run's own data, so that a place in a split means the same image in both.
+
+    Raises:
+        UserError: The embeddings have another width than the run's, or belong to other images.
     """
-    features = run.embed([asked.image])[0]
-    if embeddings.features.shape[1] != len(features):
+    features = run.embed([query.image])
+    if embeddings.features.shape[1] != features.shape[1]:
         raise UserError(
-            f"these embeddings are of width {embeddings.features.shape[1]}, and the run's are of {len(features)}",
+            f"these embeddings are of width {embeddings.features.shape[1]}, and the run's are of {features.shape[1]}",
             hint="embed the data with this run",
             code="other-embeddings",
         )
-    similarity = _cosine(features, embeddings.features)
-    if own and asked.place is not None and asked.place[0] == data.split:
-        similarity[embeddings.indices == asked.place[1]] = -torch.inf
-    values, rows = similarity.topk(min(count, int(similarity.isfinite().sum())))
-    return [_neighbor(embeddings, row, value, data) for row, value in zip(rows.tolist(), values.tolist(), strict=True)]
+    itself = _find_itself(query, data, embeddings) if own else None
+    k = min(count, len(embeddings) - (itself is not None))
+    similarities, rows = nearest_neighbors(features, embeddings.features, k, exclude=itself)
+    return [
+        _describe(embeddings, row, similarity, data)
+        for row, similarity in zip(rows[0].tolist(), similarities[0].tolist(), strict=True)
+    ]
 
 
-def embedded(run: Run, data: ChosenData) -> Embeddings:
-    """The embeddings of a data set."""
+def embed_data(run: Run, data: SelectedData) -> Embeddings:
+    """Embed a data set with the run's model."""
     device = best_device()
     model = run.model().to(device)
     collate, workers = build_embed_collate(run.spec), run.spec.data.workers
     return embed(data.samples, collate, model.embed, device=device, workers=workers)
 
 
-def class_name(target: int | None, classes: Sequence[str] | None) -> str | None:
-    """A class as a person calls it: by its name, or else its number."""
-    if target is None:
+def _find_itself(query: Query, data: SelectedData, embeddings: Embeddings) -> Tensor | None:
+    """Return the row (1,) of the query among the embeddings; None if it has none."""
+    if query.place is None or query.place[0] != data.split:
         return None
-    return classes[target] if classes is not None and 0 <= target < len(classes) else str(target)
+    rows = (embeddings.indices == query.place[1]).nonzero()[:, 0]
+    return rows if len(rows) else None
 
 
-def _neighbor(embeddings: Embeddings, row: int, similarity: float, data: ChosenData) -> Neighbor:
+def _describe(embeddings: Embeddings, row: int, similarity: float, data: SelectedData) -> Neighbor:
     index, name = int(embeddings.indices[row]), embeddings.names[row]
     if index >= len(data.samples) or data.samples.name(index) != name:
         raise UserError(
             f"the embeddings are of other images: image {index} of {data.split} is not {name!r}",
-            hint="say with --split or --data which images were embedded",
+            hint="name the embedded images with --split or --data",
             code="other-embeddings",
         )
     target = None if embeddings.targets is None else int(embeddings.targets[row])
-    return Neighbor(index, name, class_name(target, data.samples.classes), similarity)
-
-
-def _cosine(vector: Tensor, rows: Tensor) -> Tensor:
-    return torch.nn.functional.normalize(rows, dim=1) @ torch.nn.functional.normalize(vector, dim=0)
+    return Neighbor(index, name, data.samples.class_name(target), similarity)

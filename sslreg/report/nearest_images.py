@@ -1,21 +1,29 @@
-"""What lies nearest to some images, before and after the training."""
+"""The nearest neighbors of some images, before and after the training."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from sslreg.evaluation.nearest_neighbors import nearest_neighbors
 from sslreg.report.embedded_images import EmbeddedImages, Picture
 
-#: How many images are asked for, and how many neighbors of each are shown.
+#: The number of images whose neighbors are shown, and the number of neighbors of each.
 QUERIES, NEIGHBORS = 6, 5
 
 
 @dataclass(frozen=True)
 class Neighbor:
-    """A neighbor, how similar it is (cosine), and whether its class is the query's; None where either has none."""
+    """A neighbor of an image.
+
+    Attributes:
+        picture: The neighbor.
+        similarity: The cosine similarity, from -1 to 1.
+        same: Whether both images are of the same class; None if one of them has no class.
+    """
 
     picture: Picture
     similarity: float
@@ -24,36 +32,46 @@ class Neighbor:
 
 @dataclass(frozen=True)
 class Query:
-    """An image and its nearest neighbors by each subject's features, the nearest first."""
+    """An image and its nearest neighbors, the nearest first.
+
+    Attributes:
+        picture: The image.
+        trained: The neighbors by the features of the trained backbone.
+        untrained: The neighbors by the features of the untrained backbone.
+    """
 
     picture: Picture
     trained: list[Neighbor]
     untrained: list[Neighbor]
 
 
-def queries(images: EmbeddedImages) -> list[Query]:
-    """Some of the images, of as many classes as possible, and their neighbors among the others."""
-    return [
-        Query(images.pictures[row], _nearest(images, images.trained, row), _nearest(images, images.untrained, row))
-        for row in _chosen(images.pictures)
-    ]
+def find_neighbors(images: EmbeddedImages) -> list[Query]:
+    """Choose some images, of as many classes as possible, and find their nearest neighbors among the others."""
+    rows = _choose_rows(images.pictures)
+    trained = _find_neighbors(images.pictures, images.trained, rows)
+    untrained = _find_neighbors(images.pictures, images.untrained, rows)
+    return [Query(images.pictures[row], *found) for row, *found in zip(rows, trained, untrained, strict=True)]
 
 
-def _chosen(pictures: list[Picture]) -> list[int]:
-    """Rows at random, always the same: the first of each class, then others."""
+def _choose_rows(pictures: list[Picture]) -> list[int]:
+    """Choose rows at random, but always the same: the first of each class, then others."""
     order = np.random.default_rng(0).permutation(len(pictures)).tolist()
     first = {pictures[row].label: row for row in reversed(order)}
     firsts = sorted(first.values(), key=order.index)
     return sorted([*firsts, *(row for row in order if row not in first.values())][:QUERIES])
 
 
-def _nearest(images: EmbeddedImages, features: Tensor, row: int) -> list[Neighbor]:
-    similarity = features @ features[row]
-    similarity[row] = -np.inf
-    own = images.pictures[row].label
-    values, rows = similarity.topk(min(NEIGHBORS, len(features) - 1))
-    found = [(images.pictures[other], value) for other, value in zip(rows.tolist(), values.tolist(), strict=True)]
+def _find_neighbors(pictures: list[Picture], features: Tensor, rows: list[int]) -> list[list[Neighbor]]:
+    k = min(NEIGHBORS, len(features) - 1)
+    similarities, indices = nearest_neighbors(features[rows], features, k, metric="dot", exclude=torch.tensor(rows))
     return [
-        Neighbor(picture, value, None if own is None or picture.label is None else picture.label == own)
-        for picture, value in found
+        [
+            Neighbor(pictures[index], similarity, _is_same_class(pictures[row], pictures[index]))
+            for index, similarity in zip(own_indices, own_similarities, strict=True)
+        ]
+        for row, own_indices, own_similarities in zip(rows, indices.tolist(), similarities.tolist(), strict=True)
     ]
+
+
+def _is_same_class(picture: Picture, other: Picture) -> bool | None:
+    return None if picture.label is None or other.label is None else picture.label == other.label

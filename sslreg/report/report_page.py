@@ -15,7 +15,7 @@ from sslreg.report.embedded_images import EmbeddedImages, Gallery, Picture, embe
 from sslreg.report.embedding_map import EmbeddingMap, Sprite, embedding_map, sprite
 from sslreg.report.html_pages import page, script
 from sslreg.report.invariance_profile import Profile, profile, with_invariance
-from sslreg.report.nearest_images import Query, queries
+from sslreg.report.nearest_images import Query, find_neighbors
 from sslreg.report.output_path import PAGES, check_place
 from sslreg.report.reported_runs import ReportedRun, reported
 from sslreg.report.spectrum import spectrum_chart
@@ -111,7 +111,7 @@ def _views(runs: Sequence[ReportedRun]) -> list[tuple[list[str], Preview | Missi
 
 def _mapped(run: ReportedRun, gallery: Gallery) -> Mapped:
     images = embedded_images(run.run, gallery)
-    return Mapped(images, embedding_map(images), queries(images))
+    return Mapped(images, embedding_map(images), find_neighbors(images))
 
 
 def _with_sprites(gallery: Gallery) -> list[tuple[list[Picture], Sprite]]:

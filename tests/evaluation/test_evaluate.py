@@ -56,6 +56,6 @@ def test_evaluating_leaves_the_models_mode_as_it_was(evaluation, tiny_run: Run) 
 
 def test_an_evaluator_that_cannot_judge_says_why_at_its_place(evaluation) -> None:
     judge, evaluators = evaluation("evaluate=[{use: few_shot, shots: [500]}]")
-    with pytest.raises(UserError, match="few_shot: 500 labels per class are asked for") as caught:
+    with pytest.raises(UserError, match="few_shot: shots: 500 needs that many samples") as caught:
         judge.of_raw_pixels(evaluators)
     assert caught.value.diagnostics[0].file == "--set"

@@ -15,7 +15,7 @@ from PIL import Image
 import sslreg
 from sslreg import Model, Run, SslregError, UserError
 from sslreg.export import embedding_writer
-from sslreg.export.data_selection import ChosenData, chosen_data, largest_known
+from sslreg.export.data_selection import SelectedData, select_data, select_evaluation_data
 from sslreg.export.embedding_writer import BATCH, Written, write_embeddings
 from sslreg.spec import parse_spec
 from sslreg.training import embed_split
@@ -23,9 +23,9 @@ from sslreg.training import embed_split
 CPU = torch.device("cpu")
 
 
-def written(run: Run, out: Path, data: ChosenData | None = None, batches: int = 1) -> Written:
+def written(run: Run, out: Path, data: SelectedData | None = None, batches: int = 1) -> Written:
     pytest.importorskip("pyarrow")
-    return write_embeddings(run, data or chosen_data(run, "train"), out, device=CPU, batches=batches)
+    return write_embeddings(run, data or select_data(run, "train"), out, device=CPU, batches=batches)
 
 
 def test_an_archive_has_what_embedding_gives(tiny_run: Run, tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_a_go_that_was_killed_is_finished_by_the_next(tiny_run: Run, tmp_path: P
     program = f"""
 import os, signal, sys, torch, sslreg
 from pathlib import Path
-from sslreg.export.data_selection import chosen_data
+from sslreg.export.data_selection import select_data
 from sslreg.export.embedding_writer import write_embeddings
 torch.set_num_threads(1)
 run = sslreg.load_run({str(tiny_run.path)!r})
@@ -67,7 +67,7 @@ def progress(done):
     if done >= {3 * BATCH}:
         os.kill(os.getpid(), signal.SIGKILL)
 out = Path({str(tmp_path / "cut.npz")!r})
-write_embeddings(run, chosen_data(run, "train"), out, device=torch.device("cpu"), on_progress=progress, batches=1)
+write_embeddings(run, select_data(run, "train"), out, device=torch.device("cpu"), on_progress=progress, batches=1)
 """
     killed = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
     assert killed.returncode == -9, killed.stderr
@@ -88,14 +88,14 @@ def stopped_after_two_parts(run: Run, out: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_embeddings(run, chosen_data(run, "train"), out, device=CPU, batches=1, on_progress=stop)
+        write_embeddings(run, select_data(run, "train"), out, device=CPU, batches=1, on_progress=stop)
     assert len(list((out.parent / f".{out.name}.parts").glob("0*.npz"))) == 2
 
 
 def test_parts_of_another_split_are_not_mixed_in(tiny_run: Run, tmp_path: Path) -> None:
     out = tmp_path / "e.npz"
     stopped_after_two_parts(tiny_run, out)
-    assert written(tiny_run, out, chosen_data(tiny_run, "test")).resumed == 0
+    assert written(tiny_run, out, select_data(tiny_run, "test")).resumed == 0
     with np.load(out) as archive:
         np.testing.assert_array_equal(archive["embeddings"], embed_split(tiny_run, "test").features.numpy())
 
@@ -114,7 +114,7 @@ def test_parts_of_another_checkpoint_are_not_mixed_in(tiny_run: Run, tmp_path: P
 
 def test_without_labels_targets_are_absent_or_null(tiny_run: Run, photos: Path, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
-    data = chosen_data(tiny_run, "test", str(photos))
+    data = select_data(tiny_run, "test", str(photos))
     written(tiny_run, tmp_path / "e.npz", data)
     with np.load(tmp_path / "e.npz") as archive:
         assert set(archive.files) == {"embeddings", "indices", "names"}
@@ -134,7 +134,7 @@ def test_images_that_cannot_be_read_are_left_out_and_counted(tiny_spec: str, tmp
     text = tiny_spec.replace("channels: 1", "channels: 1\n  on_error: skip").replace("max_epochs: 2", "max_steps: 1")
     spec = parse_spec(text[: text.index("evaluate:")], "skip.yaml", ["data.test=null"])
     run = sslreg.train(spec, tmp_path / "run")
-    found = written(run, tmp_path / "e.npz", chosen_data(run, "train", str(folder)))
+    found = written(run, tmp_path / "e.npz", select_data(run, "train", str(folder)))
     assert (found.rows, found.skipped) == (69, ["33.png"])
     with np.load(tmp_path / "e.npz") as archive:
         assert archive["names"].tolist() == [f"{number:02}.png" for number in range(70) if number != 33]
@@ -154,7 +154,7 @@ def test_a_part_without_an_image_that_can_be_read_has_no_rows(
     spec = parse_spec(tiny_spec, "skip.yaml", ["data.on_error=skip", "trainer.max_steps=1", "evaluate=[]"])
     run = sslreg.train(spec, tmp_path / "run")
     for name in ("e.npz", "e.parquet"):
-        found = written(run, tmp_path / name, chosen_data(run, "train", str(folder)))
+        found = written(run, tmp_path / name, select_data(run, "train", str(folder)))
         assert (found.rows, found.width, len(found.skipped)) == (32, 32, 38)
     with np.load(tmp_path / "e.npz") as archive:
         assert archive["indices"].tolist() == list(range(32, 64))
@@ -170,7 +170,7 @@ def test_names_that_are_no_text_are_written(tiny_run: Run, tmp_path: Path) -> No
         Image.new("L", (12, 12)).save(bytes(folder) + b"/caf\xe9.png")
     except OSError:
         pytest.skip("this file system takes text alone")
-    written(tiny_run, tmp_path / "e.parquet", chosen_data(tiny_run, "test", str(folder)))
+    written(tiny_run, tmp_path / "e.parquet", select_data(tiny_run, "test", str(folder)))
     assert parquet.read_table(tmp_path / "e.parquet")["name"].to_pylist() == ["caf�.png"]
 
 
@@ -182,13 +182,13 @@ def test_a_folder_that_cannot_be_written_is_said(tiny_run: Run, tmp_path: Path) 
 
 def test_data_is_a_split_a_folder_or_another_spec(tiny_run: Run, tiny_spec: str, photos: Path, tmp_path: Path) -> None:
     (tmp_path / "other.yaml").write_text(tiny_spec.replace("test: {use: digits, split: test}", "test: {use: digits}"))
-    assert chosen_data(tiny_run, "test").component == {"use": "digits", "split": "test"}
-    assert chosen_data(tiny_run, "test", str(tmp_path / "other.yaml")).component == {"use": "digits"}
-    assert chosen_data(tiny_run, "reference", str(photos)).component == {"use": "image_folder", "root": str(photos)}
-    assert largest_known(tiny_run).split == "test"
+    assert select_data(tiny_run, "test").component == {"use": "digits", "split": "test"}
+    assert select_data(tiny_run, "test", str(tmp_path / "other.yaml")).component == {"use": "digits"}
+    assert select_data(tiny_run, "reference", str(photos)).component == {"use": "image_folder", "root": str(photos)}
+    assert select_evaluation_data(tiny_run).split == "test"
     with pytest.raises(UserError, match=r"names no data\.reference"):
-        chosen_data(tiny_run, "reference")
+        select_data(tiny_run, "reference")
     with pytest.raises(UserError, match=r"names no data\.reference"):
-        chosen_data(tiny_run, "reference", str(tmp_path / "other.yaml"))
+        select_data(tiny_run, "reference", str(tmp_path / "other.yaml"))
     with pytest.raises(UserError, match="no spec"):
-        chosen_data(tiny_run, "test", str(tmp_path / "nowhere"))
+        select_data(tiny_run, "test", str(tmp_path / "nowhere"))

@@ -11,25 +11,25 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 
 from sslreg import Embeddings, Run, UserError
-from sslreg.export.data_selection import ChosenData, chosen_data
+from sslreg.export.data_selection import SelectedData, select_data
 from sslreg.export.embedding_reader import read_embeddings
 from sslreg.export.embedding_writer import write_embeddings
-from sslreg.export.neighbor_query import Query, embedded, nearest, query
+from sslreg.export.neighbor_query import Query, embed_data, find_neighbors, parse_query
 
 
 @pytest.fixture(scope="module")
-def data(tiny_run: Run) -> ChosenData:
-    return chosen_data(tiny_run, "test")
+def data(tiny_run: Run) -> SelectedData:
+    return select_data(tiny_run, "test")
 
 
 @pytest.fixture(scope="module")
-def known(tiny_run: Run, data: ChosenData) -> Embeddings:
-    return embedded(tiny_run, data)
+def known(tiny_run: Run, data: SelectedData) -> Embeddings:
+    return embed_data(tiny_run, data)
 
 
-def test_neighbors_are_those_that_scikit_learn_finds(tiny_run: Run, data: ChosenData, known: Embeddings) -> None:
-    asked = query(tiny_run, "test:17")
-    found = nearest(tiny_run, asked, data, known, 5)
+def test_neighbors_are_those_that_scikit_learn_finds(tiny_run: Run, data: SelectedData, known: Embeddings) -> None:
+    query = parse_query(tiny_run, "test:17")
+    found = find_neighbors(tiny_run, query, data, known, 5)
     features = known.features.numpy()
     distances, rows = NearestNeighbors(metric="cosine").fit(features).kneighbors(features[17:18], 6)
     assert [neighbor.index for neighbor in found] == [row for row in rows[0].tolist() if row != 17]
@@ -37,19 +37,19 @@ def test_neighbors_are_those_that_scikit_learn_finds(tiny_run: Run, data: Chosen
     assert [neighbor.label for neighbor in found] == [str(int(known.targets[n.index])) for n in found]
 
 
-def test_an_image_of_another_split_leaves_none_out(tiny_run: Run, data: ChosenData, known: Embeddings) -> None:
-    twin = replace(query(tiny_run, "test:17"), place=("train", 17))
-    assert nearest(tiny_run, twin, data, known, 1)[0].index == 17
-    assert nearest(tiny_run, query(tiny_run, "test:17"), data, known, 1, own=False)[0].index == 17
+def test_an_image_of_another_split_leaves_none_out(tiny_run: Run, data: SelectedData, known: Embeddings) -> None:
+    twin = replace(parse_query(tiny_run, "test:17"), place=("train", 17))
+    assert find_neighbors(tiny_run, twin, data, known, 1)[0].index == 17
+    assert find_neighbors(tiny_run, parse_query(tiny_run, "test:17"), data, known, 1, own=False)[0].index == 17
 
 
-def test_no_more_are_found_than_there_are(tiny_run: Run, data: ChosenData, known: Embeddings) -> None:
-    assert len(nearest(tiny_run, query(tiny_run, "test:0"), data, known, 1000)) == len(known) - 1
+def test_no_more_are_found_than_there_are(tiny_run: Run, data: SelectedData, known: Embeddings) -> None:
+    assert len(find_neighbors(tiny_run, parse_query(tiny_run, "test:0"), data, known, 1000)) == len(known) - 1
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".parquet"])
 def test_an_embedding_file_serves_as_well(
-    tiny_run: Run, data: ChosenData, known: Embeddings, tmp_path: Path, suffix: str
+    tiny_run: Run, data: SelectedData, known: Embeddings, tmp_path: Path, suffix: str
 ) -> None:
     pytest.importorskip("pyarrow")
     write_embeddings(tiny_run, data, tmp_path / f"e{suffix}", device=torch.device("cpu"))
@@ -57,18 +57,18 @@ def test_an_embedding_file_serves_as_well(
     assert torch.equal(read.features, known.features)
     assert torch.equal(read.targets, known.targets)
     assert read.names == known.names
-    asked = query(tiny_run, "test:3")
-    assert nearest(tiny_run, asked, data, read, 4) == nearest(tiny_run, asked, data, known, 4)
+    query = parse_query(tiny_run, "test:3")
+    assert find_neighbors(tiny_run, query, data, read, 4) == find_neighbors(tiny_run, query, data, known, 4)
 
 
-def test_embeddings_of_something_else_are_refused(tiny_run: Run, data: ChosenData, known: Embeddings) -> None:
-    asked = query(tiny_run, "test:3")
+def test_embeddings_of_something_else_are_refused(tiny_run: Run, data: SelectedData, known: Embeddings) -> None:
+    query = parse_query(tiny_run, "test:3")
     with pytest.raises(UserError, match="of width 3, and the run's are of 32"):
-        nearest(tiny_run, asked, data, replace(known, features=known.features[:, :3]), 4)
+        find_neighbors(tiny_run, query, data, replace(known, features=known.features[:, :3]), 4)
     with pytest.raises(UserError, match="of other images"):
-        nearest(tiny_run, asked, data, replace(known, names=["x.png"] * len(known)), 4)
+        find_neighbors(tiny_run, query, data, replace(known, names=["x.png"] * len(known)), 4)
     with pytest.raises(UserError, match="of other images"):
-        nearest(tiny_run, asked, data, replace(known, indices=known.indices + 1000), 4)
+        find_neighbors(tiny_run, query, data, replace(known, indices=known.indices + 1000), 4)
 
 
 @pytest.mark.parametrize("name", ["e.npz", "e.parquet"])
@@ -84,9 +84,9 @@ def test_a_file_without_embeddings_is_refused(tmp_path: Path, name: str) -> None
 @pytest.mark.parametrize("text", ["nowhere.png", "test:449", "validation:3", "test:-1", "reference:0"])
 def test_an_image_that_is_not_there_is_named(tiny_run: Run, text: str) -> None:
     with pytest.raises(UserError, match=r"there is no image|names no data\.reference"):
-        query(tiny_run, text)
+        parse_query(tiny_run, text)
 
 
-def test_a_file_is_asked_about_by_its_path(tiny_run: Run, photos: Path) -> None:
+def test_a_file_is_query_about_by_its_path(tiny_run: Run, photos: Path) -> None:
     path = photos / "rgb.jpg"
-    assert query(tiny_run, str(path)) == Query(path, str(path))
+    assert parse_query(tiny_run, str(path)) == Query(path, str(path))

@@ -24,7 +24,7 @@ from sslreg.report import write_report
 from sslreg.report.charts import chart
 from sslreg.report.embedded_images import EmbeddedImages, Picture
 from sslreg.report.embedding_map import embedding_map, sprite
-from sslreg.report.nearest_images import queries
+from sslreg.report.nearest_images import find_neighbors
 from sslreg.report.report_page import report_page
 from sslreg.report.reported_runs import read_curves
 from sslreg.report.spectrum import spectrum_chart
@@ -223,7 +223,7 @@ def test_neighbors_are_those_that_scikit_learn_finds() -> None:
     features = torch.randn(30, 5, generator=torch.Generator().manual_seed(0))
     images = [Picture(row, str(row), str(row % 3), Image.new("L", (4, 4))) for row in range(30)]
     _, expected = NearestNeighbors(n_neighbors=6, metric="cosine").fit(features.numpy()).kneighbors(features.numpy())
-    found = queries(embedded(features, images))
+    found = find_neighbors(embedded(features, images))
     assert {query.picture.label for query in found} == {"0", "1", "2"}
     for query in found:
         assert [neighbor.picture.index for neighbor in query.trained] == expected[query.picture.index][1:].tolist()

@@ -16,6 +16,7 @@ from sslreg.evaluation.embedding_statistics import (
     alignment,
     effective_rank,
     embedding_std,
+    singular_values,
     squared_distances,
     uniformity,
 )
@@ -116,7 +117,7 @@ class CollapseWatch(Callback):
             rows = torch.cat(self._rows).cpu()
             if len(rows) > 1 and rows.isfinite().all():
                 figures["embedding_std"] = embedding_std(rows)
-                figures["effective_rank"] = effective_rank(rows)
+                figures["effective_rank"] = effective_rank(singular_values(rows))
                 figures["uniformity"] = uniformity(rows)
         if self._distances:
             figures["alignment"] = alignment(torch.cat(self._distances))

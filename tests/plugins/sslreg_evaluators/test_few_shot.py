@@ -45,5 +45,7 @@ def test_the_interval_covers_other_labels_and_other_test_samples(blobs, cpu) -> 
 
 def test_too_few_samples_of_a_class_are_refused(embeddings, cpu) -> None:
     few = embeddings(torch.eye(3), torch.tensor([0, 0, 1]))
-    with pytest.raises(ValueError, match="2 labels per class are asked for, but a class of the reference set has 1"):
+    with pytest.raises(
+        ValueError, match="shots: 2 needs that many samples of each class, but a class of the reference set has 1"
+    ):
         FewShot(shots=[2]).evaluate(few, few, cpu)

@@ -14,7 +14,7 @@ import sslreg
 from sslreg.assembly import SampleDataset
 from sslreg.evaluation import Images, Subject
 from sslreg.views import Collate, ViewPlan
-from sslreg_evaluators.invariance import Invariance, _Scale
+from sslreg_evaluators.invariance import Invariance, _DistanceScale
 
 
 def pictures(count: int, channels: int = 3) -> list[Tensor]:
@@ -115,8 +115,8 @@ def test_samples_says_how_many_images_are_measured() -> None:
 def test_the_interval_of_a_ratio_is_that_of_a_bootstrap() -> None:
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(80, 3, generator=generator) + 0.5
-    moves = torch.rand(80, generator=generator).double().numpy() + _Scale(features).others
-    interval = _Scale(features).figure("op", moves)["op_ci"]
+    moves = torch.rand(80, generator=generator).double().numpy() + _DistanceScale(features).others
+    interval = _DistanceScale(features).metric("op", moves)["op_ci"]
     draws = np.random.default_rng(0).integers(0, 80, (2000, 80))
 
     def ratio(rows: np.ndarray) -> float:

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from sslreg_memory_banks import NearestNeighborMemoryBank, nearest_neighbor
+from sslreg.evaluation import nearest_neighbors
+from sslreg_memory_banks import NearestNeighborMemoryBank
 
 
 def filled(keys: torch.Tensor, size: int = 100) -> NearestNeighborMemoryBank:
@@ -19,12 +20,12 @@ def filled(keys: torch.Tensor, size: int = 100) -> NearestNeighborMemoryBank:
     return bank
 
 
-@pytest.mark.parametrize("tile", [1, 200, 2**20])
-def test_equals_lightly(monkeypatch: pytest.MonkeyPatch, tile: int) -> None:
+@pytest.mark.parametrize("keys_at_a_time", [1, 7, 100])
+def test_equals_lightly(monkeypatch: pytest.MonkeyPatch, keys_at_a_time: int) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from lightly.models.modules import NNMemoryBankModule
-    monkeypatch.setattr(nearest_neighbor, "TILE", tile)
+    monkeypatch.setattr(nearest_neighbors, "KEYS", keys_at_a_time)
     keys, queries = torch.randn(100, 8), torch.randn(30, 8) * 10
     theirs = NNMemoryBankModule((100, 8))
     theirs.bank.copy_(normalize(keys))
@@ -50,5 +51,5 @@ def test_answers_in_the_type_of_the_queries(dtype: Any) -> None:
 
 
 def test_refuses_queries_of_another_dim() -> None:
-    with pytest.raises(ValueError, match=r"dim 3, and the queries have shape \(2, 4\)"):
+    with pytest.raises(ValueError, match=r"dim 3, but the queries have shape \(2, 4\)"):
         filled(torch.eye(3)).nearest(torch.ones(2, 4))

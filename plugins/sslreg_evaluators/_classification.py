@@ -1,0 +1,34 @@
+"""Labels and accuracies, for the supervised evaluators."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+import sslreg
+from sslreg_evaluators._confidence_intervals import proportion
+
+
+def require_labels(embeddings: sslreg.Embeddings, role: str) -> Tensor:
+    """Return the targets (N,).
+
+    Raises:
+        ValueError: There are none.
+    """
+    if embeddings.targets is None:
+        raise ValueError(f"the {role} set has no labels; use a data set with labels for data.{role}")
+    return embeddings.targets
+
+
+def top_accuracies(ranked: Tensor, targets: Tensor, classes: int) -> dict[str, float]:
+    """Return ``top1`` and, for more than five classes, ``top5``, with their intervals.
+
+    Args:
+        ranked: Up to five predicted classes (N, 5), the most likely one first.
+        targets: The true classes (N,).
+        classes: The number of classes.
+    """
+    hits = ranked == targets[:, None]
+    metrics = proportion("top1", int(hits[:, 0].sum()), len(targets))
+    if classes > 5:
+        metrics |= proportion("top5", int(hits[:, :5].any(dim=1).sum()), len(targets))
+    return metrics
