@@ -12,13 +12,14 @@ import sslreg
 
 
 class ConvNet(sslreg.Backbone):
-    """3x3 convolutions, each with batch normalization and a ReLU, and the mean over what is left of the image.
+    """3x3 convolutions, each with batch normalization and a ReLU, and the mean over the remaining pixels.
 
-    Each layer has twice the channels of the one before it; all but the first and the last halve the image's sides. By
-    default images of 16x16 end as 2x2 and as 256 features.
+    Each layer has twice the channels of the one before it. All but the first and the last halve the sides of the image.
+    By default, images of 16x16 pixels become 256 features by way of 2x2 pixels.
 
-    width: the channels of the first layer.
-    depth: the number of layers.
+    Args:
+        width: The number of channels of the first layer.
+        depth: The number of layers.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class ConvNet(sslreg.Backbone):
             self.body.append(nn.ReLU(inplace=True))
             before = channels
         self.num_features = before
-        # On a CPU, a step takes a quarter less time with this layout.
+        # With this layout, a step takes a quarter less time on a CPU.
         self.to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""timm's models without their heads."""
+"""Models of timm without their heads."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ from sslreg_backbones.weights import load_weights, read_file
 
 
 class TimmBackbone(sslreg.Backbone):
-    """A model of timm's without its classifier: features (N, D), pooled as timm pools them.
+    """A model of timm without its classifier: features (N, D), pooled as in timm.
 
-    `body` is timm's module.
+    Args:
+        name: timm's name of the model, with the tag of its weights if there are several (``resnet50.a1_in1k``).
+        image_size: The side of the square images for a model of fixed size; others take any size.
+        weights: The initial weights: ``pretrained`` for timm's own, or the path of a state dict, in a safetensors file
+            or a file of ``torch.save``.
 
-    name: timm's name of the model, with the tag of its weights where it has several (``resnet50.a1_in1k``).
-    image_size: the side of the square images that a model of a fixed size is made for; others take any size.
-    weights: what to start from: ``pretrained`` for timm's own weights, or the path of a state dict, in a safetensors
-        file or one of ``torch.save``.
+    Attributes:
+        body: timm's module.
 
-    ValueError: timm is not installed or has no such model, or the weights are missing or do not fit.
+    Raises:
+        ValueError: timm is not installed or has no such model, or the weights are missing or do not fit.
     """
 
     def __init__(
@@ -36,16 +39,16 @@ class TimmBackbone(sslreg.Backbone):
         try:
             timm: Any = import_module("timm")
         except ImportError as error:
-            raise ValueError("timm is not installed; it comes with: pip install 'sslreg[timm]'") from error
+            raise ValueError("timm is not installed; install it with: pip install 'sslreg[timm]'") from error
         try:
-            known = timm.get_pretrained_cfg(name)
+            config = timm.get_pretrained_cfg(name)
             self.arguments = {"num_classes": 0, "in_chans": in_channels}
-            if known and known.fixed_input_size:
+            if config and config.fixed_input_size:
                 self.arguments["img_size"] = image_size
             self.body: Any = timm.create_model(name, pretrained=weights == "pretrained", **self.arguments)
         except (AssertionError, OSError, RuntimeError) as error:
             raise ValueError(
-                f"timm cannot make {name!r} for images of {image_size} pixels with weights {weights!r}: {error}"
+                f"timm cannot build {name!r} for images of {image_size} pixels with weights {weights!r}: {error}"
             ) from error
         self.num_features: int = self.body.head_hidden_size
         if weights is not None and weights != "pretrained":
@@ -58,7 +61,7 @@ class TimmBackbone(sslreg.Backbone):
         return features
 
     def plain(self) -> sslreg.PlainModule:
-        """timm's model."""
+        """Return timm's module and the code that builds it."""
         arguments = "".join(f", {name}={value!r}" for name, value in self.arguments.items())
         code = f"import timm\nmodel = timm.create_model({self.name!r}{arguments})"
         return sslreg.PlainModule("timm", self.body, code)

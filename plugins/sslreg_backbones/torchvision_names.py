@@ -1,6 +1,6 @@
-"""The names of torchvision's classification models, by family, so that registering them does not import torchvision."""
+"""The names of torchvision's classification models by family. Registering them does not import torchvision."""
 
-#: Family to the names of its models; ``torchvision.models.list_models`` has the same names.
+#: The names of each family's models, as in ``torchvision.models.list_models``.
 FAMILIES: dict[str, tuple[str, ...]] = {
     "AlexNet": ("alexnet",),
     "ConvNeXt": ("convnext_tiny", "convnext_small", "convnext_base", "convnext_large"),

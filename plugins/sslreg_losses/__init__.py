@@ -1,4 +1,4 @@
-"""Contrastive losses: they stream over their logits and never hold the whole matrix of them."""
+"""Contrastive losses. They compute their logits tile by tile and never hold the whole matrix."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ __all__ = list(_HOME)
 @sslreg.hookimpl
 def sslreg_register(registry: sslreg.Registry) -> None:
     registry.loss(
-        "nt_xent", "sslreg_losses.nt_xent:NTXentLoss", summary="Tell each sample's views from all others (SimCLR, MoCo)"
+        "nt_xent", "sslreg_losses.nt_xent:NTXentLoss", summary="tell each sample's views from all others (SimCLR, MoCo)"
     )
-    registry.loss("dcl", "sslreg_losses.dcl:DCLLoss", summary="NT-Xent without the positive among the candidates (DCL)")
-    registry.loss("sup_con", "sslreg_losses.sup_con:SupConLoss", summary="Bring samples of one class together (SupCon)")
+    registry.loss("dcl", "sslreg_losses.dcl:DCLLoss", summary="NT-Xent without the positive in the denominator (DCL)")
+    registry.loss("sup_con", "sslreg_losses.sup_con:SupConLoss", summary="attract samples of the same class (SupCon)")
 
 
 def __getattr__(name: str) -> Any:

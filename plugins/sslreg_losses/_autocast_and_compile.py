@@ -1,4 +1,4 @@
-"""How the losses get along with autocast, torch.compile and second derivatives."""
+"""Decorators and contexts for autocast, torch.compile and second derivatives, which the losses share."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import sslreg
 Arguments = ParamSpec("Arguments")
 
 
-def full_precision(tensor: Tensor) -> torch.autocast:
-    """A context in which autocast leaves operations on the tensor's device alone."""
+def disable_autocast(tensor: Tensor) -> torch.autocast:
+    """Return a context in which autocast does not change operations on the tensor's device."""
     return torch.autocast(tensor.device.type, enabled=False)
 
 
-def outside_graphs(method: Callable[Arguments, Tensor]) -> Callable[Arguments, Tensor]:
-    """Have torch.compile leave a method to Python, with a break in its graph.
+def disable_compile(method: Callable[Arguments, Tensor]) -> Callable[Arguments, Tensor]:
+    """Exclude a method from torch.compile, which breaks its graph there.
 
-    As torch.compiler.disable does, which imports the compiler at once; that takes as long as importing torch.
+    torch.compiler.disable does the same, but imports the compiler at once, which takes as long as importing torch.
     """
 
     @functools.wraps(method)
@@ -36,10 +36,10 @@ def outside_graphs(method: Callable[Arguments, Tensor]) -> Callable[Arguments, T
 
 
 def refuse_second_derivative() -> None:
-    """SslregError: the backward pass is being recorded, which ``create_graph=True`` asks for."""
+    """Raise SslregError if the backward pass is recorded, as ``create_graph=True`` requests."""
     if torch.is_grad_enabled():
         raise sslreg.SslregError(
-            "a contrastive loss has no second derivative here, and create_graph=True asks for one",
+            "contrastive losses have no second derivative, which create_graph=True requests",
             hint="call backward() without create_graph",
             code="second-derivative",
         )

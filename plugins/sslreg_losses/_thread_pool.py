@@ -1,4 +1,4 @@
-"""Threads that each work on tiles of their own."""
+"""A pool of threads that work on separate shares of a task."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ import torch
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-#: More would cost more memory than time, as each has results of its own; they share the threads that torch may use.
+#: The most workers. Each needs memory for its results, and more workers share the same number of torch's threads.
 MOST = 8
 
 
-def workers_for(device: torch.device) -> int:
-    """How many workers there are: one where the device spreads each operation well enough by itself."""
+def count_workers(device: torch.device) -> int:
+    """Return the number of workers: one on a device that runs each operation in parallel well enough itself."""
     return min(MOST, torch.get_num_threads()) if device.type == "cpu" else 1
 
 
-def spread(work: Callable[[Sequence[Item]], Result], items: Sequence[Item], device: torch.device) -> list[Result]:
-    """The results of `work` on shares of the items: every worker has one, fixed by the number of workers.
+def map_shares(work: Callable[[Sequence[Item]], Result], items: Sequence[Item], device: torch.device) -> list[Result]:
+    """Return the results of `work` on shares of the items, one for each worker; the number of workers fixes the shares.
 
-    Torch's own threads wait for each other after every operation, and do it busily: where something else wants the
-    processor, such as the workers of a data loader, short operations take many times as long. These meet once.
+    Torch's own threads wait for each other after every operation, and wait actively. If other work needs the processor,
+    such as the workers of a data loader, short operations then take many times as long. These threads meet only once.
     """
-    workers = min(workers_for(device), len(items))
+    workers = min(count_workers(device), len(items))
     if workers == 1:
         return [work(items)]
 
@@ -43,10 +43,11 @@ def spread(work: Callable[[Sequence[Item]], Result], items: Sequence[Item], devi
 
 @cache
 def _pool(workers: int, threads: int) -> ThreadPoolExecutor:
-    """Workers whose operations run on so many of torch's threads each."""
+    """Return a pool whose workers run their operations on `threads` of torch's threads each."""
     before = torch.get_num_threads()
     pool = ThreadPoolExecutor(workers, "sslreg-losses", torch.set_num_threads, (threads,))
-    # The number is the calling thread's own, but for threads that start later: once all have set it, set it back.
+    # torch.set_num_threads is for the calling thread, but also for threads that start later. Reset it once all have
+    # started.
     started = threading.Barrier(workers + 1)
     for _ in range(workers):
         pool.submit(started.wait)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from torch import Tensor
 
 import sslreg
-from sslreg_losses._autocast_and_compile import full_precision, outside_graphs
-from sslreg_losses._contrastive import ContrastiveLoss, Negatives, Temperature
+from sslreg_losses._autocast_and_compile import disable_autocast, disable_compile
+from sslreg_losses._contrastive_loss import ContrastiveLoss, Negatives, Temperature
 
 
 class DCLLoss(ContrastiveLoss):
-    """The log-sum-exp over each embedding's negatives, less its positive (arXiv 2110.06848, equation 6).
+    """The log-sum-exp over each embedding's negatives, minus its positive (arXiv 2110.06848, equation 6).
 
-    It learns well from small batches, where NT-Xent's gradient fades as soon as the positive is the nearest
-    candidate. An embedding without any negative, as in a batch of one sample, is only drawn to its positive.
+    It learns well from small batches, where the gradient of NT-Xent vanishes as soon as the positive is the nearest
+    candidate. An embedding without negatives, as in a batch of one sample, is only attracted by its positive.
     """
 
     def __init__(
@@ -26,9 +26,9 @@ class DCLLoss(ContrastiveLoss):
     ) -> None:
         super().__init__(temperature, memory_bank, gather_distributed, negatives, symmetric)
 
-    @outside_graphs
+    @disable_compile
     def forward(self, *views: Tensor, targets: Tensor | None = None) -> Tensor:
-        z = self.unit_views(views)
-        with full_precision(z):
-            positives, log_negatives = self.compare(z)
+        z = self.normalize_views(views)
+        with disable_autocast(z):
+            positives, log_negatives = self.compute_logits(z)
             return (log_negatives.nan_to_num(neginf=0.0) - positives.mean(1)).mean()

@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 
 from sslreg import distributed
-from sslreg_losses._autocast_and_compile import full_precision, outside_graphs
-from sslreg_losses._contrastive import ContrastiveLoss, Temperature
+from sslreg_losses._autocast_and_compile import disable_autocast, disable_compile
+from sslreg_losses._contrastive_loss import ContrastiveLoss, Temperature
 
 
 class SupConLoss(ContrastiveLoss):
     """-log softmax of each embedding's positives among all other embeddings, averaged over its positives.
 
-    L_out of arXiv 2004.11362, equation 2. Positives are the other views of the sample and all views of the batch's
-    other samples with the same target; targets are (N,) class numbers.
+    This is L_out of arXiv 2004.11362, equation 2. The positives are the other views of the sample and all views of the
+    batch's other samples with the same target. Targets are class numbers (N,).
     """
 
     takes: ClassVar[str] = "labeled views"
@@ -24,20 +24,20 @@ class SupConLoss(ContrastiveLoss):
     def __init__(self, temperature: Temperature = 0.1, gather_distributed: bool = False) -> None:
         super().__init__(temperature, gather_distributed=gather_distributed)
 
-    @outside_graphs
+    @disable_compile
     def forward(self, *views: Tensor, targets: Tensor | None = None) -> Tensor:
-        z = self.unit_views(views)
-        with full_precision(z):
-            same_sample, log_negatives = self.compare(z)
+        z = self.normalize_views(views)
+        with disable_autocast(z):
+            same_sample, log_negatives = self.compute_logits(z)
             log_candidates = torch.logaddexp(same_sample.logsumexp(1), log_negatives)
-            return (log_candidates - self._mean_positive(z, targets)).mean()
+            return (log_candidates - self._mean_positive_logit(z, targets)).mean()
 
-    def _mean_positive(self, z: Tensor, targets: Tensor | None) -> Tensor:
-        """Each row's mean logit with its positives, (R,): its product with the sum of its class, itself left out."""
+    def _mean_positive_logit(self, z: Tensor, targets: Tensor | None) -> Tensor:
+        """Return each row's mean logit with its positives, (R,): its product with the sum of its class minus itself."""
         if targets is None or targets.shape != z.shape[1:2]:
             shape = None if targets is None else tuple(targets.shape)
             raise ValueError(
-                f"SupCon needs a target for each of the {z.shape[1]} samples; the targets' shape is {shape}"
+                f"SupCon needs a target for each of the {z.shape[1]} samples, but the targets have shape {shape}"
             )
         rows, labels = z.flatten(0, 1), targets.repeat(len(z))
         everyone, first = rows, 0

@@ -20,12 +20,12 @@ __all__ = list(_HOME)
 @sslreg.hookimpl
 def sslreg_register(registry: sslreg.Registry) -> None:
     registry.memory_bank(
-        "fifo", "sslreg_memory_banks.fifo:FIFOMemoryBank", summary="The last keys, first in, first out (MoCo's queue)"
+        "fifo", "sslreg_memory_banks.fifo:FIFOMemoryBank", summary="the last keys, first in, first out (MoCo's queue)"
     )
     registry.memory_bank(
         "nearest_neighbor",
         "sslreg_memory_banks.nearest_neighbor:NearestNeighborMemoryBank",
-        summary="Past embeddings, of which the nearest stands in for a positive (NNCLR)",
+        summary="past embeddings, of which the nearest replaces a positive (NNCLR)",
     )
 
 

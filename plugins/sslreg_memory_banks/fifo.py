@@ -1,4 +1,4 @@
-"""The queue of MoCo: the keys of the last batches, first in, first out."""
+"""MoCo's queue: the keys of the last batches, first in, first out."""
 
 from __future__ import annotations
 
@@ -16,18 +16,23 @@ from sslreg import distributed
 class FIFOMemoryBank(sslreg.MemoryBank):
     """The last `size` keys of width `dim`, first in, first out (MoCo, arXiv 1911.05722, section 3.2).
 
-    size: how many keys are held. dim: their width; where nobody knows it yet, `hold` tells.
-    fill: ``empty`` starts without rows, so that there is no negative which was not a key; ``random`` starts full of
-        random directions, the same on every process, as MoCo's published code does.
-    dtype: what the rows are stored in. Half precision halves the memory, and rounds cosine similarities by up to 2^-11
-        (float16) or 2^-8 (bfloat16).
-    gather: in a distributed run, enqueue the keys of all processes, in the order of their ranks. That costs an
-        all-gather of (N, D) in each `enqueue` and keeps the bank equal on every process, and equal to the bank of one
-        process that has the whole batch. Without it a process enqueues its own keys alone, at no cost: the processes'
-        banks differ, and a checkpoint, which one process writes, holds only its own.
+    Keys are stored as they are; losses enqueue vectors of length one.
 
-    Keys are stored as they are; losses enqueue vectors of length one. ValueError: size or dim below 1, keys that are
-    not (N, dim). `sslreg.SslregError`: keys that are not finite, processes that gather different numbers of keys.
+    Args:
+        size: The number of keys.
+        dim: The width of the keys. If it is not known yet, `hold` sets it.
+        fill: ``empty`` starts without rows, so that every negative was a key. ``random`` starts full of random
+            directions, the same in every process, as MoCo's published code does.
+        dtype: The dtype of the stored rows. Half precision halves the memory and rounds cosine similarities by up to
+            2^-11 (float16) or 2^-8 (bfloat16).
+        gather: In a distributed run, enqueue the keys of all processes in the order of their ranks. Each `enqueue`
+            then costs an all-gather of (N, D). In return the bank is equal in every process, and equal to the bank of
+            one process that has the whole batch. If false, a process enqueues only its own keys, at no cost: the
+            banks of the processes differ, and a checkpoint holds only the bank of the process that writes it.
+
+    Raises:
+        ValueError: `size` or `dim` is below 1, or keys are not (N, dim).
+        SslregError: Keys are not finite, or the processes gather different numbers of keys.
     """
 
     rows: Tensor
@@ -42,7 +47,7 @@ class FIFOMemoryBank(sslreg.MemoryBank):
     ) -> None:
         super().__init__()
         if size < 1:
-            raise ValueError(f"a memory bank holds one row at least, not {size}")
+            raise ValueError(f"a memory bank holds at least one row, not {size}")
         if fill not in ("empty", "random"):
             raise ValueError(f"fill must be empty or random, not {fill!r}")
         self.gather = gather
@@ -57,12 +62,12 @@ class FIFOMemoryBank(sslreg.MemoryBank):
     def hold(self, dim: int) -> None:
         size, held = self.rows.shape
         if dim < 1 or held not in (0, dim):
-            raise ValueError(f"the memory bank holds rows of dim {held or 'one at least'}, and is to hold dim {dim}")
+            raise ValueError(f"the memory bank holds rows of dim {held or 'at least one'} and cannot hold dim {dim}")
         if held == dim:
             return
         rows = torch.zeros(size, dim)
         if self.fill == "random":
-            # A generator of its own: processes that are seeded differently still start with the same bank.
+            # A separate generator: processes with different seeds still start with the same bank.
             rows = torch.nn.functional.normalize(rows.normal_(generator=torch.Generator().manual_seed(0)))
             self._valid = size
         self.rows = rows.to(self.rows)
@@ -75,13 +80,13 @@ class FIFOMemoryBank(sslreg.MemoryBank):
         return self.rows[: self._valid]
 
     def enqueue(self, keys: Tensor) -> None:
-        """Stage keys (N, dim). Of all that is staged between two commits, the last `size` rows are kept."""
+        """Stage keys (N, dim) for the next commit, which keeps the last `size` of them."""
         rows = self.rows
         size, dim = rows.shape
         if keys.ndim != 2 or keys.shape[1] != dim:
-            raise ValueError(f"the memory bank holds rows of dim {dim}, and the keys have shape {tuple(keys.shape)}")
+            raise ValueError(f"the memory bank holds rows of dim {dim}, but the keys have shape {tuple(keys.shape)}")
         keys = keys.detach()
-        # The sum is quick to take, and finite as a rule where the keys are.
+        # The sum is fast to compute, and usually finite if the keys are.
         if not math.isfinite(keys.sum()) and not keys.isfinite().all():
             raise sslreg.SslregError(
                 f"a key is not finite: {keys[~keys.isfinite()][0].item()} among keys of shape {tuple(keys.shape)}",
@@ -90,7 +95,7 @@ class FIFOMemoryBank(sslreg.MemoryBank):
             )
         if self.gather:
             keys = distributed.gather_rows(keys)
-        # A copy: the keys may be a part of something larger, which should not stay alive with them.
+        # A copy: the keys may be a view of a larger tensor, which should not stay alive with them.
         self._staged.append(keys[-size:].to(rows, copy=True))
         while sum(map(len, self._staged[1:])) >= size:
             del self._staged[0]
@@ -112,7 +117,10 @@ class FIFOMemoryBank(sslreg.MemoryBank):
         self._staged.clear()
 
     def get_extra_state(self) -> Tensor:
-        """Where the next row goes and how many are valid; kept on the host, where reading them waits for no device."""
+        """Return where the next row is written and how many rows are valid.
+
+        Both are kept on the host, where reading them does not wait for a device.
+        """
         return torch.tensor([self._next, self._valid])
 
     def set_extra_state(self, state: Tensor) -> None:

@@ -7,5 +7,7 @@ sslreg_api = 1
 
 @sslreg.hookimpl
 def sslreg_register(registry: sslreg.Registry) -> None:
-    registry.model("simclr", "sslreg_models.simclr:SimCLR", summary="views of one image attract, all others repel")
+    registry.model(
+        "simclr", "sslreg_models.simclr:SimCLR", summary="views of one image attract each other and repel all others"
+    )
     registry.model("moco", "sslreg_models.moco:MoCo", summary="contrast with a slowly moving copy of the encoder")

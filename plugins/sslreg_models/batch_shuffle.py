@@ -1,4 +1,4 @@
-"""Shuffling a batch, over all processes that train together."""
+"""Shuffling of a batch over all processes that train together."""
 
 from __future__ import annotations
 
@@ -9,27 +9,32 @@ from torch import Tensor
 from sslreg import distributed
 
 
-class Shuffle:
-    """A batch in random order, and the way back.
+class BatchShuffle:
+    """A batch in random order over all processes, which can be undone (MoCo, arXiv 1911.05722, section 3.3).
 
-    images: what this process is to work on: as many as it brought, drawn from the batches of all processes, which have
-    to be of one size. within: shuffle even where this process is alone. Gradients do not pass through either way.
-    Communicates where `torch.distributed` runs several processes: each of them has to shuffle, and undo, in the same
-    order.
+    With several processes, shuffling and undoing are collective: every process does both in the same order. Gradients
+    do not pass.
+
+    Args:
+        batch: The rows of this process. Every process has the same number of rows.
+        within: Shuffle also if there is only one process.
+
+    Attributes:
+        rows: As many rows as `batch` has, drawn from the batches of all processes.
     """
 
-    def __init__(self, images: Tensor, *, within: bool) -> None:
+    def __init__(self, batch: Tensor, *, within: bool) -> None:
         self._ranks = distributed.world_size()
         self._order: Tensor | None = None
-        self.images = images
+        self.rows = batch
         if within or self._ranks > 1:
-            self._order = torch.randperm(len(images) * self._ranks, device=images.device)
+            self._order = torch.randperm(len(batch) * self._ranks, device=batch.device)
             if self._ranks > 1:
                 dist.broadcast(self._order, src=0)
-            self.images = distributed.gather_rows(images.detach())[self._own_part(self._order)]
+            self.rows = distributed.gather_rows(batch.detach())[self._own_part(self._order)]
 
     def undo(self, results: Tensor) -> Tensor:
-        """The rows of `results`, one per row of `images`, in the order of the batch that was shuffled."""
+        """Return results, one for each of `rows`, in the order of the batch."""
         if self._order is None:
             return results
         return distributed.gather_rows(results.detach())[self._own_part(self._order.argsort())]

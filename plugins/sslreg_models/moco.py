@@ -11,22 +11,25 @@ from pydantic import Field, PositiveInt
 from torch import Tensor
 
 import sslreg
-from sslreg_models.batch_shuffle import Shuffle
+from sslreg_models.batch_shuffle import BatchShuffle
 from sslreg_models.projection_head import projection_head
 from sslreg_models.split_batch_norm import split_batch_norm
 
 
 class MoCo(sslreg.Model):
-    """A query is to find its key, made from another view by a slowly moving copy of its encoder (algorithm 1).
+    """MoCo: a query finds its key, which a slowly moving copy of its encoder makes of another view (algorithm 1).
 
-    The queue of past keys is the loss's memory bank. Where batch statistics could tell which key belongs to a query,
-    the keys' batch is shuffled, over all processes (section 3.3, shuffling BN).
+    The queue of past keys is the memory bank of the loss. Batch statistics could tell which key belongs to a query;
+    therefore the batch of the keys is shuffled over all processes (section 3.3, shuffling BN).
 
-    projection: the widths of the head's layers: one is the linear head of v1, two are the perceptron of v2, and an
-        empty list lets the loss compare the backbone's own features.
-    momentum: how much of the key encoder stays at each step.
-    symmetric: let each view be query and key in turn, and average the two losses.
-    bn_splits: in how many parts the backbone's batch normalization splits a batch, as so many devices would.
+    Args:
+        backbone: The encoder whose features are used after the training.
+        projection: The widths of the head's layers: one is the linear head of v1, two are the perceptron of v2, and
+            with an empty list the loss compares the backbone's features.
+        momentum: The share of the key encoder that each step keeps.
+        symmetric: Use each view as query and as key, and average the two losses.
+        bn_splits: The number of parts into which the backbone's batch normalization splits a batch, as that many
+            devices would.
     """
 
     gives = ("pair",)
@@ -52,16 +55,16 @@ class MoCo(sslreg.Model):
     def training_step(self, batch: sslreg.Batch, loss: sslreg.Loss) -> sslreg.StepOutput:
         a, b = batch.views
         query = self.projection(self.backbone(a))
-        value = loss(query, self.keys(b))
+        value = loss(query, self.embed_keys(b))
         if self.symmetric:
-            value = (value + loss(self.projection(self.backbone(b)), self.keys(a))) / 2
+            value = (value + loss(self.projection(self.backbone(b)), self.embed_keys(a))) / 2
         return sslreg.StepOutput(value, embeddings=query)
 
     @torch.no_grad()
-    def keys(self, images: Tensor) -> Tensor:
-        """The momentum encoder's embeddings (N, D), in the order of the images."""
-        shuffle = Shuffle(images, within=self.bn_splits > 1)
-        return shuffle.undo(self.key_projection(self.key_backbone(shuffle.images)))
+    def embed_keys(self, images: Tensor) -> Tensor:
+        """Return the momentum encoder's embeddings (N, D) of images (N, C, H, W)."""
+        shuffle = BatchShuffle(images, within=self.bn_splits > 1)
+        return shuffle.undo(self.key_projection(self.key_backbone(shuffle.rows)))
 
     @torch.no_grad()
     def after_step(self) -> None:

@@ -1,4 +1,4 @@
-"""The heads that project a backbone's features to what a loss compares."""
+"""The projection head: from a backbone's features to the embeddings that a loss compares."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from torch import nn
 
 
 def projection_head(in_features: int, widths: Sequence[int], *, batch_norm: bool) -> nn.Sequential:
-    """A perceptron from features (N, in_features) to (N, widths[-1]), with a ReLU between its linear layers.
+    """Build a perceptron from features (N, in_features) to (N, widths[-1]) with a ReLU between its linear layers.
 
-    widths: the width of each linear layer's output; one width makes a linear head, none the identity.
-    batch_norm: normalize after every linear layer, the last one included; such a layer has no bias.
+    Args:
+        in_features: The width of the features.
+        widths: The width of each linear layer's output. One width makes a linear head, none the identity.
+        batch_norm: Normalize after every linear layer, including the last. Such a layer has no bias.
     """
     head = nn.Sequential()
     for before, after in pairwise([in_features, *widths]):

@@ -13,13 +13,15 @@ from sslreg_models.projection_head import projection_head
 
 
 class SimCLR(sslreg.Model):
-    """Views of one image attract each other and repel those of all others (section 2, algorithm 1).
+    """SimCLR: views of one image attract each other and repel those of all others (section 2, algorithm 1).
 
-    With more than two views, a loss that takes a pair is averaged over their pairs.
+    With more than two views, a loss of pairs is averaged over all pairs of views.
 
-    projection: the widths of the layers of the head g, a perceptron with batch normalization; the last one is what
-        the loss compares. The default is the paper's for ResNet-50; an empty list lets the loss compare the
-        backbone's own features (section 4.2).
+    Args:
+        backbone: The encoder whose features are used after the training.
+        projection: The widths of the layers of the head g, a perceptron with batch normalization. The loss compares
+            the output of the last. The default is the paper's for ResNet-50; with an empty list the loss compares the
+            backbone's features (section 4.2).
     """
 
     gives = ("pair", "views", "labeled views")
@@ -37,6 +39,6 @@ class SimCLR(sslreg.Model):
 
     def training_step(self, batch: sslreg.Batch, loss: sslreg.Loss) -> sslreg.StepOutput:
         z = [self.projection(self.backbone(view)) for view in batch.views]
-        compared = combinations(z, 2) if loss.takes == "pair" else [z]
-        losses = [loss(*views, targets=batch.targets) for views in compared]
+        inputs = combinations(z, 2) if loss.takes == "pair" else [z]
+        losses = [loss(*views, targets=batch.targets) for views in inputs]
         return sslreg.StepOutput(torch.stack(losses).mean(), embeddings=z[0])

@@ -1,4 +1,4 @@
-"""Batch normalization as several devices would do it, on one."""
+"""Batch normalization in parts, as several devices would do it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ import sslreg
 
 
 class SplitBatchNorm2d(nn.BatchNorm2d):
-    """Normalizes a batch (N, C, H, W) in `splits` parts, each by statistics of its own.
+    """Batch normalization of a batch (N, C, H, W) in `splits` parts, each by its own statistics.
 
-    Sample i is in part i mod `splits`. The running statistics follow the parts' mean. Parameters and buffers are
-    those of the layer that it is made from, by the same names. ValueError: N does not split into equal parts.
+    Sample i belongs to part i mod `splits`. The running statistics follow the mean of the parts. Parameters and buffers
+    are those of the original layer, under the same names.
+
+    Args:
+        original: The layer that it replaces.
+        splits: The number of parts.
+
+    Raises:
+        ValueError: N cannot be split into equal parts.
     """
 
     def __init__(self, original: nn.BatchNorm2d, splits: int) -> None:
@@ -27,7 +34,7 @@ class SplitBatchNorm2d(nn.BatchNorm2d):
             return super().forward(input)
         n, c, h, w = input.shape
         if n % self.splits:
-            raise ValueError(f"a batch of {n} on one device does not split into bn_splits: {self.splits} equal parts")
+            raise ValueError(f"a batch of {n} on one device cannot be split into bn_splits: {self.splits} equal parts")
         running = self.running_mean.repeat(self.splits), self.running_var.repeat(self.splits)
         output = F.batch_norm(
             input.reshape(n // self.splits, self.splits * c, h, w),
@@ -38,19 +45,19 @@ class SplitBatchNorm2d(nn.BatchNorm2d):
             momentum=self._average_factor(),
             eps=self.eps,
         )
-        for kept, parts in zip((self.running_mean, self.running_var), running, strict=True):
-            kept.copy_(parts.view(self.splits, c).mean(dim=0))
+        for statistic, parts in zip((self.running_mean, self.running_var), running, strict=True):
+            statistic.copy_(parts.view(self.splits, c).mean(dim=0))
         return output.reshape(n, c, h, w)
 
     def _average_factor(self) -> float:
-        """The weight of this batch in the running statistics; without a momentum they are plain averages."""
+        """Return the weight of this batch in the running statistics, which are plain averages without a momentum."""
         assert self.num_batches_tracked is not None
         self.num_batches_tracked.add_(1)
         return 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
 
 
 def split_batch_norm(backbone: sslreg.Backbone, splits: int) -> sslreg.Backbone:
-    """The backbone with each of its `torch.nn.BatchNorm2d` split, in place; as it is for one split."""
+    """Replace each `torch.nn.BatchNorm2d` of a backbone by `SplitBatchNorm2d`, in place; one split changes nothing."""
     if splits > 1:
         for parent in list(backbone.modules()):
             for name, child in parent.named_children():

@@ -10,10 +10,10 @@ def sslreg_register(registry: sslreg.Registry) -> None:
     registry.optimizer("sgd", "torch.optim:SGD", summary="stochastic gradient descent with momentum")
     registry.optimizer("adamw", "torch.optim:AdamW", summary="Adam with decoupled weight decay")
     registry.optimizer(
-        "lars", "sslreg_optimizers.lars:LARS", summary="SGD with a learning rate of its own for every layer"
+        "lars", "sslreg_optimizers.lars:LARS", summary="SGD with an adaptive learning rate for each layer"
     )
     registry.schedule(
         "cosine",
         "sslreg_optimizers.cosine:CosineWithWarmup",
-        summary="a linear warm-up, then half a cosine down to the end of the run",
+        summary="a linear warm-up, then half a cosine until the end of the run",
     )

@@ -14,19 +14,21 @@ import sslreg
 
 
 class CosineWithWarmup(LRScheduler):
-    """A linear warm-up, then half a cosine (arXiv 1608.03983, equation 5, without restarts), step by step.
+    """A linear warm-up, then half a cosine (arXiv 1608.03983, equation 5, without restarts), updated every step.
 
-    In a warm-up of W steps, step t = 0, 1, … has the learning rate times s + (1 - s) (t + 1) / W, s being
-    `warmup_start_factor`: the last of them has the full rate. From step W on the rate follows the cosine from the
-    full rate to `eta_min`, which the run's last step has. To be stepped once after each optimizer step.
+    In a warm-up of W steps, step t = 0, 1, … has the learning rate times s + (1 - s) (t + 1) / W, with s the
+    `warmup_start_factor`; the last of them has the full rate. From step W on, the rate follows the cosine from the full
+    rate to `eta_min`, which the last step of the run has. Call ``step`` once after each optimizer step.
 
-    A state dict holds the position alone, so that a resumed run may have another length.
+    A state dict holds only the position, so a resumed run may have another length.
 
-    warmup_epochs: the length of the warm-up, 0 for none; a fraction of an epoch is rounded to steps.
-    warmup_start_factor: what the warm-up starts from, as a share of the full rate.
-    eta_min: the rate at the end, the same for every parameter group.
+    Args:
+        warmup_epochs: The length of the warm-up, 0 for none; fractions of an epoch are rounded to steps.
+        warmup_start_factor: The start of the warm-up, as a share of the full rate.
+        eta_min: The rate at the end, the same for every parameter group.
 
-    ValueError: the warm-up is longer than the run.
+    Raises:
+        ValueError: The warm-up is longer than the run.
     """
 
     def __init__(
@@ -44,28 +46,28 @@ class CosineWithWarmup(LRScheduler):
         self.eta_min = eta_min
         if self.warmup_steps > total_steps:
             raise ValueError(
-                f"warmup_epochs: {warmup_epochs} is {self.warmup_steps} steps, and the whole run has {total_steps}; "
+                f"warmup_epochs: {warmup_epochs} is {self.warmup_steps} steps, but the whole run has {total_steps}; "
                 "shorten the warm-up or lengthen the run"
             )
         super().__init__(optimizer)
 
     @staticmethod
     def least_epochs(warmup_epochs: float = 0, **_: Any) -> float:
-        """How many epochs a training with this schedule has to have: `sslreg check` asks before anything is built."""
+        """Return the least number of epochs of a run with this schedule. `sslreg check` calls it without building."""
         return warmup_epochs
 
     def get_lr(self) -> list[float | Tensor]:
-        """The learning rate of every group at the current step."""
+        """Return the learning rate of every group at the current step."""
         step = self.last_epoch
         if step < self.warmup_steps:
             factor = self.warmup_start_factor + (1 - self.warmup_start_factor) * (step + 1) / self.warmup_steps
             return [factor * base for base in self.base_lrs]
-        # The last step is total_steps - 1; the training asks for one more after it.
+        # The last step is total_steps - 1. The training requests one more after it.
         span = self.total_steps - 1 - self.warmup_steps
         progress = min(1.0, (step - self.warmup_steps) / span) if span > 0 else 1.0
         height = (1 + math.cos(math.pi * progress)) / 2
         return [self.eta_min + (base - self.eta_min) * height for base in self.base_lrs]
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the schedule stands, and the rates that it scales."""
+        """Return the position of the schedule and the rates that it scales."""
         return {name: self.__dict__[name] for name in ("last_epoch", "_step_count", "_last_lr", "base_lrs")}

@@ -13,19 +13,20 @@ from torch.optim.optimizer import ParamsT
 
 
 class LARS(Optimizer):
-    """SGD with momentum whose every layer has a learning rate in proportion to its weights (arXiv 1708.03888).
+    """SGD with momentum in which the learning rate of every layer is proportional to its weights (arXiv 1708.03888).
 
     For weights w with gradient g, decayed gradient d = g + weight_decay w and
     r = trust_coefficient |w| / (|g| + weight_decay |w| + eps)  (equation 6),
-    a step is v = momentum v + r d and w = w - lr v: the paper's algorithm 1, but with the rate outside of the
-    velocity, as torch's SGD has it. Where w or g is zero, r is 1. Biases and the parameters of normalization layers,
-    which are those of at most one dimension, are neither adapted nor decayed, as in SimCLR.
+    a step is v = momentum v + r d and w = w - lr v. This is the paper's algorithm 1, but with the learning rate outside
+    of the velocity, as in torch's SGD. If w or g is zero, r is 1. Biases and the parameters of normalization layers,
+    which have at most one dimension, are neither adapted nor decayed, as in SimCLR.
 
-    lr: SimCLR's is 0.3 for each 256 samples in a batch.
-    momentum: how much of the velocity a step keeps.
-    weight_decay: the L2 penalty's factor; SimCLR's is 1e-6.
-    trust_coefficient: how far a step moves a layer, relative to its weights, at a learning rate of 1.
-    eps: keeps r finite.
+    Args:
+        lr: The learning rate; SimCLR uses 0.3 for each 256 samples in a batch.
+        momentum: The share of the velocity that a step keeps.
+        weight_decay: The factor of the L2 penalty; SimCLR uses 1e-6.
+        trust_coefficient: How far a step moves a layer, relative to its weights, at a learning rate of 1.
+        eps: Keeps r finite.
     """
 
     def __init__(
@@ -50,7 +51,11 @@ class LARS(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Update every parameter that has a gradient. closure: computes the loss anew; its value is returned."""
+        """Update every parameter that has a gradient.
+
+        Args:
+            closure: Computes the loss again. Its value is returned.
+        """
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -59,7 +64,7 @@ class LARS(Optimizer):
             for weight in group["params"]:
                 if weight.grad is None:
                     continue
-                update = weight.grad if weight.ndim <= 1 else _adapted(weight, weight.grad, group)
+                update = weight.grad if weight.ndim <= 1 else _adapt(weight, weight.grad, group)
                 state = self.state[weight]
                 if "momentum_buffer" not in state:
                     state["momentum_buffer"] = torch.zeros_like(weight)
@@ -68,8 +73,8 @@ class LARS(Optimizer):
         return loss
 
 
-def _adapted(weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> Tensor:
-    """The decayed gradient times the layer's own rate."""
+def _adapt(weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> Tensor:
+    """Return the decayed gradient times the layer's adaptive rate."""
     size, slope = weight.norm(), gradient.norm()
     rate = group["trust_coefficient"] * size / (slope + group["weight_decay"] * size + group["eps"])
     rate = torch.where((size > 0) & (slope > 0), rate, torch.ones_like(rate))

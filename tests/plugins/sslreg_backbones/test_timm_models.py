@@ -47,12 +47,14 @@ def test_a_spec_names_the_model() -> None:
 
 @pytest.mark.parametrize("name", ["resnet_eighteen", "resnet18.no_such_tag"])
 def test_a_model_that_timm_does_not_have_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=f"timm cannot make '{name}'"):
+    with pytest.raises(ValueError, match=f"timm cannot build '{name}'"):
         TimmBackbone(name)
 
 
 def test_weights_that_are_no_file_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"'here\.pth' is no file .* timm has for the model, which are pretrained"):
+    with pytest.raises(
+        ValueError, match=r"'here\.pth' is neither a file .* one of timm's weights for the model: pretrained"
+    ):
         TimmBackbone("resnet18", weights="here.pth")
 
 

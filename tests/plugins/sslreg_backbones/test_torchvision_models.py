@@ -126,7 +126,7 @@ def test_a_small_stem_keeps_the_resolution_of_small_images(name: str) -> None:
 
 
 def test_a_small_stem_is_refused_where_there_is_none() -> None:
-    with pytest.raises(ValueError, match="stem: small is for ResNets, of which vgg11 is none"), ParametersOnMeta():
+    with pytest.raises(ValueError, match="stem: small is for ResNets, but vgg11 is none"), ParametersOnMeta():
         build("vgg11", stem="small")
 
 
@@ -146,7 +146,7 @@ def test_transformers_are_made_for_the_size_of_the_views(name: str, size: int) -
 
 @pytest.mark.parametrize(("name", "size"), [("vit_b_16", 50), ("maxvit_t", 100)])
 def test_a_size_that_a_transformer_cannot_have_is_refused(name: str, size: int) -> None:
-    with pytest.raises(ValueError, match=f"{name} cannot be made for images of {size} pixels"), ParametersOnMeta():
+    with pytest.raises(ValueError, match=f"{name} cannot be built for images of {size} pixels"), ParametersOnMeta():
         build(name, image_size=size)
 
 

@@ -9,7 +9,7 @@ from torch import nn
 from torchvision import models
 
 from sslreg_backbones import torchvision_models
-from sslreg_backbones.weights import fold_channels, load_weights
+from sslreg_backbones.weights import adapt_channels, load_weights
 
 
 def build(name: str, **parameters: Any) -> torchvision_models.TorchvisionBackbone:
@@ -64,7 +64,7 @@ def test_weights_that_cannot_be_downloaded_say_what_to_do(tmp_path: Path, monkey
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr("torch.hub.urlopen", unreachable)
-    with pytest.raises(ValueError, match=r"cannot be downloaded \(.*no network.*give the file's path"):
+    with pytest.raises(ValueError, match=r"cannot be downloaded \(.*no network.*pass the file's path"):
         build("resnet18", weights="DEFAULT")
 
 
@@ -77,11 +77,11 @@ def test_a_gray_image_gets_the_response_of_its_colored_copy(saved: Path) -> None
 
 def test_more_channels_repeat_the_filters_in_turn() -> None:
     filters = torch.randn(4, 3, 5, 5)
-    folded = fold_channels(filters, 7)
+    folded = adapt_channels(filters, 7)
     assert folded.shape == (4, 7, 5, 5)
     torch.testing.assert_close(folded[:, 5] * 7 / 3, filters[:, 2])
     constant = torch.ones(1, 1, 5, 5)
-    responses = [nn.functional.conv2d(constant.expand(-1, c, -1, -1), fold_channels(filters, c)) for c in (3, 6)]
+    responses = [nn.functional.conv2d(constant.expand(-1, c, -1, -1), adapt_channels(filters, c)) for c in (3, 6)]
     torch.testing.assert_close(*responses)
 
 
@@ -97,7 +97,9 @@ def test_position_embeddings_are_resized_to_the_images() -> None:
 
 
 def test_a_name_that_does_not_exist_is_an_error_with_those_that_do() -> None:
-    with pytest.raises(ValueError, match=r"'IMAGENET1K_V9' is no file .* torchvision has .* which are IMAGENET1K_V1"):
+    with pytest.raises(
+        ValueError, match=r"'IMAGENET1K_V9' is neither a file .* torchvision's weights .*: IMAGENET1K_V1"
+    ):
         build("resnet18", weights="IMAGENET1K_V9")
 
 
@@ -110,20 +112,20 @@ def test_a_file_of_something_else_is_an_error(tmp_path: Path, name: str) -> None
 
 def test_a_file_that_holds_more_than_a_state_dict_is_an_error(tmp_path: Path, resnet: models.ResNet) -> None:
     torch.save({"state_dict": resnet.state_dict(), "epoch": 3}, tmp_path / "checkpoint.pth")
-    with pytest.raises(ValueError, match="has to hold a state dict"):
+    with pytest.raises(ValueError, match="must hold a state dict"):
         build("resnet18", weights=str(tmp_path / "checkpoint.pth"))
 
 
 def test_weights_of_another_architecture_are_an_error(saved: Path) -> None:
-    with pytest.raises(ValueError, match=r"not of this architecture: without layer1.* and \d+ more"):
+    with pytest.raises(ValueError, match=r"belong to another architecture: without layer1.* and \d+ more"):
         build("resnet34", weights=str(saved))
 
 
 def test_weights_of_another_stem_are_an_error(saved: Path) -> None:
-    with pytest.raises(ValueError, match=r"conv1\.weight is \(64, 3, 7, 7\) there and \(64, 3, 3, 3\) here"):
+    with pytest.raises(ValueError, match=r"conv1\.weight is \(64, 3, 7, 7\) in the file and \(64, 3, 3, 3\) in this"):
         build("resnet18", stem="small", weights=str(saved))
 
 
 def test_weights_that_undo_a_normalization_want_three_channels() -> None:
-    with pytest.raises(ValueError, match="want images of 3 channels, and the views have 1"):
+    with pytest.raises(ValueError, match="need images of 3 channels, but the views have 1"):
         build("googlenet", in_channels=1, weights="DEFAULT")

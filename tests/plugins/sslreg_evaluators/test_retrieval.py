@@ -13,7 +13,7 @@ from sslreg_evaluators.retrieval import Retrieval
 
 @pytest.mark.parametrize("at_a_time", [2**22, 1000])
 def test_the_mean_average_precision_is_scikit_learns(blobs, cpu, monkeypatch: pytest.MonkeyPatch, at_a_time) -> None:
-    monkeypatch.setattr(retrieval, "_COSINES", at_a_time)
+    monkeypatch.setattr(retrieval, "_SIMILARITIES", at_a_time)
     reference, test = blobs(300, seed=1), blobs(60, seed=2)
     cosines = normalize(test.features.double()) @ normalize(reference.features.double()).T
     relevant = test.targets[:, None] == reference.targets

@@ -24,7 +24,7 @@ def test_is_nt_xent_where_every_sample_is_its_own_class(make_views: Any) -> None
     torch.testing.assert_close(SupConLoss(0.2)(*views, targets=torch.arange(8)), NTXentLoss(0.2)(*views))
 
 
-@pytest.mark.parametrize(("targets", "named"), [(None, "shape is None"), (torch.zeros(3), r"shape is \(3,\)")])
+@pytest.mark.parametrize(("targets", "named"), [(None, "shape None"), (torch.zeros(3), r"shape \(3,\)")])
 def test_refuses_targets_that_do_not_match(make_views: Any, targets: Any, named: str) -> None:
-    with pytest.raises(ValueError, match=f"each of the 8 samples; the targets' {named}"):
+    with pytest.raises(ValueError, match=f"each of the 8 samples, but the targets have {named}"):
         SupConLoss()(*make_views(8, 5), targets=targets)

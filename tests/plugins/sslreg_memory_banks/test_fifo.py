@@ -115,11 +115,11 @@ def test_random_fill_is_full_of_the_same_unit_vectors_whatever_the_seed() -> Non
 
 def test_refuses_what_it_cannot_hold() -> None:
     bank = FIFOMemoryBank(4, 2)
-    with pytest.raises(ValueError, match=r"dim 2, and the keys have shape \(3, 5\)"):
+    with pytest.raises(ValueError, match=r"dim 2, but the keys have shape \(3, 5\)"):
         bank.enqueue(torch.ones(3, 5))
     with pytest.raises(sslreg.SslregError, match="not finite: nan"):
         bank.enqueue(torch.tensor([[0.0, float("nan")]]))
-    with pytest.raises(ValueError, match="one row at least, not 0"):
+    with pytest.raises(ValueError, match="at least one row, not 0"):
         FIFOMemoryBank(0, 2)
     with pytest.raises(ValueError, match="not 'zeros'"):
         FIFOMemoryBank(4, 2, fill="zeros")  # type: ignore[arg-type]
@@ -135,5 +135,5 @@ def test_a_bank_may_be_told_its_width_later():
     told.hold(3)
     assert torch.equal(told.negatives(), known.negatives())
     told.hold(3)
-    with pytest.raises(ValueError, match="rows of dim 3, and is to hold dim 5"):
+    with pytest.raises(ValueError, match="rows of dim 3 and cannot hold dim 5"):
         told.hold(5)

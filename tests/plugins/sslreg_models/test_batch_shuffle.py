@@ -4,30 +4,30 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from sslreg_models.batch_shuffle import Shuffle
+from sslreg_models.batch_shuffle import BatchShuffle
 
 
 def test_alone_the_batch_stays_as_it_is_unless_asked_for() -> None:
     images = torch.rand(5, 1, 2, 2)
-    shuffle = Shuffle(images, within=False)
-    assert shuffle.images is images
+    shuffle = BatchShuffle(images, within=False)
+    assert shuffle.rows is images
     assert shuffle.undo(images) is images
 
 
 def test_a_shuffled_batch_holds_the_same_images_and_finds_back() -> None:
     images = torch.arange(50.0).view(50, 1)
-    shuffle = Shuffle(images, within=True)
-    assert not torch.equal(shuffle.images, images)
-    assert torch.equal(shuffle.images.sort(dim=0).values, images)
-    assert torch.equal(shuffle.undo(shuffle.images * 2), images * 2)
+    shuffle = BatchShuffle(images, within=True)
+    assert not torch.equal(shuffle.rows, images)
+    assert torch.equal(shuffle.rows.sort(dim=0).values, images)
+    assert torch.equal(shuffle.undo(shuffle.rows * 2), images * 2)
 
 
 def in_one_of_two_processes(rank: int, rendezvous: str, results: str) -> None:
     dist.init_process_group("gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=2)
     torch.manual_seed(rank)
     images = torch.arange(32.0).view(32, 1) + 100 * rank
-    shuffle = Shuffle(images, within=False)
-    torch.save((images, shuffle.images, shuffle.undo(shuffle.images + 0.5)), f"{results}/{rank}.pt")
+    shuffle = BatchShuffle(images, within=False)
+    torch.save((images, shuffle.rows, shuffle.undo(shuffle.rows + 0.5)), f"{results}/{rank}.pt")
     dist.destroy_process_group()
 
 

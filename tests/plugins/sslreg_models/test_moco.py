@@ -92,16 +92,16 @@ def test_a_bank_holds_the_keys_of_past_steps_as_negatives(symmetric: bool) -> No
 def test_without_splits_and_other_processes_nothing_is_shuffled() -> None:
     model, images = moco(), batch().views[1]
     expected = copy.deepcopy(model)
-    torch.testing.assert_close(model.keys(images), expected.key_projection(expected.key_backbone(images)))
+    torch.testing.assert_close(model.embed_keys(images), expected.key_projection(expected.key_backbone(images)))
 
 
 def test_splits_group_keys_and_queries_differently_but_keep_their_order() -> None:
     model = moco(bn_splits=4).eval()  # evaluation takes the statistics out of the comparison
     images = batch().views[0]
-    torch.testing.assert_close(model.keys(images), model.key_projection(model.key_backbone(images)))
+    torch.testing.assert_close(model.embed_keys(images), model.key_projection(model.key_backbone(images)))
     model.train()
-    first = model.keys(images)
-    assert not all(torch.allclose(first, model.keys(images)) for _ in range(5))
+    first = model.embed_keys(images)
+    assert not all(torch.allclose(first, model.embed_keys(images)) for _ in range(5))
 
 
 def test_one_width_is_the_linear_head_of_v1() -> None:

@@ -77,7 +77,7 @@ def test_a_resumed_schedule_may_be_longer_than_the_one_that_was_saved() -> None:
 
 
 def test_a_warmup_longer_than_the_run_is_refused() -> None:
-    with pytest.raises(ValueError, match="warmup_epochs: 5 is 10 steps, and the whole run has 8"):
+    with pytest.raises(ValueError, match="warmup_epochs: 5 is 10 steps, but the whole run has 8"):
         CosineWithWarmup(optimizer(), 8, 2, warmup_epochs=5)
 
 

@@ -1,8 +1,8 @@
-"""The kernels of `_streaming` for CUDA, fused: a block of rows meets its candidates block by block, in registers.
+"""Fused `Kernels` for CUDA in Triton: a block of rows meets its candidates block by block, in registers.
 
-Every block of rows is a program of its own that writes its own results, so sums do not depend on the order in which
-programs run. Embeddings are read in float32, multiplied on tensor cores in the precision that
-``torch.set_float32_matmul_precision`` asks for, and accumulated in float32.
+Each block of rows is a separate program that writes separate results, so sums do not depend on the order in which
+programs run. Embeddings are read in float32, multiplied on tensor cores in the precision of
+``torch.set_float32_matmul_precision``, and accumulated in float32.
 """
 
 # mypy: disable-error-code="no-untyped-def, untyped-decorator, import-untyped"
@@ -15,31 +15,33 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-#: Up to which width of embeddings which blocks are used: rows, candidates and stages of the pipeline. They take less
-#: than the 99 KiB of shared memory that every architecture from Ampere on has.
+#: For embeddings up to a width, the sizes of blocks of rows and of candidates and the stages of the pipeline. They need
+#: less than the 99 KiB of shared memory of every architecture from Ampere on.
 BLOCKS = {128: (64, 32, 2), 256: (32, 32, 1)}
 
 
-def takes(rows: Tensor) -> bool:
-    """Whether these kernels can do the work on such rows: float32, up to 256 wide, on NVIDIA Ampere or newer."""
+def supports(rows: Tensor) -> bool:
+    """Return whether these kernels support the rows: float32, at most 256 wide, on NVIDIA Ampere or newer."""
     if not rows.is_cuda or torch.version.cuda is None or torch.cuda.get_device_capability(rows.device) < (8, 0):
         return False
     return rows.dtype == torch.float32 and rows.shape[1] <= max(BLOCKS)
 
 
-def within(rows: Tensor, scale: float, samples: int) -> Tensor:
-    return across(rows, rows, scale, samples, mean=False)[0]
+def log_sums_within(rows: Tensor, scale: float, samples: int) -> Tensor:
+    return log_sums_across(rows, rows, scale, samples, mean=False)[0]
 
 
-def within_gradient(rows: Tensor, log_sums: Tensor, gradient: Tensor, scale: float, samples: int) -> Tensor:
+def gradient_within(rows: Tensor, log_sums: Tensor, gradient: Tensor, scale: float, samples: int) -> Tensor:
     return _weighted_sum(rows, rows, log_sums, gradient, scale, samples, mutual=True)
 
 
-def across(rows: Tensor, candidates: Tensor, scale: float, samples: int, mean: bool) -> tuple[Tensor, Tensor | None]:
+def log_sums_across(
+    rows: Tensor, candidates: Tensor, scale: float, samples: int, mean: bool
+) -> tuple[Tensor, Tensor | None]:
     rows, candidates = rows.contiguous(), candidates.contiguous()
     log_sums = rows.new_empty(len(rows))
     means = torch.empty_like(rows) if mean else None
-    # Triton takes a tensor for every pointer; without means this one is not written to.
+    # Triton needs a tensor for every pointer. Without means it does not write to this one.
     _log_sums[_grid(rows)](
         rows, candidates, log_sums, rows if means is None else means, *_sizes(rows, candidates), samples, scale,
         with_mean=mean, **_constants(rows, samples),
@@ -47,7 +49,7 @@ def across(rows: Tensor, candidates: Tensor, scale: float, samples: int, mean: b
     return log_sums, means
 
 
-def across_gradient(
+def gradient_across(
     rows: Tensor, candidates: Tensor, log_sums: Tensor, gradient: Tensor, scale: float, samples: int
 ) -> Tensor:
     return _weighted_sum(candidates.to(rows.dtype), rows, log_sums, gradient, scale, samples, mutual=False)
@@ -84,7 +86,7 @@ def _constants(rows: Tensor, samples: int) -> dict[str, Any]:
         "tall": tall,
         "wide": wide,
         "width": max(16, triton.next_power_of_2(rows.shape[1])),
-        # Three products of rounded parts are nearly as exact as one in float32, and run on tensor cores.
+        # Three products of rounded parts are nearly as exact as one in float32, and they run on tensor cores.
         "precision": "tf32x3" if torch.get_float32_matmul_precision() == "highest" else "tf32",
         "num_stages": stages,
     }
@@ -128,7 +130,7 @@ def _log_sums(
         y = _load(candidates, j, candidate_count, dim, width)
         logits = _logits(x, y, i, j, candidate_count, samples, leave_out, precision)
         new_top = tl.maximum(top, tl.max(logits, 1))
-        # Where everything is left out so far, -inf less -inf would be no number.
+        # If all candidates so far are left out, -inf - -inf would not be a number.
         shift = tl.where(new_top == float("-inf"), 0.0, new_top)
         weights = tl.exp2(logits - shift[:, None])
         decay = tl.exp2(top - shift)
@@ -147,8 +149,8 @@ def _weighted_sums(
     mutual: tl.constexpr, leave_out: tl.constexpr, tall: tl.constexpr, wide: tl.constexpr, width: tl.constexpr,
     precision: tl.constexpr,
 ):  # fmt: skip
-    # Σ_j share_j·2^(logit - log_sum_j) y_j, where rows are the candidates of the others, whose the sums and shares
-    # are; with mutual both are the same rows, and share_i·2^(logit - log_sum_i) is added.
+    # Σ_j share_j·2^(logit - log_sum_j) y_j, for rows that are candidates of the others. Sums and shares belong to the
+    # others. With mutual, both are the same rows, and share_i·2^(logit - log_sum_i) is added.
     i = tl.program_id(0) * tall + tl.arange(0, tall)
     x = _load(rows, i, count, dim, width) * scale
     if mutual:

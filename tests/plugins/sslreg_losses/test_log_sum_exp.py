@@ -14,8 +14,8 @@ from hypothesis import given, settings, strategies as st
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from sslreg_losses import _tiled
-from sslreg_losses._autograd import log_sum_exp_across, log_sum_exp_within
+from sslreg_losses import _tiled_kernels
+from sslreg_losses._log_sum_exp import log_sum_exp_across, log_sum_exp_within
 
 sizes = st.integers(1, 24)
 temperatures = st.sampled_from([0.001, 0.01, 0.02, 0.5, 10.0])
@@ -44,7 +44,7 @@ def threads_with_small_tiles(request: pytest.FixtureRequest) -> Iterator[int]:
     before = torch.get_num_threads()
     torch.set_num_threads(request.param)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_tiled, "CPU_SIDE", 4)
+        patch.setattr(_tiled_kernels, "CPU_SIDE", 4)
         yield request.param
     torch.set_num_threads(before)
 
