@@ -1,4 +1,4 @@
-"""What the benchmarks wrote, as tables: whatever shape a result has, its innermost mappings become rows."""
+"""Convert the results of the benchmarks to tables. In any result, the innermost mappings become rows."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
 def benchmarks() -> str:
-    """Every result under benchmarks/results/, with how it is measured and on what."""
+    """Return the page of all results under benchmarks/results/, with the method and the machine."""
     parts = [
         "# Benchmarks",
-        "Each compares with a peer or a limit in one run on the same cores; ratios hold better than seconds. Times are "
-        "the best of the rounds unless they say otherwise. The `bench` extra has the peers.",
+        "Each benchmark compares sslreg with another library, or with a lower bound, in one run on the same cores. "
+        "Ratios transfer to other machines better than seconds. Times are the best of several rounds unless stated "
+        "otherwise. The extra `bench` installs the other libraries.",
     ]
     for path in sorted((BENCHMARKS / "results").glob("*.json")):
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -32,7 +33,7 @@ def benchmarks() -> str:
 
 
 def _tables(content: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[str]:
-    """The single values of a mapping as one table, then the mappings in it: as one table if they are alike."""
+    """Yield a table of the single values of a mapping, then tables of its mappings: one table if they are all rows."""
     single = {name: value for name, value in content.items() if _is_leaf(value)}
     nested = {name: value for name, value in content.items() if name not in single}
     if single:
@@ -42,12 +43,12 @@ def _tables(content: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[str
         return
     for name, value in nested.items():
         if isinstance(value, list):
-            value = dict(_named(each, number) for number, each in enumerate(value, start=1))
+            value = dict(_name_item(each, number) for number, each in enumerate(value, start=1))
         yield from _tables(value, (*path, name))
 
 
 def _is_leaf(value: Any) -> bool:
-    """A single figure, a text, or the best and the median of several measurements of one."""
+    """Return whether a value is a figure, a text, or the best and median of several measurements."""
     if isinstance(value, dict):
         return "best" in value and not any(isinstance(each, dict | list) for each in value.values())
     return not isinstance(value, list) or not any(isinstance(each, dict | list) for each in value)
@@ -63,8 +64,8 @@ def _matrix(rows: dict[str, dict[str, Any]]) -> str:
     return _table(["", *columns], body)
 
 
-def _named(value: Any, number: int) -> tuple[str, Any]:
-    """An item of a list is called by its first value, which then is not among the others: ``samples 256``."""
+def _name_item(value: Any, number: int) -> tuple[str, Any]:
+    """Name an item of a list by its first value, and remove that value: ``samples 256``."""
     if isinstance(value, dict) and value:
         name, first = next(iter(value.items()))
         if _is_leaf(first):

@@ -1,6 +1,7 @@
-"""Draws the documentation's pictures: ``python docs/pictures.py``.
+"""Draw the pictures of the documentation: ``python docs/pictures.py``.
 
-Views of the recipes, on scikit-learn's sample photographs; and what `benchmarks/invariance.py` measured.
+They show views of the shipped specs on the sample photographs of scikit-learn, and the results of
+`benchmarks/invariance.py`.
 """
 
 from __future__ import annotations
@@ -24,19 +25,19 @@ DOCS = Path(__file__).parent
 IMAGES = DOCS / "images"
 RECIPES = ("folder-simclr", "satellite-simclr", "medical-simclr", "texture-simclr", "product-simclr")
 
-#: Views of each photograph, where a training makes two: more of them show what may happen.
+#: Views per photograph. Training makes two; more of them show the range of the augmentations.
 VIEWS = 5
 
-#: What the profile's picture shows: the data, a figure, and what it is called.
-SHOWN = (
+#: The rows of the invariance picture: the data, a figure, and its label.
+ROWS = (
     ("photographs", "invariance_grayscale", "photographs turned gray"),
     ("photographs", "invariance_color_jitter_hue", "photographs of another hue"),
     ("digits", "invariance_affine_rotation", "digits rotated"),
 )
 
 
-def views() -> None:
-    """A picture for each recipe."""
+def draw_views() -> None:
+    """Draw a picture of the views of each recipe."""
     with tempfile.TemporaryDirectory() as root:
         for name, photograph in zip(("china", "flower"), load_sample_images().images, strict=True):
             Image.fromarray(photograph).save(Path(root) / f"{name}.png")
@@ -45,21 +46,21 @@ def views() -> None:
             preview(spec, samples=2).picture().save(IMAGES / f"{recipe}.webp", quality=85, method=6)
 
 
-def profile() -> None:
-    """How far features move, with intervals, for networks trained with an augmentation and without it."""
+def draw_invariance() -> None:
+    """Draw how far features move in networks trained with an augmentation, without it, and not at all."""
     measured = json.loads((DOCS.parent / "benchmarks" / "results" / "invariance.json").read_text(encoding="utf-8"))
     plt.rcParams.update({"font.size": 11, "svg.hashsalt": "sslreg", "svg.fonttype": "path"})
     figure, axes = plt.subplots(figsize=(9, 3.2), layout="constrained")
-    for row, (data, name, _) in enumerate(SHOWN):
+    for row, (data, name, _) in enumerate(ROWS):
         for kind, text in measured[data][name].items():
-            said = kind.partition(" ")[0]
-            if said not in STYLES:
+            network = kind.partition(" ")[0]
+            if network not in STYLES:
                 continue
-            offset, color, label = STYLES[said]
+            offset, color, label = STYLES[network]
             value, interval = map(float, text.split(" ± "))
-            name_once = label if row == 0 else None
-            axes.errorbar(value, row + offset, xerr=interval, fmt="o", color=color, capsize=3, label=name_once)
-    axes.set_yticks(range(len(SHOWN)), [called for _, _, called in SHOWN])
+            legend = label if row == 0 else None
+            axes.errorbar(value, row + offset, xerr=interval, fmt="o", color=color, capsize=3, label=legend)
+    axes.set_yticks(range(len(ROWS)), [label for _, _, label in ROWS])
     axes.set_xlim(0, 1.25)
     axes.set_xlabel("how far the features move (0: not at all, 1: as far as to another image)")
     axes.spines[["top", "right", "left"]].set_visible(False)
@@ -69,7 +70,7 @@ def profile() -> None:
     figure.savefig(IMAGES / "invariance.svg", metadata={"Date": None}, facecolor="white")
 
 
-#: Where a kind of network is drawn around its row, in which color, and what it is called.
+#: For each kind of network: its offset from the row, its color and its label.
 STYLES = {
     "with": (0.18, "#1f5fa8", "trained with that augmentation"),
     "without": (0.0, "#c2541b", "trained without it"),
@@ -78,5 +79,5 @@ STYLES = {
 
 
 if __name__ == "__main__":
-    views()
-    profile()
+    draw_views()
+    draw_invariance()

@@ -1,4 +1,4 @@
-"""Writes the pages under reference/ from what they describe: ``python docs/reference.py``."""
+"""Write the pages under reference/ from the installed sslreg: ``python docs/reference.py``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import typer
 from benchmark_tables import benchmarks
+from docstrings import to_markdown
 
 from sslreg.cli.app import app
 from sslreg.cli.component_details import component_json
@@ -21,31 +22,31 @@ FOLDER = Path(__file__).with_name("reference")
 
 
 def components() -> str:
-    """Every component that comes with sslreg, by kind."""
+    """Return the page of all default components, by kind."""
     parts = [
         "# Components",
-        "What comes with sslreg, by kind. A spec names a component by `use:`; `sslreg plugins show KIND/NAME` shows "
-        "the same for whatever is installed.",
+        "The default components, by kind. A spec names a component with `use:`. `sslreg plugins show KIND/NAME` shows "
+        "the same for every installed component.",
     ]
     for kind in KINDS.values():
         infos = [info for info in installed().of_kind(kind.name) if info.distribution == "sslreg"]
         if infos:
-            parts += [f"## {kind.title}", *_keys_of_all(kind), *_grouped(infos)]
+            parts += [f"## {kind.title}", *_common_keys(kind), *_entries(infos)]
     return _page(parts)
 
 
-def _keys_of_all(kind: Kind) -> list[str]:
+def _common_keys(kind: Kind) -> list[str]:
     keys = ", ".join(f"`{name}` ({'none' if default is None else default})" for name, (_, default) in kind.keys.items())
     return [f"Every {kind.title} takes: {keys}."] if keys else []
 
 
-def _grouped(infos: Iterable[ComponentInfo]) -> Iterator[str]:
-    """An entry for each component; those that differ in nothing but their names share one."""
-    alike: dict[str, list[dict[str, Any]]] = {}
+def _entries(infos: Iterable[ComponentInfo]) -> Iterator[str]:
+    """Yield an entry for each component. Components that differ only in their names share one."""
+    groups: dict[str, list[dict[str, Any]]] = {}
     for info in infos:
         content = component_json(info)
-        alike.setdefault(repr((content["parameters"], content["documentation"])), []).append(content)
-    for group in alike.values():
+        groups.setdefault(repr((content["parameters"], content["documentation"])), []).append(content)
+    for group in groups.values():
         names = [f"`{each['name']}`" for each in group]
         first = group[0]
         if len(group) == 1:
@@ -75,20 +76,25 @@ def _parameters(rows: list[dict[str, str]]) -> str:
 
 
 def commands() -> str:
-    """Every command with its arguments and options."""
+    """Return the page of all commands with their arguments and options."""
     parts = [
         "# Commands",
-        "Results go to standard output, all else to standard error. Exit status: 0 done, 1 failed while running, 2 a "
-        "mistake in the spec or the arguments, 75 interrupted and ready to go on with.",
+        "Results go to standard output, everything else to standard error.\n\n"
+        "| exit status | meaning |\n|---|---|\n"
+        "| 0 | success |\n"
+        "| 1 | failure while running |\n"
+        "| 2 | a mistake in the spec, the arguments or the data |\n"
+        "| 75 | interrupted; the run can resume |\n"
+        "| 130 | stopped at once by a second Ctrl-C |",
     ]
     root = typer.main.get_command(app)
     for path, command in _walk(root, "sslreg", root.make_context("sslreg", [], resilient_parsing=True)):
-        parts += [f"## {path}", *_command(path, command)]
+        parts += [f"## {path}", *_describe_command(path, command)]
     return _page(parts)
 
 
 def _walk(command: Any, path: str, context: Any) -> Iterator[tuple[str, Any]]:
-    """Each command after its group; a group of its own, which has no options, is left out."""
+    """Yield each command after its group. A group without options of its own is left out."""
     inner = command.list_commands(context) if hasattr(command, "list_commands") else []
     if command.params or not inner:
         yield path, command
@@ -96,7 +102,7 @@ def _walk(command: Any, path: str, context: Any) -> Iterator[tuple[str, Any]]:
         yield from _walk(command.get_command(context, name), f"{path} {name}", context)
 
 
-def _command(path: str, command: Any) -> Iterator[str]:
+def _describe_command(path: str, command: Any) -> Iterator[str]:
     arguments = [each for each in command.params if each.param_type_name == "argument"]
     options = [each for each in command.params if each.param_type_name == "option"]
     usage = " ".join([path, *map(_placeholder, arguments)])
@@ -106,7 +112,7 @@ def _command(path: str, command: Any) -> Iterator[str]:
     rows = [(_placeholder(each) if each in arguments else _flag(each), each.help or "") for each in arguments + options]
     if rows:
         yield "\n".join(
-            ["| | |", "|---|---|", *(f"| {_cell(name, code=True)} | {_cell(said)} |" for name, said in rows)]
+            ["| | |", "|---|---|", *(f"| {_cell(name, code=True)} | {_cell(text)} |" for name, text in rows)]
         )
 
 
@@ -124,10 +130,10 @@ def _flag(option: Any) -> str:
 
 
 def specs() -> str:
-    """Every shipped spec, whole."""
+    """Return the page of all shipped specs, in full."""
     parts = [
         "# Shipped specs",
-        "`sslreg train NAME` trains one, `sslreg specs copy NAME mine.yaml` makes it yours.",
+        "`sslreg train NAME` trains a spec. `sslreg specs copy NAME mine.yaml` copies it, so that you can change it.",
     ]
     for name, path in shipped_specs().items():
         body = re.sub(r"\A(?:#.*\n)+", "", path.read_text(encoding="utf-8"))
@@ -142,19 +148,19 @@ def _page(parts: Iterable[str]) -> str:
 def _cell(text: str, code: bool = False) -> str:
     text = " ".join(text.split()).replace("``", "`")
     if code and "|" in text:
-        # Markdown's dialects disagree on how a bar within backticks is written in a table.
+        # Markdown dialects disagree about a bar inside backticks in a table.
         return f"<code>{text.replace('<', '&lt;').replace('|', '&#124;')}</code>"
     return f"`{text}`" if code and text else text.replace("|", "\\|")
 
 
 def _prose(component: dict[str, Any]) -> Iterator[str]:
-    """The paragraphs of a component's docstring, without those that say what the table says already."""
-    for paragraph in component["documentation"].split("\n\n"):
+    """Yield the paragraphs of a component's docstring, except the descriptions of parameters."""
+    for paragraph in to_markdown(component["documentation"], omit=("Args", "Attributes")).split("\n\n"):
         if not re.match(r"[a-z_]+(?:, [a-z_]+)*(?: \([^)\n]*\))?: ", paragraph):
-            yield re.sub(r"\n +", " ", paragraph).replace("``", "`").replace("<", "&lt;")
+            yield re.sub(r"\n +", " ", paragraph).replace("<", "&lt;")
 
 
-#: What makes each page.
+#: The function that generates each page.
 PAGES: dict[str, Callable[[], str]] = {
     "components.md": components,
     "commands.md": commands,

@@ -1,4 +1,4 @@
-"""The README's blocks do what they say."""
+"""The code blocks of the README work."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.fixture
-def beside_the_spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the README's spec in it, its training cut short."""
+def in_folder_of_spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Change to a folder with the spec of the README, its training shortened."""
     (spec,) = [block for block in blocks("yaml") if block.startswith("version")]
     assert "max_epochs: 10" in spec
     (tmp_path / "digits.yaml").write_text(spec.replace("max_epochs: 10", "max_epochs: 1"))
@@ -27,38 +27,38 @@ def beside_the_spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_spec_is_sound(beside_the_spec: Path) -> None:
+def test_the_spec_is_valid(in_folder_of_spec: Path) -> None:
     assert sslreg.load_spec("digits.yaml").warnings == ()
 
 
-def ran(code: str) -> dict[str, Any]:
-    """The names that are there after a block has run."""
+def run_block(code: str) -> dict[str, Any]:
+    """Run a block and return its names."""
     names: dict[str, Any] = {}
     exec(compile(code, "README.md", "exec"), names)
     return names
 
 
-def test_the_same_as_python_trains_and_embeds(beside_the_spec: Path) -> None:
-    names = ran(blocks("python")[1])
+def test_the_same_as_python_trains_and_embeds(in_folder_of_spec: Path) -> None:
+    names = run_block(blocks("python")[1])
     assert names["run"].summary["status"] == "finished"
     assert len(names["features"]) == 449
 
 
-def test_the_parts_train_in_a_loop_of_ones_own(beside_the_spec: Path) -> None:
-    names = ran(blocks("python")[2])
+def test_the_components_train_in_a_custom_loop(in_folder_of_spec: Path) -> None:
+    names = run_block(blocks("python")[2])
     assert names["optimizer"].state_dict()["state"][0]["step"] == 1348 // 256
 
 
 def test_a_run_is_opened_as_shown(tiny_run: sslreg.Run) -> None:
     first = re.sub(r'load_run\(".*?"\)', f"load_run({str(tiny_run.path)!r})", blocks("python")[0])
-    names = ran(first)
+    names = run_block(first)
     assert names["backbone"].num_features > 0
     assert callable(names["preprocess"])
 
 
 def test_the_commands_exist(cli_commands: set[str]) -> None:
-    named = set(re.findall(r"(?:^|`)sslreg (\w+)", README, re.MULTILINE))
-    assert named <= cli_commands
+    mentioned = set(re.findall(r"(?:^|`)sslreg (\w+)", README, re.MULTILINE))
+    assert mentioned <= cli_commands
     assert "make test" in README
 
 

@@ -1,8 +1,8 @@
-"""The documentation's blocks do what they say: each page is followed from top to bottom, in a folder of its own.
+"""The code blocks of the documentation work. Each page is followed from top to bottom, in a separate folder.
 
-A block of shell or Python is run as it is written. A block of Python that begins with a file's name, such as
-``# acme/loss.py``, is written to that file. A block of YAML is a spec, which then lies there under its name, or
-parts of one.
+* A block of shell or Python is run unchanged.
+* A block of Python that starts with a file name, such as ``# acme/loss.py``, is also written to that file.
+* A block of YAML is a spec, which is written to a file of its name, or parts of a spec.
 """
 
 from __future__ import annotations
@@ -31,8 +31,7 @@ PAGES = sorted(
     if "reference" not in path.parts
 )
 
-#: The spec that pages call ``mine.yaml`` where they do not make one, or ``my-photos.yaml``, and that the parts of
-#: specs on them belong to.
+#: The spec ``mine.yaml``, unless a page creates one, and ``my-photos.yaml``. Parts of specs on a page belong to it.
 MINE = """
 extends: folder-simclr
 version: 1
@@ -43,11 +42,11 @@ data:
   test: {use: image_folder, root: held-out}
 """
 
-#: Where a run is said to be.
+#: The paths of runs on the pages.
 RUNS = ("RUN", "runs/my-photos/2026-11-24_09-30-00", "runs/weak/2026-11-23_18-00-00", "runs/strong/2026-11-24_18-00-00")
 
-#: What pages take for granted in Python, beside what their own blocks define.
-GIVEN = {
+#: Python code that runs before the blocks of a page.
+PRELUDES = {
     "docs/losses.md": """
 import torch
 parameter = torch.nn.Parameter(torch.randn(8, 128))
@@ -57,16 +56,16 @@ query, key, optimizer = 2 * parameter, torch.randn(8, 128), torch.optim.SGD([par
     "docs/augmentations.md": "import sslreg; registry = sslreg.Registry('acme', 'acme-ssl', '1.0')",
 }
 
-#: Pages that take packages to be installed, and the tests that follow them there.
+#: Pages that need installed packages, and the tests that follow them.
 TESTED_ELSEWHERE = {"docs/plugins.md": ["tests/registry/test_guide.py", "tests/cli/test_scaffold.py"]}
 
-#: Commands that this test cannot run, each with the reason.
-NOT_HERE = {
-    r"make \w+": "continuous integration runs the targets; this test runs inside of one of them",
-    r"pip install .*": "it would change the environment that the tests run in",
+#: Commands that this test does not run, with reasons.
+NOT_RUN = {
+    r"make \w+": ".ci/run runs the targets, and this test runs inside one of them",
+    r"pip install .*": "it would change the environment of the tests",
 }
 
-#: A training that is named on a page is cut to a few steps of a few images by a small network.
+#: Overrides that cut a training on a page to a few steps of a few images with a small network.
 SHORTENED = (
     "trainer.max_epochs=12",
     "trainer.limit_train_batches=1",
@@ -75,10 +74,10 @@ SHORTENED = (
     "data.workers=0",
     "'model.backbone={use: convnet, width: 4}'",
 )
-#: And one that goes on, to two more epochs.
+#: A resumed training is cut to two more epochs.
 EPOCHS, FEWER = "max_epochs=400", "max_epochs=4"
 
-#: Stands before the command on the PATH.
+#: A script that precedes the command `sslreg` on the PATH and shortens trainings.
 SHIM = f"""#!/bin/sh
 case "$*" in
   *--resume*|*--help*) ;;
@@ -90,7 +89,7 @@ exec {Path(sys.executable).with_name("sslreg")} "$@"
 
 @dataclass
 class Reader:
-    """Someone who follows a page."""
+    """A reader who follows a page."""
 
     page: str
     folder: Path
@@ -98,11 +97,11 @@ class Reader:
 
     def follow(self) -> None:
         for line, language, code in blocks(self.page):
-            getattr(self, language, self.shown)(code, f"{self.page}:{line}")
+            getattr(self, language, self.skip)(code, f"{self.page}:{line}")
 
     def sh(self, code: str, at: str) -> None:
         shorter = code.replace(EPOCHS, FEWER)
-        lines = [line for line in shorter.splitlines() if not any(re.match(pattern, line) for pattern in NOT_HERE)]
+        lines = [line for line in shorter.splitlines() if not any(re.match(pattern, line) for pattern in NOT_RUN)]
         path = os.pathsep.join([str(self.folder / ".bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", "\n".join(lines)],
@@ -128,34 +127,34 @@ class Reader:
             load_spec(self.folder / f"{name}.yaml")
             return
         base = load_spec(self.folder / "mine.yaml").to_dict()
-        # A block may show one key several times: alternatives, of which each has to be right.
+        # A block may contain a key several times: these are alternatives, and each must be valid.
         for part in re.split(r"^(?=\w)", code, flags=re.MULTILINE):
             if part.strip():
-                parse_spec(yaml.safe_dump(_merged(base, yaml.safe_load(part) or {})), at)
+                parse_spec(yaml.safe_dump(_merge(base, yaml.safe_load(part) or {})), at)
 
-    def shown(self, code: str, at: str) -> None:
-        """Output, or a file of another language: there is nothing to run."""
+    def skip(self, code: str, at: str) -> None:
+        """Ignore output and other languages: there is nothing to run."""
 
 
 def blocks(page: str) -> Iterator[tuple[int, str, str]]:
-    """The page's fenced blocks: the line of each, its language, its content."""
+    """Yield the line, language and content of each fenced block of a page."""
     text = (ROOT / page).read_text(encoding="utf-8")
     for block in re.finditer(r"^ *```(\w*).*\n([\s\S]*?)^ *```$", text, re.MULTILINE):
         yield text.count("\n", 0, block.start()) + 1, block[1], block[2]
 
 
-def _merged(base: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
-    """Mappings merge and all else replaces, as where a spec extends another; components replace each other."""
+def _merge(base: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    """Merge mappings and replace everything else, as `extends` does; replace components as a whole."""
     merged = dict(base)
     for key, value in part.items():
         nested = isinstance(value, dict) and isinstance(base.get(key), dict) and "use" not in value
-        merged[key] = _merged(base[key], value) if nested else value
+        merged[key] = _merge(base[key], value) if nested else value
     return merged
 
 
 @pytest.fixture
 def sandbox(tmp_path: Path, tiny_run: sslreg.Run, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What the pages speak of: photographs in ``photos``, labeled ones, specs, and a run in several places."""
+    """A folder with what the pages mention: photographs, labeled photographs, specs, and a run under several names."""
     (tmp_path / ".bin").mkdir()
     (tmp_path / ".bin" / "sslreg").write_text(SHIM)
     (tmp_path / ".bin" / "sslreg").chmod(0o755)
@@ -169,7 +168,7 @@ def sandbox(tmp_path: Path, tiny_run: sslreg.Run, monkeypatch: pytest.MonkeyPatc
     for name in RUNS:
         copytree(tiny_run.path, tmp_path / name)
         resolved = tmp_path / name / "spec.resolved.yaml"
-        resolved.write_text(resolved.read_text().replace("max_epochs: 2", "max_epochs: 3"))  # so it can go on
+        resolved.write_text(resolved.read_text().replace("max_epochs: 2", "max_epochs: 3"))  # so that it can resume
     monkeypatch.setenv("PHOTOS", "photos")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -182,12 +181,12 @@ def test_a_page_can_be_followed(page: str, sandbox: Path) -> None:
     reader = Reader(page, sandbox)
     if not re.search(r"specs copy \S+ mine\.yaml", (ROOT / page).read_text()):
         (sandbox / "mine.yaml").write_text(MINE)
-    exec(GIVEN.get(page, ""), reader.names)
+    exec(PRELUDES.get(page, ""), reader.names)
     reader.follow()
 
 
-def test_what_is_left_out_is_there() -> None:
+def test_every_exception_is_needed() -> None:
     commands = "\n".join(code for page in PAGES for _, language, code in blocks(page) if language == "sh")
-    assert all(re.search(rf"^{pattern}", commands, re.MULTILINE) for pattern in NOT_HERE)
+    assert all(re.search(rf"^{pattern}", commands, re.MULTILINE) for pattern in NOT_RUN)
     assert set(TESTED_ELSEWHERE) <= set(PAGES)
     assert all((ROOT / test).exists() for tests in TESTED_ELSEWHERE.values() for test in tests)

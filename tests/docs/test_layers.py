@@ -1,4 +1,4 @@
-"""The picture of the layers shows the contracts of today."""
+"""The picture of the layers is current."""
 
 from __future__ import annotations
 
