@@ -1,4 +1,4 @@
-"""Measurements beside the peers: each prints ratios and writes them to ``benchmarks/results/``. No part of the tests.
+"""Measurements against other libraries. Each prints ratios and writes them to ``benchmarks/results/``.
 
-Run one by ``python -m benchmarks.NAME``; the peers come with the extra ``bench``.
+Run one with ``python -m benchmarks.NAME``. The extra ``bench`` installs the other libraries. Tests do not run these.
 """

@@ -1,4 +1,4 @@
-"""Timing that is fair on a machine with other work to do, and results that say where they come from."""
+"""Time candidates fairly on a busy machine, and store results with the machine that they come from."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ import torch
 RESULTS = Path(__file__).parent / "results"
 
 
-def interleaved(
+def time_interleaved(
     candidates: Mapping[str, Callable[[], object]],
     rounds: int = 7,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, dict[str, float]]:
-    """Best and median seconds of each candidate: they take turns, so that a busy moment meets all of them."""
+    """Return the best and median seconds of each candidate. They alternate, so a busy moment slows all of them."""
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
     gc.collect()
     gc.disable()
@@ -48,17 +48,19 @@ def peak():
 
 
 def extra_memory(setup: str, warm_up: str, run: str) -> int:
-    """Bytes by which the peak resident memory of a fresh process rises when `run` follows `setup` and `warm_up`.
+    """Return by how many bytes `run` raises the peak resident memory of a new process, after `setup` and `warm_up`.
 
-    On Linux alone: getrusage's figure, which others have too, begins at that of the process which starts this one.
+    Works on Linux only: the peak of getrusage, which other systems have too, starts at that of the parent process.
     """
     program = "\n".join([_PEAK, setup, warm_up, "before = peak()", run, "print(peak() - before)"])
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True)
-    return int(done.stdout)
+    finished = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True
+    )
+    return int(finished.stdout)
 
 
-def write(name: str, results: dict[str, Any], **more: str) -> None:
-    """Write results, and on what they were measured, to ``results/NAME.json``. more: what else that was."""
+def write_results(name: str, results: dict[str, Any], **more: str) -> None:
+    """Write results to ``results/NAME.json``, with the machine and versions, and with `more` facts about them."""
     RESULTS.mkdir(exist_ok=True)
     packages = ("torch", "lightly", "pytorch-metric-learning")
     measured_on = {

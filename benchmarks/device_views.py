@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks._timing import write
+from benchmarks._timing import write_results
 from benchmarks.views import photograph, simclr
 from sslreg import ViewPlan
 from sslreg.views import SampleKeys
@@ -70,7 +70,7 @@ def main() -> None:
     print(f"  {'the limit':24}images per second {len(images) / limit:,.0f}")
     card = torch.cuda.get_device_name()
     about = {"rounds": asked.rounds, "batch": len(images), "limit, images per second": len(images) / limit}
-    write("device_views", {**about, "at 224": results}, card=card)
+    write_results("device_views", {**about, "at 224": results}, card=card)
 
 
 # What is measured

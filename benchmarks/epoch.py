@@ -47,7 +47,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 from torch.utils.data import DataLoader
 
-from benchmarks._timing import write
+from benchmarks._timing import write_results
 from sslreg.runs.folder import RunFolder
 from sslreg.spec import parse_spec
 from sslreg.training.loop import prepared
@@ -103,7 +103,7 @@ def main() -> None:
                 accuracy[side].append(probe(backbone, folder))
                 print(f"seed {seed}, {side:8}", {key: round(value, 4) for key, value in accuracy[side][-1].items()})
     how = {"epochs": asked.epochs, "seeds": asked.seeds, "batch": BATCH, "cores": asked.cores, "workers": workers}
-    write("epoch", {**how, "load": os.getloadavg()[0], **report(clocks, accuracy)})
+    write_results("epoch", {**how, "load": os.getloadavg()[0], **report(clocks, accuracy)})
 
 
 class Clock(Callback):

@@ -19,7 +19,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 import sslreg
-from benchmarks._timing import write
+from benchmarks._timing import write_results
 from sslreg.spec import parse_spec
 
 CROPS, SIDE = 800, 64
@@ -81,7 +81,7 @@ def main() -> None:
             },
         }
     content = {data: compared(data, runs) for data, runs in results.items()}
-    write("invariance", {"epochs": epochs, "crops": CROPS, **content})
+    write_results("invariance", {"epochs": epochs, "crops": CROPS, **content})
 
 
 def profile(views: str, folder: str, epochs: int) -> dict[str, dict[str, float]]:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from benchmarks._timing import extra_memory, interleaved, write
+from benchmarks._timing import extra_memory, time_interleaved, write_results
 from sslreg import Embeddings
 from sslreg.evaluation.nearest_neighbors import KEYS, inner_products
 from sslreg_evaluators.knn import KNN
@@ -49,12 +49,12 @@ def main() -> None:
         "rounds": rounds,
     }
     ratio = {f"{name}, by the products": taken["best"] / products["best"] for name, taken in seconds.items()}
-    write("knn", {**shape, **ratio, "seconds": seconds, "extra bytes": memory})
+    write_results("knn", {**shape, **ratio, "seconds": seconds, "extra bytes": memory})
 
 
 def time_beside_lightly(rounds: int, queries: int) -> dict[str, dict[str, float]]:
     reference, test = embeddings(REFERENCE, seed=0), embeddings(queries, seed=1)
-    return interleaved(
+    return time_interleaved(
         {
             "products": lambda: products(test.features, reference.features),
             "sslreg, k=20": lambda: KNN(20).evaluate(reference, test, RUN),

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from benchmarks._timing import interleaved, write
+from benchmarks._timing import time_interleaved, write_results
 from sslreg_losses import NTXentLoss
 from sslreg_memory_banks import FIFOMemoryBank, NearestNeighborMemoryBank
 
@@ -39,7 +39,7 @@ def main() -> None:
                 f"{title}: {name:24} best {taken['best'] * 1e3:8.3f} ms, median {taken['median'] * 1e3:8.3f} ms, "
                 f"{taken['best'] / ours:6.2f} of sslreg"
             )
-    write("memory_bank", {"size": SIZE, "dim": DIM, "batch": BATCH, "rounds": rounds, "seconds": results})
+    write_results("memory_bank", {"size": SIZE, "dim": DIM, "batch": BATCH, "rounds": rounds, "seconds": results})
 
 
 def read_and_enqueue(keys: Tensor, rounds: int) -> dict[str, dict[str, float]]:
@@ -50,7 +50,7 @@ def read_and_enqueue(keys: Tensor, rounds: int) -> dict[str, dict[str, float]]:
         bank.enqueue(keys)
         bank.commit()
 
-    return interleaved({"sslreg": ours, "lightly": lambda: theirs(keys, update=True)}, rounds)
+    return time_interleaved({"sslreg": ours, "lightly": lambda: theirs(keys, update=True)}, rounds)
 
 
 def loss(query: Tensor, key: Tensor, rounds: int) -> dict[str, dict[str, float]]:
@@ -67,7 +67,7 @@ def loss(query: Tensor, key: Tensor, rounds: int) -> dict[str, dict[str, float]]
         ours(query, key).backward()
         ours.commit()
 
-    return interleaved(
+    return time_interleaved(
         {
             "two products": two_products,
             "sslreg": our_step,
@@ -94,7 +94,7 @@ def metric_learning_step(query: Tensor, key: Tensor) -> Any:
 
 def nearest_neighbor(queries: Tensor, rounds: int) -> dict[str, dict[str, float]]:
     bank, theirs = full(NearestNeighborMemoryBank(SIZE, DIM)), lightly().models.modules.NNMemoryBankModule((SIZE, DIM))
-    return interleaved({"sslreg": lambda: bank.nearest(queries), "lightly": lambda: theirs(queries)}, rounds)
+    return time_interleaved({"sslreg": lambda: bank.nearest(queries), "lightly": lambda: theirs(queries)}, rounds)
 
 
 def full(bank: Any) -> Any:

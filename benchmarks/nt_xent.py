@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch.nn.functional import normalize
 
-from benchmarks._timing import extra_memory, interleaved, write
+from benchmarks._timing import extra_memory, time_interleaved, write_results
 from sslreg_losses import NTXentLoss
 
 DIM = 128
@@ -27,7 +27,9 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     times = [time_beside_peers(samples, rounds) for samples in (256, 1024, 4096, 8192)]
     memory = [memory_of(name, samples) for name, samples in (("sslreg", 8192), ("lightly", 8192), ("sslreg", 32768))]
-    write("nt_xent", {"dim": DIM, "temperature": TEMPERATURE, "rounds": rounds, "times": times, "memory": memory})
+    write_results(
+        "nt_xent", {"dim": DIM, "temperature": TEMPERATURE, "rounds": rounds, "times": times, "memory": memory}
+    )
 
 
 def time_beside_peers(samples: int, rounds: int) -> dict[str, Any]:
@@ -48,7 +50,7 @@ def time_beside_peers(samples: int, rounds: int) -> dict[str, Any]:
     }
     if samples <= 4096:
         candidates["pytorch-metric-learning"] = lambda: metric_learning_loss(views).backward()
-    seconds = interleaved(candidates, rounds)
+    seconds = time_interleaved(candidates, rounds)
     ours = seconds["sslreg"]["best"]
     for name, taken in seconds.items():
         print(

@@ -1,6 +1,6 @@
-"""How long ``sslreg plugins list`` takes beside ``import torch``, with 50 third-party plugins installed.
+"""Time ``sslreg plugins list`` with 50 third-party plugins, compared with ``import torch``.
 
-``python benchmarks/plugins.py`` prints the medians of processor time and their ratio; the project aims at 0.5 or less.
+``python benchmarks/plugins.py`` prints the medians of processor time and their ratio. The target is at most 0.5.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def sslreg_register(registry: sslreg.Registry) -> None:
 
 
 def install(folder: Path, number: int) -> None:
-    """Put a plugin and the metadata of its distribution on the path, as pip leaves them."""
+    """Add a plugin and the metadata of its distribution, as pip installs them."""
     (folder / f"acme_{number}").mkdir()
     (folder / f"acme_{number}" / "__init__.py").write_text(SOURCE.format(number=number))
     metadata = folder / f"acme_{number}-1.0.dist-info"
@@ -38,8 +38,8 @@ def install(folder: Path, number: int) -> None:
     (metadata / "entry_points.txt").write_text(f"[sslreg]\nacme_{number} = acme_{number}\n")
 
 
-def processor_seconds(*command: str, path: Path) -> float:
-    """The processor time that a command takes, which other work on the machine changes little."""
+def measure_processor_seconds(*command: str, path: Path) -> float:
+    """Return the processor time of a command. Other work on the machine changes it little."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(path)})
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -51,17 +51,18 @@ def main() -> None:
         folder = Path(name)
         for number in range(PLUGINS):
             install(folder, number)
-        listing = (sys.executable, "-c", "from sslreg.cli import main; main()", "plugins", "list")
-        helping = (sys.executable, "-c", "from sslreg.cli import main; main()", "--help")
-        torch = (sys.executable, "-c", "import torch")
-        # In turn, so that whatever else the machine does meets all alike; the first round fills caches.
+        list_plugins = (sys.executable, "-c", "from sslreg.cli import main; main()", "plugins", "list")
+        show_help = (sys.executable, "-c", "from sslreg.cli import main; main()", "--help")
+        import_torch = (sys.executable, "-c", "import torch")
+        # The commands alternate, so other work on the machine affects all alike. The first round fills caches.
         rounds = [
-            [processor_seconds(*each, path=folder) for each in (listing, helping, torch)] for _ in range(RUNS + 1)
+            [measure_processor_seconds(*each, path=folder) for each in (list_plugins, show_help, import_torch)]
+            for _ in range(RUNS + 1)
         ]
-    listed, helped, imported = (statistics.median(times) for times in zip(*rounds[1:], strict=True))
-    print(f"import torch                              {imported:.2f} s")
-    print(f"sslreg plugins list, {PLUGINS} plugins installed  {listed:.2f} s  ratio {listed / imported:.2f}")
-    print(f"sslreg --help, the same                   {helped:.2f} s  ratio {helped / imported:.2f}")
+    listing, helping, importing = (statistics.median(times) for times in zip(*rounds[1:], strict=True))
+    print(f"import torch                              {importing:.2f} s")
+    print(f"sslreg plugins list, {PLUGINS} plugins installed  {listing:.2f} s  ratio {listing / importing:.2f}")
+    print(f"sslreg --help, the same                   {helping:.2f} s  ratio {helping / importing:.2f}")
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ from sklearn.datasets import load_sample_images
 from torch.utils.data import DataLoader
 
 import sslreg
-from benchmarks._timing import write
+from benchmarks._timing import write_results
 from sslreg.assembly import Pipeline, assemble
 from sslreg.contracts import Batch
 from sslreg.runs.folder import RunFolder
@@ -79,7 +79,7 @@ def main() -> None:
         text = SPEC.format(root=images, batch=BATCH, steps=steps + 3, epochs=steps)
         turns = measure(sslreg_spec(text), Path(name) / "run")
     results = report(turns)
-    write("step", {"batch": BATCH, "size": 64, "steps": steps, "load": os.getloadavg()[0], **results})
+    write_results("step", {"batch": BATCH, "size": 64, "steps": steps, "load": os.getloadavg()[0], **results})
 
 
 def sslreg_spec(text: str) -> sslreg.Spec:

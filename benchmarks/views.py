@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 import sslreg
-from benchmarks._timing import write
+from benchmarks._timing import write_results
 from sslreg import Collate, Operation, Sample, ViewPlan, WithProbability
 from sslreg.views.malloc import keep_freed_memory
 
@@ -51,7 +51,7 @@ def main() -> None:
         "dino 2x224 + 6x96, 500x375 JPEG": compare(dino(photos), len(photos), rounds),
         "DataLoader, two workers": compare(loaders(photos * 4), 4 * len(photos), rounds, time.perf_counter),
     }
-    write("views", {"rounds": rounds, "milliseconds per image": results, "statistics": statistics(photos)})
+    write_results("views", {"rounds": rounds, "milliseconds per image": results, "statistics": statistics(photos)})
 
 
 def compare(

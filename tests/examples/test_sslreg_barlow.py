@@ -1,4 +1,4 @@
-"""Barlow Twins as a third party would publish it, beside sslreg from its wheel."""
+"""Barlow Twins as a third party would publish it, next to the wheel of sslreg."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The components keep their contracts, the loss is the paper's, and the spec trains."""
+"""The components fulfill their contracts, the loss is that of the paper, and the spec trains."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def test_the_loss_is_that_of_equation_1() -> None:
     torch.testing.assert_close(loss, value, rtol=1e-3, atol=0)
 
 
-def test_it_is_least_where_views_agree_and_dimensions_do_not() -> None:
+def test_the_loss_prefers_agreeing_views_and_independent_dimensions() -> None:
     independent = torch.linalg.qr(torch.randn(64, 9)).Q[:, 1:]
     collapsed = independent[:, :1].expand(64, 8)
     loss = BarlowTwinsLoss()

@@ -1,6 +1,7 @@
 """Barlow Twins: self-supervised learning by redundancy reduction.
 
-This module stays light: the components' own are imported when they are used.
+sslreg imports this module at startup, so it imports nothing heavy.
+Components are imported on first use.
 """
 
 import sslreg

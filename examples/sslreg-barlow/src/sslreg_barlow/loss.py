@@ -9,15 +9,17 @@ from torch import Tensor
 
 
 class BarlowTwinsLoss(sslreg.Loss):
-    """Each dimension of a view is to correlate with the same one of the other, and with no other.
+    """Loss under which each dimension correlates only with itself in the other view.
 
-    Equations 1 and 2: C is the correlation (D, D), over the batch, of the dimensions of one view
-    with those of the other, and the loss is the sum of (1 - C_ii)^2 and of `redundancy` times all
-    other C_ij^2.
+    Equations 1 and 2: C (D, D) is the correlation over the batch between the dimensions of one
+    view and those of the other. The loss is the sum of (1 - C_ii)^2 plus `redundancy` times the
+    sum of all other C_ij^2.
 
-    redundancy: the paper's lambda.
+    Args:
+        redundancy: The weight lambda of the paper.
 
-    ValueError: fewer than two samples, which have no correlation.
+    Raises:
+        ValueError: There are fewer than two samples, which have no correlation.
     """
 
     def __init__(self, redundancy: Annotated[float, Field(ge=0)] = 0.005) -> None:
@@ -25,7 +27,7 @@ class BarlowTwinsLoss(sslreg.Loss):
         self.redundancy = redundancy
 
     def forward(self, *views: Tensor, targets: Tensor | None = None) -> Tensor:
-        first, second = (standardized(view) for view in views)
+        first, second = (standardize(view) for view in views)
         with torch.autocast(first.device.type, enabled=False):
             correlation = first.T @ second / len(first)
         same = correlation.diagonal()
@@ -33,11 +35,11 @@ class BarlowTwinsLoss(sslreg.Loss):
         return (1 - same).square().sum() + self.redundancy * others
 
 
-def standardized(embeddings: Tensor) -> Tensor:
-    """Embeddings (N, D) with mean 0 and deviation 1 in each dimension, in float32 at least."""
+def standardize(embeddings: Tensor) -> Tensor:
+    """Return embeddings (N, D) with mean 0 and deviation 1 per dimension, at least in float32."""
     if len(embeddings) < 2:
         raise ValueError(f"a correlation takes two samples or more, not {len(embeddings)}")
     precise = embeddings.to(torch.promote_types(embeddings.dtype, torch.float32))
     centered = precise - precise.mean(dim=0)
-    # As batch normalization has it, so that a dimension that is constant stays finite.
+    # The epsilon of batch normalization keeps a constant dimension finite.
     return centered * (centered.square().mean(dim=0) + 1e-5).rsqrt()

@@ -9,10 +9,12 @@ from torch import nn
 
 
 class BarlowTwins(sslreg.Model):
-    """Two views of an image go through one backbone and one projector (section 2.1, figure 1).
+    """Model that embeds two views with one backbone and one projector (section 2.1, figure 1).
 
-    projection: the widths of the projector's layers, the last of them the embedding's. The wider,
-        the better (figure 4); the default is the paper's for ResNet-50.
+    Args:
+        backbone: The encoder whose features are used after training.
+        projection: The widths of the layers of the projector; the last is the width of the
+            embeddings. Wider is better (figure 4). The default is the paper's for ResNet-50.
     """
 
     gives = ("pair",)
@@ -27,13 +29,13 @@ class BarlowTwins(sslreg.Model):
         self.backbone = backbone
         self.embedding_dim = projection[-1]
         self.projection = nn.Sequential()
-        before = backbone.num_features
+        width_before = backbone.num_features
         for width in projection[:-1]:
-            self.projection.append(nn.Linear(before, width, bias=False))
+            self.projection.append(nn.Linear(width_before, width, bias=False))
             self.projection.append(nn.BatchNorm1d(width))
             self.projection.append(nn.ReLU(inplace=True))
-            before = width
-        self.projection.append(nn.Linear(before, self.embedding_dim, bias=False))
+            width_before = width
+        self.projection.append(nn.Linear(width_before, self.embedding_dim, bias=False))
 
     def training_step(self, batch: sslreg.Batch, loss: sslreg.Loss) -> sslreg.StepOutput:
         first, second = (self.projection(self.backbone(view)) for view in batch.views)
