@@ -22,7 +22,7 @@ def embed(
 
     The file is a NumPy archive or a Parquet file, by its name. Cut off and started again, it goes on where it was.
     """
-    from sslreg.evaluation import some_of
+    from sslreg.evaluation import abbreviate_list
     from sslreg.export.data_selection import select_data
     from sslreg.export.embedding_writer import require_format, write_embeddings
     from sslreg.runs.run_evaluation import best_device
@@ -36,6 +36,6 @@ def embed(
     if written.resumed:
         stderr.print(f"went on after {format_count(written.resumed, 'image')} embedded before", style="dim")
     if written.skipped:
-        left_out = f"{format_count(len(written.skipped), 'image')}: {some_of(written.skipped)}"
+        left_out = f"{format_count(len(written.skipped), 'image')}: {abbreviate_list(written.skipped)}"
         stderr.print(f"left out because it cannot be read: {left_out}", style="yellow", markup=False)
     stdout.print(f"{out}: {format_count(written.rows, 'embedding')} of width {written.width}", highlight=False)

@@ -1,7 +1,18 @@
-"""Judges features: embeds data sets, runs evaluators, and does the same for baselines."""
+"""Embeds data sets and evaluates features, those of baselines included."""
 
-from sslreg.evaluation.embedding import embed, embed_batches, joined, some_of
+from sslreg.evaluation.baselines import evaluate_baselines, evaluate_raw_pixels
+from sslreg.evaluation.embedding import abbreviate_list, concatenate, embed, embed_batches
 from sslreg.evaluation.evaluate import Evaluation
-from sslreg.evaluation.feature_extraction import Images, Subject
+from sslreg.evaluation.feature_extraction import EvaluationImages, FeatureExtractor
 
-__all__ = ["Evaluation", "Images", "Subject", "embed", "embed_batches", "joined", "some_of"]
+__all__ = [
+    "Evaluation",
+    "EvaluationImages",
+    "FeatureExtractor",
+    "abbreviate_list",
+    "concatenate",
+    "embed",
+    "embed_batches",
+    "evaluate_baselines",
+    "evaluate_raw_pixels",
+]

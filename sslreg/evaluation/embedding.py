@@ -1,4 +1,4 @@
-"""A data set through a function: images to features."""
+"""Embeds data sets."""
 
 from __future__ import annotations
 
@@ -26,18 +26,33 @@ def embed(
     batch_size: int = 256,
     workers: int = 0,
 ) -> Embeddings:
-    """Embed every sample, in order. Those that cannot be read are left out, and named, where the collate skips such.
+    """Embed a data set in order.
 
-    collate: makes one view of each sample; function: images (N, C, H, W) on `device` to features (N, D), called without
-    gradient. The features come back as float32 on the CPU.
+    If the collate function skips unreadable images, they are left out and logged.
+
+    Args:
+        samples: the data set.
+        collate: makes one view of each sample.
+        function: computes features (N, D) of images (N, C, H, W) on `device`; called without gradients.
+        device: where features are computed.
+        batch_size: the number of images per call of `function`.
+        workers: the number of processes that load images.
+
+    Returns:
+        The features as float32 on the CPU.
+
+    Raises:
+        UserError: an image cannot be read and is not skipped.
     """
     batches = embed_batches(samples, collate, function, device=device, batch_size=batch_size, workers=workers)
-    found = joined(list(batches))
-    if left_out := len(samples) - len(found):
-        here = set(found.indices.tolist())
-        names = [samples.name(index) for index in range(len(samples)) if index not in here]
-        log.warning("%d of %d images cannot be read and are left out: %s", left_out, len(samples), some_of(names))
-    return found
+    embeddings = concatenate(list(batches))
+    if missing := len(samples) - len(embeddings):
+        embedded = set(embeddings.indices.tolist())
+        names = [samples.name(index) for index in range(len(samples)) if index not in embedded]
+        log.warning(
+            "%d of %d images cannot be read and are left out: %s", missing, len(samples), abbreviate_list(names)
+        )
+    return embeddings
 
 
 def embed_batches(
@@ -50,49 +65,52 @@ def embed_batches(
     workers: int = 0,
     start: int = 0,
 ) -> Iterator[Embeddings]:
-    """Embed the samples from number `start` on, a batch at a time; otherwise as `embed`.
+    """Embed a data set in order and yield one batch at a time.
 
-    An image that stands in for one that cannot be read keeps that one's place in the batch, so that the others have the
-    same rounding with and without it, and has no row. A batch may have none.
+    An unreadable image that is skipped is embedded as another image, so that the rounding of the other images in the
+    batch does not depend on it; its row is removed afterwards. A batch may be empty.
+
+    Args:
+        start: the index of the first sample; the other arguments are those of `embed`.
     """
     loader: DataLoader[tuple[Batch, Tensor]] = DataLoader(
-        samples,  # type: ignore[arg-type]  # the collate turns samples into batches
+        samples,  # type: ignore[arg-type]  # the collate function turns samples into batches
         batch_size=batch_size,
         sampler=range(start, len(samples)),
         num_workers=workers,
         multiprocessing_context=start_method(workers),
-        collate_fn=_Numbered(ReplaceUnreadable(collate, samples)),
+        collate_fn=_CollateWithIndices(ReplaceUnreadable(collate, samples)),
         worker_init_fn=leave_signals_to_parent,
     )
-    for batch, asked in loader:
+    for batch, requested in loader:
         with torch.inference_mode():
             features = function(batch.views[0].to(device)).float().cpu()
-        own = batch.indices == asked
-        targets = None if batch.targets is None else batch.targets[own]
-        indices = batch.indices[own]
-        yield Embeddings(features[own], targets, indices, [samples.name(int(index)) for index in indices])
+        readable = batch.indices == requested
+        targets = None if batch.targets is None else batch.targets[readable]
+        indices = batch.indices[readable]
+        yield Embeddings(features[readable], targets, indices, [samples.name(int(index)) for index in indices])
 
 
-class _Numbered:
-    """Gives a batch with the numbers of the samples that were asked for."""
+class _CollateWithIndices:
+    """A collate function that returns, with a batch, the indices of the requested samples."""
 
     def __init__(self, collate: ReplaceUnreadable) -> None:
         self.collate = collate
 
     def __call__(self, samples: list[Sample]) -> tuple[Batch, Tensor]:
-        made = self.collate(samples)
-        assert isinstance(made, Batch)  # what embeds is made on the host
-        return made, torch.tensor([sample.index for sample in samples])
+        batch = self.collate(samples)
+        assert isinstance(batch, Batch)  # the collate function has no device, so it defers nothing
+        return batch, torch.tensor([sample.index for sample in samples])
 
 
-def some_of(names: Sequence[str], most: int = 5) -> str:
-    """Names in a row, and how many more there are."""
+def abbreviate_list(names: Sequence[str], most: int = 5) -> str:
+    """Return the first names, separated by commas, and the number of the others."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 
 
-def joined(parts: Sequence[Embeddings]) -> Embeddings:
-    """Embeddings one after another; with targets if all have them."""
+def concatenate(parts: Sequence[Embeddings]) -> Embeddings:
+    """Concatenate embeddings. The result has targets if all parts have targets."""
     targets = [part.targets for part in parts if part.targets is not None]
     return Embeddings(
         torch.cat([part.features for part in parts]),

@@ -1,4 +1,4 @@
-"""Runs evaluators over embeddings, and over the baselines that give their figures a meaning."""
+"""Runs evaluators on the features of a model."""
 
 from __future__ import annotations
 
@@ -9,18 +9,23 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from sslreg.assembly import NamedEvaluator, SampleDataset, build_raw_pixels_collate
+from sslreg.assembly import NamedEvaluator, SampleDataset
 from sslreg.contracts import Embeddings, Model
-from sslreg.evaluation.feature_extraction import Images, Subject
+from sslreg.evaluation.feature_extraction import EvaluationImages, FeatureExtractor
 from sslreg.spec import Spec
 from sslreg.views import Collate
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a run is judged on.
+    """The data on which features are evaluated.
 
-    reference and test are embedded alike, by whatever function is being judged; device: where heavy work is done.
+    Attributes:
+        spec: the spec, for the locations of errors.
+        reference: the data set on which evaluators fit.
+        test: the data set on which evaluators test.
+        collate: makes the view that is embedded.
+        device: where features are computed.
     """
 
     spec: Spec
@@ -29,44 +34,42 @@ class Evaluation:
     collate: Collate
     device: torch.device
 
-    def of_model(self, model: Model, evaluators: Iterable[NamedEvaluator]) -> dict[str, float]:
-        """Figures of a model's features; its train or eval mode is left as it was found."""
+    def evaluate_model(self, model: Model, evaluators: Iterable[NamedEvaluator]) -> dict[str, float]:
+        """Return the metrics of a model's features. The model is in eval mode meanwhile.
+
+        Raises:
+            UserError: an evaluator cannot evaluate the data.
+        """
         was_training = model.training
         model.eval()
         try:
-            subject = self._subject(self.collate, model.embed)
-            return self._judge(subject, subject.embeddings(self.reference), subject.embeddings(self.test), evaluators)
+            extractor = self.extractor(self.collate, model.embed)
+            reference, test = extractor.embeddings(self.reference), extractor.embeddings(self.test)
+            return self.run_evaluators(extractor, reference, test, evaluators)
         finally:
             model.train(was_training)
 
-    def of_raw_pixels(self, evaluators: Iterable[NamedEvaluator]) -> dict[str, float]:
-        """Figures of the pixels themselves, each less its mean over the reference set."""
-        subject = self._subject(build_raw_pixels_collate(self.spec), _flat)
-        reference, test = subject.embeddings(self.reference), subject.embeddings(self.test)
-        subject.mean = reference.features.mean(dim=0)
-        for embeddings in (reference, test):
-            embeddings.features.sub_(subject.mean)
-        return self._judge(subject, reference, test, evaluators)
-
-    def _subject(self, collate: Collate, function: Callable[[Tensor], Tensor]) -> Subject:
-        return Subject(collate, function, self.device, self.spec.data.workers, self._images)
+    def extractor(self, collate: Collate, function: Callable[[Tensor], Tensor]) -> FeatureExtractor:
+        """Return an extractor of the features that `function` computes of the views of `collate`."""
+        return FeatureExtractor(collate, function, self.device, self.spec.data.workers, self._images)
 
     @cached_property
-    def _images(self) -> Images:
-        return Images(self.test, self.collate)
+    def _images(self) -> EvaluationImages:
+        return EvaluationImages(self.test, self.collate)
 
-    def _judge(
-        self, subject: Subject, reference: Embeddings, test: Embeddings, evaluators: Iterable[NamedEvaluator]
+    def run_evaluators(
+        self,
+        extractor: FeatureExtractor,
+        reference: Embeddings,
+        test: Embeddings,
+        evaluators: Iterable[NamedEvaluator],
     ) -> dict[str, float]:
-        figures: dict[str, float] = {}
-        for named in evaluators:
+        """Return the metrics of all evaluators, prefixed by their names."""
+        metrics: dict[str, float] = {}
+        for entry in evaluators:
             try:
-                found = named.evaluator.evaluate(reference, test, subject)
+                values = entry.evaluator.evaluate(reference, test, extractor)
             except ValueError as error:
-                raise self.spec.error(named.component.path, "cannot-evaluate", f"{named.name}: {error}") from error
-            figures.update({f"{named.name}_{metric}": float(value) for metric, value in found.items()})
-        return figures
-
-
-def _flat(images: Tensor) -> Tensor:
-    return images.flatten(1)
+                raise self.spec.error(entry.component.path, "cannot-evaluate", f"{entry.name}: {error}") from error
+            metrics.update({f"{entry.name}_{metric}": float(value) for metric, value in values.items()})
+        return metrics

@@ -20,7 +20,7 @@ BATCH = 256
 
 
 @dataclass
-class Images:
+class EvaluationImages:
     """Test images at their size, after the embedding view's leading geometry. Those that were asked for are kept.
 
     collate: makes the embedding view, of which the geometry is taken.
@@ -30,7 +30,7 @@ class Images:
     collate: Collate
     _kept: dict[int, Tensor] = field(default_factory=dict, repr=False)
 
-    def of_rows(self, rows: Sequence[int]) -> list[Tensor]:
+    def load(self, rows: Sequence[int]) -> list[Tensor]:
         """The images (C, H, W), in 8 bits where they came in 8 bits. UserError: one cannot be read.
 
         Where the spec skips broken images, the next one that can be read takes its place.
@@ -39,12 +39,12 @@ class Images:
         missing = [row for row in rows if row not in self._kept]
         for first in range(0, len(missing), BATCH):
             loading = missing[first : first + BATCH]
-            images = [self._load(row) for row in loading]
-            drawn = plan.draw(self.keys(loading), 0, images)
+            images = [self._load_readable(row) for row in loading]
+            drawn = plan.draw(self.sample_keys(loading), 0, images)
             self._kept.update(zip(loading, plan.run(images, drawn, range(len(plan.steps))), strict=True))
         return [self._kept[row] for row in rows]
 
-    def _load(self, row: int) -> Tensor:
+    def _load_readable(self, row: int) -> Tensor:
         for following in range(row, row + len(self.samples)):
             try:
                 return self.collate.load(self.samples[following % len(self.samples)])
@@ -53,13 +53,13 @@ class Images:
                     raise
         raise UserError("none of the test images can be read", code="image")
 
-    def keys(self, rows: Sequence[int]) -> SampleKeys:
+    def sample_keys(self, rows: Sequence[int]) -> SampleKeys:
         """What the randomness of an augmentation of these images depends on."""
         return SampleKeys.of_samples(self.collate.seed, [0] * len(rows), rows)
 
 
 @dataclass
-class Subject:
+class FeatureExtractor:
     """A model or the raw pixels, as the `EvaluatedRun` that evaluators are handed.
 
     collate: makes the one view that is embedded. function: its images (N, C, H, W) on `device` to features (N, D).
@@ -71,7 +71,7 @@ class Subject:
     function: Callable[[Tensor], Tensor]
     device: torch.device
     workers: int
-    images: Images
+    images: EvaluationImages
     mean: Tensor | None = None
     numbers: Tensor | None = None
 
@@ -91,7 +91,7 @@ class Subject:
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        channels, height, width = self.images.of_rows([0])[0].shape
+        channels, height, width = self.images.load([0])[0].shape
         return channels, height, width
 
     def augmentations(self) -> Sequence[ComponentInfo]:
@@ -103,7 +103,7 @@ class Subject:
         plan = self.collate.views[0]
         added = [] if augmentation is None else [Operation("measured", augmentation)]
         plan = ViewPlan([*added, *plan.operations[plan.leading :]])
-        images, keys = self.images.of_rows(rows), self.images.keys(rows)
+        images, keys = self.images.load(rows), self.images.sample_keys(rows)
         drawn = plan.draw(keys, 0, images)
         if augmentation is not None and not torch.equal(drawn[0].shapes, _shapes(images)):
             raise UserError(f"{type(augmentation).__name__} changes the shape of images", code="augmentation")

@@ -15,7 +15,7 @@ import torch
 from sslreg.assembly import SampleDataset, build_embed_collate
 from sslreg.contracts import Embeddings
 from sslreg.errors import SslregError, UserError
-from sslreg.evaluation import embed_batches, joined
+from sslreg.evaluation import concatenate, embed_batches
 from sslreg.export.data_selection import SelectedData
 from sslreg.export.npz_writer import write_npz
 from sslreg.export.parquet_writer import require_pyarrow, write_parquet
@@ -121,7 +121,7 @@ def _names(samples: SampleDataset) -> str:
 
 def _parts(stream: Iterator[Embeddings], batches: int) -> Iterator[Embeddings]:
     while collected := list(islice(stream, batches)):
-        yield joined(collected)
+        yield concatenate(collected)
 
 
 def _written(parts: Parts, samples: SampleDataset, resumed: int) -> Written:

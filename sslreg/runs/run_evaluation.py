@@ -12,7 +12,7 @@ from sslreg.assembly import Builder, build_embed_collate, build_evaluation_sets,
 from sslreg.atomic_files import write_json
 from sslreg.contracts import Embeddings
 from sslreg.errors import UserError
-from sslreg.evaluation import Evaluation, embed
+from sslreg.evaluation import Evaluation, embed, evaluate_baselines
 from sslreg.runs.run import Run
 from sslreg.spec import Spec, load_spec
 
@@ -39,9 +39,8 @@ def evaluate_run(run: Run, evaluators: Sequence[str] = (), data: Spec | None = N
     device = best_device()
     evaluation = Evaluation(spec, reference, test, build_embed_collate(spec), device)
     return {
-        "trained": evaluation.of_model(run.model().to(device), named),
-        "raw_pixels": evaluation.of_raw_pixels(named),
-        "untrained": evaluation.of_model(run.untrained_model().to(device), named),
+        "trained": evaluation.evaluate_model(run.model().to(device), named),
+        **evaluate_baselines(evaluation, run.untrained_model().to(device), named),
     }
 
 

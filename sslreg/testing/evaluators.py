@@ -8,17 +8,19 @@ import torch
 from torch import Tensor
 
 from sslreg.assembly import SampleDataset
-from sslreg.evaluation import Images, Subject
+from sslreg.evaluation import EvaluationImages, FeatureExtractor
 from sslreg.testing.case import Case
 from sslreg.testing.checks import check
 from sslreg.testing.tiny_components import WIDTH, embeddings_of, pictures
 from sslreg.views import Collate, ViewPlan
 
 
-def on_the_cpu() -> Subject:
+def on_the_cpu() -> FeatureExtractor:
     """The run that an evaluator under test may ask. Its 32 test samples are pictures, its features averages of them."""
     collate, samples = Collate([ViewPlan([])]), SampleDataset(pictures(32, 16, 16))
-    return Subject(collate, _averages, torch.device("cpu"), workers=0, images=Images(samples, collate))
+    return FeatureExtractor(
+        collate, _averages, torch.device("cpu"), workers=0, images=EvaluationImages(samples, collate)
+    )
 
 
 def _averages(images: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from torch.utils.data import Subset
 from sslreg.assembly import SampleDataset
 from sslreg.contracts import Model
 from sslreg.errors import UserError
-from sslreg.evaluation import embed
+from sslreg.evaluation import embed, evaluate_raw_pixels
 from sslreg.runs.folder import RunFolder
 from sslreg.runs.run import Run
 from sslreg.spec import Spec
@@ -111,8 +111,8 @@ def _begin(spec: Spec, folder: RunFolder, console: Console) -> tuple[RunFolder, 
     few = replace(evaluation, reference=reference, test=test)
     for named in training.pipeline.evaluators:
         try:
-            few.of_raw_pixels([named])
-            few.of_model(model, [named])
+            evaluate_raw_pixels(few, [named])
+            few.evaluate_model(model, [named])
             judged.append(named.name)
         except UserError as error:
             if error.diagnostics[0].code != "cannot-evaluate":

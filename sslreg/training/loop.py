@@ -16,7 +16,7 @@ from rich.console import Console
 
 from sslreg.assembly import Builder, Pipeline, assemble
 from sslreg.atomic_files import write_json, write_text
-from sslreg.evaluation import Evaluation
+from sslreg.evaluation import Evaluation, evaluate_baselines
 from sslreg.runs import provenance
 from sslreg.runs.checkpoint_file import newest_checkpoint, set_damaged_aside
 from sslreg.runs.folder import RunFolder
@@ -235,10 +235,7 @@ class Training:
     def _evaluate_baseline(self, evaluation: Evaluation) -> dict[str, dict[str, float]]:
         self.console.print("evaluating raw pixels and the untrained backbone", style="dim")
         model = self.pipeline.model.to(self.trainer.strategy.root_device)
-        return {
-            "raw_pixels": evaluation.of_raw_pixels(self.pipeline.evaluators),
-            "untrained": evaluation.of_model(model, self.pipeline.evaluators),
-        }
+        return evaluate_baselines(evaluation, model, self.pipeline.evaluators)
 
     def _evaluations(self, recorder: MetricsRecorder) -> PeriodicEvaluation | None:
         if self.evaluation is None:

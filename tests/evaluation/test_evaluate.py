@@ -1,4 +1,4 @@
-"""Embedding data sets and judging what comes out."""
+"""Embedding data sets and evaluating the features."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import torch
 from sslreg import Run, UserError
 from sslreg.assembly import SampleDataset, build_embed_collate, build_evaluators, build_raw_pixels_collate
 from sslreg.assembly.builder import Builder
-from sslreg.evaluation import Evaluation, embed
+from sslreg.evaluation import Evaluation, embed, evaluate_raw_pixels
 from sslreg.spec import parse_spec
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def evaluation(tiny_spec: str):
+def make_evaluation(tiny_spec: str):
     def make(*overrides: str, size: int = 200) -> tuple[Evaluation, list]:
         spec = parse_spec(tiny_spec, "tiny.yaml", overrides)
         builder = Builder(spec)
@@ -39,23 +39,23 @@ def test_every_sample_is_embedded_once_in_order(tiny_run: Run, workers: int) -> 
     assert torch.equal(embedded.features[7], collate([samples[7]]).views[0].flatten())
 
 
-def test_figures_carry_the_evaluators_name_or_its_alias(evaluation) -> None:
-    judge, evaluators = evaluation()
+def test_metrics_are_prefixed_by_the_evaluators_name_or_its_alias(make_evaluation) -> None:
+    evaluation, evaluators = make_evaluation()
     names = {"few_shot_1", "few_shot_5", "neighbors_top1", "neighbors_top5"}
-    assert set(judge.of_raw_pixels(evaluators)) == names | {f"{name}_ci" for name in names}
+    assert set(evaluate_raw_pixels(evaluation, evaluators)) == names | {f"{name}_ci" for name in names}
 
 
-def test_evaluating_leaves_the_models_mode_as_it_was(evaluation, tiny_run: Run) -> None:
-    judge, evaluators = evaluation()
+def test_evaluating_restores_the_models_mode(make_evaluation, tiny_run: Run) -> None:
+    evaluation, evaluators = make_evaluation()
     model = tiny_run.model()
     for mode in (True, False):
         model.train(mode)
-        judge.of_model(model, evaluators)
+        evaluation.evaluate_model(model, evaluators)
         assert model.training is mode
 
 
-def test_an_evaluator_that_cannot_judge_says_why_at_its_place(evaluation) -> None:
-    judge, evaluators = evaluation("evaluate=[{use: few_shot, shots: [500]}]")
+def test_an_evaluators_error_has_its_location_in_the_spec(make_evaluation) -> None:
+    evaluation, evaluators = make_evaluation("evaluate=[{use: few_shot, shots: [500]}]")
     with pytest.raises(UserError, match="few_shot: shots: 500 needs that many samples") as caught:
-        judge.of_raw_pixels(evaluators)
+        evaluate_raw_pixels(evaluation, evaluators)
     assert caught.value.diagnostics[0].file == "--set"

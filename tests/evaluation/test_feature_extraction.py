@@ -12,7 +12,7 @@ from torch import Tensor
 import sslreg
 from sslreg import Run, UserError
 from sslreg.assembly import SampleDataset, build_embed_collate, build_raw_pixels_collate
-from sslreg.evaluation import Images, Subject
+from sslreg.evaluation import EvaluationImages, FeatureExtractor
 from sslreg.views import Collate, ViewPlan
 
 CPU = torch.device("cpu")
@@ -20,13 +20,13 @@ ROWS = [3, 7, 100, 448]
 
 
 @pytest.fixture
-def subject(tiny_run: Run) -> Callable[..., Subject]:
+def subject(tiny_run: Run) -> Callable[..., FeatureExtractor]:
     """The pixels of the run's test images, as the embedding view or the raw pixels' view has them."""
 
-    def make(collate=build_embed_collate, mean: Tensor | None = None) -> Subject:
+    def make(collate=build_embed_collate, mean: Tensor | None = None) -> FeatureExtractor:
         samples = tiny_run.split("test")
         made = collate(tiny_run.spec)
-        return Subject(made, lambda images: images.flatten(1), CPU, 0, Images(samples, made), mean)
+        return FeatureExtractor(made, lambda images: images.flatten(1), CPU, 0, EvaluationImages(samples, made), mean)
 
     return make
 
@@ -67,19 +67,19 @@ def test_an_image_is_read_once(tiny_run: Run) -> None:
             read.append(key)
             return super().__getitem__(key)
 
-    images = Images(Counted(tiny_run.split("test").source), build_embed_collate(tiny_run.spec))
-    images.of_rows([5, 6])
-    again = images.of_rows([6, 5, 9])
+    images = EvaluationImages(Counted(tiny_run.split("test").source), build_embed_collate(tiny_run.spec))
+    images.load([5, 6])
+    again = images.load([6, 5, 9])
     assert read == [5, 6, 9]
-    assert torch.equal(again[1], images.of_rows([5])[0])
+    assert torch.equal(again[1], images.load([5])[0])
 
 
 def test_a_broken_image_gives_way_to_the_next_where_the_spec_skips_it() -> None:
     samples = SampleDataset([torch.zeros(1, 4, 4), b"not an image", torch.ones(1, 4, 4)])
     plans = [ViewPlan([])]
     with pytest.raises(UserError, match="cannot be read"):
-        Images(samples, Collate(plans)).of_rows([0, 1])
-    found = Images(samples, Collate(plans, on_error="skip")).of_rows([0, 1])
+        EvaluationImages(samples, Collate(plans)).load([0, 1])
+    found = EvaluationImages(samples, Collate(plans, on_error="skip")).load([0, 1])
     assert [image.mean().item() for image in found] == [0.0, 1.0]
 
 
@@ -90,7 +90,7 @@ def test_images_that_cannot_be_read_have_no_row(caplog: pytest.LogCaptureFixture
         pixels[number] = b"torn"
     samples = SampleDataset([(image, number) for number, image in enumerate(pixels)])
     collate = Collate([ViewPlan([])], on_error="skip")
-    subject = Subject(collate, lambda images: images.flatten(1), CPU, 0, Images(samples, collate))
+    subject = FeatureExtractor(collate, lambda images: images.flatten(1), CPU, 0, EvaluationImages(samples, collate))
     with caplog.at_level(logging.WARNING, logger="sslreg.evaluation"):
         found = subject.embeddings(samples)
     assert found.indices.tolist() == found.targets.tolist() == [1, 2, 4, 5]

@@ -45,15 +45,15 @@ def during_evaluation(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callabl
     """Has something happen in the middle of the evaluation of that number; the baseline's is the first."""
 
     def plan(number: int, action: Callable[[], None]) -> None:
-        original, calls = Evaluation.of_model, []
+        original, calls = Evaluation.evaluate_model, []
 
-        def of_model(self, model, evaluators):
+        def evaluate_model(self, model, evaluators):
             calls.append(model)
             if len(calls) == number:
                 action()
             return original(self, model, evaluators)
 
-        monkeypatch.setattr(Evaluation, "of_model", of_model)
+        monkeypatch.setattr(Evaluation, "evaluate_model", evaluate_model)
 
     return plan
 

@@ -81,7 +81,7 @@ class PeriodicEvaluation(Callback):
     def _figures(self, module: TrainingModule) -> dict[str, float]:
         owed = [named for named in self.evaluators if named.name in self.owed]
         with generators_kept(), self.stop.interruptible():
-            return self.evaluation.of_model(module.result, owed)
+            return self.evaluation.evaluate_model(module.result, owed)
 
     def state_dict(self) -> dict[str, Any]:
         return {"owed": self.owed, "epoch": self._epoch, "final": self.final}

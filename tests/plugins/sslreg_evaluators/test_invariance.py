@@ -12,7 +12,7 @@ from torch import Tensor
 
 import sslreg
 from sslreg.assembly import SampleDataset
-from sslreg.evaluation import Images, Subject
+from sslreg.evaluation import EvaluationImages, FeatureExtractor
 from sslreg.views import Collate, ViewPlan
 from sslreg_evaluators.invariance import Invariance, _DistanceScale
 
@@ -28,7 +28,9 @@ def pictures(count: int, channels: int = 3) -> list[Tensor]:
 def profile(function: Callable[[Tensor], Tensor], channels: int = 3, count: int = 60, **given: int) -> dict[str, float]:
     """The figures of a function from images (N, C, 16, 16) to features."""
     collate, samples = Collate([ViewPlan([])]), SampleDataset(pictures(count, channels))
-    subject = Subject(collate, function, torch.device("cpu"), workers=0, images=Images(samples, collate))
+    subject = FeatureExtractor(
+        collate, function, torch.device("cpu"), workers=0, images=EvaluationImages(samples, collate)
+    )
     numbers = torch.arange(count)
     test = sslreg.Embeddings(torch.zeros(count, 1), None, numbers, [""] * count)
     return Invariance(**given).evaluate(test, test, subject)

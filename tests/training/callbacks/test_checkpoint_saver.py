@@ -124,7 +124,7 @@ def test_a_failing_evaluation_is_owed_and_made_up_for(
 ) -> None:
     from sslreg.evaluation import Evaluation
 
-    original, calls = Evaluation.of_model, []
+    original, calls = Evaluation.evaluate_model, []
 
     def failing(self, model, evaluators):
         calls.append(model)
@@ -132,11 +132,11 @@ def test_a_failing_evaluation_is_owed_and_made_up_for(
             raise PowerCutError
         return original(self, model, evaluators)
 
-    monkeypatch.setattr(Evaluation, "of_model", failing)
+    monkeypatch.setattr(Evaluation, "evaluate_model", failing)
     path = tmp_path / "run"
     with pytest.raises(PowerCutError):
         sslreg.train(parse_spec(tiny_spec, "tiny.yaml", moco), path)
-    monkeypatch.setattr(Evaluation, "of_model", original)
+    monkeypatch.setattr(Evaluation, "evaluate_model", original)
     assert sslreg.resume(path).summary["resumed_at"] == [21]
     assert_same(undisturbed, path)
 
