@@ -28,8 +28,14 @@ if TYPE_CHECKING:
         MemoryBank as MemoryBank,
         Model as Model,
         Params as Params,
+        Part as Part,
+        PartialImage as PartialImage,
+        PartialReader as PartialReader,
+        Pixels as Pixels,
         PlainModule as PlainModule,
+        Reader as Reader,
         Sample as Sample,
+        Source as Source,
         StepOutput as StepOutput,
     )
     from sslreg.errors import Diagnostic as Diagnostic, SslregError as SslregError, UserError as UserError
@@ -38,7 +44,12 @@ if TYPE_CHECKING:
         singular_values as singular_values,
     )
     from sslreg.evaluation.nearest_neighbors import nearest_neighbors as nearest_neighbors
-    from sslreg.images import load_image as load_image
+    from sslreg.images import (
+        LUMA as LUMA,
+        image_extensions as image_extensions,
+        load_image as load_image,
+        pixels_from_pil as pixels_from_pil,
+    )
     from sslreg.registry import ComponentInfo as ComponentInfo, Registry as Registry, hookimpl as hookimpl
     from sslreg.report import Preview as Preview, preview as preview, write_report as write_report
     from sslreg.spec import Spec as Spec, load_spec as load_spec
@@ -60,12 +71,12 @@ _EXPORTS = {
     "sslreg.assembly": "build build_collate",
     "sslreg.contracts": (
         "Augmentation Backbone Batch Dataset Embeddings EvaluatedRun Evaluator ImageLike Images Keys Loss MemoryBank "
-        "Model Params PlainModule Sample StepOutput"
+        "Model Params Part PartialImage PartialReader Pixels PlainModule Reader Sample Source StepOutput"
     ),
     "sslreg.errors": "Diagnostic SslregError UserError",
     "sslreg.evaluation.embedding_statistics": "effective_rank singular_values",
     "sslreg.evaluation.nearest_neighbors": "nearest_neighbors",
-    "sslreg.images": "load_image",
+    "sslreg.images": "LUMA image_extensions load_image pixels_from_pil",
     "sslreg.registry": "ComponentInfo Registry hookimpl",
     "sslreg.report": "Preview preview write_report",
     "sslreg.spec": "Spec load_spec",

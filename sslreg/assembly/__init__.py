@@ -8,6 +8,7 @@ from sslreg.assembly.collate_functions import (
     make_first_view,
 )
 from sslreg.assembly.evaluators import NamedEvaluator, build_evaluation_sets, build_evaluators
+from sslreg.assembly.image_readers import build_readers
 from sslreg.assembly.loader_workers import leave_signals_to_parent
 from sslreg.assembly.pipeline import Pipeline, assemble, build_loss, build_model
 from sslreg.assembly.sample_dataset import SampleDataset
@@ -30,6 +31,7 @@ __all__ = [
     "build_loss",
     "build_model",
     "build_raw_pixels_collate",
+    "build_readers",
     "build_view_plans",
     "leave_signals_to_parent",
     "make_first_view",

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from sslreg.assembly.builder import Builder
+from sslreg.assembly.image_readers import build_readers
 from sslreg.assembly.view_plans import build_embed_plan, build_view_plans
 from sslreg.contracts import Batch, Sample
 from sslreg.spec import Spec
@@ -32,6 +33,7 @@ def build_collate(spec: Spec, device: torch.device | str | None = None, *, keep_
         on_error=spec.data.on_error,
         device=device,
         keep_params=keep_params,
+        readers=build_readers(spec),
     )
 
 
@@ -57,4 +59,10 @@ def make_first_view(collate: Collate, samples: Sequence[Sample]) -> Tensor:
 
 
 def _build_single_view_collate(spec: Spec, plan: ViewPlan) -> Collate:
-    return Collate([plan], seed=spec.seed, channels=spec.data.channels, on_error=spec.data.on_error)
+    return Collate(
+        [plan],
+        seed=spec.seed,
+        channels=spec.data.channels,
+        on_error=spec.data.on_error,
+        readers=build_readers(spec),
+    )

@@ -30,6 +30,7 @@ SPEC = {
     "train": "{use: digits, split: train}",
     "test": "{use: digits, split: test}",
     "channels": "1",
+    "readers": "",
     "augment": (
         "      - {use: random_resized_crop, size: 16, scale: [0.5, 1.0]}\n      - {use: gaussian_noise, std: 0.05}"
     ),
@@ -46,11 +47,13 @@ class Example:
     """The component that a package of a kind starts with.
 
     spec: where a spec names it, and how; more: what else is said when it is registered.
+    image: Python code of an encoded image, for the tests of a reader.
     """
 
     summary: str
     spec: dict[str, str]
     more: str = ""
+    image: str = ""
 
 
 EXAMPLES = {
@@ -65,6 +68,11 @@ EXAMPLES = {
     "backbone": Example(
         "a small network on patches",
         {"model": "{use: simclr, backbone: {use: $name, width: 64}, projection: [128, 64]}"},
+    ),
+    "reader": Example(
+        "farbfeld images",
+        {"readers": "[{use: $name}]"},
+        image='b"farbfeld" + (5).to_bytes(4) + (4).to_bytes(4) + bytes(range(160))',
     ),
     "dataset": Example(
         "pictures of shapes, drawn on the spot",
@@ -128,10 +136,15 @@ def _words(distribution: str, kind: str) -> dict[str, str]:
     }
     sections = {key: text for key, text in named.items() if key not in SPEC}
     usage = "\n".join(f"{key}: {text}" for key, text in named.items() if key != "augment")
+    values = {**SPEC, **named}
+    data = {key: values.pop(key) for key in ("train", "test", "channels", "readers")}
+    tests = f', images={{"{kind}/{package}": [IMAGE]}}' if example.image else ""
     return {
-        **SPEC,
-        **named,
+        **values,
         **words,
+        "data": "".join(f"  {key}: {text}\n" for key, text in data.items() if text),
+        "image": f"IMAGE = {example.image}\n" if example.image else "",
+        "tests": f'"{distribution}"{tests}',
         "sections": "".join(f"{key}: {text}\n" for key, text in sections.items()),
         "usage": usage or f"augment:\n{named['augment'].splitlines()[-1]}",
     }

@@ -8,6 +8,7 @@ from sslreg.contracts.evaluator import Embeddings, EvaluatedRun, Evaluator
 from sslreg.contracts.loss import Loss
 from sslreg.contracts.memory_bank import MemoryBank
 from sslreg.contracts.model import Model, StepOutput
+from sslreg.contracts.reader import Part, PartialImage, PartialReader, Pixels, Reader, Source
 
 __all__ = [
     "Augmentation",
@@ -24,7 +25,13 @@ __all__ = [
     "MemoryBank",
     "Model",
     "Params",
+    "Part",
+    "PartialImage",
+    "PartialReader",
+    "Pixels",
     "PlainModule",
+    "Reader",
     "Sample",
+    "Source",
     "StepOutput",
 ]

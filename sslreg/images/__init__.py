@@ -1,5 +1,18 @@
-"""From bytes to pixels: readers, channels, depth, whole images and reduced parts of them."""
+"""From bytes to pixels: the choice of a reader, channels, depth, whole images and reduced parts of them."""
 
-from sslreg.images.decode import Encoded, load_image, open_image
+from sslreg.images.channels import LUMA
+from sslreg.images.open_image import EncodedImage, load_image, open_image
+from sslreg.images.pil_image import pixels_from_pil
+from sslreg.images.readers import NamedReader, Readers, image_extensions, installed_readers
 
-__all__ = ["Encoded", "load_image", "open_image"]
+__all__ = [
+    "LUMA",
+    "EncodedImage",
+    "NamedReader",
+    "Readers",
+    "image_extensions",
+    "installed_readers",
+    "load_image",
+    "open_image",
+    "pixels_from_pil",
+]

@@ -63,6 +63,7 @@ class DataSpec:
         test: the data set that evaluators are tested on.
         channels: the number of channels of every image. Images are converted: gray to RGB and back, CMYK to RGB, and
             transparent pixels are blended with white.
+        readers: the readers to use for images that several readers match, the preferred one first.
         on_error: whether an unreadable image stops the run (raise) or is replaced, counted and listed (skip).
         batch_size: the number of samples in a batch, over all devices together; an incomplete last batch is dropped.
         workers: the number of processes that load data, per device; 0 loads in the training process.
@@ -72,6 +73,7 @@ class DataSpec:
     reference: Annotated[ComponentSpec | None, Slot("dataset", optional=True)] = None
     test: Annotated[ComponentSpec | None, Slot("dataset", optional=True)] = None
     channels: Annotated[int, Field(ge=1)] = 3
+    readers: Annotated[tuple[ComponentSpec, ...], Slot("reader", many=True)] = ()
     on_error: Literal["raise", "skip"] = "raise"
     batch_size: Annotated[int, Field(ge=1)] = 256
     workers: Annotated[int, Field(ge=0)] = 0
@@ -244,7 +246,7 @@ def find_components(value: Any) -> list[ComponentSpec]:
         case ViewSpec():
             return find_components(value.augment)
         case DataSpec():
-            return find_components([value.train, value.reference, value.test])
+            return find_components([value.train, value.reference, value.test, *value.readers])
         case list() | tuple():
             return [component for item in value for component in find_components(item)]
     return []

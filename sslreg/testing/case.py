@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -40,12 +41,14 @@ class Case:
     parameters: as a spec would give them, for those that have no default and that cannot be guessed from their types; a
         mapping with `use` stands for a nested component. largest: modules of more parameters than this are checked
         without memory for them, as far as that goes.
+    images: Encoded images that a reader reads.
     """
 
     info: ComponentInfo
     parameters: Mapping[str, Any] = field(default_factory=dict)
     largest: float = 3e7
     catalog: Catalog = field(default_factory=installed)
+    images: Sequence[bytes | Path] = ()
 
     def __str__(self) -> str:
         return f"{self.info.kind}/{self.info.name}"

@@ -11,8 +11,9 @@ is a test for each component and each check of its kind, named like ``loss/acme_
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatch
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from sslreg.testing import (  # noqa: F401 - importing them enters their checks
     memory_banks,
     models,
     optimizers,
+    readers,
     registration,
     runs,
 )
@@ -44,6 +46,7 @@ def of(
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
     leave_out: Mapping[str, str] | None = None,
     largest: float = 3e7,
+    images: Mapping[str, Sequence[bytes | Path]] | None = None,
 ) -> Callable[[Case, Check], None]:
     """A test, parametrized over the distribution's components and their checks.
 
@@ -51,6 +54,7 @@ def of(
         be guessed from its type. leave_out: components that are not to be tested, by ``kind/name`` or a pattern
         of it, with the reason; each is a skipped test. largest: backbones of more parameters are only checked
         for the shapes that they give.
+    images: For readers by ``kind/name``, encoded images of their format, as bytes or paths; at least one each.
 
     UserError: the distribution is not installed, or one of its plugins does not load.
     """
@@ -60,7 +64,7 @@ def of(
         if reason := _reason(name, leave_out or {}):
             cases.append(pytest.param(None, None, id=name, marks=pytest.mark.skip(reason=reason)))
             continue
-        case = Case(info, (parameters or {}).get(name, {}), largest)
+        case = Case(info, (parameters or {}).get(name, {}), largest, images=(images or {}).get(name, ()))
         cases += [pytest.param(case, check, id=f"{name}-{check.__name__}") for check in checks_of(info.kind)]
 
     @pytest.mark.parametrize(("case", "check"), cases)

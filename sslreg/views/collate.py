@@ -16,7 +16,7 @@ from torch.utils.data import get_worker_info
 from sslreg.contracts.augmentation import Images
 from sslreg.contracts.batch import Batch, ImageLike, Sample
 from sslreg.errors import UserError
-from sslreg.images import Encoded, load_image, open_image
+from sslreg.images import EncodedImage, Readers, load_image, open_image
 from sslreg.views.deferred_batch import DeferredBatch, DeferredView
 from sslreg.views.image_batches import together
 from sslreg.views.malloc import keep_freed_memory
@@ -27,7 +27,7 @@ from sslreg.views.reduced_decoding import decode_for_views
 log = logging.getLogger(__name__)
 
 #: Pixels, or a file that is not decoded yet.
-Image = TypeVar("Image", Tensor, Tensor | Encoded)
+Image = TypeVar("Image", Tensor, Tensor | EncodedImage)
 
 #: The key of `Batch.extras` under which the samples that could not be read are listed.
 SKIPPED = "skipped"
@@ -48,6 +48,7 @@ class Collate:
     on_error: ``raise`` stops at an image that cannot be read; ``skip`` puts another image of the batch in its place,
         augmented on its own, and lists the `Skipped` under ``extras["skipped"]``.
     keep_params: whether `Batch.params` tells what was drawn.
+    readers: those that may open encoded images; by default all that are installed.
     device: where the part of the plans that belongs on a device will run. With a device the call returns a
         `DeferredBatch`, whose ``finish(device)`` gives the batch; on the CPU that is the same work, later.
 
@@ -67,12 +68,14 @@ class Collate:
         on_error: Literal["raise", "skip"] = "raise",
         keep_params: bool = False,
         device: torch.device | str | None = None,
+        readers: Readers | None = None,
     ) -> None:
         self.views = tuple(views)
         self.seed = seed
         self.channels = channels
         self.on_error = on_error
         self.keep_params = keep_params
+        self.readers = readers
         self.device = None if device is None else torch.device(device)
         self.steps_on_host = tuple(view.steps_on_host(self.device) for view in self.views)
 
@@ -100,7 +103,10 @@ class Collate:
 
     def load(self, sample: Sample) -> Tensor:
         """A sample's image (C, H, W), uint8, or float32 in [0, 1]. UserError: it cannot be read."""
-        return load_image(sample.image, self.channels)
+        return load_image(sample.image, self.channels, self.readers)
+
+    def _open(self, sample: Sample) -> Tensor | EncodedImage:
+        return open_image(sample.image, self.channels, self.readers)
 
     def make_view(self, number: int, images: list[Tensor], keys: SampleKeys) -> DeferredView:
         """View `number` of N images as far as the host makes it."""
@@ -128,7 +134,9 @@ class Collate:
         """The views as far as the host makes them, the samples that they are of, and those that were replaced."""
         # A collate of one's own that changes how images are read, or what becomes of them, gets them whole.
         if type(self).load is Collate.load and type(self).make_view is Collate.make_view:
-            files, used, skipped = self._load_all(samples, lambda sample: open_image(sample.image, self.channels))
+            files, used, skipped = self._load_all(
+                samples, lambda sample: open_image(sample.image, self.channels, self.readers)
+            )
             try:
                 return self._views_of_files(files, keys), used, skipped
             except UserError:
@@ -138,7 +146,7 @@ class Collate:
         images, used, skipped = self._load_all(samples, self.load)
         return [self.make_view(number, images, keys) for number in range(len(self.views))], used, skipped
 
-    def _views_of_files(self, files: list[Tensor | Encoded], keys: SampleKeys) -> list[DeferredView]:
+    def _views_of_files(self, files: list[Tensor | EncodedImage], keys: SampleKeys) -> list[DeferredView]:
         images = together(files)
         drawn = self._draw(keys, images)
         decoded = decode_for_views(images, self.views, drawn)
@@ -147,7 +155,7 @@ class Collate:
             for number, one in enumerate(decoded)
         ]
 
-    def _draw(self, keys: SampleKeys, images: Tensor | Sequence[Tensor | Encoded]) -> list[list[Drawn]]:
+    def _draw(self, keys: SampleKeys, images: Tensor | Sequence[Tensor | EncodedImage]) -> list[list[Drawn]]:
         """What each view draws; those of one plan, as `repeat` makes them, together."""
         drawn: dict[int, list[Drawn]] = {}
         for plan in self.views:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sslreg.contracts.augmentation import Augmentation, Images, Params
 from sslreg.errors import UserError
-from sslreg.images import Encoded
+from sslreg.images import EncodedImage
 from sslreg.views.fusion import Stage, fused
 from sslreg.views.image_batches import apply, as_float, eight_bits_of, gathered, shapes_of
 from sslreg.views.randomness import SampleKeys
@@ -137,7 +137,7 @@ class ViewPlan:
             first = self.leading + 1 if self.leading else 0
         return max([first, *(n + 1 for n, step in enumerate(flags) if step.host_only)])
 
-    def draw(self, keys: SampleKeys, view: int, images: Tensor | Sequence[Tensor | Encoded]) -> list[Drawn]:
+    def draw(self, keys: SampleKeys, view: int, images: Tensor | Sequence[Tensor | EncodedImage]) -> list[Drawn]:
         """What each of the steps draws for N images, decoded or not. view: the view's number, which keys the draws.
 
         UserError: an operation cannot act on images of these sizes.
@@ -145,7 +145,7 @@ class ViewPlan:
         return self.draw_views(keys, [view], images)[0]
 
     def draw_views(
-        self, keys: SampleKeys, views: Sequence[int], images: Tensor | Sequence[Tensor | Encoded]
+        self, keys: SampleKeys, views: Sequence[int], images: Tensor | Sequence[Tensor | EncodedImage]
     ) -> list[list[Drawn]]:
         """What `draw` gives for each of several views, in less time than one after the other."""
         shapes = shapes_of(images).repeat(len(views), 1)

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from sslreg.contracts.augmentation import Images
-from sslreg.images import Encoded
-from sslreg.images.jpeg import Part
+from sslreg.contracts.reader import Part
+from sslreg.images import EncodedImage
 from sslreg.views.image_batches import shapes_of
 from sslreg.views.plan import Drawn, ViewPlan
 
@@ -42,7 +42,7 @@ class Decoded:
 
 
 def decode_for_views(
-    images: Tensor | Sequence[Tensor | Encoded], plans: Sequence[ViewPlan], drawn: Sequence[list[Drawn]]
+    images: Tensor | Sequence[Tensor | EncodedImage], plans: Sequence[ViewPlan], drawn: Sequence[list[Drawn]]
 ) -> list[Decoded]:
     """For each view, all N images. UserError: a file cannot be read."""
     if isinstance(images, Tensor):
@@ -53,7 +53,7 @@ def decode_for_views(
     origins = torch.zeros(len(plans), len(images), 2, dtype=torch.int64)
     decoded: list[list[Tensor]] = []
     for n, (image, reductions) in enumerate(zip(images, by.T.tolist(), strict=True)):
-        if not isinstance(image, Encoded):
+        if not isinstance(image, EncodedImage):
             decoded.append([image] * len(plans))
             continue
         least, parts = min(reductions), None
@@ -69,10 +69,12 @@ def decode_for_views(
     return [Decoded([parts[v] for parts in decoded], by[v], origins[v]) for v in range(len(plans))]
 
 
-def _reductions(images: Sequence[Tensor | Encoded], plans: Sequence[ViewPlan], drawn: Sequence[list[Drawn]]) -> Tensor:
+def _reductions(
+    images: Sequence[Tensor | EncodedImage], plans: Sequence[ViewPlan], drawn: Sequence[list[Drawn]]
+) -> Tensor:
     """By how much each of N images may be reduced for each of V views: int64 (V, N), of 1, 2, 4 and 8."""
     chosen = torch.ones(len(plans), len(images), dtype=torch.int64)
-    encoded = torch.tensor([isinstance(image, Encoded) for image in images])
+    encoded = torch.tensor([isinstance(image, EncodedImage) for image in images])
     if not encoded.any():
         return chosen
     sizes = shapes_of(images)[:, 1:]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import tarfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
+from sklearn.datasets import load_sample_images
 
 from sslreg.registry import installed
 from sslreg.testing import conformance
@@ -21,6 +24,25 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "dataset/image_folder": {"root": "images"},
     "dataset/webdataset": {"shards": "images.tar"},
 }
+
+
+def images() -> dict[str, list[bytes]]:
+    """What readers read: a photograph, and noise, in the commonest formats."""
+    photo = Image.fromarray(load_sample_images().images[0])
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 31, 3), dtype=np.uint8))
+    jpegs = [(photo, {}), (photo.convert("L"), {}), (noise.convert("CMYK"), {}), (photo, {"progressive": True})]
+    others = [(noise, name) for name in ("PNG", "TIFF", "WEBP", "BMP", "PPM", "JPEG2000")]
+    others += [(noise.convert("RGBA"), "PNG"), (noise.convert("L").convert("I;16"), "TIFF")]
+    return {
+        "reader/jpeg": [encoded(image, "JPEG", **options) for image, options in jpegs],
+        "reader/pillow": [encoded(image, name) for image, name in others],
+    }
+
+
+def encoded(image: Image.Image, format_name: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format_name, **options)
+    return buffer.getvalue()
 
 
 def left_out() -> dict[str, str]:
@@ -40,7 +62,7 @@ def left_out() -> dict[str, str]:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def folder_of_images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The working directory has a folder of images, of two classes."""
     root: Path = tmp_path_factory.mktemp("work")
     for number, name in enumerate(["cats/a.png", "cats/b.png", "dogs/c.png"]):
@@ -54,4 +76,4 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-test_defaults = conformance.of("sslreg", parameters=PARAMETERS, leave_out=left_out(), largest=2e6)
+test_defaults = conformance.of("sslreg", parameters=PARAMETERS, leave_out=left_out(), largest=2e6, images=images())

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from typing import Annotated, Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -205,6 +208,126 @@ class OnlyColor(sslreg.Backbone):
         return self.body(images)
 
 
+class Levels(sslreg.PartialReader):
+    """Reads ``LEVELS``, height, width, and as many bytes of gray."""
+
+    def matches(self, name: str, head: bytes) -> bool:
+        return head.startswith(b"LEVELS")
+
+    def read(self, source: sslreg.Source) -> sslreg.Pixels:
+        height, width = source.data[6:8]
+        return sslreg.Pixels(np.frombuffer(source.data[8:], np.uint8).reshape(1, height, width))
+
+    def open(self, source: sslreg.Source) -> sslreg.PartialImage | None:
+        return LevelsImage(self.read(source).levels)
+
+
+class LevelsImage:
+    """Levels that are decoded already."""
+
+    dtype = torch.uint8
+
+    def __init__(self, levels: Any) -> None:
+        self.levels, self.shape = levels, levels.shape
+
+    def read(self, reduction: int = 1) -> sslreg.Pixels:
+        return sslreg.Pixels(self.levels[:, ::reduction, ::reduction])
+
+    def read_parts(self, parts: Sequence[sslreg.Part]) -> list[sslreg.Pixels] | None:
+        return [self.part(part) for part in parts]
+
+    def part(self, part: sslreg.Part) -> sslreg.Pixels:
+        reduced = self.read(part.reduction).levels
+        return sslreg.Pixels(reduced[:, part.top :, part.left :][:, : part.height, : part.width])
+
+
+class Particular(Levels):
+    """Has to be told something."""
+
+    def __init__(self, gamma: float) -> None: ...
+
+
+class Greedy(Levels):
+    """Matches everything."""
+
+    def matches(self, name: str, head: bytes) -> bool:
+        return True
+
+
+class Shy(Levels):
+    """Goes by the extension alone."""
+
+    def matches(self, name: str, head: bytes) -> bool:
+        return name.endswith(".levels")
+
+
+class Careless(Levels):
+    """Looks at a byte that may be missing."""
+
+    def matches(self, name: str, head: bytes) -> bool:
+        return bool(head) and head[7] > 0 and super().matches(name, head)
+
+
+class Patching(Levels):
+    """Fills up what is missing."""
+
+    def read(self, source: sslreg.Source) -> sslreg.Pixels:
+        data = source.data + bytes(200)
+        height, width = data[6:8]
+        return sslreg.Pixels(np.frombuffer(data[8:], np.uint8)[: height * width].reshape(1, height, width))
+
+
+class Pathless(Levels):
+    """Reads no files."""
+
+    def read(self, source: sslreg.Source) -> sslreg.Pixels:
+        assert source.path is None
+        return super().read(source)
+
+
+class Loud(Levels):
+    """Claims an extension as nobody writes it."""
+
+    extensions = ("LEVELS",)
+
+
+class Holding(Levels):
+    """Holds a function."""
+
+    def __init__(self) -> None:
+        self.function = lambda image: image
+
+
+class Rounding(LevelsImage):
+    """Rounds sizes down."""
+
+    def read(self, reduction: int = 1) -> sslreg.Pixels:
+        _, height, width = self.levels.shape
+        rows, columns = height // reduction * reduction, width // reduction * reduction
+        return sslreg.Pixels(self.levels[:, :rows:reduction, :columns:reduction])
+
+
+class Truncated(Levels):
+    """Opens images that round sizes down."""
+
+    def open(self, source: sslreg.Source) -> sslreg.PartialImage | None:
+        return Rounding(self.read(source).levels)
+
+
+class Shifting(LevelsImage):
+    """Takes parts from another place."""
+
+    def part(self, part: sslreg.Part) -> sslreg.Pixels:
+        return super().part(dataclasses.replace(part, top=0))
+
+
+class Misplaced(Levels):
+    """Opens images whose parts lie elsewhere."""
+
+    def open(self, source: sslreg.Source) -> sslreg.PartialImage | None:
+        return Shifting(self.read(source).levels)
+
+
 class Empty(Pictures):
     """Has no samples."""
 
@@ -280,6 +403,16 @@ FAULTS = [
     ("model", Partial, "groups_what_is_trained_once"),
     ("backbone", Narrow, "gives_as_many_features_as_it_says"),
     ("backbone", OnlyColor, "takes_the_channels_of_the_run"),
+    ("reader", Particular, "needs_no_parameters"),
+    ("reader", Greedy, "matches_nothing_else"),
+    ("reader", Shy, "reads_images"),
+    ("reader", Careless, "matches_short_heads_without_error"),
+    ("reader", Patching, "refuses_truncated_images"),
+    ("reader", Pathless, "reads_files_like_bytes"),
+    ("reader", Loud, "claims_extensions"),
+    ("reader", Holding, "pickles"),
+    ("reader", Truncated, "reads_reduced_images"),
+    ("reader", Misplaced, "reads_parts"),
     ("dataset", Empty, "has_samples_that_can_be_read"),
     ("dataset", Restless, "gives_the_same_item_again"),
     ("dataset", Overcounting, "has_targets_among_its_classes"),
@@ -290,8 +423,12 @@ FAULTS = [
 ]
 
 
+#: 21 x 18 levels that rise from corner to corner.
+LEVELS = b"LEVELS" + bytes([21, 18]) + bytes(row + column for row in range(21) for column in range(18))
+
+
 def case_of(catalog: Catalog, kind: str, name: str = "under_test", **parameters: Any) -> Case:
-    return Case(catalog.get(kind, name), parameters)
+    return Case(catalog.get(kind, name), parameters, images=[LEVELS] if kind == "reader" else ())
 
 
 @pytest.mark.parametrize(("kind", "component", "name"), FAULTS, ids=lambda value: getattr(value, "__name__", value))
@@ -306,9 +443,10 @@ def test_a_broken_contract_is_noticed(kind: str, component: Any, name: str) -> N
     assert not isinstance(caught.value, pytest.skip.Exception | KeyboardInterrupt)
 
 
-@pytest.mark.parametrize("kind", [*PARTS, "model"])
+@pytest.mark.parametrize("kind", [*PARTS, "model", "reader"])
 def test_the_kits_own_parts_keep_the_contracts(kind: str) -> None:
-    with temporary_components(**{kind: {"under_test": {**PARTS, "model": TinyModel}[kind]}}) as catalog:
+    parts = {**PARTS, "model": TinyModel, "reader": Levels}
+    with temporary_components(**{kind: {"under_test": parts[kind]}}) as catalog:
         for check in conformance.checks_of(kind):
             try:
                 check(case_of(catalog, kind))
@@ -332,6 +470,14 @@ def test_a_parameter_that_cannot_be_guessed_is_asked_for() -> None:
         pytest.raises(pytest.fail.Exception, match=r"needs 'word' \(str\).*parameters="),
     ):
         case_of(catalog, "augmentation").build()
+
+
+def test_images_that_a_reader_needs_are_asked_for() -> None:
+    with (
+        temporary_components(reader={"under_test": Levels}) as catalog,
+        pytest.raises(pytest.fail.Exception, match=r"needs encoded images to read.*images="),
+    ):
+        CHECKS["reader"]["reads_images"](Case(catalog.get("reader", "under_test")))
 
 
 def test_nested_components_may_be_named() -> None:

@@ -11,10 +11,10 @@ from sklearn.datasets import load_sample_images
 from torch import Tensor
 
 import sslreg
-from sslreg import Batch, Collate, DeferredBatch, Operation, Sample, ViewPlan, WithProbability
-from sslreg.images import Encoded, jpeg as jpeg_files
-from sslreg.images.jpeg import Part
+from sslreg import Batch, Collate, DeferredBatch, Operation, Part, Sample, ViewPlan, WithProbability
+from sslreg.images import EncodedImage
 from sslreg.registry import installed
+from sslreg_readers import jpeg as jpeg_reader
 
 pytest.importorskip("simplejpeg")
 pytest.importorskip("numba")
@@ -45,13 +45,13 @@ def files() -> list[bytes]:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """By how much each file that is decoded is reduced, filled as it happens."""
     seen: list[int] = []
-    decode = Encoded.decode
+    decode = EncodedImage.decode
 
-    def recorded(self: Encoded, reduction: int = 1) -> Tensor:
+    def recorded(self: EncodedImage, reduction: int = 1) -> Tensor:
         seen.append(reduction)
         return decode(self, reduction)
 
-    monkeypatch.setattr(Encoded, "decode", recorded)
+    monkeypatch.setattr(EncodedImage, "decode", recorded)
     return seen
 
 
@@ -148,15 +148,15 @@ def assert_the_first_is_replaced_and_listed(broken: list[bytes]) -> None:
 @pytest.fixture
 def parts(monkeypatch: pytest.MonkeyPatch) -> list[list[Part]]:
     """The parts of each file that are decoded, filled as it happens; every file is large."""
-    monkeypatch.setattr(jpeg_files, "_LARGE", 0)
+    monkeypatch.setattr(jpeg_reader, "_LARGE", 0)
     seen: list[list[Part]] = []
-    decode_parts = Encoded.decode_parts
+    decode_parts = EncodedImage.decode_parts
 
-    def recorded(self: Encoded, parts: list[Part]) -> list[Tensor] | None:
+    def recorded(self: EncodedImage, parts: list[Part]) -> list[Tensor] | None:
         seen.append(parts)
         return decode_parts(self, parts)
 
-    monkeypatch.setattr(Encoded, "decode_parts", recorded)
+    monkeypatch.setattr(EncodedImage, "decode_parts", recorded)
     return seen
 
 
@@ -228,7 +228,7 @@ def test_large_files_of_other_kinds_are_decoded_as_a_whole(decoded: list[int]) -
 def test_large_files_are_decoded_as_a_whole_where_nothing_can_be_compiled(
     files: list[bytes], decoded: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jpeg_files, "_baseline_decoder", lambda: None)
+    monkeypatch.setattr(jpeg_reader, "_baseline_decoder", lambda: None)
     views_of(Collate([view(24)] * 2), files)
     assert len(decoded) == len(files)
 

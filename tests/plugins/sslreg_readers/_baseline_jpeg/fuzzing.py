@@ -8,9 +8,10 @@ import simplejpeg
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from sslreg.images.baseline_jpeg.decoder import decode_parts
-from sslreg.images.baseline_jpeg.markers import UnsupportedError
-from sslreg.images.jpeg import Part, PlainJpeg
+from sslreg import Part, Source
+from sslreg_readers._baseline_jpeg.decoder import decode_parts
+from sslreg_readers._baseline_jpeg.markers import UnsupportedError
+from sslreg_readers.jpeg import Jpeg
 
 HEIGHT, WIDTH = 150, 203
 
@@ -28,10 +29,10 @@ def main(seed: int, count: int) -> None:
             refused += 1
             continue
         decoded += 1
-        file = PlainJpeg.of(data)
+        file = Jpeg().open(Source(data))
         # Raises what is wrong; a file that says that it is higher may have its damage where no part was.
         if file is not None and file.shape[1:] == (HEIGHT, WIDTH):
-            file.decode(reduction)
+            file.read(reduction)
     sys.stdout.write(f"{refused} {decoded}")
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sslreg.images.baseline_jpeg.entropy import END_OF_BLOCK, WINDOW
-from sslreg.images.baseline_jpeg.markers import UnsupportedError
+from sslreg_readers._baseline_jpeg.entropy import END_OF_BLOCK, WINDOW
+from sslreg_readers._baseline_jpeg.markers import UnsupportedError
 
 Table = NDArray[np.integer[Any]]
 

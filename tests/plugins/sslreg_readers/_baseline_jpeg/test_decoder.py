@@ -12,13 +12,13 @@ from PIL import Image, ImageFilter
 from scipy.fft import dctn, idctn
 from sklearn.datasets import load_sample_images
 
-from sslreg.images.jpeg import Part
+from sslreg import Part
 
 simplejpeg = pytest.importorskip("simplejpeg")
 pytest.importorskip("numba")
 
-from sslreg.images.baseline_jpeg import decoder  # noqa: E402
-from sslreg.images.baseline_jpeg.markers import UnsupportedError  # noqa: E402
+from sslreg_readers._baseline_jpeg import decoder  # noqa: E402
+from sslreg_readers._baseline_jpeg.markers import UnsupportedError  # noqa: E402
 
 REDUCTIONS = (2, 4, 8)
 FUZZING = Path(__file__).with_name("fuzzing.py")

@@ -8,9 +8,9 @@ from functools import cache, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from sslreg.images.baseline_jpeg import entropy, huffman, pixels
-from sslreg.images.baseline_jpeg.markers import Scan, UnsupportedError, read_markers
-from sslreg.images.jpeg import Part
+from sslreg import Part
+from sslreg_readers._baseline_jpeg import entropy, huffman, pixels
+from sslreg_readers._baseline_jpeg.markers import Scan, UnsupportedError, read_markers
 
 #: Rows of MCUs that are read at a time: their coefficients stay in the second-level cache until they are pixels.
 _BAND = 4

@@ -1,0 +1,161 @@
+"""The contract of readers: encoded images to pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+#: How many bytes at the start of an image a reader is chosen by.
+HEAD_SIZE = 512
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """A decoded image.
+
+    Attributes:
+        levels: (C, H, W), uint8, uint16 or float32.
+        range: The levels that mean black and white; None: 0 and 255 for uint8, 0 and 65535 for uint16, 0 and 1 for
+            floating point. Levels lie between both.
+        alpha: Whether the last channel is opacity. It is laid over white unless the run asks for all C channels.
+    """
+
+    levels: Tensor | np.ndarray[Any, Any]
+    range: tuple[float, float] | None = None
+    alpha: bool = False
+
+
+class Source:
+    """An encoded image: bytes in memory, or a file.
+
+    Attributes:
+        path: The file, None for bytes in memory.
+        channels: How many channels the run asks for, None for those of the image. A reader whose format holds colors in
+            several forms chooses by it; other readers ignore it.
+    """
+
+    def __init__(self, image: bytes | str | Path, channels: int | None = None) -> None:
+        self._image = image
+        self._file: IO[bytes] | None = None
+        self.path = None if isinstance(image, bytes) else Path(image)
+        self.channels = channels
+
+    def __str__(self) -> str:
+        """Return the name that errors use."""
+        return f"an encoded image of {len(self._image)} bytes" if isinstance(self._image, bytes) else str(self._image)
+
+    @property
+    def name(self) -> str:
+        """The file's name, empty for bytes in memory."""
+        return "" if self.path is None else self.path.name
+
+    @cached_property
+    def head(self) -> bytes:
+        """The first 512 bytes, or fewer if the image has fewer."""
+        if isinstance(self._image, bytes):
+            return self._image[:HEAD_SIZE]
+        # Left open for `data`: on a network, opening a file takes longer than reading it.
+        self._file = open(self._image, "rb", buffering=0)  # noqa: SIM115 - see `close`
+        return self._file.read(HEAD_SIZE)
+
+    @cached_property
+    def data(self) -> bytes:
+        """All bytes of the image."""
+        if isinstance(self._image, bytes):
+            return self._image
+        if self._file is None:
+            return Path(self._image).read_bytes()
+        self._file.seek(0)
+        return self._file.read()
+
+    def close(self) -> None:
+        """Close the file. `data` opens it again if it is read later."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+class Reader:
+    """Base class of readers of an image format.
+
+    A reader is built once in a process and used for any number of images; it is pickled into workers. It takes no
+    required parameters, so that it works without being named in a spec.
+    """
+
+    @property
+    def extensions(self) -> Collection[str]:
+        """The extensions of the format's files, lower-case and with their dot; data sets look for files with them."""
+        return ()
+
+    def matches(self, name: str, head: bytes) -> bool:
+        """Return whether this reader can read an image.
+
+        It decides by the signature in `head`. A format without a signature may go by the extension of `name`.
+
+        Args:
+            name: The file's name, empty for bytes in memory.
+            head: The image's first 512 bytes.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not implement matches(name, head)")
+
+    def read(self, source: Source) -> Pixels:
+        """Decode an image. Any exception means that it is broken; the message names the file."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement read(source)")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A rectangle of an image that is reduced by 2, 4 or 8, in pixels of the reduced image; not empty.
+
+    The height and width of a reduced image are rounded up.
+    """
+
+    reduction: int
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+class PartialImage(Protocol):
+    """An image whose shape is known and that is not decoded yet.
+
+    Attributes:
+        shape: C, H, W of what `read` returns.
+        dtype: torch.uint8 for images of 8 bits, else torch.float32.
+    """
+
+    @property
+    def shape(self) -> Sequence[int]: ...
+
+    @property
+    def dtype(self) -> torch.dtype: ...
+
+    def read(self, reduction: int = 1) -> Pixels:
+        """Decode the whole image, reduced by 1, 2, 4 or 8 with smoothing; height and width are rounded up."""
+        ...
+
+    def read_parts(self, parts: Sequence[Part]) -> Sequence[Pixels] | None:
+        """Decode parts in one pass. None: that is impossible or no faster than `read`, which is called instead."""
+        ...
+
+
+class PartialReader(Reader):
+    """A reader that can also decode parts of an image in reduced sizes.
+
+    A run then decodes no more of a large photograph than its views show.
+    """
+
+    def open(self, source: Source) -> PartialImage | None:
+        """Return the image without decoding it. None: this image has to be decoded by `read`.
+
+        The image has no alpha channel and has the same pixels as `read` returns.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not implement open(source)")

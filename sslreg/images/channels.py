@@ -1,0 +1,48 @@
+"""The channels of images: alpha over white, gray to RGB and back."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sslreg.errors import UserError
+
+#: ITU-R 601-2 luma, the weights of torchvision and Pillow.
+LUMA = (0.2989, 0.587, 0.114)
+
+
+def lay_over_white(pixels: Tensor) -> Tensor:
+    """Return color (C - 1, H, W) laid over white by the last channel, its opacity."""
+    top = 255 if pixels.dtype == torch.uint8 else 1.0
+    color, alpha = pixels[:-1].to(torch.float32), pixels[-1:].to(torch.float32) / top
+    over = color * alpha + top * (1.0 - alpha)
+    return over.round_().to(torch.uint8) if pixels.dtype == torch.uint8 else over
+
+
+def require_convertible(found: int, channels: int | None) -> None:
+    """Check that `convert_channels` can convert an image of `found` channels.
+
+    Raises:
+        UserError: It cannot.
+    """
+    if channels not in (None, found) and {found, channels} != {1, 3}:
+        raise UserError(
+            f"it has {found} channels, and {channels} are wanted",
+            hint="only 1 and 3 channels are converted into each other; set data.channels to what the images have",
+        )
+
+
+def convert_channels(pixels: Tensor, channels: int | None) -> Tensor:
+    """Return an image with this many channels: gray is repeated, RGB is weighed by luma; None changes nothing.
+
+    Raises:
+        UserError: Neither the image nor the wanted one is gray or RGB.
+    """
+    found = pixels.shape[0]
+    if channels is None or found == channels:
+        return pixels
+    require_convertible(found, channels)
+    if channels == 3:
+        return pixels.expand(3, -1, -1).contiguous()
+    gray: Tensor = torch.tensordot(torch.tensor([LUMA]), pixels.to(torch.float32), dims=1)
+    return gray.round_().to(torch.uint8) if pixels.dtype == torch.uint8 else gray

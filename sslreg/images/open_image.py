@@ -1,0 +1,140 @@
+"""Images of any form to tensors (C, H, W), at once or when they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from sslreg.contracts.batch import ImageLike
+from sslreg.contracts.reader import Part, PartialImage, PartialReader, Source
+from sslreg.errors import UserError
+from sslreg.images.channels import require_convertible
+from sslreg.images.convert import convert_array, convert_pixels
+from sslreg.images.pil_image import pixels_from_pil
+from sslreg.images.readers import Readers
+
+_ARRAYS = (Tensor, np.ndarray)
+
+
+def load_image(image: ImageLike | UserError, channels: int | None = None, readers: Readers | None = None) -> Tensor:
+    """Return an image as a tensor (C, H, W), uint8, or float32 in [0, 1] if it has more than 8 bits.
+
+    An alpha channel is laid over white, unless the image has as many channels as asked for. CMYK and palettes become
+    RGB, and the orientation in EXIF is applied.
+
+    Args:
+        image: Encoded bytes, a path, a PIL image, or pixels: a tensor or an array (C, H, W), or (H, W) for gray, of
+            uint8, uint16 or floating point in [0, 1]. An error in place of an image, by which a data set reports that
+            it could not read one, is raised.
+        channels: The wanted C. 1 and 3 convert between gray and RGB; any other number has to match. None keeps the
+            channels of the image.
+        readers: Those that may open an encoded image; by default all that are installed.
+
+    Raises:
+        UserError: The image cannot be read or interpreted; the message names the file.
+    """
+    opened = open_image(image, channels, readers)
+    return opened.decode() if isinstance(opened, EncodedImage) else opened
+
+
+class EncodedImage:
+    """An image that is not decoded yet.
+
+    Attributes:
+        shape: C, H, W once decoded.
+        dtype: torch.uint8, or torch.float32 for more than 8 bits.
+    """
+
+    def __init__(self, source: Source, image: PartialImage, channels: int) -> None:
+        self._source, self._image = source, image
+        self.shape = torch.Size((channels, *image.shape[1:]))
+        self.dtype = image.dtype
+
+    def decode(self, reduction: int = 1) -> Tensor:
+        """Return the image reduced by 1, 2, 4 or 8; height and width are rounded up.
+
+        Raises:
+            UserError: It cannot be read.
+        """
+        try:
+            return convert_pixels(self._image.read(reduction), self.shape[0])
+        except Exception as error:
+            raise _describe(self._source, error) from error
+
+    def decode_parts(self, parts: Sequence[Part]) -> list[Tensor] | None:
+        """Return parts of the image; None if its reader cannot decode them, or not faster than the whole image.
+
+        Raises:
+            UserError: It cannot be read.
+        """
+        try:
+            decoded = self._image.read_parts(parts)
+            return None if decoded is None else [convert_pixels(pixels, self.shape[0]) for pixels in decoded]
+        except Exception as error:
+            raise _describe(self._source, error) from error
+
+
+def open_image(
+    image: ImageLike | UserError, channels: int | None = None, readers: Readers | None = None
+) -> Tensor | EncodedImage:
+    """Return an image as `load_image` does, or undecoded if its reader can tell its shape before."""
+    if isinstance(image, UserError):
+        raise image
+    try:
+        # Arrays first: small images come in large numbers, and each test of their type takes part of the time.
+        if isinstance(image, _ARRAYS):
+            return convert_array(image, channels)
+        if isinstance(image, bytes | str | Path):
+            return _open_encoded(Source(image, channels), readers or Readers())
+        if isinstance(image, Image.Image):
+            return convert_pixels(pixels_from_pil(image, channels), channels)
+        raise UserError(
+            f"a {type(image).__name__} is not an image",
+            hint="give bytes, a path, a PIL image, or a tensor or array (C, H, W)",
+        )
+    # Decoders raise anything at a broken file, SyntaxError and struct.error included.
+    except Exception as error:
+        raise _describe(image, error) from error
+
+
+def _open_encoded(source: Source, readers: Readers) -> Tensor | EncodedImage:
+    try:
+        if not source.head:
+            raise UserError("the file is empty")
+        reader, channels = readers.choose(source), source.channels
+        opened = reader.open(source) if isinstance(reader, PartialReader) else None
+        if opened is None:
+            return convert_pixels(reader.read(source), channels)
+        require_convertible(opened.shape[0], channels)
+        return EncodedImage(source, opened, channels or opened.shape[0])
+    finally:
+        source.close()
+
+
+def _describe(image: ImageLike | Source, error: Exception) -> UserError:
+    """Return the error as one that names the image."""
+    name = _name(image)
+    if isinstance(error, UserError):
+        found = error.diagnostics[0]
+        if found.code == "image":
+            return error
+        return UserError(f"{name}: {found.message}", hint=found.hint, code="image")
+    if isinstance(error, FileNotFoundError):
+        return UserError(f"{name}: there is no such file", code="image")
+    return UserError(f"{name} cannot be read: {type(error).__name__}: {error}", code="image")
+
+
+def _name(image: ImageLike | Source) -> str:
+    match image:
+        case Source():
+            return str(image)
+        case bytes() | str() | Path():
+            return str(Source(image))
+        case Image.Image():
+            return str(getattr(image, "filename", "") or "a PIL image")
+    return f"an image of type {type(image).__name__}"
