@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -77,3 +78,9 @@ def test_every_test_file_is_named_after_a_module_or_listed() -> None:
 def test_the_list_names_only_tests_that_need_it() -> None:
     assert [name for name in CROSS_CUTTING if not (TESTS / name).exists()] == []
     assert [name for name in CROSS_CUTTING if sources_of(TESTS / name)] == []
+
+
+def test_coverage_is_measured_in_the_core_and_every_default_plugin() -> None:
+    measured = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["coverage"]["run"]
+    plugins = [path.parent.name for path in (ROOT / "plugins").glob("*/__init__.py")]
+    assert sorted(measured["source_pkgs"]) == sorted(["sslreg", *plugins])
