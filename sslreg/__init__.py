@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         Backbone as Backbone,
         Batch as Batch,
         Dataset as Dataset,
+        DecodingRequest as DecodingRequest,
         Embeddings as Embeddings,
         EvaluatedRun as EvaluatedRun,
         Evaluator as Evaluator,
@@ -37,6 +38,11 @@ if TYPE_CHECKING:
         Sample as Sample,
         Source as Source,
         StepOutput as StepOutput,
+        SupportsFusion as SupportsFusion,
+        SupportsHostParams as SupportsHostParams,
+        SupportsPartialDecoding as SupportsPartialDecoding,
+        SupportsStrength as SupportsStrength,
+        SupportsUint8 as SupportsUint8,
     )
     from sslreg.errors import Diagnostic as Diagnostic, SslregError as SslregError, UserError as UserError
     from sslreg.evaluation.embedding_statistics import (
@@ -70,8 +76,9 @@ if TYPE_CHECKING:
 _EXPORTS = {
     "sslreg.assembly": "build build_collate",
     "sslreg.contracts": (
-        "Augmentation Backbone Batch Dataset Embeddings EvaluatedRun Evaluator ImageLike Images Keys Loss MemoryBank "
-        "Model Params Part PartialImage PartialReader Pixels PlainModule Reader Sample Source StepOutput"
+        "Augmentation Backbone Batch Dataset DecodingRequest Embeddings EvaluatedRun Evaluator ImageLike Images Keys "
+        "Loss MemoryBank Model Params Part PartialImage PartialReader Pixels PlainModule Reader Sample Source "
+        "StepOutput SupportsFusion SupportsHostParams SupportsPartialDecoding SupportsStrength SupportsUint8"
     ),
     "sslreg.errors": "Diagnostic SslregError UserError",
     "sslreg.evaluation.embedding_statistics": "effective_rank singular_values",
@@ -82,7 +89,9 @@ _EXPORTS = {
     "sslreg.spec": "Spec load_spec",
     "sslreg.spec.from_run": "FromRun",
     "sslreg.training": "Run load_run resume train",
-    "sslreg.views": ("Collate DeferredBatch Operation ViewPlan WithProbability apply_where empty_result noise_like"),
+    "sslreg.views": (
+        "Collate DeferredBatch Operation ViewPlan WithProbability apply_where empty_result noise_like to_float"
+    ),
 }
 _MODULES = {name: module for module, names in _EXPORTS.items() for name in names.split()}
 

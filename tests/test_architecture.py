@@ -11,8 +11,6 @@ from sslreg.registry import installed
 
 #: Imports (importer, imported) that still close a cycle. Remove an entry with the import; never add one.
 KNOWN = {
-    ("sslreg_augmentations._fused_crop", "sslreg_augmentations.random_resized_crop"),
-    ("sslreg_augmentations._fused_resize", "sslreg_augmentations.resize"),
     ("sslreg.report.view_preview", "sslreg.report.html_pages"),
     ("sslreg.report.view_preview", "sslreg.report.preview_image"),
 }

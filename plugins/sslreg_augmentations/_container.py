@@ -5,14 +5,14 @@ from __future__ import annotations
 from torch import Tensor
 
 import sslreg
-from sslreg_augmentations._nested_params import over, under
+from sslreg_augmentations._nested_params import nest, unnest
 
 
 class Container(sslreg.Augmentation):
     """Holds augmentations. The params of number i are the container's own, with ``i.`` before their names."""
 
     ragged = True
-    host_params = True
+    params_on_host = True
 
     def __init__(self, augment: list[sslreg.Augmentation]) -> None:
         if not augment:
@@ -23,13 +23,13 @@ class Container(sslreg.Augmentation):
 
     def draw_one(self, number: int, keys: sslreg.Keys, shapes: Tensor) -> sslreg.Params:
         """What one of them draws, under the container's names."""
-        return over(number, self.augment[number].draw(keys.child(str(number)), shapes))
+        return nest(number, self.augment[number].draw(keys.child(str(number)), shapes))
 
     def apply_one(self, number: int, mask: Tensor, images: sslreg.Images, params: sslreg.Params) -> sslreg.Images:
         """Images after one of them has acted on those for which the mask (N,) is true."""
-        return sslreg.apply_where(mask, self.augment[number], images, under(number, params))
+        return sslreg.apply_where(mask, self.augment[number], images, unnest(number, params))
 
     def shapes_after(self, number: int, mask: Tensor, shapes: Tensor, params: sslreg.Params) -> Tensor:
         """The shapes that `apply_one` gives."""
-        changed = self.augment[number].output_shapes(shapes, under(number, params))
+        changed = self.augment[number].output_shapes(shapes, unnest(number, params))
         return changed.where(mask[:, None], shapes)

@@ -1,77 +1,86 @@
-"""A crop, its resizing and flips, in one pass over each image."""
+"""A crop, its resizing and the flips after it, in one pass over each image."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 import sslreg
 from sslreg_augmentations import _kernel_dispatch
-from sslreg_augmentations._resampling import resized
+from sslreg_augmentations._resampling import Interpolation, resize
 from sslreg_augmentations.horizontal_flip import HorizontalFlip
 from sslreg_augmentations.vertical_flip import VerticalFlip
 
-if TYPE_CHECKING:
-    from sslreg_augmentations.random_resized_crop import RandomResizedCrop
-
 
 class FusedCrop(sslreg.Augmentation):
-    """A random resized crop and the flips that follow it. Levels of 8 bits are rounded once."""
+    """A crop that is resized to (height, width), and the flips that follow it. uint8 levels are rounded once."""
 
     geometry = True
     ragged = True
-    eight_bits = True
-    host_params = True
+    takes_uint8 = True
+    params_on_host = True
 
-    def __init__(self, crop: RandomResizedCrop, flips: Sequence[HorizontalFlip | VerticalFlip] = ()) -> None:
-        self.crop, self.flips = crop, list(flips)
+    def __init__(
+        self,
+        size: tuple[int, int],
+        interpolation: Interpolation,
+        flips: Sequence[HorizontalFlip | VerticalFlip] = (),
+    ) -> None:
+        self.size, self.interpolation, self.flips = size, interpolation, list(flips)
 
-    def absorb(self, following: sslreg.Augmentation) -> sslreg.Augmentation | None:
+    def fuse_with(self, following: sslreg.Augmentation) -> sslreg.Augmentation | None:
         if isinstance(following, HorizontalFlip | VerticalFlip):
-            return FusedCrop(self.crop, [*self.flips, following])
+            return FusedCrop(self.size, self.interpolation, [*self.flips, following])
         return None
 
     def apply(self, images: sslreg.Images, params: sslreg.Params) -> sslreg.Images:
         boxes = torch.stack([params[f"0.{name}"] for name in ("top", "left", "height", "width")], dim=1)
         flips = torch.zeros(len(images), 2, dtype=torch.bool)
         for number, flip in enumerate(self.flips, start=1):
-            acts = params.get(f"{number}.applied", torch.ones(len(images), dtype=torch.bool))
-            flips[:, int(isinstance(flip, HorizontalFlip))] ^= acts
-        return crop_and_flip(images, boxes, flips, self.crop)
+            applied = params.get(f"{number}.applied", torch.ones(len(images), dtype=torch.bool))
+            flips[:, int(isinstance(flip, HorizontalFlip))] ^= applied
+        return crop_and_flip(images, boxes, flips, self.size, self.interpolation)
 
 
-def crop_and_flip(images: sslreg.Images, boxes: Tensor, flips: Tensor, crop: RandomResizedCrop) -> sslreg.Images:
-    """Parts of images, resized, and turned upside down or mirrored; those of 8 bits are rounded once.
+def crop_and_flip(
+    images: sslreg.Images, boxes: Tensor, flips: Tensor, size: tuple[int, int], interpolation: Interpolation
+) -> sslreg.Images:
+    """Crop images, resize the crops and flip them; uint8 results are rounded once.
 
-    boxes: (N, 4), top, left, height, width; flips: bool (N, 2).
+    Args:
+        images: uint8 or float32.
+        boxes: (N, 4), top, left, height and width of the crops in pixels, integers or fractions.
+        flips: bool (N, 2), whether to flip vertically and horizontally.
+        size: height and width of the results.
+        interpolation: how to resize.
     """
-    kernels = _kernel_dispatch.kernels("resampling", images) if crop.interpolation == "bilinear" else None
+    kernels = _kernel_dispatch.cpu_kernels("resampling", images) if interpolation == "bilinear" else None
     if kernels is None:
         rows = zip(images, boxes.tolist(), flips.tolist(), strict=True)
-        return [_in_torch(image, box, flip, crop) for image, box, flip in rows]
-    height, width = crop.size
+        return [_crop_in_torch(image, box, flip, size, interpolation) for image, box, flip in rows]
     edges, turns = boxes.double().numpy(), flips.numpy()
     if isinstance(images, Tensor):
-        result = sslreg.empty_result((*images.shape[:2], height, width), images.dtype)
+        result = sslreg.empty_result((*images.shape[:2], *size), images.dtype)
         kernels.resample(images.permute(0, 2, 3, 1).contiguous().numpy(), edges, turns, result.numpy())
         return result
     results: sslreg.Images
     if len({(image.dtype, image.shape[0]) for image in images}) == 1:
-        results = sslreg.empty_result((len(images), images[0].shape[0], height, width), images[0].dtype)
+        results = sslreg.empty_result((len(images), images[0].shape[0], *size), images[0].dtype)
     else:
-        results = [torch.empty(image.shape[0], height, width, dtype=image.dtype) for image in images]
+        results = [torch.empty(image.shape[0], *size, dtype=image.dtype) for image in images]
     for n, (image, target) in enumerate(zip(images, results, strict=True)):
         pixels = image.permute(1, 2, 0).contiguous().numpy()
         kernels.resample(pixels[None], edges[n : n + 1], turns[n : n + 1], target.numpy()[None])
     return results
 
 
-def _in_torch(image: Tensor, box: list[int], flip: list[bool], crop: RandomResizedCrop) -> Tensor:
+def _crop_in_torch(
+    image: Tensor, box: list[int], flip: list[bool], size: tuple[int, int], interpolation: Interpolation
+) -> Tensor:
     top, left, height, width = box
-    part = _kernel_dispatch.floats(image[:, top : top + height, left : left + width])
-    result = resized(part, crop.size, crop.interpolation)
-    result = result.flip([axis for axis, turned in zip((1, 2), flip, strict=True) if turned])
+    crop = sslreg.to_float(image[:, top : top + height, left : left + width])
+    result = resize(crop, size, interpolation)
+    result = result.flip([axis for axis, flipped in zip((1, 2), flip, strict=True) if flipped])
     return result if image.is_floating_point() else (result * 255).round().to(torch.uint8)

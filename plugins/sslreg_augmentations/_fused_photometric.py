@@ -11,8 +11,8 @@ from torch import Tensor
 
 import sslreg
 from sslreg_augmentations import _kernel_dispatch
-from sslreg_augmentations._nested_params import over, under
-from sslreg_augmentations._opcodes import NOTHING
+from sslreg_augmentations._nested_params import nest, unnest
+from sslreg_augmentations._opcodes import NO_OP
 
 #: How many deviations a Gaussian blur reaches to each side.
 REACH = 3.0
@@ -27,8 +27,8 @@ Runner = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
 class Photometric(sslreg.Augmentation):
     """Base of operations that can say what they do as instructions for the compiled pass."""
 
-    eight_bits = True
-    host_params = True
+    takes_uint8 = True
+    params_on_host = True
 
     #: Leaves [0, 1], so that nothing can follow it in a pass.
     last = False
@@ -47,23 +47,23 @@ class Photometric(sslreg.Augmentation):
 
     def apply(self, images: Tensor, params: sslreg.Params) -> sslreg.Images:
         if runner(images) is None:
-            return self.change(_kernel_dispatch.floats(images), params)
-        return FusedPhotometric([self]).apply(images, over(0, params))
+            return self.change(sslreg.to_float(images), params)
+        return FusedPhotometric([self]).apply(images, nest(0, params))
 
-    def absorb(self, following: sslreg.Augmentation) -> sslreg.Augmentation | None:
-        return FusedPhotometric([self]).absorb(following)
+    def fuse_with(self, following: sslreg.Augmentation) -> sslreg.Augmentation | None:
+        return FusedPhotometric([self]).fuse_with(following)
 
 
 class FusedPhotometric(sslreg.Augmentation):
     """Several operations in one pass over each image, on the CPU and on CUDA; elsewhere one after the other."""
 
-    eight_bits = True
-    host_params = True
+    takes_uint8 = True
+    params_on_host = True
 
     def __init__(self, parts: Sequence[Photometric]) -> None:
         self.parts = list(parts)
 
-    def absorb(self, following: sslreg.Augmentation) -> sslreg.Augmentation | None:
+    def fuse_with(self, following: sslreg.Augmentation) -> sslreg.Augmentation | None:
         if self.parts[-1].last or not isinstance(following, Photometric) or not _fuse():
             return None
         return FusedPhotometric([*self.parts, following])
@@ -71,7 +71,7 @@ class FusedPhotometric(sslreg.Augmentation):
     def apply(self, images: Tensor, params: sslreg.Params) -> sslreg.Images:
         run = runner(images)
         if run is None:
-            return self._one_after_the_other(_kernel_dispatch.floats(images), params)
+            return self._one_after_the_other(sslreg.to_float(images), params)
         codes, factors = self._program(params, len(images))
         statistics = self.parts[-1].statistics() or ((0.0,), (1.0,))
         mean, std = (torch.tensor(values).expand(images.shape[1]).contiguous() for values in statistics)
@@ -81,16 +81,16 @@ class FusedPhotometric(sslreg.Augmentation):
         """The instructions of all parts, with nothing where a part does not act."""
         programs: list[Program] = []
         for number, part in enumerate(self.parts):
-            own = under(number, params)
+            own = unnest(number, params)
             acts = own.pop("applied", None)
             codes, factors = part.instructions(own, count)
-            programs.append((codes if acts is None else codes.where(acts[:, None], NOTHING), factors))
+            programs.append((codes if acts is None else codes.where(acts[:, None], NO_OP), factors))
         codes, factors = (torch.cat(columns, dim=1).contiguous() for columns in zip(*programs, strict=True))
         return codes, factors
 
     def _one_after_the_other(self, images: sslreg.Images, params: sslreg.Params) -> sslreg.Images:
         for number, part in enumerate(self.parts):
-            own = under(number, params)
+            own = unnest(number, params)
             acts = own.pop("applied", torch.ones(len(images), dtype=torch.bool))
             images = sslreg.apply_where(acts, part, images, own)
         return images
@@ -99,9 +99,9 @@ class FusedPhotometric(sslreg.Augmentation):
 def runner(images: Tensor) -> Runner | None:
     """What runs programs on images, where they are; None where torch has to do the work."""
     if images.is_cuda:
-        triton = _kernel_dispatch.for_cuda()
+        triton = _kernel_dispatch.cuda_kernels()
         return partial(triton.run_programs, reach=REACH) if triton and triton.takes(images) else None
-    kernels = _kernel_dispatch.kernels("photometry", images)
+    kernels = _kernel_dispatch.cpu_kernels("photometry", images)
     return None if kernels is None else partial(_on_cpu, kernels)
 
 
@@ -114,10 +114,10 @@ def _on_cpu(kernels: ModuleType, images: Tensor, *numbers: Tensor) -> Tensor:
 
 def _fuse() -> bool:
     """Whether there is something here that runs programs: numba, or Triton where CUDA is in use."""
-    if _kernel_dispatch.usable():
+    if _kernel_dispatch.can_compile():
         return True
     in_use: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
-    return in_use and _kernel_dispatch.for_cuda() is not None
+    return in_use and _kernel_dispatch.cuda_kernels() is not None
 
 
 def constant(code: int, factor: float, count: int) -> Program:

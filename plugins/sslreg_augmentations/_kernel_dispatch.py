@@ -9,19 +9,17 @@ from importlib.util import find_spec
 from subprocess import SubprocessError
 from types import ModuleType
 
-from torch import Tensor
-
 import sslreg
 
 log = logging.getLogger("sslreg.augmentations")
 
 
-def kernels(name: str, images: sslreg.Images) -> ModuleType | None:
+def cpu_kernels(name: str, images: sslreg.Images) -> ModuleType | None:
     """A module of compiled kernels for these images, or None where torch has to do the work."""
-    return _module(name) if images[0].device.type == "cpu" and usable() else None
+    return _module(name) if images[0].device.type == "cpu" and can_compile() else None
 
 
-def usable() -> bool:
+def can_compile() -> bool:
     """Whether kernels can be compiled here; without them torch does the same work, slower."""
     return _module("photometry") is not None
 
@@ -37,7 +35,7 @@ def _module(name: str) -> ModuleType | None:
 
 
 @cache
-def for_cuda() -> ModuleType | None:
+def cuda_kernels() -> ModuleType | None:
     """The kernels that Triton compiles for NVIDIA GPUs, or None where torch has to do the work."""
     if not find_spec("triton"):
         return None
@@ -49,8 +47,3 @@ def for_cuda() -> ModuleType | None:
         log.warning("what a GPU does of the views is slow, since Triton cannot compile its kernels: %s", error)
         return None
     return module
-
-
-def floats(image: Tensor) -> Tensor:
-    """Levels of 8 bits as float32 in [0, 1]; float32 as it is."""
-    return image.float() / 255 if not image.is_floating_point() else image

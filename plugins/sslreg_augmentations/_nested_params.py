@@ -5,12 +5,12 @@ from __future__ import annotations
 import sslreg
 
 
-def over(number: int, params: sslreg.Params) -> sslreg.Params:
+def nest(number: int, params: sslreg.Params) -> sslreg.Params:
     """What one of them drew, under its name among the others'."""
     return {f"{number}.{name}": values for name, values in params.items()}
 
 
-def under(number: int, params: sslreg.Params) -> sslreg.Params:
+def unnest(number: int, params: sslreg.Params) -> sslreg.Params:
     """What one of them drew, under its own names."""
     prefix = f"{number}."
     return {name.removeprefix(prefix): values for name, values in params.items() if name.startswith(prefix)}

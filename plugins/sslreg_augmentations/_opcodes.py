@@ -1,3 +1,3 @@
 """The instructions that photometric operations are translated to, one after the other for each image."""
 
-NOTHING, BRIGHTNESS, CONTRAST, SATURATION, HUE, GRAY, SOLARIZE, NORMALIZE, BLUR = range(9)
+NO_OP, BRIGHTNESS, CONTRAST, SATURATION, HUE, GRAY, SOLARIZE, NORMALIZE, BLUR = range(9)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 import sslreg
 from sslreg_augmentations._arguments import around, interval
-from sslreg_augmentations._resampling import pixel_centers, sampled
+from sslreg_augmentations._resampling import pixel_centers, sample_at
 
 
 class Affine(sslreg.Augmentation):
@@ -23,7 +23,7 @@ class Affine(sslreg.Augmentation):
     """
 
     geometry = True
-    host_params = True
+    params_on_host = True
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Affine(sslreg.Augmentation):
         inverse = _inverse(params).to(images)[..., None, None]
         source_x = inverse[:, 0, 0] * x + inverse[:, 0, 1] * y + inverse[:, 0, 2]
         source_y = inverse[:, 1, 0] * x + inverse[:, 1, 1] * y + inverse[:, 1, 2]
-        return sampled(images, source_y, source_x, self.interpolation, self.fill)
+        return sample_at(images, source_y, source_x, self.interpolation, self.fill)
 
 
 def _inverse(params: sslreg.Params) -> Tensor:

@@ -74,7 +74,7 @@ class ColorJitter(Photometric):
         return {name: cls(**{name: strength * spreads[name]}) for name in aspects}
 
     def instructions(self, params: sslreg.Params, count: int) -> Program:
-        codes = torch.tensor([_CODES[name] if name in self.ranges else _opcodes.NOTHING for name in CHANGES])
+        codes = torch.tensor([_CODES[name] if name in self.ranges else _opcodes.NO_OP for name in CHANGES])
         factors = torch.stack([params.get(name, torch.zeros(count)) for name in CHANGES], dim=1)
         return codes[params["order"]], factors.gather(1, params["order"])
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import sslreg
 from sslreg_augmentations._gaussian_filter import smoothed
-from sslreg_augmentations._resampling import pixel_centers, sampled
+from sslreg_augmentations._resampling import pixel_centers, sample_at
 
 
 class Elastic(sslreg.Augmentation):
@@ -45,7 +45,7 @@ class Elastic(sslreg.Augmentation):
         noise = 2.0 * sslreg.noise_like(params["seed"], (2, height, width), images.device) - 1.0
         y, x = pixel_centers(height, width, images.device)
         x_shift, y_shift = (self._displacement(noise, axis) for axis in (0, 1))
-        return sampled(images, y + y_shift, x + x_shift, self.interpolation, self.fill)
+        return sample_at(images, y + y_shift, x + x_shift, self.interpolation, self.fill)
 
     @classmethod
     def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, sslreg.Augmentation]:

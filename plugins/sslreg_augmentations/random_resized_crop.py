@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ import sslreg
 from sslreg_augmentations import _kernel_dispatch
 from sslreg_augmentations._arguments import height_and_width, interval
 from sslreg_augmentations._fused_crop import FusedCrop
-from sslreg_augmentations._nested_params import over
+from sslreg_augmentations._nested_params import nest
 from sslreg_augmentations._resampling import Interpolation
 from sslreg_augmentations.center_crop import CenterCrop
 from sslreg_augmentations.resize import Resize
@@ -38,8 +39,8 @@ class RandomResizedCrop(sslreg.Augmentation):
 
     ragged = True
     geometry = True
-    eight_bits = True
-    host_params = True
+    takes_uint8 = True
+    params_on_host = True
 
     def __init__(
         self,
@@ -81,27 +82,21 @@ class RandomResizedCrop(sslreg.Augmentation):
         return torch.stack((height, width), dim=1)
 
     def apply(self, images: sslreg.Images, params: sslreg.Params) -> sslreg.Images:
-        return FusedCrop(self).apply(images, over(0, params))
+        return FusedCrop(self.size, self.interpolation).apply(images, nest(0, params))
 
-    def absorb(self, following: sslreg.Augmentation) -> sslreg.Augmentation | None:
-        return FusedCrop(self).absorb(following)
+    def fuse_with(self, following: sslreg.Augmentation) -> sslreg.Augmentation | None:
+        return FusedCrop(self.size, self.interpolation).fuse_with(following)
 
     def output_shapes(self, shapes: Tensor, params: sslreg.Params) -> Tensor:
         return torch.cat((shapes[:, :1], torch.tensor([self.size]).expand(len(shapes), 2)), dim=1)
 
-    def least_sizes(self, params: sslreg.Params, sizes: Tensor) -> Tensor | None:
-        """Such that the part still has twice the result's height and width: what it is smoothed by hides the rest."""
-        if self.interpolation != "bilinear" or not _kernel_dispatch.usable():
+    def decoding_request(self, params: sslreg.Params, sizes: Tensor) -> sslreg.DecodingRequest | None:
+        """Request the crop at twice the height and width of the result: resizing removes what is beyond that."""
+        if self.interpolation != "bilinear" or not _kernel_dispatch.can_compile():
             return None
-        parts = torch.stack((params["height"], params["width"]), dim=1)
-        return -(-_OVERSAMPLING * torch.tensor(self.size) * sizes // parts)
-
-    def visible_parts(self, params: sslreg.Params) -> Tensor:
-        return torch.stack([params[name] for name in ("top", "left", "height", "width")], dim=1)
-
-    def for_reduced(self, params: sslreg.Params, by: Tensor, origins: Tensor) -> sslreg.Params:
-        reduced = {name: values / by for name, values in params.items()}
-        return reduced | {"top": reduced["top"] - origins[:, 0], "left": reduced["left"] - origins[:, 1]}
+        boxes = torch.stack([params[name] for name in ("top", "left", "height", "width")], dim=1)
+        min_sizes = -(-_OVERSAMPLING * torch.tensor(self.size) * sizes // boxes[:, 2:])
+        return sslreg.DecodingRequest(min_sizes, boxes, partial(_rescale, params))
 
     @classmethod
     def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, sslreg.Augmentation]:
@@ -117,3 +112,9 @@ class RandomResizedCrop(sslreg.Augmentation):
             return [Resize(self.size, self.interpolation)]
         side = height * 8 // 7 if height >= _PHOTOGRAPH else height
         return [Resize(side, self.interpolation), CenterCrop(height)]
+
+
+def _rescale(params: sslreg.Params, reductions: Tensor, origins: Tensor) -> sslreg.Params:
+    """Return the params for images that were reduced, and that begin at `origins`."""
+    reduced = {name: values / reductions for name, values in params.items()}
+    return reduced | {"top": reduced["top"] - origins[:, 0], "left": reduced["left"] - origins[:, 1]}

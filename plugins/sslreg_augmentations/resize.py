@@ -10,7 +10,7 @@ from torch import Tensor
 import sslreg
 from sslreg_augmentations._arguments import height_and_width
 from sslreg_augmentations._fused_resize import FusedResize
-from sslreg_augmentations._resampling import Interpolation
+from sslreg_augmentations._resampling import Interpolation, resized_shape
 
 
 class Resize(sslreg.Augmentation):
@@ -18,7 +18,7 @@ class Resize(sslreg.Augmentation):
 
     ragged = True
     geometry = True
-    eight_bits = True
+    takes_uint8 = True
 
     def __init__(self, size: int | tuple[int, int], interpolation: Interpolation = "bilinear") -> None:
         height_and_width(size)
@@ -26,21 +26,13 @@ class Resize(sslreg.Augmentation):
         self.interpolation = interpolation
 
     def apply(self, images: sslreg.Images, params: sslreg.Params) -> sslreg.Images:
-        return FusedResize(self).apply(images, params)
+        return FusedResize(self.size, self.interpolation).apply(images, params)
 
-    def absorb(self, following: sslreg.Augmentation) -> sslreg.Augmentation | None:
-        return FusedResize(self).absorb(following)
+    def fuse_with(self, following: sslreg.Augmentation) -> sslreg.Augmentation | None:
+        return FusedResize(self.size, self.interpolation).fuse_with(following)
 
     def output_shapes(self, shapes: Tensor, params: sslreg.Params) -> Tensor:
-        return torch.tensor([(channels, *self.target(*size)) for channels, *size in shapes.tolist()])
+        return torch.tensor([(channels, *resized_shape(self.size, *size)) for channels, *size in shapes.tolist()])
 
     def for_embedding(self) -> Sequence[sslreg.Augmentation]:
         return [self]
-
-    def target(self, height: int, width: int) -> tuple[int, int]:
-        """The height and width that an image of these will have."""
-        if not isinstance(self.size, int):
-            return self.size
-        if height <= width:
-            return self.size, int(self.size * width / height)
-        return int(self.size * height / width), self.size

@@ -19,7 +19,7 @@ class Rotate90(sslreg.Augmentation):
 
     ragged = True
     geometry = True
-    host_params = True
+    params_on_host = True
 
     def draw(self, keys: sslreg.Keys, shapes: Tensor) -> sslreg.Params:
         return {"turns": keys.integers(0, 4)}

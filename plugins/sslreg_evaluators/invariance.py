@@ -156,8 +156,8 @@ def _at_strength(
     info: sslreg.ComponentInfo, strength: float, shape: tuple[int, int, int]
 ) -> Mapping[str, sslreg.Augmentation] | None:
     """Return an augmentation at a strength, by aspect; None if it defines no strengths."""
-    at_strength = getattr(info.load(), "at_strength", None)
-    return None if at_strength is None else at_strength(strength, shape)
+    target = info.load()
+    return target.at_strength(strength, shape) if isinstance(target, sslreg.SupportsStrength) else None
 
 
 def _measure(

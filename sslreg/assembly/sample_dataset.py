@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import torch
 import torch.utils.data
 
-from sslreg.contracts import Dataset, Sample
+from sslreg.contracts import Dataset, Sample, as_sample
 from sslreg.errors import UserError
 
 
@@ -28,13 +27,9 @@ class SampleDataset(torch.utils.data.Dataset[Sample]):
     def __getitem__(self, key: int | tuple[int, int]) -> Sample:
         epoch, index = key if isinstance(key, tuple) else (0, key)
         try:
-            item = self.source[index]
+            return as_sample(self.source[index], index, epoch)
         except UserError as error:
             return Sample(error, None, index, epoch)
-        if isinstance(item, Sample):
-            return replace(item, index=index, epoch=epoch)
-        image, target = item if isinstance(item, tuple) else (item, None)
-        return Sample(image, None if target is None else int(target), index, epoch)
 
     @cached_property
     def has_targets(self) -> bool:

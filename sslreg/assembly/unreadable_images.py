@@ -66,7 +66,7 @@ class ReplaceUnreadable:
     def _fault(self, sample: Sample) -> str | None:
         """Why a sample cannot be read."""
         try:
-            self.collate.load(sample)
+            self.collate.load_pixels(sample)
         except UserError as error:
             return str(error)
         return None

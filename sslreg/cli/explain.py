@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,9 +10,6 @@ from rich.table import Table
 from sslreg.cli.console import print_diagnostics, print_json, stderr, stdout
 from sslreg.cli.options import Json, Overrides, SpecName
 from sslreg.errors import UserError
-
-#: Where a class's name, in snake case, has an underscore.
-_BETWEEN_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 if TYPE_CHECKING:
     from sslreg.spec import Spec
@@ -98,22 +94,10 @@ def _stages(plan: ViewPlan, device: str, embedding: bool = False) -> list[dict[s
     on_host = plan.steps_on_host(None if device == "cpu" else torch.device(device))
     parts = ((range(on_host), "host"), (range(on_host, len(plan.steps)), device))
     return [
-        {"place": place, "operations": [_operation(plan, step, embedding) for step in stage.steps]}
+        {"place": place, "operations": [plan.steps[step].label(by_class=embedding) for step in stage.steps]}
         for steps, place in parts
         for stage in plan.stages(steps)
     ]
-
-
-def _operation(plan: ViewPlan, step: int, embedding: bool) -> str:
-    from sslreg.views import WithProbability
-    from sslreg.views.plan import RoundToUint8
-
-    operation = plan.steps[step]
-    if isinstance(operation.augmentation, RoundToUint8):
-        return "round to 8 bits"
-    if isinstance(operation.augmentation, WithProbability):
-        return f"{operation.name} (p {operation.augmentation.p:g})"
-    return _BETWEEN_WORDS.sub("_", type(operation.augmentation).__name__).lower() if embedding else operation.name
 
 
 def _table(title: str, stages: list[dict[str, Any]]) -> Table:

@@ -1,8 +1,16 @@
-"""The classes that plugin authors derive from."""
+"""The base classes and protocols for plugin authors."""
 
 from sslreg.contracts.augmentation import Augmentation, Images, Keys, Params
+from sslreg.contracts.augmentation_protocols import (
+    DecodingRequest,
+    SupportsFusion,
+    SupportsHostParams,
+    SupportsPartialDecoding,
+    SupportsStrength,
+    SupportsUint8,
+)
 from sslreg.contracts.backbone import Backbone, PlainModule
-from sslreg.contracts.batch import Batch, ImageLike, Sample
+from sslreg.contracts.batch import Batch, ImageLike, Sample, as_sample
 from sslreg.contracts.dataset import Dataset
 from sslreg.contracts.evaluator import Embeddings, EvaluatedRun, Evaluator
 from sslreg.contracts.loss import Loss
@@ -15,6 +23,7 @@ __all__ = [
     "Backbone",
     "Batch",
     "Dataset",
+    "DecodingRequest",
     "Embeddings",
     "EvaluatedRun",
     "Evaluator",
@@ -34,4 +43,10 @@ __all__ = [
     "Sample",
     "Source",
     "StepOutput",
+    "SupportsFusion",
+    "SupportsHostParams",
+    "SupportsPartialDecoding",
+    "SupportsStrength",
+    "SupportsUint8",
+    "as_sample",
 ]

@@ -1,7 +1,8 @@
-"""What flows through training: a sample, and the batch of views made of many."""
+"""A sample of a data set, and the batch of views made of many samples."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,16 @@ ImageLike = bytes | str | Path | Image.Image | Tensor | np.ndarray[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One sample of a data set, before augmentation.
+    """A sample of a data set, before augmentation.
 
-    image: or the error that says why the data set cannot give it; it is raised where images are read. target: a class
-    number, or None without labels. index: the sample's number in its data set; epoch: which pass over it. Both key the
-    randomness of its views; where either is None, as outside of a run, the views are drawn from torch's generator.
+    `index` and `epoch` key the randomness of the views; if either is None, as outside of a run, the views are drawn
+    from torch's generator.
+
+    Attributes:
+        image: the image, or the error that says why the data set cannot provide it; it is raised where images are read.
+        target: a class number; None without labels.
+        index: the sample's number in its data set.
+        epoch: the number of the pass over the data set.
     """
 
     image: ImageLike | UserError
@@ -36,11 +42,13 @@ class Sample:
 class Batch:
     """N samples as V augmented views.
 
-    views: V float32 tensors (N, C, H, W), whose sizes may differ between views. groups: for each view, the
-    number of the spec's `views` entry that made it (DINO tells global from local crops by it). targets: (N,)
-    int64, or None unless every sample has one. indices: (N,) int64, -1 outside of a run. params: for each view what
-    was drawn, by operation, when asked for. extras: whatever a collate of one's own adds; tensors in it move
-    with the batch.
+    Attributes:
+        views: V float32 tensors (N, C, H, W), whose sizes may differ between views.
+        targets: int64 (N,); None unless every sample has one.
+        indices: int64 (N,), the samples' indices; -1 outside of a run.
+        groups: for each view, the number of the spec's `views` entry that made it.
+        params: for each view, what was drawn, by operation; None unless asked for.
+        extras: what a custom collate adds; tensors in it move with the batch.
     """
 
     views: list[Tensor]
@@ -54,7 +62,7 @@ class Batch:
         return len(self.indices)
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
-        """The same batch on a device; `params` stay where they are."""
+        """Return the batch on a device; `params` stay on the CPU."""
 
         def move(value: Any) -> Any:
             return value.to(device, non_blocking=non_blocking) if isinstance(value, Tensor) else value
@@ -68,7 +76,7 @@ class Batch:
         )
 
     def pin_memory(self) -> Batch:
-        """The same batch in page-locked memory; a DataLoader calls it when told to pin."""
+        """Return the batch in page-locked memory; a DataLoader with ``pin_memory`` calls it."""
         return replace(
             self,
             views=[view.pin_memory() for view in self.views],
@@ -78,3 +86,41 @@ class Batch:
                 name: value.pin_memory() if isinstance(value, Tensor) else value for name, value in self.extras.items()
             },
         )
+
+
+def as_sample(item: Sample | Sequence[Any] | ImageLike, index: int | None = None, epoch: int | None = None) -> Sample:
+    """Return a data set's item as a `Sample`.
+
+    Args:
+        item: a Sample, an ``(image, target)`` pair or a bare image.
+        index: the sample's index; the item's if None.
+        epoch: the sample's epoch; the item's if None.
+
+    Raises:
+        UserError: the item is none of these, or its target is not a class number.
+    """
+    if isinstance(item, Sample):
+        return item if index is None else replace(item, index=index, epoch=epoch)
+    if not isinstance(item, tuple | list):
+        return Sample(item, None, index, epoch)  # type: ignore[arg-type]  # `load_image` reports other types
+    if len(item) != 2:
+        raise UserError(
+            f"an item of the data set is a {type(item).__name__} of {len(item)}",
+            hint="an item is a sslreg.Sample, an (image, target) pair or an image",
+            code="sample",
+        )
+    image, target = item
+    return Sample(image, _class_number(target), index, epoch)
+
+
+def _class_number(target: Any) -> int | None:
+    if target is None or type(target) is int:
+        return target
+    value = target.item() if isinstance(target, Tensor | np.ndarray | np.generic) and target.ndim == 0 else target
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+        return int(value)
+    raise UserError(
+        f"a target is a {type(target).__name__}, not a class number",
+        hint="give an integer or None; a custom collate can add anything else to the batch in `extras`",
+        code="sample",
+    )

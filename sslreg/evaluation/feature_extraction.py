@@ -13,7 +13,7 @@ from sslreg.contracts import Augmentation, Embeddings, Params
 from sslreg.errors import UserError
 from sslreg.evaluation.embedding import embed
 from sslreg.registry import ComponentInfo, installed
-from sslreg.views import Collate, Operation, SampleKeys, ViewPlan
+from sslreg.views import Collate, Operation, SampleKeys, ViewPlan, to_batch
 
 #: Images that are augmented and embedded at a time.
 BATCH = 256
@@ -40,14 +40,14 @@ class EvaluationImages:
         for first in range(0, len(missing), BATCH):
             loading = missing[first : first + BATCH]
             images = [self._load_readable(row) for row in loading]
-            drawn = plan.draw(self.sample_keys(loading), 0, images)
-            self._kept.update(zip(loading, plan.run(images, drawn, range(len(plan.steps))), strict=True))
+            draws = plan.draw(self.sample_keys(loading), 0, images)
+            self._kept.update(zip(loading, plan.run(images, draws, range(len(plan.steps))), strict=True))
         return [self._kept[row] for row in rows]
 
     def _load_readable(self, row: int) -> Tensor:
         for following in range(row, row + len(self.samples)):
             try:
-                return self.collate.load(self.samples[following % len(self.samples)])
+                return self.collate.load_pixels(self.samples[following % len(self.samples)])
             except UserError:
                 if self.collate.on_error == "raise":
                     raise
@@ -104,14 +104,14 @@ class FeatureExtractor:
         added = [] if augmentation is None else [Operation("measured", augmentation)]
         plan = ViewPlan([*added, *plan.operations[plan.leading :]])
         images, keys = self.images.load(rows), self.images.sample_keys(rows)
-        drawn = plan.draw(keys, 0, images)
-        if augmentation is not None and not torch.equal(drawn[0].shapes, _shapes(images)):
+        draws = plan.draw(keys, 0, images)
+        if augmentation is not None and not torch.equal(draws[0].shapes, _shapes(images)):
             raise UserError(f"{type(augmentation).__name__} changes the shape of images", code="augmentation")
-        seen = plan.finished(plan.run(list(images), drawn, range(len(plan.steps))))
+        seen = to_batch(plan.run(list(images), draws, range(len(plan.steps))))
         with torch.inference_mode():
             parts = [self.function(part.to(self.device)).float().cpu() for part in torch.split(seen, BATCH)]
         features = torch.cat(parts)
-        return features if self.mean is None else features - self.mean, drawn[0].params if added else {}
+        return features if self.mean is None else features - self.mean, draws[0].params if added else {}
 
 
 def _shapes(images: Sequence[Tensor]) -> Tensor:

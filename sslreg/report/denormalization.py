@@ -6,8 +6,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from sslreg.views import DeferredView
-from sslreg.views.image_batches import as_float, gathered
+from sslreg.views import DeferredView, stack_images, to_float
 
 #: How far rounding may carry a level beyond [0, 1], and a constant image from being constant.
 _TOLERANCE = 1e-3
@@ -36,10 +35,10 @@ def denormalize(view: DeferredView, shapes: Tensor) -> tuple[Tensor, bool]:
 def _normalizings(view: DeferredView, shapes: Tensor) -> list[tuple[Tensor, Tensor]]:
     """Offset and scale, (N, C, 1, 1) each, of the steps that do the same to a channel everywhere and leave [0, 1]."""
     found = []
-    for step, operation in enumerate(view.plan.steps):
-        if not operation.augmentation.geometry and (affine := _affine(view, shapes, step)):
+    for number, step in enumerate(view.plan.steps):
+        if not step.geometry and (affine := _affine(view, shapes, number)):
             found.append(affine)
-        shapes = view.drawn[step].shapes
+        shapes = view.draws[number].shapes
     return found
 
 
@@ -47,8 +46,8 @@ def _affine(view: DeferredView, shapes: Tensor, step: int) -> tuple[Tensor, Tens
     """What a step does to levels, as it does it to images of one level; None if it keeps [0, 1] or is not affine."""
     results = []
     for level in (0.0, 0.5, 1.0):
-        images = gathered([torch.full(shape, level) for shape in shapes.tolist()])
-        result = as_float(view.plan.run(images, view.drawn, range(step, step + 1)))
+        images = stack_images([torch.full(shape, level) for shape in shapes.tolist()])
+        result = to_float(view.plan.run(images, view.draws, range(step, step + 1)))
         if not isinstance(result, Tensor):
             return None
         results.append(result)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from sslreg.contracts import Params
-from sslreg.views.with_probability import MASK
+from sslreg.views import MASK
 
 #: Values of more numbers than this are fields, of no use to a reader.
 _MOST = 8

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sslreg.contracts import Augmentation
+from sslreg.contracts import Augmentation, SupportsStrength
 from sslreg.errors import UserError
 from sslreg.testing.case import Case
 from sslreg.testing.checks import check
@@ -118,8 +118,10 @@ def runs_on_the_accelerator(case: Case) -> None:
 
 @check("augmentation")
 def keeps_shapes_at_every_strength(case: Case) -> None:
-    scale = getattr(case.info.load(), "at_strength", None)
-    aspects: list[Any] = [scale(strength, (3, 20, 20)) for strength in (0.05, 1.0)] if scale else [None] * 2
+    target = case.info.load()
+    aspects: list[Any] = [None] * 2
+    if isinstance(target, SupportsStrength):
+        aspects = [target.at_strength(strength, (3, 20, 20)) for strength in (0.05, 1.0)]
     if None in aspects:
         assert aspects == [None, None], "at_strength says whether there is a scale, whatever the strength"
         case.skip("it has no scale")

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
+from sslreg.contracts import as_sample
 from sslreg.images import load_image
 from sslreg.testing.case import Case
 from sslreg.testing.checks import check
-from sslreg.views import as_sample
 
 #: How many of a data set's items are looked at.
 ITEMS = 16

@@ -114,7 +114,7 @@ def arrived(batch: Batch | DeferredBatch | BatchInFlight | Failure, device: torc
     if isinstance(batch, Failure):
         raise batch.error(*batch.diagnostics)
     if isinstance(batch, BatchInFlight):
-        return batch.arrive()
+        return batch.wait()
     if isinstance(batch, DeferredBatch):
         return batch.finish(device)
     return batch.to(device, non_blocking=True)

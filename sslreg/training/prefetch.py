@@ -30,7 +30,7 @@ class PrefetchingDataLoader(DataLoader[Any]):
         return prefetch_one(super().__iter__(), self._begun)
 
     def _begun(self, item: Any) -> Any:
-        return item.begin(self.device) if isinstance(item, DeferredBatch) else item
+        return item.start(self.device) if isinstance(item, DeferredBatch) else item
 
 
 def prefetch_one(items: Iterable[Item], begin: Callable[[Item], Begun]) -> Iterator[Begun]:

@@ -1,21 +1,25 @@
 """From samples to augmented views: randomness per sample, the plan of a view, the collate function."""
 
 from sslreg.views.callable_augmentation import CallableAugmentation, adapt
-from sslreg.views.collate import SKIPPED, Collate, Skipped, as_sample
+from sslreg.views.collate import SKIPPED, Collate, Skipped
 from sslreg.views.deferred_batch import BatchInFlight, DeferredBatch, DeferredView
-from sslreg.views.image_batches import apply, apply_where
-from sslreg.views.plan import Operation, Place, ViewPlan
+from sslreg.views.image_stacking import stack_images, to_float
+from sslreg.views.masked_apply import apply, apply_where
+from sslreg.views.plan import Place, ViewPlan, to_batch
 from sslreg.views.randomness import SampleKeys, noise_like
 from sslreg.views.shared_memory import empty_result
-from sslreg.views.with_probability import WithProbability
+from sslreg.views.steps import Draw, Operation
+from sslreg.views.with_probability import MASK, WithProbability
 
 __all__ = [
+    "MASK",
     "SKIPPED",
     "BatchInFlight",
     "CallableAugmentation",
     "Collate",
     "DeferredBatch",
     "DeferredView",
+    "Draw",
     "Operation",
     "Place",
     "SampleKeys",
@@ -25,7 +29,9 @@ __all__ = [
     "adapt",
     "apply",
     "apply_where",
-    "as_sample",
     "empty_result",
     "noise_like",
+    "stack_images",
+    "to_batch",
+    "to_float",
 ]

@@ -1,4 +1,4 @@
-"""Makes an augmentation of what was not written as one: a plain callable, or a torchvision v2 transform."""
+"""Plain callables and torchvision v2 transforms as augmentations."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from sslreg.errors import UserError
 
 
 class CallableAugmentation(Augmentation):
-    """Calls a function of one image, float32 (C, H, W) in [0, 1], for each image by itself.
+    """Calls a function of one image, float32 (C, H, W) in [0, 1], for each image.
 
-    What it draws from the global generators of torch, NumPy and Python is seeded by the sample's key, and their states
-    are restored afterwards; so it runs on the host. A torchvision transform may change an image's size; any
-    other callable that does has to be written as an `Augmentation`, which can announce it.
+    It runs on the host: the global generators of torch, NumPy and Python are seeded by the sample's key for each image,
+    and their states are restored afterwards. A torchvision transform may change the size of an image. Any other
+    callable that does must be written as an `Augmentation`, which announces it in `output_shapes`.
     """
 
     ragged = True
@@ -35,15 +35,15 @@ class CallableAugmentation(Augmentation):
         return {"seed": keys.seeds()}
 
     def apply(self, images: Images, params: Params) -> Images:
-        with _generators_restored():
+        with _restore_generators():
             return [self._call(image, int(seed)) for image, seed in zip(images, params["seed"], strict=True)]
 
     def output_shapes(self, shapes: Tensor, params: Params) -> Tensor:
         if not isinstance(self.function, v2.Transform):
             return shapes
-        # Tensors without data go through a transform at no cost. AugMix alone cannot take them, and keeps the size.
+        # Tensors without data cost nothing to transform. Only AugMix cannot take them, and it keeps the size.
         try:
-            with _generators_restored():
+            with _restore_generators():
                 outputs = [
                     self._call(torch.empty(*shape, device="meta"), int(seed))
                     for shape, seed in zip(shapes.tolist(), params["seed"], strict=True)
@@ -56,16 +56,18 @@ class CallableAugmentation(Augmentation):
         _seed_generators(seed)
         output: Any = self.function(image)
         if not isinstance(output, Tensor) or output.ndim != 3:
-            what = f"a tensor {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
-            raise UserError(f"{self.function} returned {what}, not an image as a tensor (C, H, W)", code="augmentation")
+            name = f"a tensor {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
+            raise UserError(f"{self.function} returned {name}, not an image as a tensor (C, H, W)", code="augmentation")
         return output.as_subclass(Tensor)
 
 
 def adapt(component: Any) -> Augmentation:
-    """The component as an augmentation: itself if it is one, else a callable of one image, adapted.
+    """Return a component as an augmentation: unchanged if it is one, else a callable of one image, adapted.
 
-    A torchvision transform's own ``p`` becomes 1, since a spec's ``p:`` says how often an operation acts.
-    TypeError: it is neither.
+    The ``p`` of a torchvision transform becomes 1, since the ``p:`` of the spec is the probability of an operation.
+
+    Raises:
+        TypeError: the component is neither.
     """
     if isinstance(component, Augmentation):
         return component
@@ -78,7 +80,8 @@ def adapt(component: Any) -> Augmentation:
 
 
 @contextmanager
-def _generators_restored() -> Iterator[None]:
+def _restore_generators() -> Iterator[None]:
+    """Restore the states of the global generators at the end."""
     states = torch.get_rng_state(), np.random.get_state(), random.getstate()
     try:
         yield

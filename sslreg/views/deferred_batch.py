@@ -1,4 +1,4 @@
-"""A batch whose views are made as far as the host makes them; the device does the rest."""
+"""A batch whose views the host has made in part; the device does the rest."""
 
 from __future__ import annotations
 
@@ -11,40 +11,48 @@ from torch import Tensor
 
 from sslreg.contracts.augmentation import Images, Params
 from sslreg.contracts.batch import Batch
-from sslreg.views.plan import Drawn, RoundToUint8, ViewPlan
+from sslreg.views.plan import ViewPlan, to_batch
+from sslreg.views.steps import Draw
 
 
 @dataclass
 class DeferredView:
-    """A view after the first `done` steps of its plan: the images as they are then, and what every step drew."""
+    """A view after the first steps of its plan.
+
+    Attributes:
+        plan: the plan of the view.
+        images: the images after these steps.
+        draws: of all steps of the plan.
+        steps_done: the number of steps that have run.
+    """
 
     plan: ViewPlan
     images: Images
-    drawn: list[Drawn]
-    done: int
+    draws: list[Draw]
+    steps_done: int
 
     def finish(self, device: torch.device | str) -> Tensor:
-        """The view, float32 (N, C, H, W), on the device."""
-        images = _each(self.images, lambda image: image.to(device, non_blocking=True))
-        return self.plan.finished(self.plan.run(images, self.drawn, range(self.done, len(self.plan.steps))))
+        """Run the remaining steps on a device and return the view, float32 (N, C, H, W)."""
+        images = _map(self.images, lambda image: image.to(device, non_blocking=True))
+        return to_batch(self.plan.run(images, self.draws, range(self.steps_done, len(self.plan.steps))))
 
     def params(self) -> dict[str, Params]:
-        """What was drawn, by operation; the second of a name is ``name[1]``."""
-        named: dict[str, Params] = {}
-        for step, (name, before), drawn in zip(self.plan.steps, self.plan.names, self.drawn, strict=True):
-            if not isinstance(step.augmentation, RoundToUint8):
-                named[f"{name}[{before}]" if before else name] = drawn.params
-        return named
+        """Return the params of each operation by its name; the second of a name is ``name[1]``."""
+        return self.plan.params(self.draws)
 
     def pin_memory(self) -> DeferredView:
-        return replace(self, images=_each(self.images, Tensor.pin_memory))
+        """Return the view with its images in page-locked memory."""
+        return replace(self, images=_map(self.images, Tensor.pin_memory))
 
 
 @dataclass
 class DeferredBatch:
-    """What a collate function with a device returns: `finish` makes the batch of it.
+    """The result of a `Collate` with a device: `finish` turns it into the batch.
 
-    batch: all but the views and their params.
+    Attributes:
+        views: the views that the host has made in part.
+        batch: the batch without views and params.
+        keep_params: whether `Batch.params` is filled.
     """
 
     views: list[DeferredView]
@@ -55,52 +63,57 @@ class DeferredBatch:
         return len(self.batch)
 
     def finish(self, device: torch.device | str) -> Batch:
-        """The batch on a device, its views finished there."""
-        return self.begin(device).arrive()
+        """Finish the views on a device and return the batch there."""
+        return self.start(device).wait()
 
-    def begin(self, device: torch.device | str) -> BatchInFlight:
-        """Set a device to work on the batch. On CUDA it works beside what it is doing, on a stream for such batches."""
+    def start(self, device: torch.device | str) -> BatchInFlight:
+        """Start to finish the batch on a device; on CUDA, on a separate stream, concurrently with other work."""
         if torch.device(device).type != "cuda":
-            return BatchInFlight(self._on(device))
+            return BatchInFlight(self._make_batch(device))
         with torch.cuda.stream(_stream(_number(torch.device(device)))):
-            batch = self._on(device)
-            done = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            done.record()
-        return BatchInFlight(batch, done)
+            batch = self._make_batch(device)
+            ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            ready.record()
+        return BatchInFlight(batch, ready)
 
-    def _on(self, device: torch.device | str) -> Batch:
+    def _make_batch(self, device: torch.device | str) -> Batch:
         batch = self.batch.to(device, non_blocking=True)
         batch.views = [view.finish(device) for view in self.views]
         batch.params = [view.params() for view in self.views] if self.keep_params else None
         return batch
 
     def pin_memory(self) -> DeferredBatch:
-        """The same in page-locked memory; a DataLoader calls it when told to pin."""
+        """Return the batch in page-locked memory; a DataLoader with ``pin_memory`` calls it."""
         return replace(self, views=[view.pin_memory() for view in self.views], batch=self.batch.pin_memory())
 
 
 @dataclass
 class BatchInFlight:
-    """A batch that a device is at work on. done: what CUDA does when it is made; None where it already is."""
+    """A batch on which a device works.
+
+    Attributes:
+        batch: the batch, possibly without its values yet.
+        ready: the CUDA event after which the batch has its values; None if it has them.
+    """
 
     batch: Batch
-    done: torch.cuda.Event | None = None
+    ready: torch.cuda.Event | None = None
 
-    def arrive(self) -> Batch:
-        """The batch, for the stream that is current: what it is then asked for waits, and the host does not."""
-        if self.done is not None:
+    def wait(self) -> Batch:
+        """Return the batch, and have the current CUDA stream wait for it; the host does not wait."""
+        if self.ready is not None:
             stream = torch.cuda.current_stream(self.batch.indices.device)
-            stream.wait_event(self.done)
+            stream.wait_event(self.ready)
             for tensor in (*self.batch.views, self.batch.targets, self.batch.indices, *self.batch.extras.values()):
                 if isinstance(tensor, Tensor) and tensor.is_cuda:
-                    # Its memory is the other stream's, which would use it again before this one has done its work.
+                    # The memory belongs to the other stream, which would reuse it before this one has read it.
                     tensor.record_stream(stream)
         return self.batch
 
 
 @cache
 def _stream(number: int) -> torch.cuda.Stream:
-    """The stream on which batches are made, of the GPU of this number."""
+    """Return the stream for batches of the GPU of this number."""
     return torch.cuda.Stream(number)  # type: ignore[no-untyped-call]
 
 
@@ -108,5 +121,5 @@ def _number(device: torch.device) -> int:
     return torch.cuda.current_device() if device.index is None else device.index
 
 
-def _each(images: Images, change: Callable[[Tensor], Tensor]) -> Images:
+def _map(images: Images, change: Callable[[Tensor], Tensor]) -> Images:
     return change(images) if isinstance(images, Tensor) else [change(image) for image in images]

@@ -1,4 +1,4 @@
-"""Adjacent operations that one augmentation does together."""
+"""Adjacent operations of a plan that one augmentation does in a single pass."""
 
 from __future__ import annotations
 
@@ -6,35 +6,50 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sslreg.contracts.augmentation import Augmentation, Params
+from sslreg.contracts.augmentation_protocols import SupportsFusion
+from sslreg.views.steps import Draw, Rounding, Step
 from sslreg.views.with_probability import WithProbability
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Some steps of a plan, and the augmentation that does them: itself if it is one, else what they fused into."""
+    """Adjacent steps of a plan that run in one pass.
+
+    Attributes:
+        steps: their numbers in the plan.
+        augmentation: does their work; None for the rounding.
+    """
 
     steps: range
-    augmentation: Augmentation
+    augmentation: Augmentation | None
 
-    def params(self, drawn: Sequence[Params]) -> Params:
-        """What the stage's augmentation takes, from what each of its steps drew."""
-        if len(drawn) == 1:
-            return drawn[0]
-        return {f"{k}.{name}": values for k, params in enumerate(drawn) for name, values in params.items()}
+    def params(self, draws: Sequence[Draw]) -> Params:
+        """Return the params of the stage's augmentation. draws: of all steps of the plan."""
+        if len(self.steps) == 1:
+            return draws[self.steps[0]].apply_params
+        return {
+            f"{k}.{name}": values
+            for k, step in enumerate(self.steps)
+            for name, values in draws[step].apply_params.items()
+        }
 
 
-def fused(augmentations: Sequence[Augmentation], steps: range) -> list[Stage]:
-    """The stages of some of a plan's steps, each as long as its operations absorb their successors."""
+def fuse(steps: Sequence[Step], numbers: range) -> list[Stage]:
+    """Group the steps of these numbers into stages, each as long as its operations fuse with their successors."""
     stages: list[Stage] = []
-    for step in steps:
-        following = augmentations[step]
-        if stages and (together := _inner(stages[-1].augmentation).absorb(_inner(following))):
-            stages[-1] = Stage(range(stages[-1].steps.start, step + 1), together)
+    for number in numbers:
+        step = steps[number]
+        if isinstance(step, Rounding):
+            stages.append(Stage(range(number, number + 1), None))
+        elif stages and (together := _fuse_pair(stages[-1].augmentation, step.augmentation)):
+            stages[-1] = Stage(range(stages[-1].steps.start, number + 1), together)
         else:
-            stages.append(Stage(range(step, step + 1), following))
+            stages.append(Stage(range(number, number + 1), step.augmentation))
     return stages
 
 
-def _inner(augmentation: Augmentation) -> Augmentation:
-    """What acts, with or without a probability: a mask is among the params of a stage."""
-    return augmentation.augmentation if isinstance(augmentation, WithProbability) else augmentation
+def _fuse_pair(first: Augmentation | None, second: Augmentation) -> Augmentation | None:
+    # With or without a probability: the mask is among the params of the stage.
+    inner = first.augmentation if isinstance(first, WithProbability) else first
+    following = second.augmentation if isinstance(second, WithProbability) else second
+    return inner.fuse_with(following) if isinstance(inner, SupportsFusion) else None

@@ -1,4 +1,4 @@
-"""Counter-based randomness: what is drawn for a sample depends on its key and on nothing around it.
+"""Counter-based randomness: the draws for a sample depend only on its key.
 
 A key is 64 bits mixed from (seed, epoch, sample index, view, operation name, occurrence). Draw number d of an
 operation is a hash of the key and d, so there is no state to carry between batches, workers or processes. The mixer
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sslreg.contracts.augmentation import Number
-from sslreg.views.image_batches import sent
+from sslreg.views.device_transfer import to_device
 
 Words = NDArray[np.uint64]
 Floats = NDArray[np.float64]
@@ -32,7 +32,7 @@ _TO_UNIT = 2.0**-53
 
 
 def _mix(words: Words) -> Words:
-    """The words hashed; overwrites its argument, which callers have just made."""
+    """Hash the words in place and return them."""
     words ^= words >> np.uint64(30)
     words *= _MIX_1
     words ^= words >> np.uint64(27)
@@ -51,18 +51,18 @@ def _wrapped(value: int) -> np.uint64:
 
 
 class SampleKeys:
-    """The `Keys` of N samples, as one 64-bit word each.
+    """The `Keys` of N samples, one 64-bit word each.
 
-    Drawing counts up a number that is the same for all samples; `child` starts again from zero under another name.
+    Each draw increments a counter that all samples share; `child` starts from zero under another name.
     """
 
     def __init__(self, words: Words) -> None:
         self._words = words
-        self._drawn = 0
+        self._draws = 0
 
     @classmethod
     def of_samples(cls, seed: int, epochs: Sequence[int], indices: Sequence[int]) -> SampleKeys:
-        """Keys of samples by (seed, epoch, index); epochs and indices have N entries."""
+        """Return the keys of samples by (seed, epoch, index); epochs and indices have N entries."""
         words = np.full(len(indices), _wrapped(seed))
         for part in (epochs, indices):
             words = _mix(words + _GAMMA)
@@ -71,19 +71,15 @@ class SampleKeys:
 
     @classmethod
     def from_torch(cls, n: int) -> SampleKeys:
-        """Keys for samples that have neither index nor epoch, drawn from torch's global generator."""
+        """Draw keys for samples without index or epoch from torch's global generator."""
         words = torch.randint(torch.iinfo(torch.int64).min, torch.iinfo(torch.int64).max, (n,))
         return cls(words.numpy().view(np.uint64).copy())
 
     def __len__(self) -> int:
         return len(self._words)
 
-    def rows(self, rows: NDArray[np.bool_] | Sequence[int]) -> SampleKeys:
-        """The keys of some of the samples, undrawn."""
-        return SampleKeys(self._words[np.asarray(rows)])
-
     def with_rows(self, rows: Sequence[int], others: SampleKeys) -> SampleKeys:
-        """These keys, undrawn, with those at `rows` replaced by the others, in order."""
+        """Return these keys with those at `rows` replaced by the others, in order, and the counter at zero."""
         words = self._words.copy()
         words[np.asarray(rows, dtype=np.intp)] = others._words
         return SampleKeys(words)
@@ -91,10 +87,12 @@ class SampleKeys:
     def child(self, name: str) -> SampleKeys:
         return SampleKeys(_mix(self._words ^ _word(name)))
 
-    def operations(self, views: Sequence[int], names: Sequence[tuple[str, int]]) -> list[SampleKeys]:
-        """Keys of each of some operations, in several views: N of the first view, then N of the next.
+    def for_operations(self, views: Sequence[int], names: Sequence[tuple[str, int]]) -> list[SampleKeys]:
+        """Return the keys of each operation, in several views: N of the first view, then N of the next.
 
-        names: an operation's name, and the how-manieth of that name it is; these and views are counted from 0.
+        Args:
+            views: the numbers of the views, from 0.
+            names: for each operation its name and its occurrence (0 for the first of that name).
         """
         of_views = np.concatenate([self.child(f"view {view}")._words for view in views])
         words = np.array([_word(f"{name} {occurrence}") for name, occurrence in names], np.uint64)
@@ -102,7 +100,7 @@ class SampleKeys:
 
     def uniform(self, low: Number = 0.0, high: Number = 1.0, size: tuple[int, ...] = ()) -> Tensor:
         units = self._units(size)
-        bottom, top = self._aligned(low, size), self._aligned(high, size)
+        bottom, top = self._align(low, size), self._align(high, size)
         # Rounding to float32 may reach the upper bound, which is not part of the interval.
         last = np.nextafter(np.float32(top), np.float32(bottom))
         values = (bottom + (top - bottom) * units).astype(np.float32)
@@ -112,16 +110,16 @@ class SampleKeys:
         # Box and Muller's transform; 1 - u lies in (0, 1], where the logarithm is finite.
         radius = np.sqrt(-2.0 * np.log(1.0 - self._units(size)))
         values = radius * np.cos(2.0 * math.pi * self._units(size))
-        return torch.from_numpy((self._aligned(mean, size) + self._aligned(std, size) * values).astype(np.float32))
+        return torch.from_numpy((self._align(mean, size) + self._align(std, size) * values).astype(np.float32))
 
     def integers(self, low: Number, high: Number, size: tuple[int, ...] = ()) -> Tensor:
-        bottom, top = self._aligned(low, size), self._aligned(high, size)
+        bottom, top = self._align(low, size), self._align(high, size)
         if np.any(top <= bottom):
             raise ValueError(f"there is no integer in [{low}, {high})")
         return torch.from_numpy((bottom + np.floor((top - bottom) * self._units(size))).astype(np.int64))
 
     def bernoulli(self, p: Number, size: tuple[int, ...] = ()) -> Tensor:
-        return torch.from_numpy(np.asarray(self._units(size) < self._aligned(p, size)))
+        return torch.from_numpy(np.asarray(self._units(size) < self._align(p, size)))
 
     def permutation(self, n: int) -> Tensor:
         return torch.from_numpy(np.argsort(self._bits((n,)), axis=1, kind="stable").astype(np.int64))
@@ -130,20 +128,20 @@ class SampleKeys:
         return torch.from_numpy(self._bits(()).view(np.int64))
 
     def _bits(self, size: tuple[int, ...]) -> Words:
-        """Random words (N, *size)."""
-        self._drawn += 1
-        words = _mix(self._words + _wrapped(self._drawn * int(_GAMMA)))
+        """Draw random words (N, *size)."""
+        self._draws += 1
+        words = _mix(self._words + _wrapped(self._draws * int(_GAMMA)))
         if not size:
             return words
         steps = np.arange(1, math.prod(size) + 1, dtype=np.uint64) * _GAMMA
         return _mix(words[:, None] + steps).reshape(len(words), *size)
 
     def _units(self, size: tuple[int, ...]) -> Floats:
-        """Numbers in [0, 1)."""
+        """Draw float64 (N, *size) from [0, 1)."""
         return cast(Floats, (self._bits(size) >> np.uint64(11)) * _TO_UNIT)
 
-    def _aligned(self, bound: Number, size: tuple[int, ...]) -> Any:
-        """A bound in float64; one that differs by sample gets the axes that `size` adds."""
+    def _align(self, bound: Number, size: tuple[int, ...]) -> Any:
+        """Return a bound in float64; if it differs by sample, with the axes that `size` adds."""
         if not isinstance(bound, Tensor):
             return np.float64(bound)
         values = bound.numpy().astype(np.float64)
@@ -156,11 +154,16 @@ def noise_like(
     device: torch.device | str = "cpu",
     kind: Literal["uniform", "normal"] = "uniform",
 ) -> Tensor:
-    """Random fields (N, *shape), float32, one for each of the seeds (N,) that `Keys.seeds` gave.
+    """Return random fields (N, *shape), float32, one for each of the seeds (N,) from `Keys.seeds`.
 
-    uniform: in [0, 1); normal: mean 0, deviation 1, from a table of 65,536 quantiles. A field depends on its own seed
-    alone, and the CPU and CUDA give the same bits: integers are hashed (the finalizer of MurmurHash3), and nothing is
-    computed that differs between processors.
+    A field depends only on its seed, and the CPU and CUDA give the same bits: integers are hashed (the finalizer of
+    MurmurHash3), and nothing is computed that differs between processors.
+
+    Args:
+        seeds: int64 (N,).
+        shape: of one field.
+        device: where the fields are made.
+        kind: ``uniform``: in [0, 1); ``normal``: mean 0, standard deviation 1, from a table of 65,536 quantiles.
     """
     if kind not in ("uniform", "normal"):
         raise ValueError(f"noise is 'uniform' or 'normal', not {kind!r}")
@@ -169,12 +172,12 @@ def noise_like(
     words = torch.arange(math.prod(shape), dtype=torch.int32, device=device).reshape(1, *shape) * -1640531535
     words = _mix_32(_mix_32(words ^ low) ^ high)
     if kind == "normal":
-        return sent(_normal_quantiles(), torch.device(device))[(words & 0xFFFF).long()]
+        return to_device(_normal_quantiles(), torch.device(device))[(words & 0xFFFF).long()]
     return (words >> 8 & 0xFFFFFF) * 2.0**-24
 
 
 def _mix_32(words: Tensor) -> Tensor:
-    # torch shifts a signed integer's sign in; the masks make the shifts logical ones.
+    # torch shifts the sign of a signed integer in; the masks make the shifts logical.
     words = (words ^ (words >> 16 & 0xFFFF)) * -2048144789
     words = (words ^ (words >> 13 & 0x7FFFF)) * -1028477387
     return words ^ (words >> 16 & 0xFFFF)

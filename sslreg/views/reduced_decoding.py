@@ -1,101 +1,130 @@
-"""Large photographs decoded in a reduced size, and no more of them than a view shows, where that is enough.
+"""Photographs decoded at a reduced size, and only where the views read them.
 
-What the views draw is drawn before, for the size that the file has, so it does not change. A half, a quarter or an
-eighth of the size is made by leaving out the fine frequencies, in less time and much less memory.
+The views draw before, for the size of the file, so reduction does not change what they draw. A half, a quarter or an
+eighth of the size leaves out the high frequencies, which takes less time and much less memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from sslreg.contracts.augmentation import Images
+from sslreg.contracts.augmentation_protocols import DecodingRequest
 from sslreg.contracts.reader import Part
+from sslreg.errors import UserError
 from sslreg.images import EncodedImage
-from sslreg.views.image_batches import shapes_of
-from sslreg.views.plan import Drawn, ViewPlan
+from sslreg.views.image_stacking import shapes_of
+from sslreg.views.plan import ViewPlan
+from sslreg.views.steps import Draw
 
-#: By how much an image may be reduced, the least first.
+#: Factors by which an image may be reduced, in rising order.
 _REDUCTIONS = (2, 4, 8)
 
 
-@dataclass(frozen=True)
-class Decoded:
-    """N images as far as a view needs them: each reduced by one of `by`, int64 (N,), from its place of `origins` on.
+#: Where pixels are in an image: the factor by which it was reduced, and their top and left in reduced pixels.
+_Position = tuple[int, int, int]
 
-    origins: int64 (N, 2), top and left in reduced pixels.
-    """
+
+@dataclass(frozen=True)
+class DecodedView:
+    """N images decoded as far as one view needs them, and the view's draws with params for these images."""
 
     images: Images
-    by: Tensor
-    origins: Tensor
-
-    def adapted(self, plan: ViewPlan, drawn: list[Drawn]) -> list[Drawn]:
-        """What the view drew, as it is for these images."""
-        if not (self.by > 1).any():
-            return drawn
-        first = plan.operations[0].augmentation.for_reduced(drawn[0].params, self.by, self.origins)
-        return [Drawn(first, drawn[0].shapes), *drawn[1:]]
+    draws: list[Draw]
 
 
 def decode_for_views(
-    images: Tensor | Sequence[Tensor | EncodedImage], plans: Sequence[ViewPlan], drawn: Sequence[list[Drawn]]
-) -> list[Decoded]:
-    """For each view, all N images. UserError: a file cannot be read."""
+    images: Tensor | Sequence[Tensor | EncodedImage], plans: Sequence[ViewPlan], draws: Sequence[list[Draw]]
+) -> tuple[list[DecodedView], dict[int, UserError]]:
+    """Decode N images for V views.
+
+    Args:
+        images: pixels, or images that are not decoded yet.
+        plans: V plans.
+        draws: for each plan its draws, for images in full size.
+
+    Returns:
+        The decoded images for each view, and the errors of the images that cannot be decoded, by their row. If there
+        are errors, there are no views.
+    """
     if isinstance(images, Tensor):
-        whole = torch.ones(len(images), dtype=torch.int64)
-        return [Decoded(images, whole, torch.zeros(len(images), 2, dtype=torch.int64))] * len(plans)
-    by = _reductions(images, plans, drawn)
-    shown = _visible_parts(plans, drawn, by) if (by > 1).any() else None
-    origins = torch.zeros(len(plans), len(images), 2, dtype=torch.int64)
-    decoded: list[list[Tensor]] = []
-    for n, (image, reductions) in enumerate(zip(images, by.T.tolist(), strict=True)):
-        if not isinstance(image, EncodedImage):
-            decoded.append([image] * len(plans))
-            continue
-        least, parts = min(reductions), None
-        if shown is not None and least > 1:
-            wanted = [Part(reduction, *part[n]) for reduction, part in zip(reductions, shown, strict=True)]
-            parts = image.decode_parts(wanted)
-            if parts is not None:
-                origins[:, n] = torch.tensor([(part.top, part.left) for part in wanted])
-        if parts is None:
-            by[:, n] = least
-            parts = [image.decode(least)] * len(plans)
-        decoded.append(parts)
-    return [Decoded([parts[v] for parts in decoded], by[v], origins[v]) for v in range(len(plans))]
-
-
-def _reductions(
-    images: Sequence[Tensor | EncodedImage], plans: Sequence[ViewPlan], drawn: Sequence[list[Drawn]]
-) -> Tensor:
-    """By how much each of N images may be reduced for each of V views: int64 (V, N), of 1, 2, 4 and 8."""
-    chosen = torch.ones(len(plans), len(images), dtype=torch.int64)
+        return [DecodedView(images, of_view) for of_view in draws], {}
     encoded = torch.tensor([isinstance(image, EncodedImage) for image in images])
-    if not encoded.any():
-        return chosen
     sizes = shapes_of(images)[:, 1:]
-    for v, (plan, steps) in enumerate(zip(plans, drawn, strict=True)):
-        least = plan.operations[0].augmentation.least_sizes(steps[0].params, sizes) if plan.leading else None
-        if least is None:
+    requests: list[DecodingRequest | None] = [None] * len(plans)
+    if encoded.any():
+        requests = [plan.decoding_request(of_view, sizes) for plan, of_view in zip(plans, draws, strict=True)]
+    reductions = _choose_reductions(requests, sizes, encoded)
+    boxes = _reduce_boxes(requests, reductions)
+    decoded: list[list[Tensor]] = []
+    positions: list[list[_Position]] = []
+    errors: dict[int, UserError] = {}
+    for row, (image, factors) in enumerate(zip(images, reductions.T.tolist(), strict=True)):
+        parts = []
+        if min(factors) > 1:
+            parts = [Part(factor, *of_view[row]) for factor, of_view in zip(factors, boxes, strict=True)]
+        try:
+            pixels, where = _decode(image, parts, len(plans))
+        except UserError as error:
+            errors[row] = error
+            continue
+        decoded.append(pixels)
+        positions.append(where)
+    if errors:
+        return [], errors
+    return [
+        DecodedView([of_image[view] for of_image in decoded], _rescale(draws[view], request, position))
+        for view, (request, position) in enumerate(zip(requests, torch.tensor(positions).unbind(1), strict=True))
+    ], {}
+
+
+def _choose_reductions(requests: Sequence[DecodingRequest | None], sizes: Tensor, encoded: Tensor) -> Tensor:
+    """Return the factor by which each view lets each image be reduced: int64 (V, N), of 1, 2, 4 and 8.
+
+    If one view needs all pixels of an image, the others take them, too: to decode parts again would take longer.
+    """
+    chosen = torch.ones(len(requests), len(sizes), dtype=torch.int64)
+    for view, request in enumerate(requests):
+        if request is None:
             return torch.ones_like(chosen)
         for reduction in _REDUCTIONS:
-            enough = (sizes >= least * reduction).all(dim=1)
-            chosen[v] = torch.where(encoded & enough, reduction, chosen[v])
-    return chosen
+            enough = (sizes >= request.min_sizes * reduction).all(dim=1)
+            chosen[view] = torch.where(encoded & enough, reduction, chosen[view])
+    return chosen.where((chosen > 1).all(dim=0), 1)
 
 
-def _visible_parts(plans: Sequence[ViewPlan], drawn: Sequence[list[Drawn]], by: Tensor) -> list[list[list[int]]] | None:
-    """What each view shows of each of N images: top, left, height, width in reduced pixels. None: all, in some view."""
-    shown = []
-    for plan, steps, reductions in zip(plans, drawn, by[..., None], strict=True):
-        parts = plan.operations[0].augmentation.visible_parts(steps[0].params)
-        if parts is None:
-            return None
-        starts = parts[:, :2] // reductions
-        stops = -(-(parts[:, :2] + parts[:, 2:]) // reductions)
-        shown.append(torch.cat((starts, stops - starts), dim=1).tolist())
-    return shown
+def _reduce_boxes(requests: Sequence[DecodingRequest | None], reductions: Tensor) -> list[list[list[int]]]:
+    """Return top, left, height and width of the part that each of V views reads of each of N images, as reduced."""
+    boxes = []
+    for request, factors in zip(requests, reductions[..., None], strict=True):
+        if request is not None and (factors > 1).any():
+            starts = request.boxes[:, :2] // factors
+            stops = -(-(request.boxes[:, :2] + request.boxes[:, 2:]) // factors)
+            boxes.append(torch.cat((starts, stops - starts), dim=1).tolist())
+    return boxes
+
+
+def _decode(image: Tensor | EncodedImage, parts: Sequence[Part], views: int) -> tuple[list[Tensor], list[_Position]]:
+    """Decode an image for each view: its parts, or else all of it, at the smallest size that suffices for every view.
+
+    parts: one for each view; empty if the image may not be reduced.
+    """
+    if not isinstance(image, EncodedImage):
+        return [image] * views, [(1, 0, 0)] * views
+    pixels = image.decode_parts(parts) if parts else None
+    if pixels is not None:
+        return pixels, [(part.reduction, part.top, part.left) for part in parts]
+    reduction = min((part.reduction for part in parts), default=1)
+    return [image.decode(reduction)] * views, [(reduction, 0, 0)] * views
+
+
+def _rescale(draws: list[Draw], request: DecodingRequest | None, position: Tensor) -> list[Draw]:
+    """Return a view's draws for images at positions (N, 3)."""
+    reductions = position[:, 0]
+    if request is None or not (reductions > 1).any():
+        return draws
+    return [replace(draws[0], rescaled=request.rescale(reductions, position[:, 1:])), *draws[1:]]

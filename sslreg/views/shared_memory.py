@@ -1,8 +1,8 @@
-"""Memory in which a DataLoader's worker hands its views over without copying them.
+"""Shared memory in which a DataLoader's worker passes its views on without a copy.
 
-What a worker returns is copied into new shared memory as a rule, and to have its pages mapped takes the system longer
-than augmenting the images in them. Here a worker keeps the memory that it has written its views into; the process that
-reads them gives it back when the last tensor that shows it is gone, and the worker writes another batch there.
+By default torch copies a worker's result into new shared memory, and the system takes longer to map its pages than the
+worker takes to augment the images in them. Here a worker keeps the blocks that it has written views into. The process
+that reads a block releases it when the last tensor that uses it is gone, and the worker writes another batch there.
 """
 
 from __future__ import annotations
@@ -20,84 +20,84 @@ from torch import Tensor
 from torch.multiprocessing.reductions import reduce_tensor
 from torch.utils.data import get_worker_info
 
-#: The first page of a piece tells whether another process has it: 1, or 0 once it has been given back.
-_HEAD = mmap.PAGESIZE
-#: Pieces that a worker keeps at most. Beyond it, as when all batches are kept, views are copied.
-_MOST = 64
+#: The first page of a block holds a flag: 1 while another process uses the block, 0 once it has released it.
+_HEADER = mmap.PAGESIZE
+#: The most blocks that a worker keeps. Beyond it, as when every batch is kept, views are copied.
+_MAX_BLOCKS = 64
 
-_pieces: list[_Piece] = []
-_wanted = False
+_blocks: list[_Block] = []
+_sharing = False
 
 
 def empty_result(shape: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
-    """An uninitialized tensor on the CPU for what an augmentation returns.
+    """Return an uninitialized tensor on the CPU for the result of an augmentation.
 
-    Where that is the view as a DataLoader's worker sends it, it is memory that the receiver sees as well, which spares
-    copying the view. Elsewhere it is `torch.empty`.
+    If the result is the view that a DataLoader's worker sends, the tensor is in memory that the receiver shares, which
+    saves a copy. Otherwise it is `torch.empty`.
     """
-    if not (_wanted and get_worker_info() is not None and hasattr(os, "memfd_create")):
+    if not (_sharing and get_worker_info() is not None and hasattr(os, "memfd_create")):
         return torch.empty(*shape, dtype=dtype)
     size = torch.Size(shape).numel() * dtype.itemsize
-    piece = _free_piece(size) if size else None
-    return torch.empty(*shape, dtype=dtype) if piece is None else piece.lend(shape, dtype)
+    block = _free_block(size) if size else None
+    return torch.empty(*shape, dtype=dtype) if block is None else block.new_tensor(shape, dtype)
 
 
 @contextmanager
-def share_results(wanted: bool) -> Iterator[None]:
-    """Let `empty_result` give memory for sending, if wanted, while the last stage that runs here is at work."""
-    global _wanted
-    before, _wanted = _wanted, wanted
+def share_results(enabled: bool) -> Iterator[None]:
+    """Have `empty_result` return shared memory, if enabled: while the last stage on the host runs."""
+    global _sharing
+    before, _sharing = _sharing, enabled
     try:
         yield
     finally:
-        _wanted = before
+        _sharing = before
 
 
-class _Piece:
-    """Some bytes of memory that has a file, through which another process can see it."""
+class _Block:
+    """Memory with a file descriptor, by which another process can map it."""
 
     def __init__(self, size: int) -> None:
         self.size = size
         self.file = os.memfd_create("sslreg-view")
-        os.ftruncate(self.file, _HEAD + size)
-        self.memory = mmap.mmap(self.file, _HEAD + size)
-        self._seen_here: Callable[[], object] = lambda: None
+        os.ftruncate(self.file, _HEADER + size)
+        self.memory = mmap.mmap(self.file, _HEADER + size)
+        self._used_here: Callable[[], object] = lambda: None
 
     @property
     def free(self) -> bool:
-        """Whether no tensor shows it, neither here nor where it was sent."""
-        return self._seen_here() is None and self.memory[0] == 0
+        """Whether no tensor uses it, neither here nor in the process that it was sent to."""
+        return self._used_here() is None and self.memory[0] == 0
 
-    def lend(self, shape: Sequence[int], dtype: torch.dtype) -> SharedTensor:
-        # The tensor's storage holds the view, so this lives as long as any tensor that shares the storage.
-        view = memoryview(self.memory)[_HEAD:]
-        self._seen_here = weakref.ref(view)
-        lent = torch.frombuffer(view, dtype=dtype).reshape(*shape).as_subclass(SharedTensor)
-        lent.piece = self
-        return lent
+    def new_tensor(self, shape: Sequence[int], dtype: torch.dtype) -> SharedTensor:
+        # The tensor's storage holds the memory view, which lives as long as any tensor that shares the storage.
+        view = memoryview(self.memory)[_HEADER:]
+        self._used_here = weakref.ref(view)
+        shared = torch.frombuffer(view, dtype=dtype).reshape(*shape).as_subclass(SharedTensor)
+        shared.block = self
+        return shared
 
     def close(self) -> None:
         os.close(self.file)
 
 
-def _free_piece(size: int) -> _Piece | None:
-    for piece in _pieces:
-        if piece.size == size and piece.free:
-            return piece
-    if len(_pieces) == _MOST:
-        unused = next((piece for piece in _pieces if piece.free), None)
+def _free_block(size: int) -> _Block | None:
+    for block in _blocks:
+        if block.size == size and block.free:
+            return block
+    if len(_blocks) == _MAX_BLOCKS:
+        unused = next((block for block in _blocks if block.free), None)
         if unused is None:
             return None
-        _pieces.remove(unused)
+        _blocks.remove(unused)
         unused.close()
-    _pieces.append(_Piece(size))
-    return _pieces[-1]
+    _blocks.append(_Block(size))
+    return _blocks[-1]
 
 
 class SharedTensor(Tensor):
-    """A tensor in a piece. What is computed of it is a plain tensor, and so is what another process receives."""
+    """A tensor in a block. Results computed from it are plain tensors, and so is what another process receives."""
 
-    piece: _Piece | None
+    block: _Block | None
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     def __reduce_ex__(self, protocol: Any) -> Any:
@@ -107,28 +107,28 @@ class SharedTensor(Tensor):
         return self.as_subclass(Tensor).clone()
 
 
-def _send(lent: SharedTensor) -> Any:
-    """How a worker's queue pickles it: once by its file, and if there is another time, as any tensor."""
-    piece = lent.piece
-    if piece is None:
-        return reduce_tensor(lent.as_subclass(Tensor).clone())  # type: ignore[no-untyped-call]
-    lent.piece = None
-    piece.memory[0] = 1
-    return _receive, (reduction.DupFd(piece.file), piece.size, tuple(lent.shape), lent.dtype)
+def _reduce(shared: SharedTensor) -> Any:
+    """Pickle for a worker's queue: by the file descriptor the first time, and as any tensor after that."""
+    block = shared.block
+    if block is None:
+        return reduce_tensor(shared.as_subclass(Tensor).clone())  # type: ignore[no-untyped-call]
+    shared.block = None
+    block.memory[0] = 1
+    return _rebuild, (reduction.DupFd(block.file), block.size, tuple(shared.shape), shared.dtype)
 
 
-def _receive(file: Any, size: int, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+def _rebuild(file: Any, size: int, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     descriptor = file.detach()
     try:
-        head, memory = mmap.mmap(descriptor, _HEAD), mmap.mmap(descriptor, _HEAD + size)
+        header, memory = mmap.mmap(descriptor, _HEADER), mmap.mmap(descriptor, _HEADER + size)
     finally:
         os.close(descriptor)
-    weakref.finalize(memory, _give_back, head).atexit = False
-    return torch.frombuffer(memory, dtype=dtype, offset=_HEAD).reshape(*shape)
+    weakref.finalize(memory, _release, header).atexit = False
+    return torch.frombuffer(memory, dtype=dtype, offset=_HEADER).reshape(*shape)
 
 
-def _give_back(head: mmap.mmap) -> None:
-    head[0] = 0
+def _release(header: mmap.mmap) -> None:
+    header[0] = 0
 
 
-reduction.ForkingPickler.register(SharedTensor, _send)
+reduction.ForkingPickler.register(SharedTensor, _reduce)

@@ -105,7 +105,7 @@ def loader(kind: type[DataLoader[Any]], samples: Numbered, **more: Any) -> DataL
 def test_every_pass_has_the_batches_of_a_plain_loader() -> None:
     ahead = loader(PrefetchingDataLoader, Numbered(), device=torch.device("cpu"))
     for _ in range(2):
-        made = [batch.arrive() for batch in ahead]
+        made = [batch.wait() for batch in ahead]
         plain = [batch.finish("cpu") for batch in loader(DataLoader, Numbered())]
         assert [batch.indices.tolist() for batch in made] == [[n, n + 1] for n in range(0, 10, 2)]
         assert all(torch.equal(one.views[0], other.views[0]) for one, other in zip(made, plain, strict=True))

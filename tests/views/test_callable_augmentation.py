@@ -8,7 +8,7 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 import sslreg
-from sslreg.views import Operation, SampleKeys, ViewPlan, adapt
+from sslreg.views import Operation, SampleKeys, ViewPlan, adapt, to_batch
 
 
 def darken(image: Tensor) -> Tensor:
@@ -25,7 +25,7 @@ def keys(*indices: int) -> SampleKeys:
 
 def run(augmentation: sslreg.Augmentation, images: list[Tensor], *indices: int) -> Tensor:
     plan = ViewPlan([Operation("adapted", augmentation)])
-    return plan.finished(plan.run(list(images), plan.draw(keys(*indices), 0, images), range(len(plan.steps))))
+    return to_batch(plan.run(list(images), plan.draw(keys(*indices), 0, images), range(len(plan.steps))))
 
 
 IMAGES = list(torch.rand(4, 3, 12, 10, generator=torch.Generator().manual_seed(0)))

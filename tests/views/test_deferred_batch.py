@@ -58,7 +58,7 @@ def pending(plan: ViewPlan = SIMCLR, count: int = 16, first: int = 0) -> Deferre
 
 
 def test_a_batch_that_was_begun_arrives_as_the_finished_one() -> None:
-    begun, finished = pending().begin("cpu").arrive(), pending().finish("cpu")
+    begun, finished = pending().start("cpu").wait(), pending().finish("cpu")
     assert all(torch.equal(one, other) for one, other in zip(begun.views, finished.views, strict=True))
     assert torch.equal(begun.extras["twice"], finished.extras["twice"])
     assert begun.params is not None
@@ -122,12 +122,12 @@ def test_a_batch_is_made_beside_what_the_gpu_is_doing() -> None:
     ready = pending().pin_memory()
     keep_busy(2_000_000_000)
     busy = torch.cuda.current_stream()
-    underway = ready.begin("cuda")
-    assert underway.done is not None
-    underway.done.synchronize()
+    underway = ready.start("cuda")
+    assert underway.ready is not None
+    underway.ready.synchronize()
     assert not busy.query()
     torch.cuda.synchronize()
-    assert torch.isfinite(underway.arrive().views[0]).all()
+    assert torch.isfinite(underway.wait().views[0]).all()
 
 
 @on_cuda

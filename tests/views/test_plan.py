@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 import sslreg
-from sslreg.views import Operation, SampleKeys, ViewPlan
+from sslreg.views import Operation, SampleKeys, ViewPlan, to_batch
 
 
 class Shift(sslreg.Augmentation):
@@ -58,7 +58,7 @@ def plan(*augmentations: sslreg.Augmentation, place: str = "auto") -> ViewPlan:
 
 def run(plan: ViewPlan, images: list[Tensor]) -> Tensor:
     keys = SampleKeys.of_samples(0, [0] * len(images), list(range(len(images))))
-    return plan.finished(plan.run(list(images), plan.draw(keys, 0, images), range(len(plan.steps))))
+    return to_batch(plan.run(list(images), plan.draw(keys, 0, images), range(len(plan.steps))))
 
 
 EIGHT_BITS = torch.arange(12, dtype=torch.uint8).reshape(1, 3, 4)

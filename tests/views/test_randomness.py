@@ -12,7 +12,7 @@ N = 20_000
 
 
 def keys(n: int = N, seed: int = 0, epoch: int = 0, first: int = 0) -> SampleKeys:
-    return SampleKeys.of_samples(seed, [epoch] * n, list(range(first, first + n))).operations([0], [("test", 0)])[0]
+    return SampleKeys.of_samples(seed, [epoch] * n, list(range(first, first + n))).for_operations([0], [("test", 0)])[0]
 
 
 @given(st.integers(1, 40), st.integers(0, 40))
@@ -36,7 +36,10 @@ def test_views_operations_and_occurrences_have_draws_of_their_own() -> None:
     samples = SampleKeys.of_samples(0, [0] * N, list(range(N)))
     draws = [
         keys.uniform()
-        for keys in (*samples.operations([0], [("a", 0), ("b", 0), ("a", 1)]), *samples.operations([1], [("a", 0)]))
+        for keys in (
+            *samples.for_operations([0], [("a", 0), ("b", 0), ("a", 1)]),
+            *samples.for_operations([1], [("a", 0)]),
+        )
     ]
     assert np.abs(np.corrcoef(torch.stack(draws)) - np.eye(4)).max() < 0.03
 
@@ -49,7 +52,7 @@ def test_drawing_from_a_child_leaves_the_parent_alone() -> None:
 
 def test_the_values_are_pinned() -> None:
     # A change here changes every run that anyone wants to repeat.
-    drawn = SampleKeys.of_samples(3, [1, 1], [0, 2**40]).operations([1], [("color_jitter", 0)])[0]
+    drawn = SampleKeys.of_samples(3, [1, 1], [0, 2**40]).for_operations([1], [("color_jitter", 0)])[0]
     assert drawn.seeds().tolist() == [-8855382189318353383, -3719139268118526351]
     assert noise_like(torch.tensor([7]), (3,)).tolist() == [
         [0.4035508632659912, 0.5268750190734863, 0.3495992422103882]

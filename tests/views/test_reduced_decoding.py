@@ -15,6 +15,7 @@ from sslreg import Batch, Collate, DeferredBatch, Operation, Part, Sample, ViewP
 from sslreg.images import EncodedImage
 from sslreg.registry import installed
 from sslreg_readers import jpeg as jpeg_reader
+from sslreg.views import DeferredView, Draw
 
 pytest.importorskip("simplejpeg")
 pytest.importorskip("numba")
@@ -108,7 +109,6 @@ def test_a_file_is_reduced_as_far_as_its_smallest_crop_allows(files: list[bytes]
     [
         ViewPlan([operation("horizontal_flip", 0.5), operation("resize", size=(24, 24))]),
         ViewPlan([operation("random_resized_crop", size=24, interpolation="bicubic")]),
-        ViewPlan([operation("random_resized_crop", 0.9, size=24), operation("resize", size=(24, 24))]),
         view(300),
     ],
 )
@@ -238,12 +238,74 @@ def test_a_large_file_that_breaks_off_is_replaced_and_listed(files: list[bytes])
     assert_the_first_is_replaced_and_listed([files[0][: len(files[0]) // 2], *files[:3]])
 
 
-class Own(Collate):
+# A crop with a probability
+
+
+SOMETIMES = ViewPlan(
+    [operation("random_resized_crop", 0.7, size=24, scale=(0.3, 1.0)), operation("resize", size=(24, 24))]
+)
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_only_images_that_a_crop_is_not_applied_to_are_decoded_in_full(
+    files: list[bytes], large: bool, decoded: list[int], request: pytest.FixtureRequest
+) -> None:
+    parts: list[list[Part]] = request.getfixturevalue("parts") if large else []
+    collate = Collate([view(24), SOMETIMES], keep_params=True)
+    reduced = views_of(collate, files)
+    assert reduced.params is not None
+    applied = reduced.params[1]["random_resized_crop"]["applied"]
+    assert decoded.count(1) == len(files) - applied.sum()
+    assert len(parts) == (applied.sum() if large else 0)
+    whole = views_of(collate, [sslreg.load_image(file) for file in files])
+    difference = 255 * (torch.stack(reduced.views) - torch.stack(whole.views)).abs()
+    assert difference[:, ~applied].max() == 0
+    assert 0.0 < difference.mean() < 0.5
+    assert difference.mean(dim=(2, 3, 4)).max() < 1.5
+    assert (difference > 8).float().mean() < 1e-3
+    assert difference.max() < 32
+
+
+# Custom collates
+
+
+class Flipping(Collate):
     def load(self, sample: Sample) -> Tensor:
+        pixels = sslreg.load_image(sample.image, self.channels, self.readers)
+        assert pixels.shape == (3, 427, 640)
+        return pixels.flip(-1)
+
+
+def test_a_custom_load_that_returns_pixels_is_given_whole_images(files: list[bytes], decoded: list[int]) -> None:
+    assert len(views_of(Flipping([view(24)]), files)) == len(files)
+    assert set(decoded) == {1}
+
+
+class Counting(Collate):
+    """Overrides everything, and leaves images undecoded."""
+
+    def load(self, sample: Sample) -> Any:
         image = super().load(sample)
         assert image.shape == (3, 427, 640)
         return image
 
+    def make_view(self, number: int, images: sslreg.Images, draws: list[Draw]) -> DeferredView:
+        made = super().make_view(number, images, draws)
+        made.images = made.images[:, [2, 1, 0]]  # type: ignore[call-overload]
+        return made
 
-def test_a_collate_of_ones_own_gets_whole_images(files: list[bytes]) -> None:
-    assert len(views_of(Own([view(24)]), files)) == len(files)
+
+def test_a_custom_collate_takes_the_same_path_as_any_other(files: list[bytes], decoded: list[int]) -> None:
+    custom, plain = views_of(Counting([view(24)]), files), views_of(Collate([view(24)]), files)
+    assert torch.equal(custom.views[0], plain.views[0].flip(1))
+    assert decoded[: len(files)] == decoded[len(files) :]
+    assert max(decoded) > 1
+
+
+def test_the_views_beside_a_file_that_breaks_off_are_decoded_as_ever(files: list[bytes], decoded: list[int]) -> None:
+    broken = [files[0][: len(files[0]) // 2], *files[:3]]
+    skipping = views_of(Collate([view(24)], on_error="skip"), broken)
+    assert min(decoded) > 1
+    alone = Collate([view(24)])([samples(broken)[2]])
+    assert isinstance(alone, Batch)
+    assert torch.equal(skipping.views[0][2], alone.views[0][0])

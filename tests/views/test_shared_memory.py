@@ -15,31 +15,31 @@ import sslreg
 from sslreg import Collate, Operation, Sample, ViewPlan
 from sslreg.views import shared_memory
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="takes memory with a file, as Linux has it")
+pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="needs memfd_create")
 
 SHAPE = (2, 3, 4)
 
 
 @pytest.fixture
 def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
-    """This process as a worker at the last stage of a view: its pieces."""
-    pieces: list[Any] = []
+    """This process as a worker at the last stage of a view: its blocks."""
+    blocks: list[Any] = []
     monkeypatch.setattr(shared_memory, "get_worker_info", lambda: object())
-    monkeypatch.setattr(shared_memory, "_pieces", pieces)
+    monkeypatch.setattr(shared_memory, "_blocks", blocks)
     with shared_memory.share_results(True):
-        yield pieces
-    for piece in pieces:
-        piece.close()
+        yield blocks
+    for block in blocks:
+        block.close()
 
 
-def sent(tensor: Tensor) -> Tensor:
-    """What arrives at the other end of a worker's queue."""
+def send(tensor: Tensor) -> Tensor:
+    """Send a tensor through a worker's queue."""
     received: Tensor = pickle.loads(ForkingPickler.dumps(tensor))
     return received
 
 
 class Fill(sslreg.Augmentation):
-    """Writes a number of its own over each image."""
+    """Fills each image with a random level."""
 
     def draw(self, keys: sslreg.Keys, shapes: Tensor) -> sslreg.Params:
         return {"level": keys.uniform()}
@@ -49,73 +49,73 @@ class Fill(sslreg.Augmentation):
         return result.copy_(params["level"][:, None, None, None].expand(images.shape))
 
 
-def test_the_receiver_sees_the_very_memory(worker: list[Any]) -> None:
+def test_the_receiver_shares_the_memory(worker: list[Any]) -> None:
     view = shared_memory.empty_result(SHAPE)
     view.fill_(1.0)
-    received = sent(view)
+    received = send(view)
     assert type(received) is Tensor
     assert received.shape == SHAPE
     view.fill_(2.0)
     assert (received == 2.0).all()
 
 
-def test_memory_that_was_given_back_is_written_again(worker: list[Any]) -> None:
+def test_released_memory_is_reused(worker: list[Any]) -> None:
     for number in range(5):
-        received = sent(shared_memory.empty_result(SHAPE).fill_(number))
+        received = send(shared_memory.empty_result(SHAPE).fill_(number))
         assert (received == number).all()
         del received
     assert len(worker) == 1
 
 
-def test_a_view_that_is_kept_is_never_written_again(worker: list[Any]) -> None:
-    kept = [sent(shared_memory.empty_result(SHAPE).fill_(number)) for number in range(5)]
+def test_memory_of_a_kept_view_is_not_reused(worker: list[Any]) -> None:
+    kept = [send(shared_memory.empty_result(SHAPE).fill_(number)) for number in range(5)]
     assert [float(view[0, 0, 0]) for view in kept] == [0, 1, 2, 3, 4]
     # A part of it, and what NumPy sees, keep the whole.
     part, array = kept[0][1], kept[1].numpy()
     del kept
     for _ in range(10):
-        sent(shared_memory.empty_result(SHAPE).fill_(9.0))
+        send(shared_memory.empty_result(SHAPE).fill_(9.0))
     assert (part == 0).all()
     assert (array == 1).all()
 
 
-def test_a_view_that_the_worker_keeps_is_not_written_again_either(worker: list[Any]) -> None:
+def test_memory_of_a_view_that_the_worker_keeps_is_not_reused(worker: list[Any]) -> None:
     part = shared_memory.empty_result(SHAPE).fill_(1.0)[0]
     shared_memory.empty_result(SHAPE).fill_(2.0)
     assert (part == 1).all()
 
 
-def test_a_view_that_was_never_sent_is_free(worker: list[Any]) -> None:
+def test_memory_of_a_view_that_was_not_sent_is_free(worker: list[Any]) -> None:
     for _ in range(3):
         shared_memory.empty_result(SHAPE)
     assert len(worker) == 1
 
 
-def test_when_everything_is_kept_views_are_copied(worker: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared_memory, "_MOST", 2)
-    kept = [sent(shared_memory.empty_result(SHAPE).fill_(number)) for number in range(4)]
+def test_views_are_copied_if_every_block_is_kept(worker: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_memory, "_MAX_BLOCKS", 2)
+    kept = [send(shared_memory.empty_result(SHAPE).fill_(number)) for number in range(4)]
     assert [float(view[0, 0, 0]) for view in kept] == [0, 1, 2, 3]
     assert len(worker) == 2
     del kept
     assert shared_memory.empty_result((5,)).shape == (5,)  # in the place of one of another size
-    assert [piece.size for piece in worker] == [96, 20]
+    assert [block.size for block in worker] == [96, 20]
 
 
-def test_sending_or_copying_it_twice_gives_tensors_of_their_own(worker: list[Any]) -> None:
+def test_sending_twice_or_copying_gives_separate_tensors(worker: list[Any]) -> None:
     view = shared_memory.empty_result(SHAPE).fill_(1.0)
-    copies = [pickle.loads(pickle.dumps(view)), copy.deepcopy(view), sent(view), sent(view)]
+    copies = [pickle.loads(pickle.dumps(view)), copy.deepcopy(view), send(view), send(view)]
     view.fill_(2.0)
     assert [float(one[0, 0, 0]) for one in copies] == [1, 1, 2, 1]
     assert type(view * 1) is Tensor
 
 
-def test_outside_of_a_worker_and_before_the_last_stage_memory_is_torchs(worker: list[Any]) -> None:
+def test_outside_of_a_worker_and_before_the_last_stage_memory_is_not_shared(worker: list[Any]) -> None:
     with shared_memory.share_results(False):
         assert type(shared_memory.empty_result(SHAPE)) is Tensor
     assert not worker
 
 
-def test_workers_send_what_this_process_would_make() -> None:
+def test_workers_send_the_same_views_as_this_process_makes() -> None:
     collate = Collate([ViewPlan([Operation("fill", Fill())])] * 2)
     image = np.zeros((1, 4, 4), dtype=np.uint8)
     samples = [Sample(image, None, n, 0) for n in range(48)]

@@ -9,7 +9,7 @@ from typing import Any
 import numba
 import numpy as np
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import cgutils as _cgutils, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -169,12 +169,14 @@ def _mix_pixels_of_three(
 # pixel is what resizing along a row reads: neighbors at a different place for each result. So this is written out, for
 # vectors that hold a pixel of the upper row and below it one of the lower: each its three channels and one to spare.
 
+# Any, since its functions are not typed.
+cgutils: Any = _cgutils
+
 _FLOAT, _BYTE = ir.FloatType(), ir.IntType(8)
 _PIXEL, _PIXEL_PAIR = ir.VectorType(_FLOAT, 4), ir.VectorType(_FLOAT, 8)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _four_pixels(
+def _type_four_pixels(
     context: Any,
     upper: Any,
     lower: Any,
@@ -194,10 +196,14 @@ def _four_pixels(
     """
     index = types.intp
     signature = types.void(upper, lower, starts, weights, index, out, index, index, index)
-    return signature, _emit
+    return signature, _emit_four_pixels
 
 
-def _emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+# Any, since compiled code calls it without the context.
+_four_pixels: Any = intrinsic(_type_four_pixels)
+
+
+def _emit_four_pixels(context: Any, builder: Any, signature: Any, values: Any) -> Any:
     upper, lower, starts, weights, _, out, *_ = (
         context.make_array(kind)(context, builder, value) if isinstance(kind, types.Array) else value
         for kind, value in zip(signature.args, values, strict=True)
@@ -210,8 +216,10 @@ def _emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         weight = builder.add(builder.mul(tap.index, width), x)
         shift = builder.mul(tap.index, ir.Constant(tap.index.type, 3))
         for n in range(_PIXELS):
-            pixels = [_load(builder, _PIXEL, _at(builder, line.data, starts[n], shift)) for line in (upper, lower)]
-            pair = _chosen(builder, *pixels, range(8))
+            above, below = (
+                _load(builder, _PIXEL, _at(builder, line.data, starts[n], shift)) for line in (upper, lower)
+            )
+            pair = _chosen(builder, above, below, range(8))
             factor = _repeated(builder, builder.load(_at(builder, weights.data, weight, n)))
             product = builder.fmul(pair, factor, flags=("fast",))
             builder.store(builder.fadd(builder.load(sums[n]), product, flags=("fast",)), sums[n])
@@ -219,7 +227,8 @@ def _emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
     for channel in range(3):
         # Of two pixels each: both of the upper row, then both of the lower.
         left, right = (
-            _chosen(builder, *two, [channel, 8 + channel, 4 + channel, 12 + channel]) for two in (pairs[:2], pairs[2:])
+            _chosen(builder, first, second, [channel, 8 + channel, 4 + channel, 12 + channel])
+            for first, second in (pairs[:2], pairs[2:])
         )
         row = _chosen(builder, left, right, [0, 1, 4, 5, 2, 3, 6, 7])
         if signature.args[5].dtype == types.uint8:

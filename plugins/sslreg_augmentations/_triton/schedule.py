@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sslreg_augmentations._opcodes import BLUR, CONTRAST, NOTHING
+from sslreg_augmentations._opcodes import BLUR, CONTRAST, NO_OP
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -77,7 +77,7 @@ def rounds_of(codes: Ints, radii: Ints) -> list[Round]:
     count, last = codes.shape
     rows = np.arange(count)
     # After the last instruction comes one that nothing has to wait for.
-    ended = np.concatenate((codes, np.full((count, 1), NOTHING)), axis=1)
+    ended = np.concatenate((codes, np.full((count, 1), NO_OP)), axis=1)
     waiting = _waiting(ended)
     begin = np.zeros(count, np.int64)
     rounds: list[Round] = []

@@ -16,7 +16,7 @@ def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """Every test runs with the compiled kernels, and as if numba were not installed."""
     name: str = request.param
     if name == "torch":
-        monkeypatch.setattr(_kernel_dispatch, "usable", lambda: False)
+        monkeypatch.setattr(_kernel_dispatch, "can_compile", lambda: False)
     return name
 
 
@@ -25,7 +25,7 @@ def keys() -> Callable[..., SampleKeys]:
     """Keys of n samples of one operation."""
 
     def make(n: int) -> SampleKeys:
-        return SampleKeys.of_samples(0, [0] * n, list(range(n))).operations([0], [("test", 0)])[0]
+        return SampleKeys.of_samples(0, [0] * n, list(range(n))).for_operations([0], [("test", 0)])[0]
 
     return make
 

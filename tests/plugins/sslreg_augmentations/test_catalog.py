@@ -135,7 +135,7 @@ def test_levels_stay_in_range(augmentation: sslreg.Augmentation) -> None:
 def test_its_embedding_is_deterministic(augmentation: sslreg.Augmentation) -> None:
     plan = ViewPlan([Operation("one", augmentation)]).for_embedding()
     keys = SampleKeys.of_samples(0, [0], [0])
-    assert all(not drawn.params or list(drawn.params) == ["eight_bits"] for drawn in plan.draw(keys, 0, SQUARES[:1]))
+    assert all(not drawn.params or list(drawn.params) == ["uint8"] for drawn in plan.draw(keys, 0, SQUARES[:1]))
 
 
 def test_it_can_act_sometimes(augmentation: sslreg.Augmentation) -> None:

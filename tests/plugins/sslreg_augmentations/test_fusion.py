@@ -9,8 +9,7 @@ from torch import Tensor
 import sslreg
 from sslreg import Operation, ViewPlan, WithProbability
 from sslreg.registry import installed
-from sslreg.views import SampleKeys
-from sslreg.views.fusion import Stage
+from sslreg.views import SampleKeys, to_batch
 from sslreg_augmentations import _kernel_dispatch
 
 JITTER = {"brightness": 0.8, "contrast": 0.8, "saturation": 0.8, "hue": 0.2}
@@ -60,14 +59,14 @@ def photos(channels: int = 3, dtype: torch.dtype = torch.uint8) -> list[Tensor]:
 def run(operations: list[Operation], images: list[Tensor]) -> Tensor:
     plan = ViewPlan(operations)
     keys = SampleKeys.of_samples(0, [0] * len(images), list(range(len(images))))
-    return plan.finished(plan.run(list(images), plan.draw(keys, 0, images), range(len(plan.steps))))
+    return to_batch(plan.run(list(images), plan.draw(keys, 0, images), range(len(plan.steps))))
 
 
 def unfused(operations: list[Operation], images: list[Tensor], monkeypatch: pytest.MonkeyPatch) -> Tensor:
     """One operation after the other, in torch."""
     with monkeypatch.context() as patch:
-        patch.setattr(_kernel_dispatch, "usable", lambda: False)
-        patch.setattr("sslreg.views.plan.fused", lambda steps, some: [Stage(range(n, n + 1), steps[n]) for n in some])
+        patch.setattr(_kernel_dispatch, "can_compile", lambda: False)
+        patch.setattr("sslreg.views.fusion._fuse_pair", lambda first, second: None)
         return run(operations, images)
 
 
@@ -123,10 +122,10 @@ def test_fused_crops_round_once_to_the_nearest_level(monkeypatch: pytest.MonkeyP
 
 def test_simclr_is_two_passes_over_an_image(backend: str) -> None:
     plan = ViewPlan(SIMCLR)
-    stages = [[plan.steps[step].name for step in stage.steps] for stage in plan.stages(range(len(plan.steps)))]
+    stages = [[plan.steps[step].label() for step in stage.steps] for stage in plan.stages(range(len(plan.steps)))]
     crop, rounding, photometry = stages[0], stages[1], stages[2:]
-    assert crop == ["random_resized_crop", "horizontal_flip", "vertical_flip"]
-    assert rounding == ["to_levels"]
+    assert crop == ["random_resized_crop", "horizontal_flip (p 0.5)", "vertical_flip (p 0.5)"]
+    assert rounding == ["round to 8 bits"]
     assert len(photometry) == (1 if backend == "compiled" else 5)
 
 

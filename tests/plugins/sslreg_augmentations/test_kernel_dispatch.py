@@ -21,7 +21,7 @@ def test_without_numba_torch_does_the_work_and_the_log_says_so(
     _kernel_dispatch._module.cache_clear()
     try:
         with caplog.at_level(logging.WARNING, logger="sslreg"):
-            assert not _kernel_dispatch.usable()
+            assert not _kernel_dispatch.can_compile()
         assert "kernels cannot be compiled" in caplog.text
     finally:
         _kernel_dispatch._module.cache_clear()
@@ -38,20 +38,20 @@ def test_without_a_c_compiler_torch_does_the_work_of_a_gpu_and_the_log_says_so(
         raise error
 
     monkeypatch.setattr(photometry, "build_driver", build_driver)
-    _kernel_dispatch.for_cuda.cache_clear()
+    _kernel_dispatch.cuda_kernels.cache_clear()
     try:
         with caplog.at_level(logging.WARNING, logger="sslreg"):
-            assert _kernel_dispatch.for_cuda() is None
+            assert _kernel_dispatch.cuda_kernels() is None
         assert "Triton cannot compile its kernels" in caplog.text
     finally:
-        _kernel_dispatch.for_cuda.cache_clear()
+        _kernel_dispatch.cuda_kernels.cache_clear()
 
 
 def test_without_triton_nothing_is_said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(_kernel_dispatch, "find_spec", lambda name: None)
-    _kernel_dispatch.for_cuda.cache_clear()
+    _kernel_dispatch.cuda_kernels.cache_clear()
     try:
-        assert _kernel_dispatch.for_cuda() is None
+        assert _kernel_dispatch.cuda_kernels() is None
         assert not caplog.records
     finally:
-        _kernel_dispatch.for_cuda.cache_clear()
+        _kernel_dispatch.cuda_kernels.cache_clear()

@@ -43,7 +43,7 @@ class Looks(sslreg.Augmentation):
 
 
 class LooksOnTheHost(Looks):
-    host_params = True
+    params_on_host = True
 
 
 def operation(name: str, p: float, **parameters: Any) -> Operation:

@@ -33,8 +33,8 @@ from sslreg_augmentations._opcodes import (
     CONTRAST,
     GRAY,
     HUE,
+    NO_OP,
     NORMALIZE,
-    NOTHING,
     SATURATION,
     SOLARIZE,
 )
@@ -47,7 +47,7 @@ runs_kernels = pytest.mark.skipif(not INTERPRETED and not torch.cuda.is_availabl
 
 #: Instructions and their numbers. Solarizing at 0.5 alone does not tear levels apart that differ by rounding.
 NUMBERS = {
-    NOTHING: (0.0, 0.0),
+    NO_OP: (0.0, 0.0),
     BRIGHTNESS: (0.25, 1.75),
     CONTRAST: (0.25, 1.75),
     SATURATION: (0.25, 1.75),
@@ -95,7 +95,7 @@ def batches(draw: st.DrawFn) -> tuple[Tensor, ...]:
     images = photos(count, channels, height, width)
     if draw(st.booleans()):
         images = images / 255
-    ends = draw(st.sampled_from([NOTHING, NORMALIZE]))
+    ends = draw(st.sampled_from([NO_OP, NORMALIZE]))
     mean, std = torch.linspace(0.3, 0.6, channels), torch.linspace(0.5, 0.9, channels)
     return (
         images,

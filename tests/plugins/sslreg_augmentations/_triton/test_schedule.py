@@ -5,12 +5,12 @@ import pytest
 import torch
 from hypothesis import given, strategies as st
 
-from sslreg_augmentations._opcodes import BLUR, BRIGHTNESS, CONTRAST, NORMALIZE, NOTHING
+from sslreg_augmentations._opcodes import BLUR, BRIGHTNESS, CONTRAST, NO_OP, NORMALIZE
 from sslreg_augmentations._triton.schedule import COLUMNS, Round, rounds_of, table
 
 programs = st.integers(1, 7).flatmap(
     lambda steps: st.lists(
-        st.lists(st.sampled_from([NOTHING, BRIGHTNESS, CONTRAST, BLUR, NORMALIZE]), min_size=steps, max_size=steps),
+        st.lists(st.sampled_from([NO_OP, BRIGHTNESS, CONTRAST, BLUR, NORMALIZE]), min_size=steps, max_size=steps),
         min_size=1,
         max_size=5,
     )
@@ -65,9 +65,7 @@ def test_an_images_rounds_do_not_depend_on_the_others(codes: list[list[int]], n:
 
 
 def test_simclr_is_one_round() -> None:
-    codes = np.array(
-        [[BRIGHTNESS, CONTRAST, NOTHING, BLUR, NORMALIZE], [CONTRAST, BRIGHTNESS, NOTHING, NOTHING, NORMALIZE]]
-    )
+    codes = np.array([[BRIGHTNESS, CONTRAST, NO_OP, BLUR, NORMALIZE], [CONTRAST, BRIGHTNESS, NO_OP, NO_OP, NORMALIZE]])
     (only,) = rounds_of(codes, np.full((2, 5), 4))
     assert only.contrast.tolist() == [1, 0]
     assert only.stop.tolist() == [3, 5]
@@ -77,7 +75,7 @@ def test_simclr_is_one_round() -> None:
 
 
 def test_a_table_holds_rounds_codes_factors_and_statistics_of_each_image() -> None:
-    codes = torch.tensor([[BLUR, NORMALIZE], [NOTHING, NORMALIZE]])
+    codes = torch.tensor([[BLUR, NORMALIZE], [NO_OP, NORMALIZE]])
     factors = torch.tensor([[0.5, 0.0], [2.0, 0.0]])
     made = table(codes, factors, torch.tensor([0.25]), torch.tensor([0.75]), reach=3.0)
     head, rest = made.values[:, : len(COLUMNS)], made.values[:, len(COLUMNS) :]
