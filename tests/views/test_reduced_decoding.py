@@ -14,8 +14,8 @@ import sslreg
 from sslreg import Batch, Collate, DeferredBatch, Operation, Part, Sample, ViewPlan, WithProbability
 from sslreg.images import EncodedImage
 from sslreg.registry import installed
-from sslreg_readers import jpeg as jpeg_reader
 from sslreg.views import DeferredView, Draw
+from sslreg_readers import jpeg as jpeg_reader
 
 pytest.importorskip("simplejpeg")
 pytest.importorskip("numba")
