@@ -1,4 +1,4 @@
-"""The `sslreg` command. What is heavy is imported inside the commands, so that help and completion are quick."""
+"""The `sslreg` command. Commands import heavy modules only when they run, so that help and completion are fast."""
 
 from sslreg.cli.app import main
 

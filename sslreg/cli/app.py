@@ -1,4 +1,4 @@
-"""The command's root: its options, its subcommands, and what becomes of an error."""
+"""The root of the `sslreg` command: its options, its subcommands, and how errors end it."""
 
 from __future__ import annotations
 
@@ -54,37 +54,37 @@ app.add_typer(plugins.app)
 app.add_typer(specs.app)
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"sslreg {__version__}")
         raise typer.Exit
 
 
-def _no_plugins(asked: bool) -> None:
-    if asked:
-        # In the environment, so that the processes of a distributed run inherit it.
+def _disable_plugins(requested: bool) -> None:
+    if requested:
+        # The processes of a distributed run inherit the environment.
         os.environ["SSLREG_PLUGINS"] = ""
 
 
 @app.callback()
 def root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
     no_plugins: Annotated[
         bool,
         typer.Option(
             "--no-plugins",
-            callback=_no_plugins,
+            callback=_disable_plugins,
             is_eager=True,
-            help="Import no plugin at all, the default ones included.",
+            help="Import no plugins, not even the default ones.",
         ),
     ] = False,
 ) -> None: ...
 
 
 def main() -> None:
-    """Run the command. A `SslregError` becomes a message and its exit status, never a traceback."""
+    """Run the command. A `SslregError` is printed without a traceback and sets the exit status."""
     try:
         app()
     except SslregError as error:

@@ -1,4 +1,4 @@
-"""sslreg check"""
+"""The command ``sslreg check``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
+    """The output formats of the command."""
+
     text = "text"
     json = "json"
     github = "github"
@@ -24,46 +26,46 @@ class Format(StrEnum):
 def check(
     spec: SpecName,
     overrides: Overrides = None,
-    format_: Annotated[Format, typer.Option("--format", help="How to print what is found.")] = Format.text,
+    format_: Annotated[Format, typer.Option("--format", help="The output format.")] = Format.text,
 ) -> None:
-    """Check a spec: every error at once, at its line, with its cure.
+    """Check a spec. Reports all errors at once, each with its line and a hint.
 
-    Nothing is trained, and no data is looked at: train --dry-run does that.
+    The command does not train and does not read data; use train --dry-run for that.
     """
     from sslreg.spec import load_spec
 
     try:
         loaded = load_spec(spec, overrides or ())
     except UserError as error:
-        ok, found, sources = False, error.diagnostics, error.sources
+        ok, diagnostics, sources = False, error.diagnostics, error.sources
     else:
-        ok, found, sources = True, loaded.warnings, loaded.sources
+        ok, diagnostics, sources = True, loaded.warnings, loaded.sources
     if format_ is Format.json:
-        print_json({"ok": ok, "diagnostics": [diagnostic.as_json() for diagnostic in found]})
+        print_json({"ok": ok, "diagnostics": [diagnostic.as_json() for diagnostic in diagnostics]})
     elif format_ is Format.github:
         from sslreg.spec.diagnostic_rendering import format_for_github
 
-        for diagnostic in found:
+        for diagnostic in diagnostics:
             typer.echo(format_for_github(diagnostic))
     else:
-        print_diagnostics(found, sources, stderr)
+        print_diagnostics(diagnostics, sources, stderr)
         if ok:
             stdout.print(f"{loaded.file}: ok", highlight=False)
-            _explain_learning_rate(loaded)
+            _print_learning_rate(loaded)
     if not ok:
         raise typer.Exit(UserError.exit_status)
 
 
-def _explain_learning_rate(spec: Spec) -> None:
-    """Say what the learning rate comes to where the spec states it for another number of samples."""
+def _print_learning_rate(spec: Spec) -> None:
+    """Print the actual learning rate if the spec states it for another number of samples per step."""
     from sslreg.spec.parameters import parameters_of
 
-    base, known = spec.optimizer.keys["base_batch_size"], parameters_of(spec.optimizer.info)
-    if base is None or "lr" not in known:
+    base, parameters = spec.optimizer.keys["base_batch_size"], parameters_of(spec.optimizer.info)
+    if base is None or "lr" not in parameters:
         return
-    stated = spec.optimizer.params.get("lr", known["lr"].default)
+    stated = spec.optimizer.params.get("lr", parameters["lr"].default)
     scaled = stated * spec.learning_rate_scale
     stdout.print(
-        f"learning rate: {stated:g} for {base} samples, {scaled:g} for the {spec.samples_per_step} of a step",
+        f"learning rate: {stated:g} for {base} samples per step, {scaled:g} for the actual {spec.samples_per_step}",
         highlight=False,
     )

@@ -1,4 +1,4 @@
-"""Everything there is to say about one component."""
+"""The details of one component, as ``sslreg plugins show`` prints them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sslreg.spec.parameters import Parameter, parameters_of
 
 
 def component_json(info: ComponentInfo) -> dict[str, Any]:
-    """A component as ``plugins show --json`` prints it."""
+    """Return the details of a component as JSON."""
     return {
         "kind": info.kind,
         "name": info.name,
@@ -26,14 +26,14 @@ def component_json(info: ComponentInfo) -> dict[str, Any]:
         "deprecation": info.deprecation,
         "parameters": [
             {"name": name, "type": type_, "default": default, "description": description}
-            for name, type_, default, description in _rows(info)
+            for name, type_, default, description in _parameter_rows(info)
         ],
         "documentation": inspect.getdoc(info.load()) or "",
     }
 
 
 def print_component(info: ComponentInfo) -> None:
-    """The same for people."""
+    """Print the details of a component."""
     stdout.print(f"[bold]{info.kind}/{info.name}[/]  {info.summary}", highlight=False)
     stdout.print(f"from {info.distribution} {info.version}, {info.target}", style="dim", highlight=False)
     if info.deprecation:
@@ -41,7 +41,7 @@ def print_component(info: ComponentInfo) -> None:
     if info.invariances:
         stdout.print(f"invariances: {', '.join(info.invariances)}")
     table = Table("parameter", "type", "default", "description")
-    for row in _rows(info):
+    for row in _parameter_rows(info):
         table.add_row(*row)
     if table.row_count:
         stdout.print(table)
@@ -49,11 +49,11 @@ def print_component(info: ComponentInfo) -> None:
         stdout.print(documentation, highlight=False, markup=False)
 
 
-def _rows(info: ComponentInfo) -> list[tuple[str, str, str, str]]:
+def _parameter_rows(info: ComponentInfo) -> list[tuple[str, str, str, str]]:
     return [
         (
             parameter.name,
-            _type_text(parameter),
+            _format_type_with_bounds(parameter),
             "required" if parameter.required else repr(parameter.default),
             parameter.description or "",
         )
@@ -62,19 +62,18 @@ def _rows(info: ComponentInfo) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def _type_text(parameter: Parameter) -> str:
-    """A parameter's type, with the bounds that go with it."""
-    bounds = getattr(parameter.annotation, "__metadata__", ())
-    return ", ".join([parameter.type_text, *(text for bound in bounds if (text := _bounds_text(bound)))])
+def _format_type_with_bounds(parameter: Parameter) -> str:
+    metadata = getattr(parameter.annotation, "__metadata__", ())
+    return ", ".join([parameter.type_text, *(text for item in metadata if (text := _format_bounds(item)))])
 
 
-def _bounds_text(bound: Any) -> str:
-    """``> 0`` for what pydantic's Field or annotated_types say about a number; nothing for what is no bound."""
+def _format_bounds(metadata: Any) -> str:
+    """Format the bounds in pydantic's Field or in an annotated_types class, such as ``> 0``; "" if there are none."""
     signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "min_length": "at least", "max_length": "at most"}
-    parts = [bound, *getattr(bound, "metadata", ())]
+    bounds = [metadata, *getattr(metadata, "metadata", ())]
     return " and ".join(
-        f"{sign} {getattr(part, name)}"
-        for part in parts
+        f"{sign} {getattr(bound, name)}"
+        for bound in bounds
         for name, sign in signs.items()
-        if getattr(part, name, None) is not None
+        if getattr(bound, name, None) is not None
     )

@@ -1,4 +1,4 @@
-"""sslreg diff"""
+"""The command ``sslreg diff``."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from rich.table import Table
 from sslreg.cli.console import print_json, stdout
 from sslreg.cli.options import Json
 
-#: Where the versions of a run's components are, among the values that are compared.
+#: The key of a run's lock, with the versions of its components, among the compared values.
 _LOCK = "lock"
 
 
 def diff(
     before: Annotated[str, typer.Argument(metavar="A", help="A spec, or the folder of a run.")],
-    after: Annotated[str, typer.Argument(metavar="B", help="Another.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="Another spec or run.")],
     json: Json = False,
 ) -> None:
-    """Show what differs between two specs or runs, as values.
+    """Show the values in which two specs or runs differ.
 
-    Of two runs, the versions of what took part are compared too.
+    For two runs, the versions of their components are compared, too.
     """
     from sslreg.spec.diff import ABSENT, find_changes
 
-    first, second = _content(before), _content(after)
+    first, second = _load_values(before), _load_values(after)
     if _LOCK not in first or _LOCK not in second:
         first.pop(_LOCK, None)
         second.pop(_LOCK, None)
@@ -47,14 +47,15 @@ def diff(
     if not changes:
         stdout.print("no difference")
         return
-    table = Table("what", before, after)
+    table = Table("value", before, after)
     for change in changes:
-        table.add_row(change.path, *("" if v is ABSENT else _text(v) for v in (change.before, change.after)))
+        values = (change.before, change.after)
+        table.add_row(change.path, *("" if value is ABSENT else _format(value) for value in values))
     stdout.print(table)
 
 
-def _content(name: str) -> dict[str, Any]:
-    """A spec's resolved content; a run's has what its lock says beside it."""
+def _load_values(name: str) -> dict[str, Any]:
+    """Return the values of a spec, or of a run's spec and lock."""
     from sslreg.spec import load_spec
 
     if not Path(name).is_dir():
@@ -65,5 +66,5 @@ def _content(name: str) -> dict[str, Any]:
     return run.spec.to_dict() | {_LOCK: {key: value for key, value in run.lock.items() if key != "facts"}}
 
 
-def _text(value: Any) -> str:
+def _format(value: Any) -> str:
     return value if isinstance(value, str) else json_module.dumps(value)

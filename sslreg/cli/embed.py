@@ -1,4 +1,4 @@
-"""sslreg embed"""
+"""The command ``sslreg embed``."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from typing import Annotated
 import typer
 
 from sslreg.cli.console import progress, stderr, stdout
-from sslreg.cli.options import OtherData, Split
+from sslreg.cli.options import OtherData, RunFolder, Split
 from sslreg.metric_names import format_count
 
 
 def embed(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
+    run: RunFolder,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file to write: E.npz or E.parquet.")],
-    split: Annotated[Split, typer.Option("--split", help="Which of the spec's data sets to embed.")] = Split.test,
+    split: Annotated[Split, typer.Option("--split", help="The data set of the spec to embed.")] = Split.test,
     data: OtherData = None,
 ) -> None:
     """Embed a data set with a run's backbone.
 
-    The file is a NumPy archive or a Parquet file, by its name. Cut off and started again, it goes on where it was.
+    The name of the file determines its format: a NumPy archive or a Parquet file. If the command is interrupted, run it
+    again: it resumes after the last complete part.
     """
     from sslreg.evaluation import abbreviate_list
     from sslreg.export.data_selection import select_data
@@ -30,12 +31,12 @@ def embed(
 
     require_format(out)
     loaded = load_run(run)
-    chosen = select_data(loaded, split.value, data)
-    with progress(len(chosen.samples), "images") as done:
-        written = write_embeddings(loaded, chosen, out, device=best_device(), on_progress=done)
+    selected = select_data(loaded, split.value, data)
+    with progress(len(selected.samples), "images") as update:
+        written = write_embeddings(loaded, selected, out, device=best_device(), on_progress=update)
     if written.resumed:
-        stderr.print(f"went on after {format_count(written.resumed, 'image')} embedded before", style="dim")
+        stderr.print(f"resumed after {format_count(written.resumed, 'image')}", style="dim")
     if written.skipped:
-        left_out = f"{format_count(len(written.skipped), 'image')}: {abbreviate_list(written.skipped)}"
-        stderr.print(f"left out because it cannot be read: {left_out}", style="yellow", markup=False)
+        skipped = f"{format_count(len(written.skipped), 'image')}: {abbreviate_list(written.skipped)}"
+        stderr.print(f"left out unreadable images: {skipped}", style="yellow", markup=False)
     stdout.print(f"{out}: {format_count(written.rows, 'embedding')} of width {written.width}", highlight=False)

@@ -1,47 +1,47 @@
-"""sslreg evaluate"""
+"""The command ``sslreg evaluate``."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from sslreg.cli.console import print_json
-from sslreg.cli.invariance_table import print_metrics
-from sslreg.cli.options import Json
+from sslreg.cli.metrics_table import print_metrics
+from sslreg.cli.options import Json, RunFolder
 from sslreg.registry import installed
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
+    run: RunFolder,
     evaluators: Annotated[
         list[str] | None,
-        typer.Argument(metavar="EVALUATOR", help="Evaluators by name; default: those of the run's spec."),
+        typer.Argument(metavar="EVALUATOR", help="The names of evaluators; default: those of the run's spec."),
     ] = None,
     data: Annotated[
-        str | None, typer.Option("--data", metavar="SPEC", help="Use this spec's reference and test sets.")
+        str | None, typer.Option("--data", metavar="SPEC", help="Use the reference and test sets of this spec.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Evaluate a run's backbone, beside raw pixels and its start.
+    """Evaluate a run's backbone and compare it with baselines.
 
-    Its start is the backbone as it was before the training. Figures on the run's own data are kept in its
-    evaluations.json; those of --data are printed alone.
+    The baselines are raw pixels and the untrained backbone. Metrics on the run's own data are added to its
+    evaluations.json; those on other data are only printed.
     """
     from sslreg.runs.run_evaluation import evaluate_run, keep_evaluations
     from sslreg.spec import load_spec
     from sslreg.training import load_run
 
     loaded = load_run(run)
-    own = {entry.keys["as"] or entry.info.name for entry in loaded.spec.evaluate}
+    in_spec = {entry.keys["as"] or entry.info.name for entry in loaded.spec.evaluate}
     for name in evaluators or ():
-        if name not in own:
-            installed().get("evaluator", name)  # before the spec is asked, which would show it as a line of its own
-    figures = evaluate_run(loaded, evaluators or (), None if data is None else load_spec(data))
+        if name not in in_spec:
+            # Look it up here, since an error in the run's spec would show a line that the user has not written.
+            installed().get("evaluator", name)
+    metrics = evaluate_run(loaded, evaluators or (), None if data is None else load_spec(data))
     if json:
-        print_json(figures)
+        print_json(metrics)
     else:
-        print_metrics(figures)
+        print_metrics(metrics)
     if data is None:
-        keep_evaluations(loaded, figures)
+        keep_evaluations(loaded, metrics)

@@ -1,4 +1,4 @@
-"""Invariance profiles as a person reads them: by what they are invariant to, each figure with its course."""
+"""Tables and summaries of invariance profiles, grouped by invariance."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rich.table import Table
 
-from sslreg.cli.console import metrics_table, stdout
 from sslreg.metric_names import (
     INTERVAL,
     READBACK,
@@ -18,114 +17,125 @@ from sslreg.metric_names import (
 )
 from sslreg.registry import INVARIANCES
 
-#: Figures by subject: ``trained``, ``untrained``, ``raw_pixels``.
-Figures = Mapping[str, Mapping[str, float]]
+#: Metrics by features: ``trained``, ``untrained``, ``raw_pixels``.
+Metrics = Mapping[str, Mapping[str, float]]
 
 _COLUMNS = {"trained": "trained", "untrained": "untrained", "raw_pixels": "raw pixels"}
-_LEVELS = "▁▂▃▄▅▆▇█"
+_SPARK_LEVELS = "▁▂▃▄▅▆▇█"
+
+#: How many augmentations a summary names.
+_MAX_NAMED = 3
 
 
-def print_metrics(figures: Figures) -> None:
-    """Show evaluations: a table of plain figures, and each invariance profile with what it says."""
-    plain, profiles = split_profiles(figures)
-    if plain["trained"]:
-        stdout.print(metrics_table(plain["trained"], plain))
-    for profile in profiles:
-        for table in profile_tables(profile):
-            stdout.print(table, "")
-        for verdict in verdicts(profile):
-            stdout.print(verdict, highlight=False)
+def split_profiles(metrics: Metrics) -> tuple[Metrics, list[Metrics]]:
+    """Separate plain metrics from invariance profiles.
 
+    An evaluator has measured a profile if its metrics include that of a group of augmentations (``NAME_color``) and
+    metrics at strengths (``NAME_OP_s25``).
 
-def split_profiles(figures: Figures) -> tuple[Figures, list[Figures]]:
-    """The figures that no profile has, and the profiles.
-
-    An evaluator that gives a figure for a group of augmentations (``NAME_color``) and figures at strengths
-    (``NAME_OP_s25``) measured a profile. Its figures come without its name.
+    Returns:
+        The plain metrics, and the profiles, whose metrics have no ``NAME_`` prefix.
     """
-    names = figures["trained"]
-    starts = {name.removesuffix(group) for name in names for group in INVARIANCES if name.endswith(f"_{group}")}
-    starts = {start for start in starts if any(parse_strength(name) is not None for name in _of(start, names))}
-    plain = {
-        subject: {name: value for name, value in own.items() if not name.startswith(tuple(starts))}
-        for subject, own in figures.items()
+    names = metrics["trained"]
+    prefixes = {name.removesuffix(group) for name in names for group in INVARIANCES if name.endswith(f"_{group}")}
+    prefixes = {
+        prefix for prefix in prefixes if any(parse_strength(name) is not None for name in _strip_prefix(prefix, names))
     }
-    return plain, [{subject: _of(start, own) for subject, own in figures.items()} for start in sorted(starts)]
+    plain: Metrics = {
+        features: {name: value for name, value in values.items() if not name.startswith(tuple(prefixes))}
+        for features, values in metrics.items()
+    }
+    profiles: list[Metrics] = [
+        {features: _strip_prefix(prefix, values) for features, values in metrics.items()} for prefix in sorted(prefixes)
+    ]
+    return plain, profiles
 
 
-def _of(start: str, figures: Mapping[str, float]) -> dict[str, float]:
-    return {name.removeprefix(start): value for name, value in figures.items() if name.startswith(start)}
+def _strip_prefix(prefix: str, metrics: Mapping[str, float]) -> dict[str, float]:
+    """Return the metrics with a prefix, without it."""
+    return {name.removeprefix(prefix): value for name, value in metrics.items() if name.startswith(prefix)}
 
 
-def profile_tables(profile: Figures) -> Iterator[Table]:
-    """A table for each group, its mean first, and one of what can be read back."""
+def profile_tables(profile: Metrics) -> Iterator[Table]:
+    """Yield a table for each group, its mean first, and a table of the parameters that can be read back."""
     for group in INVARIANCES:
         if group in profile["trained"]:
             operations = _operations(profile, group)
             rows = {f"all of {group}": group, **{_label(name, operations): name for name in operations}}
-            yield _table(f"{group}: 0 is blind to it, 1 as far as another image", profile, rows)
-    readable = {name: f"{name}{READBACK}" for name in _operations(profile) if f"{name}{READBACK}" in profile["trained"]}
-    if readable:
-        yield _table("read back from the features by a linear map: R², 1 is all of it", profile, readable)
+            yield _table(f"{group}: 0 if features ignore it, 1 if it moves them as far as another image", profile, rows)
+    readback = {name: f"{name}{READBACK}" for name in _operations(profile) if f"{name}{READBACK}" in profile["trained"]}
+    if readback:
+        yield _table("read back from the features by a linear map: R², at most 1", profile, readback)
 
 
-def verdicts(profile: Figures) -> Iterator[str]:
-    """What training did to each group, in a sentence."""
+def summarize_profile(profile: Metrics) -> Iterator[str]:
+    """Yield a sentence for each group that says how training changed the features."""
     for group in INVARIANCES:
         change = _change(profile, group)
         if change is None:
             continue
         operations = _operations(profile, group)
-        whole = {name for name in operations if not any(_aspect(other, name) for other in operations)}
-        alike = [name for name in whole if change and _change(profile, name) == change]
+        augmentations = {name for name in operations if not any(_aspect(other, name) for other in operations)}
+        alike = [name for name in augmentations if change and _change(profile, name) == change]
         alike.sort(key=lambda name: abs(profile["trained"][name] - profile["untrained"][name]), reverse=True)
-        effect = f"training made the features {change} it" if change else "training changed nothing that can be told"
-        most = ", ".join(f"{name} {_from_to(profile, name)}" for name in alike[:3])
-        yield f"{group}: {effect} {_from_to(profile, group)}" + (f"; most of all {most}" if most else "")
+        effect = f"training made the features {change} it" if change else "training changed nothing measurable"
+        most = ", ".join(f"{name} {_format_change(profile, name)}" for name in alike[:_MAX_NAMED])
+        yield f"{group}: {effect} {_format_change(profile, group)}" + (f"; most of all {most}" if most else "")
 
 
-def _operations(profile: Figures, group: str | None = None) -> list[str]:
-    """The augmentations and their aspects (of a group), an augmentation before its aspects."""
+def _operations(profile: Metrics, group: str | None = None) -> list[str]:
+    """Return the augmentations and their aspects, an augmentation before its aspects; of one group, if given."""
     operations = sorted(name for name in distance_names(profile["trained"]) if name not in INVARIANCES)
     return [name for name in operations if group is None or group in invariances_of(name)]
 
 
-def _aspect(name: str, of: str) -> str | None:
-    """What a figure is of, as an aspect of an augmentation: rotation, where affine_rotation is one of affine."""
-    return name.removeprefix(f"{of}_") if name.startswith(f"{of}_") else None
+def _aspect(name: str, augmentation: str) -> str | None:
+    """Return the aspect that a metric is about: rotation for affine_rotation, if the augmentation is affine."""
+    return name.removeprefix(f"{augmentation}_") if name.startswith(f"{augmentation}_") else None
 
 
 def _label(name: str, operations: Sequence[str]) -> str:
-    """How a table calls an operation: an aspect stands indented below its augmentation."""
+    """Return the label of an operation in a table; an aspect is indented below its augmentation."""
     return next((f"  {aspect}" for other in operations if (aspect := _aspect(name, other))), name)
 
 
-def _table(title: str, profile: Figures, rows: Mapping[str, str]) -> Table:
-    """rows: figures by the label that they have."""
-    # Without a frame it fits into 80 columns.
+def _table(title: str, profile: Metrics, rows: Mapping[str, str]) -> Table:
+    """Return a table of metrics.
+
+    Args:
+        title: the title.
+        profile: the profile.
+        rows: the names of the metrics by label.
+    """
+    # Without a frame, the table fits into 80 columns.
     table = Table("", *_COLUMNS.values(), title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
     for label, name in rows.items():
-        cells = [f"{format_metric(own, name)} {_course(name, own)}" for own in map(profile.__getitem__, _COLUMNS)]
+        columns = (profile[features] for features in _COLUMNS)
+        cells = [f"{format_metric(values, name)} {_sparkline(name, values)}" for values in columns]
         table.add_row(label, *cells, style="bold" if name in INVARIANCES else None)
     return table
 
 
-def _course(name: str, figures: Mapping[str, float]) -> str:
-    """A block for each strength, the highest for 1 and beyond."""
-    shares = (min(max(value, 0.0), 1.0) for value in values_by_strength(figures, name).values())
-    return "".join(_LEVELS[round(share * (len(_LEVELS) - 1))] for share in shares)
+def _sparkline(name: str, metrics: Mapping[str, float]) -> str:
+    """Return a block character for each strength; the highest block stands for 1 and more."""
+    clipped = (min(max(value, 0.0), 1.0) for value in values_by_strength(metrics, name).values())
+    return "".join(_SPARK_LEVELS[round(value * (len(_SPARK_LEVELS) - 1))] for value in clipped)
 
 
-def _change(profile: Figures, name: str) -> str | None:
-    """What the trained features do, where the intervals do not overlap; "" where they do, None without figures."""
+def _change(profile: Metrics, name: str) -> str | None:
+    """Return what training made the features do with the changes that a metric measures.
+
+    Returns:
+        ``overlook`` or ``notice``; "" if the confidence intervals overlap; None if a metric is missing.
+    """
     if name not in profile["trained"] or name not in profile["untrained"]:
         return None
-    after, before = (profile[subject][name] for subject in ("trained", "untrained"))
-    margin = sum(profile[subject].get(f"{name}{INTERVAL}", 0.0) for subject in ("trained", "untrained"))
+    after, before = (profile[features][name] for features in ("trained", "untrained"))
+    margin = sum(profile[features].get(f"{name}{INTERVAL}", 0.0) for features in ("trained", "untrained"))
     if abs(after - before) <= margin:
         return ""
     return "overlook" if after < before else "notice"
 
 
-def _from_to(profile: Figures, name: str) -> str:
+def _format_change(profile: Metrics, name: str) -> str:
     return f"({profile['untrained'][name]:.2f} → {profile['trained'][name]:.2f})"

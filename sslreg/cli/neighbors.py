@@ -1,4 +1,4 @@
-"""sslreg neighbors"""
+"""The command ``sslreg neighbors``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sslreg.cli.console import print_json, stdout
-from sslreg.cli.options import Json, OtherData, Split
+from sslreg.cli.options import Json, OtherData, RunFolder, Split
 from sslreg.errors import SslregError, UserError
 
 if TYPE_CHECKING:
@@ -19,28 +19,31 @@ if TYPE_CHECKING:
     from sslreg.export.neighbor_query import Neighbor, Query
     from sslreg.training import Run
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".html", ".htm")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".html", ".htm")
 
 
 def neighbors(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
-    image: Annotated[str, typer.Argument(metavar="IMAGE", help="A file, or an image of the run's data: test:17.")],
-    split: Annotated[Split, typer.Option("--split", help="Where to look for neighbors.")] = Split.test,
+    run: RunFolder,
+    image: Annotated[
+        str, typer.Argument(metavar="IMAGE", help="An image file, or an image of the run's data: test:17.")
+    ],
+    split: Annotated[Split, typer.Option("--split", help="The data set to search.")] = Split.test,
     data: OtherData = None,
-    count: Annotated[int, typer.Option("-k", min=1, help="How many to show.")] = 9,
+    count: Annotated[int, typer.Option("-k", min=1, help="The number of neighbors.")] = 9,
     embeddings: Annotated[
         Path | None,
         typer.Option(
-            "--embeddings", metavar="FILE", help="What 'sslreg embed' wrote of the same images, to save time."
+            "--embeddings", metavar="FILE", help="Embeddings of the same images by 'sslreg embed', to save time."
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Draw them too: an image (.png) or a page (.html).")
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Also write the images to an image (.png) or a page (.html)."),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Show the images that a run takes for the most similar to one."""
-    if out is not None and (out.suffix.lower() not in PICTURES or not out.parent.is_dir()):
+    """Show the nearest neighbors of an image by a run's features."""
+    if out is not None and (out.suffix.lower() not in SUFFIXES or not out.parent.is_dir()):
         raise UserError(
             f"--out {out}: the name has to end in .png or .html, in a folder that exists", code="bad-argument"
         )
@@ -53,37 +56,37 @@ def neighbors(
     query = parse_query(loaded, image)
     selected = select_data(loaded, split.value, data)
     known = embed_data(loaded, selected) if embeddings is None else read_embeddings(embeddings)
-    found = find_neighbors(loaded, query, selected, known, count, own=data is None)
+    nearest = find_neighbors(loaded, query, selected, known, count, own=data is None)
     if out is not None:
-        _draw(out, f"Nearest to {image} by {loaded.spec.name}", loaded, query, selected, found)
+        _write_images(out, f"Nearest to {image} by {loaded.spec.name}", loaded, query, selected, nearest)
     if json:
         query_json = {"name": query.name, "class": query.label}
-        print_json({"query": query_json, "neighbors": [_as_json(neighbor) for neighbor in found]})
+        print_json({"query": query_json, "neighbors": [_neighbor_json(neighbor) for neighbor in nearest]})
         return
     table = Table("", "name", "class", "similarity")
     table.add_row("", Text(query.name), Text(query.label or ""), "")
     table.add_section()
-    for number, neighbor in enumerate(found, start=1):
+    for number, neighbor in enumerate(nearest, start=1):
         table.add_row(str(number), Text(neighbor.name), Text(neighbor.label or ""), f"{neighbor.similarity:.3f}")
     stdout.print(table)
     if out is not None:
         stdout.print(f"{out}: the images", highlight=False)
 
 
-def _as_json(neighbor: Neighbor) -> dict[str, object]:
+def _neighbor_json(neighbor: Neighbor) -> dict[str, object]:
     values = asdict(neighbor)
     return {"class" if name == "label" else name: value for name, value in values.items()}
 
 
-def _draw(out: Path, title: str, run: Run, query: Query, data: SelectedData, found: list[Neighbor]) -> None:
+def _write_images(out: Path, title: str, run: Run, query: Query, data: SelectedData, nearest: list[Neighbor]) -> None:
     from sslreg.export.data_selection import read_image
     from sslreg.report.contact_sheet import tile, write_contact_sheet
 
     channels = run.spec.data.channels
     tiles = [tile(query.image, channels, query.name, query.label or "")]
-    for neighbor in found:
-        said = " · ".join(part for part in (neighbor.label, f"{neighbor.similarity:.3f}") if part)
-        tiles.append(tile(read_image(data.samples, neighbor.index), channels, neighbor.name, said))
+    for neighbor in nearest:
+        caption = " · ".join(part for part in (neighbor.label, f"{neighbor.similarity:.3f}") if part)
+        tiles.append(tile(read_image(data.samples, neighbor.index), channels, neighbor.name, caption))
     try:
         write_contact_sheet(out, title, tiles)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""sslreg plugins"""
+"""The commands ``sslreg plugins …``."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from sslreg.registry import KINDS, ComponentInfo, PluginReport, installed
 from sslreg.suggestions import did_you_mean
 
 if TYPE_CHECKING:
-    from sslreg.cli.doctor import Examination
+    from sslreg.cli.plugin_doctor import Examination
 
-#: Prints a text as it is.
+#: Prints a text without styling.
 print_plain = partial(stdout.print, highlight=False, markup=False)
 
-app = typer.Typer(name="plugins", help="See, examine and write plugins.", no_args_is_help=True)
+app = typer.Typer(name="plugins", help="List, examine and write plugins.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -31,23 +31,24 @@ def list_(json: Json = False) -> None:
     """List the plugins and their components."""
     catalog = installed()
     if json:
-        print_json({"plugins": [_report(plugin) for plugin in catalog.plugins]})
+        print_json({"plugins": [_plugin_json(plugin) for plugin in catalog.plugins]})
         return
     table = Table("plugin", "from", "status", "components", show_lines=True)
     for plugin in catalog.plugins:
-        table.add_row(plugin.name, f"{plugin.distribution} {plugin.version}", plugin.status, _contents(plugin))
+        origin = f"{plugin.distribution} {plugin.version}"
+        table.add_row(plugin.name, origin, plugin.status, _format_components(plugin))
     stdout.print(table)
 
 
 @app.command()
 def show(
-    component: Annotated[str, typer.Argument(metavar="KIND/NAME", help="For example loss/nt_xent.")],
+    component: Annotated[str, typer.Argument(metavar="KIND/NAME", help="A component, for example loss/nt_xent.")],
     json: Json = False,
 ) -> None:
     """Show a component: parameters, origin, documentation."""
     from sslreg.cli.component_details import component_json, print_component
 
-    info = _find(component)
+    info = _find_component(component)
     if json:
         print_json(component_json(info))
     else:
@@ -57,10 +58,10 @@ def show(
 @app.command()
 def doctor(
     json: Json = False,
-    traceback: Annotated[bool, typer.Option("--traceback", help="Show the tracebacks of what plugins raised.")] = False,
+    traceback: Annotated[bool, typer.Option("--traceback", help="Show the tracebacks of plugins' errors.")] = False,
 ) -> None:
-    """Examine the plugins: what is broken, and how to mend it. The exit status is 1 if anything is."""
-    from sslreg.cli.doctor import examine
+    """Find broken plugins and explain how to fix them. The exit status is 1 if a plugin is broken."""
+    from sslreg.cli.plugin_doctor import examine
 
     examinations = examine(installed())
     if json:
@@ -74,13 +75,15 @@ def doctor(
 
 @app.command()
 def new(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The package's name, for example acme-noise.")],
-    kind: Annotated[str, typer.Option("--kind", help=f"What it provides: {', '.join(KINDS)}.")],
-    to: Annotated[Path | None, typer.Option("--to", metavar="DIR", help="Where to; default NAME here.")] = None,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the package, for example acme-noise.")],
+    kind: Annotated[str, typer.Option("--kind", help=f"The kind of component: {', '.join(KINDS)}.")],
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="DIR", help="The folder to write; default: NAME in this folder.")
+    ] = None,
 ) -> None:
-    """Write a plugin package to start from.
+    """Write the package of a new plugin.
 
-    It has a working component, a spec and tests.
+    The package contains a working component, a spec and tests.
     """
     from sslreg.cli.scaffold import write_package
 
@@ -95,30 +98,30 @@ def _print_examination(examination: Examination, traceback: bool) -> None:
     state = "broken" if examination.broken else "ok" if plugin.status == "loaded" else plugin.status
     count = f", {format_count(len(plugin.components), 'component')}" if plugin.status == "loaded" else ""
     print_plain(f"{state:8}{plugin.name} ({plugin.distribution} {plugin.version}){count}")
-    for finding in examination.findings:
-        print_plain(f"        {finding.severity}: {finding.message}")
-        if finding.hint:
-            print_plain(f"        hint: {finding.hint}")
-    for raised in examination.tracebacks if traceback else ():
-        print_plain(textwrap.indent(raised, " " * 8))
+    for diagnostic in examination.diagnostics:
+        print_plain(f"        {diagnostic.severity}: {diagnostic.message}")
+        if diagnostic.hint:
+            print_plain(f"        hint: {diagnostic.hint}")
+    for text in examination.tracebacks if traceback else ():
+        print_plain(textwrap.indent(text, " " * 8))
 
 
-def _find(component: str) -> ComponentInfo:
+def _find_component(component: str) -> ComponentInfo:
     kind, _, name = component.rpartition("/")
     catalog = installed()
     if kind:
         if kind not in KINDS:
             raise UserError(
-                f"no kind of component is called {kind!r}", hint=did_you_mean(kind, KINDS), code="unknown-kind"
+                f"there is no kind of component {kind!r}", hint=did_you_mean(kind, KINDS), code="unknown-kind"
             )
         return catalog.get(kind, name)
-    named = [info for info in catalog if info.name == name]
-    if len(named) == 1:
-        return named[0]
-    if named:
-        choices = " or ".join(f"{info.kind}/{info.name}" for info in named)
+    matches = [info for info in catalog if info.name == name]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        choices = " or ".join(f"{info.kind}/{info.name}" for info in matches)
         raise UserError(
-            f"several components are called {name!r}", hint=f"say which: {choices}", code="ambiguous-component"
+            f"there are several components {name!r}", hint=f"choose one of them: {choices}", code="ambiguous-component"
         )
     raise UserError(
         f"no plugin provides a component {name!r}",
@@ -127,7 +130,7 @@ def _find(component: str) -> ComponentInfo:
     )
 
 
-def _report(plugin: PluginReport) -> dict[str, Any]:
+def _plugin_json(plugin: PluginReport) -> dict[str, Any]:
     return {
         "name": plugin.name,
         "distribution": plugin.distribution,
@@ -138,7 +141,8 @@ def _report(plugin: PluginReport) -> dict[str, Any]:
     }
 
 
-def _contents(plugin: PluginReport) -> str:
+def _format_components(plugin: PluginReport) -> str:
+    """Return the names of a plugin's components by kind, or the error if it failed."""
     if plugin.error:
         return plugin.error
     by_kind: dict[str, list[str]] = {}

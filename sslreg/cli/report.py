@@ -1,4 +1,4 @@
-"""sslreg report"""
+"""The command ``sslreg report``."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sslreg.cli.console import stdout
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="The folders of one or several runs.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="The folders of one or more runs.")],
     out: Annotated[Path, typer.Option("--out", metavar="FILE.html", help="The page to write.")] = Path("report.html"),
 ) -> None:
-    """Show what runs are and what they learned, on one page.
+    """Write a page that shows and compares runs.
 
-    The page is a file that needs nothing beside it.
+    The page is a single file.
     """
     from sslreg.report import write_report
 

@@ -1,4 +1,4 @@
-"""sslreg schema"""
+"""The command ``sslreg schema``."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from sslreg.export.files import require_new
 
 
 def schema(
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it to a file.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the schema to a file.")] = None,
 ) -> None:
     """Print the JSON Schema of specs, for editors.
 
-    It is of the components that are installed, and gives completion and explanations.
+    The schema describes the installed components; editors use it for completion, explanations and checks.
     """
     if out is None:
         from sslreg.registry import installed
@@ -29,12 +29,16 @@ def schema(
     require_new(out, force=True)
     write_schema(out)
     stdout.print(
-        f"{out}: begin a spec with the line\n# yaml-language-server: $schema={out}", highlight=False, markup=False
+        f"{out}: start a spec with this line\n# yaml-language-server: $schema={out}", highlight=False, markup=False
     )
 
 
 def write_schema(path: Path) -> None:
-    """Write the schema of the installed components. SslregError: the file cannot be written."""
+    """Write the schema of the installed components.
+
+    Raises:
+        SslregError: the file cannot be written.
+    """
     from sslreg.registry import installed
     from sslreg.spec.json_schema import json_schema
 

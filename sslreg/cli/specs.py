@@ -1,4 +1,4 @@
-"""sslreg specs"""
+"""The commands ``sslreg specs …``."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from sslreg.errors import UserError
 from sslreg.export.files import require_new
 from sslreg.suggestions import did_you_mean
 
-#: The schema beside a copied spec, to which the spec's first line points an editor.
+#: The schema next to a copied spec; the spec's first line points editors to it.
 SCHEMA = "sslreg.schema.json"
 
-app = typer.Typer(name="specs", help="Ready recipes: see and copy the specs that are shipped.", no_args_is_help=True)
+app = typer.Typer(name="specs", help="List and copy the specs that come with sslreg.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -26,12 +26,12 @@ def list_(json: Json = False) -> None:
     """List the shipped specs."""
     from sslreg.spec.shipped_specs import shipped_specs, summary_of
 
-    found = {name: summary_of(path) for name, path in shipped_specs().items()}
+    summaries = {name: summary_of(path) for name, path in shipped_specs().items()}
     if json:
-        print_json({"specs": [{"name": name, "summary": summary} for name, summary in found.items()]})
+        print_json({"specs": [{"name": name, "summary": summary} for name, summary in summaries.items()]})
         return
-    table = Table("spec", "what it is")
-    for name, summary in found.items():
+    table = Table("spec", "summary")
+    for name, summary in summaries.items():
         table.add_row(name, summary)
     stdout.print(table)
 
@@ -39,18 +39,20 @@ def list_(json: Json = False) -> None:
 @app.command()
 def copy(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name of a shipped spec.")],
-    to: Annotated[Path | None, typer.Argument(metavar="FILE", help="Where to; default NAME.yaml here.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
+    to: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="The file to write; default: NAME.yaml in this folder.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
     """Copy a shipped spec, to change it.
 
-    The schema for an editor is put beside it.
+    The JSON Schema for editors is written next to it.
     """
     from sslreg.spec.shipped_specs import shipped_specs
 
     shipped = shipped_specs()
     if name not in shipped:
-        raise UserError(f"no shipped spec is called {name!r}", hint=did_you_mean(name, shipped), code="unknown-spec")
+        raise UserError(f"there is no shipped spec {name!r}", hint=did_you_mean(name, shipped), code="unknown-spec")
     target = Path(f"{name}.yaml") if to is None else to / f"{name}.yaml" if to.is_dir() else to
     require_new(target, force=force)
     target.write_text(f"# yaml-language-server: $schema={SCHEMA}\n{shipped[name].read_text()}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sslreg.cli.console import print_diagnostics, stderr, stdout
-from sslreg.cli.invariance_table import print_metrics
+from sslreg.cli.metrics_table import print_metrics
 from sslreg.cli.options import Overrides
 from sslreg.cli.requeue import is_restart, requeueing
 from sslreg.errors import UserError

@@ -6,7 +6,7 @@ from __future__ import annotations
 def test_the_learning_rate_that_a_batch_is_trained_with_is_shown(cli) -> None:
     result = cli("check", "imagenet-simclr", "--set", "data.batch_size=1024")
     assert result.status == 0
-    assert "learning rate: 0.3 for 256 samples, 1.2 for the 1024 of a step" in result.out
+    assert "learning rate: 0.3 for 256 samples per step, 1.2 for the actual 1024" in result.out
 
 
 def test_a_learning_rate_that_is_used_as_written_is_not_talked_about(cli) -> None:
@@ -15,7 +15,7 @@ def test_a_learning_rate_that_is_used_as_written_is_not_talked_about(cli) -> Non
 
 def test_a_default_learning_rate_is_scaled_too(cli) -> None:
     result = cli("check", "digits-simclr", "--set", "optimizer={use: adamw, base_batch_size: 64}")
-    assert "learning rate: 0.001 for 64 samples, 0.002 for the 128 of a step" in result.out
+    assert "learning rate: 0.001 for 64 samples per step, 0.002 for the actual 128" in result.out
 
 
 def test_a_folder_is_no_spec_and_a_runs_folder_has_one(cli, tiny_run, tmp_path) -> None:

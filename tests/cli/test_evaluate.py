@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sslreg import Run
-from sslreg.cli.invariance_table import profile_tables, split_profiles, verdicts
+from sslreg.cli.invariance_table import profile_tables, split_profiles, summarize_profile
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_the_profile_is_shown_by_group_with_courses_and_a_verdict(cli, run: Path
     assert sum(rotation.count(block) for block in "▁▂▃▄▅▆▇█") == 12  # four strengths of three subjects
     assert "affine_rotation_s25" not in result.out
     assert "saturation" not in result.out  # the digits are gray
-    assert max(map(len, lines[: lines.index("read back from the features by a linear map: R², 1 is all of it")])) <= 80
+    assert max(map(len, lines[: lines.index("read back from the features by a linear map: R², at most 1")])) <= 80
 
 
 def test_json_has_every_figure_and_nothing_else(cli, run: Path) -> None:
@@ -117,13 +117,13 @@ def figures(trained: float, untrained: float, interval: float = 0.05) -> dict[st
     [
         (0.2, "training made the features overlook it (0.80 → 0.20); most of all grayscale (0.80 → 0.20)"),
         (0.95, "training made the features notice it (0.80 → 0.95); most of all grayscale (0.80 → 0.95)"),
-        (0.75, "training changed nothing that can be told (0.80 → 0.75)"),
+        (0.75, "training changed nothing measurable (0.80 → 0.75)"),
     ],
 )
 def test_a_verdict_is_passed_where_intervals_do_not_overlap(trained: float, said: str) -> None:
     plain, (profile,) = split_profiles(figures(trained, 0.8))
     assert plain["trained"] == {"knn_top1": 0.9}
-    assert list(verdicts(profile)) == [f"color: {said}"]
+    assert list(summarize_profile(profile)) == [f"color: {said}"]
 
 
 def test_a_course_goes_from_the_lowest_strength_to_the_highest() -> None:

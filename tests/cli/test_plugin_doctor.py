@@ -17,10 +17,10 @@ def sslreg_register(registry):
 #: A plugin's source (None: its entry point leads nowhere), and parts of the message and of the hint that it gets.
 BROKEN: dict[str, tuple[str | None, str, str]] = {
     "import_error": ("import no_such_module", "No module named 'no_such_module'", "with its dependencies"),
-    "syntax_error": ("def broken(", "SyntaxError", "tell its authors"),
+    "syntax_error": ("def broken(", "SyntaxError", "to its authors"),
     "system_exit": ("raise SystemExit('bye')", "SystemExit: bye", "SSLREG_DISABLE_PLUGINS=system_exit"),
-    "no_api": ("import sslreg", "lacks the line 'sslreg_api = 1'", "that go together"),
-    "other_api": ("sslreg_api = 99", "for version 99", "that go together"),
+    "no_api": ("import sslreg", "lacks the line 'sslreg_api = 1'", "compatible versions"),
+    "other_api": ("sslreg_api = 99", "for version 99", "compatible versions"),
     "raising_hook": (
         SOUND.format(kind="loss", name="x", target="m:a") + "    raise RuntimeError('fell over')",
         "fell over",
@@ -29,20 +29,20 @@ BROKEN: dict[str, tuple[str | None, str, str]] = {
     "unknown_kind": (
         SOUND.format(kind="los", name="x", target="m:a"),
         "'los'; did you mean 'loss'",
-        "tell its authors",
+        "to its authors",
     ),
     "unknown_hook": (
         "import sslreg\nsslreg_api = 1\n@sslreg.hookimpl\ndef sslreg_registr(registry): ...",
         "sslreg_registr",
-        "tell its authors",
+        "to its authors",
     ),
-    "hollow": (None, "ModuleNotFoundError", "leads to no module"),
+    "hollow": (None, "ModuleNotFoundError", "names a module that does not exist"),
     "gone": (SOUND.format(kind="loss", name="x", target="no_such_module:A"), "no_such_module:A", "update 'gone'"),
     "no_attribute": (SOUND.format(kind="loss", name="y", target="math:no_such"), "math:no_such", "update"),
     "unusable": (
         "from collections.abc import Callable\nclass A:\n    def __init__(self, function: Callable[[int], int]): ...\n"
         + SOUND.format(kind="callback", name="x", target="{module}:A"),
-        "needs function, which no spec can give",
+        "needs function, which a spec cannot set",
         "give them defaults",
     ),
     "raising_cli": (
@@ -52,7 +52,7 @@ BROKEN: dict[str, tuple[str | None, str, str]] = {
     ),
     "rival": (
         SOUND.format(kind="loss", name="nt_xent", target="logging:NullHandler"),
-        "provided by sslreg too",
+        "sslreg provides loss 'nt_xent', too",
         "rival:nt_xent",
     ),
 }
