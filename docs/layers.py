@@ -11,7 +11,7 @@ from typing import Any
 
 DOCS = Path(__file__).parent
 PICTURE = DOCS / "images" / "layers.svg"
-WIDTH, LABEL, ROW, GAP = 920, 150, 38, 8
+WIDTH, LABEL, ROW, GAP = 940, 180, 38, 8
 
 STYLE = """
 text { font: 15px system-ui, sans-serif; fill: #1d2530; text-anchor: middle; dominant-baseline: central }
