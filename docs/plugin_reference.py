@@ -129,8 +129,14 @@ def _public_classes(module: str, contract: type | None = None) -> list[str]:
     for name, value in vars(import_module(module)).items():
         public = inspect.isclass(value) and value.__module__ == module and name in sslreg.__all__
         if public and value is not contract:
-            parts += [f"`sslreg.{name}`: {_text(value)}", *_attributes(value), *_members(value)]
+            parts += [f"`sslreg.{name}`: {_text(value)}", *_attributes(value), *_required(value), *_members(value)]
     return parts
+
+
+def _required(protocol: type) -> list[str]:
+    """Return the attributes that an implementation of a protocol must have."""
+    names = inspect.get_annotations(protocol) if getattr(protocol, "_is_protocol", False) else {}
+    return ["\n".join(f"* `{name}: {hint}`" for name, hint in names.items())] if names else []
 
 
 def _signature(function: Any) -> str:
