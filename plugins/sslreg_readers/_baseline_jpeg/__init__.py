@@ -1,15 +1,18 @@
-"""A decoder for parts of large JPEG photographs in reduced sizes: what crops need of them, in one pass over the file.
+"""A decoder for reduced parts of large JPEG photographs, as crops need them, in one pass over the file.
 
-Baseline files of 8 bits with Huffman codes (ITU-T T.81), gray or YCbCr with colors at the full or half the rate; others
-are left to libjpeg. libjpeg, too, reduces sizes while it decodes, but makes coefficients of all codes before it drops
-most of them, which is about half of all its work. Here nothing is made of what lies outside of the parts or is too fine
-for their size, and nothing is read below the last one.
+It reads baseline files of 8 bits with Huffman codes (ITU-T T.81), gray or YCbCr with chroma at the full or half rate;
+libjpeg reads all others. libjpeg, too, reduces sizes while it decodes, but it stores the coefficients of all codes
+before it drops most of them, which is about half of its work. This decoder stores nothing that lies outside of the
+parts or is too fine for their size, and reads nothing below the last part.
 
-``markers`` reads what is before the pixels, ``huffman`` makes lookup tables for its codes, ``entropy`` reads
-coefficients by them, ``pixels`` makes pixels of these, and ``decoder`` puts it together.
+* `markers` parses the segments before the pixels.
+* `huffman` builds lookup tables for the codes.
+* `entropy` reads coefficients by these tables.
+* `pixels` computes pixels from coefficients.
+* `decoder` combines them.
 
-Pixels are within one level of those that libjpeg decodes in full size, each block of 8 x 8 reduced to its lowest
-frequencies, unless levels were cut off at black or white. libjpeg's own reduced images are averages of neighbors. They
-have the same levels at an eighth where colors are at the full rate, and others, by up to 4 on average, where there is
-fine texture, of which more is kept here.
+Pixels differ by at most one level from those that libjpeg decodes in full size when each block of 8 x 8 is reduced to
+its lowest frequencies, unless levels were clipped at black or white. libjpeg's reduced images are averages of
+neighbors. They have the same levels at an eighth if chroma has the full rate. Otherwise they differ by up to 4 levels
+on average where there is fine texture, of which more is kept here.
 """

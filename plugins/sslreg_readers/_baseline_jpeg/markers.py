@@ -1,4 +1,4 @@
-"""The segments of a JPEG file before its pixels (ITU-T T.81, annex B), as far as this package decodes what follows."""
+"""Parses the segments of a JPEG file before its pixels (ITU-T T.81, annex B)."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ _START_OF_SCAN = 0xDA
 _BASELINE, _HUFFMAN, _QUANTIZATION, _RESTART_INTERVAL = 0xC0, 0xC4, 0xDB, 0xDD
 _APPLICATION, _COMMENT = range(0xE0, 0xF0), 0xFE
 
-#: Sampling factors, horizontal and vertical, of brightness where those of both colors are 1.
+#: The supported sampling factors of luma, horizontal and vertical; those of both chroma components are 1.
 _SAMPLINGS = ((1, 1), (2, 1), (1, 2), (2, 2))
 
 
 class UnsupportedError(ValueError):
-    """The file is broken, or of a kind that is not decoded here."""
+    """The file is broken, or of a kind that this package does not decode."""
 
 
 @dataclass(frozen=True)
 class Component:
-    """Brightness or a color: sampling factors, quantization table (64,) in zigzag order, Huffman tables."""
+    """Luma or chroma: sampling factors, quantization table (64,) in zigzag order, Huffman tables."""
 
     horizontal: int
     vertical: int
@@ -29,9 +29,14 @@ class Component:
 
 @dataclass(frozen=True)
 class Scan:
-    """What is in front of the only scan of a baseline file, of one component or of three.
+    """The header of the only scan of a baseline file.
 
-    start: where its entropy-coded data begin. restart_interval: in MCUs, 0 if there are no restart markers.
+    Attributes:
+        height: In pixels, 1 to 65535.
+        width: In pixels, 1 to 65535.
+        components: One, or three with supported sampling factors.
+        restart_interval: In MCUs, 0 without restart markers.
+        start: Where the entropy-coded data begin, at most the file's length.
     """
 
     height: int
@@ -42,7 +47,7 @@ class Scan:
 
     @property
     def mcu_height(self) -> int:
-        """Pixels that a minimum coded unit covers vertically (A.2.4)."""
+        """The height in pixels of a minimum coded unit (A.2.4)."""
         return 8 * self.components[0].vertical
 
     @property
@@ -59,11 +64,15 @@ class Scan:
 
 
 def read_markers(data: bytes) -> Scan:
-    """What a file says before its pixels. UnsupportedError: it is not a baseline file of one scan, or broken."""
+    """Parse the segments before the pixels.
+
+    Raises:
+        UnsupportedError: The file is broken, or is not a baseline file of one scan.
+    """
     try:
-        return _Segments(data).scan()
+        return _Segments(data).parse()
     except (IndexError, KeyError) as error:
-        raise UnsupportedError("a segment breaks off, or names a table that is not there") from error
+        raise UnsupportedError("a segment is truncated or names a missing table") from error
 
 
 class _Segments:
@@ -76,26 +85,26 @@ class _Segments:
         self.restart_interval = 0
         self.frame: bytes | None = None
 
-    def scan(self) -> Scan:
+    def parse(self) -> Scan:
         position = 2
         while True:
             if self.data[position] != 0xFF:
-                raise UnsupportedError("no marker where one has to be")
+                raise UnsupportedError("a marker is missing")
             marker = self.data[position + 1]
             end = position + 2 + int.from_bytes(self.data[position + 2 : position + 4], "big")
             segment = self.data[position + 4 : end]
             if end > len(self.data) or end < position + 4:
-                raise UnsupportedError("a segment breaks off")
+                raise UnsupportedError("a segment is truncated")
             if marker == _START_OF_SCAN:
-                return self._scan(segment, end)
-            self._take(marker, segment)
+                return self._parse_scan(segment, end)
+            self._parse_segment(marker, segment)
             position = end
 
-    def _take(self, marker: int, segment: bytes) -> None:
+    def _parse_segment(self, marker: int, segment: bytes) -> None:
         if marker == _HUFFMAN:
-            self._take_huffman(segment)
+            self._parse_huffman(segment)
         elif marker == _QUANTIZATION:
-            self._take_quantization(segment)
+            self._parse_quantization(segment)
         elif marker == _BASELINE and self.frame is None:
             self.frame = segment
         elif marker == _RESTART_INTERVAL:
@@ -103,25 +112,25 @@ class _Segments:
         elif marker not in _APPLICATION and marker != _COMMENT:
             raise UnsupportedError(f"marker {marker:#x}")
 
-    def _take_huffman(self, segment: bytes) -> None:
-        """B.2.4.2: a class and a number, how many codes there are of each length, and what they mean."""
+    def _parse_huffman(self, segment: bytes) -> None:
+        """Parse class and number, the number of codes of each length, and their symbols (B.2.4.2)."""
         while segment:
             size = 17 + sum(segment[1:17])
             if len(segment) < size:
-                raise UnsupportedError("a Huffman table breaks off")
+                raise UnsupportedError("a Huffman table is truncated")
             self.huffman[segment[0]] = segment[1:size]
             segment = segment[size:]
 
-    def _take_quantization(self, segment: bytes) -> None:
-        """B.2.4.1, of 8 bits, as baseline files have them."""
+    def _parse_quantization(self, segment: bytes) -> None:
+        """Parse tables of 8 bits, the only ones in baseline files (B.2.4.1)."""
         while segment:
             if segment[0] > 3 or len(segment) < 65:
-                raise UnsupportedError("a quantization table of 16 bits, or one that breaks off")
+                raise UnsupportedError("a quantization table has 16 bits or is truncated")
             self.quantization[segment[0]] = segment[1:65]
             segment = segment[65:]
 
-    def _scan(self, segment: bytes, start: int) -> Scan:
-        """B.2.2 and B.2.3: the frame's components, each with the tables that the scan names."""
+    def _parse_scan(self, segment: bytes, start: int) -> Scan:
+        """Combine the frame's components with the tables that the scan names (B.2.2 and B.2.3)."""
         frame = self.frame
         if frame is None or frame[0] != 8 or len(frame) != 6 + 3 * frame[5] or frame[5] not in (1, 3):
             raise UnsupportedError("no frame of 8 bits and one or three components")
@@ -145,12 +154,12 @@ class _Segments:
             )
         height, width = (int.from_bytes(frame[at : at + 2], "big") for at in (1, 3))
         if not height or not width:
-            raise UnsupportedError("its height comes after its pixels")
-        return Scan(height, width, _sampled(components), self.restart_interval, start)
+            raise UnsupportedError("its height is missing")
+        return Scan(height, width, _require_supported_sampling(components), self.restart_interval, start)
 
 
-def _sampled(components: list[Component]) -> tuple[Component, ...]:
-    """The components, whose sampling has no meaning if there is one alone (A.2.2)."""
+def _require_supported_sampling(components: list[Component]) -> tuple[Component, ...]:
+    """Return the components if their sampling is supported; that of a single one has no meaning (A.2.2)."""
     if len(components) == 1:
         only = components[0]
         return (Component(1, 1, only.quantization, only.dc, only.ac),)
@@ -158,5 +167,5 @@ def _sampled(components: list[Component]) -> tuple[Component, ...]:
     if (first.horizontal, first.vertical) not in _SAMPLINGS or any(
         (color.horizontal, color.vertical) != (1, 1) for color in colors
     ):
-        raise UnsupportedError("a sampling that is not 4:4:4, 4:2:2, 4:4:0 or 4:2:0")
+        raise UnsupportedError("its sampling is not 4:4:4, 4:2:2, 4:4:0 or 4:2:0")
     return tuple(components)

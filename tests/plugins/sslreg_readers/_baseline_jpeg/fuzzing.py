@@ -20,8 +20,8 @@ def main(seed: int, count: int) -> None:
     random = np.random.default_rng(seed)
     files = intact(random)
     refused = decoded = 0
-    for _ in range(count):
-        data = damaged(files[random.integers(len(files))], random)
+    mutants = (damaged(files[random.integers(len(files))], random) for _ in range(count))
+    for data in (*(longest_codes(length) for length in range(4)), *mutants):
         reduction = int(random.choice([2, 4, 8]))
         try:
             decode_parts(data, [Part(reduction, 0, 0, -(-HEIGHT // reduction), -(-WIDTH // reduction))])
@@ -49,6 +49,16 @@ def intact(random: np.random.Generator) -> list[bytes]:
             image.save(file, "JPEG", quality=60, **one)
             files.append(file.getvalue())
     return files
+
+
+def longest_codes(length: int) -> bytes:
+    """A file whose data end in the first MCU, while zeros stand for the longest codes and values that there are."""
+    dc, ac = (bytes([kind, *[0] * 15, 1, symbol]) for kind, symbol in ((0x00, 11), (0x10, 0x0F)))
+    frame = bytes([8, *HEIGHT.to_bytes(2), *WIDTH.to_bytes(2), 3, 1, 0x22, 0, 2, 0x11, 0, 3, 0x11, 0])
+    scan = bytes([3, 1, 0, 2, 0, 3, 0, 0, 63, 0])
+    segments = [(0xDB, bytes([0, *[1] * 64])), (0xC4, dc), (0xC4, ac), (0xC0, frame), (0xDA, scan)]
+    coded = (bytes([0xFF, marker]) + (len(segment) + 2).to_bytes(2) + segment for marker, segment in segments)
+    return b"\xff\xd8" + b"".join(coded) + bytes(length) + b"\xff\xd9"
 
 
 def damaged(data: bytes, random: np.random.Generator) -> bytes:

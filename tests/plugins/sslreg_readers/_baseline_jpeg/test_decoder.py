@@ -1,6 +1,7 @@
 """Parts of JPEG files are those that libjpeg's pixels give when their fine frequencies are left out."""
 
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -194,13 +195,37 @@ def test_damage_below_the_last_part_is_not_looked_for() -> None:
     assert np.array_equal(decoder.decode_parts(broken, [part])[0], decoder.decode_parts(PLAIN, [part])[0])
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_damaged_files_crash_nothing_and_are_refused_where_libjpeg_refuses_them(seed: int) -> None:
-    """In a process of its own, since what is wrong may end it."""
+def fuzz(seed: int, count: int, **environment: str) -> tuple[int, int]:
+    """Decode damaged files in a separate process, which an invalid memory access may end; how many are refused."""
     done = subprocess.run(
-        [sys.executable, str(FUZZING), str(seed), "2000"], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, str(FUZZING), str(seed), str(count)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     refused, decoded = map(int, done.stdout.split())
+    return refused, decoded
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_damaged_files_crash_nothing_and_are_refused_where_libjpeg_refuses_them(seed: int) -> None:
+    refused, decoded = fuzz(seed, 2000)
     assert refused > 500
     assert decoded > 300
+
+
+@pytest.mark.slow
+def test_no_index_leaves_its_array_whatever_the_file(tmp_path: Path) -> None:
+    """numba and the decoder check each index then; what is compiled without checks must not be taken from the cache."""
+    refused, decoded = fuzz(2, 300, NUMBA_BOUNDSCHECK="1", NUMBA_CACHE_DIR=str(tmp_path))
+    assert refused > 75
+    assert decoded > 50
+
+
+def test_a_part_of_another_reduction_is_refused() -> None:
+    for reduction in (0, 1, 3, 16):
+        with pytest.raises(UnsupportedError, match="size"):
+            decoder.decode_parts(PLAIN, [Part(reduction, 0, 0, 1, 1)])
