@@ -58,7 +58,8 @@ def read_stacks() -> list[Stack]:
     return stacks
 
 
-def _plugin_rows(plugins: list[str], columns: int = 5) -> Iterator[Row]:
+def _plugin_rows(plugins: list[str]) -> Iterator[Row]:
+    columns = (len(plugins) + 1) // 2
     for start in range(0, len(plugins), columns):
         yield Row([name.removeprefix("sslreg_") for name in plugins[start : start + columns]], style="plugin")
 
@@ -96,7 +97,7 @@ def draw(stacks: Iterable[Stack]) -> str:
 
 
 def _boxes(row: Row, y: int) -> Iterator[str]:
-    space = WIDTH - 20 - LABEL
+    space = WIDTH - 20 - (0 if row.style == "plugin" else LABEL)
     width = (space - GAP * (len(row.names) - 1)) / len(row.names)
     yield f'<g class="{row.style}">'
     for number, name in enumerate(row.names):
