@@ -70,6 +70,7 @@ if TYPE_CHECKING:
         apply_where as apply_where,
         empty_result as empty_result,
         noise_like as noise_like,
+        to_float as to_float,
     )
 
 #: The public names that each module exports.

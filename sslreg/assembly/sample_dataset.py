@@ -1,4 +1,4 @@
-"""Any data set as one of Samples, keyed by epoch and index."""
+"""Adapts any data set to one of `Sample`s that are indexed by epoch and index."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ from sslreg.errors import UserError
 
 
 class SampleDataset(torch.utils.data.Dataset[Sample]):
-    """Makes every data set's items `Sample`s that know their number and their epoch.
+    """A data set whose items are `Sample`s with index and epoch.
 
-    Indexed by ``(epoch, index)``, which is what the run's sampler yields, or by an index alone (epoch 0).
+    Its keys are ``(epoch, index)``, as the run's sampler yields them, or an index alone (epoch 0). An item that cannot
+    be read is a sample whose image is the error, which is raised when the image is loaded.
+
+    Args:
+        source: any data set.
     """
 
     def __init__(self, source: Any) -> None:
@@ -33,12 +37,12 @@ class SampleDataset(torch.utils.data.Dataset[Sample]):
 
     @cached_property
     def has_targets(self) -> bool:
-        """Whether the samples carry labels, judged by the first one."""
+        """Whether the samples have labels, judged by the first one."""
         return self[0].target is not None
 
     @property
     def classes(self) -> list[str] | None:
-        """The classes' names by number, where the data set knows them."""
+        """The names of the classes in the order of their numbers, if the data set has them."""
         names = getattr(self.source, "classes", None)
         return None if names is None else list(names)
 
@@ -50,10 +54,10 @@ class SampleDataset(torch.utils.data.Dataset[Sample]):
         return classes[target] if classes is not None and 0 <= target < len(classes) else str(target)
 
     def order(self, generator: torch.Generator, batch_size: int, world_size: int) -> torch.Tensor:
-        """The samples' numbers as an epoch has them: a permutation, unless the data set knows better."""
-        own = self.source.order(generator, batch_size, world_size) if isinstance(self.source, Dataset) else None
-        return torch.randperm(len(self), generator=generator) if own is None else own
+        """Return the order of the samples in an epoch: that of the data set if it defines one, else a permutation."""
+        order = self.source.order(generator, batch_size, world_size) if isinstance(self.source, Dataset) else None
+        return torch.randperm(len(self), generator=generator) if order is None else order
 
     def name(self, index: int) -> str:
-        """What a person calls a sample."""
+        """Return a name of a sample for users."""
         return self.source.name(index) if isinstance(self.source, Dataset) else str(index)

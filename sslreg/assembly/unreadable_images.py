@@ -1,4 +1,4 @@
-"""What a batch is made of when none of its images can be read: ``data.on_error: skip``."""
+"""Replaces the images of a batch if none of them can be read (``data.on_error: skip``)."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ from sslreg.views import SKIPPED, Collate, DeferredBatch, Skipped
 
 log = logging.getLogger(__name__)
 
-#: So many samples that follow are tried; where none of them can be read either, the data is gone.
-TRIED = 1000
+#: How many of the following samples are tried before the data is considered lost.
+MAX_TRIED = 1000
 
 
 class ReplaceUnreadable:
-    """A collate that makes a batch even of samples of which it can read none, where the spec says to skip such.
+    """A collate function that makes a batch even if none of its samples can be read, provided the spec skips such.
 
-    The samples that follow in the data set then stand in, in the views of those that cannot be read. Which they are
-    depends on the samples alone, so a run that goes on makes the same batch again.
+    `Collate` replaces an unreadable image by another of its batch. If there is none, this class uses the readable
+    samples that follow in the data set. Their views are sampled with the keys of the samples that they replace. The
+    replacements depend on the samples alone, so a resumed run makes the same batch.
 
-    source: the data set that the samples are of.
+    Args:
+        collate: the collate function.
+        source: the data set of the samples.
     """
 
     def __init__(self, collate: Collate, source: SampleDataset) -> None:
@@ -34,37 +37,41 @@ class ReplaceUnreadable:
         self.source = source
 
     def __call__(self, samples: Sequence[Sample]) -> Batch | DeferredBatch:
-        """UserError: none of the next `TRIED` samples can be read either, or the batch cannot be made at all."""
+        """Make a batch.
+
+        Raises:
+            UserError: none of the next `MAX_TRIED` samples can be read either, or the batch fails for another reason.
+        """
         try:
             return self.collate(samples)
         except UserError:
-            skipped = [Skipped(one.index or 0, fault) for one in samples if (fault := self._fault(one))]
+            skipped = [Skipped(sample.index or 0, reason) for sample in samples if (reason := self._read_error(sample))]
             if self.collate.on_error == "raise" or len(skipped) < len(samples):
                 raise
-        found = self._following(samples[-1], len(samples))
-        if not found:
+        readable = self._following_readable(samples[-1], len(samples))
+        if not readable:
             raise UserError(
-                f"none of these {len(samples)} images can be read, nor any of the {min(TRIED, len(self.source))} that "
-                f"follow in the data set; the first: {skipped[0].reason}",
-                hint="see that the data is where it was",
+                f"none of these {len(samples)} images can be read, nor any of the "
+                f"{min(MAX_TRIED, len(self.source))} that follow in the data set; the first: {skipped[0].reason}",
+                hint="check that the data is still where it was",
                 code="image",
             )
-        log.warning("none of %d images could be read; others stand in", len(samples))
-        sources = [found[number % len(found)] for number in range(len(samples))]
-        made = self.collate([replace(one, index=broken.index) for one, broken in zip(sources, samples, strict=True)])
-        batch = made.batch if isinstance(made, DeferredBatch) else made
-        batch.indices = torch.tensor([one.index for one in sources])
+        log.warning("none of %d images can be read; the following ones replace them", len(samples))
+        replacements = [readable[number % len(readable)] for number in range(len(samples))]
+        collated = self.collate([replace(new, index=old.index) for new, old in zip(replacements, samples, strict=True)])
+        batch = collated.batch if isinstance(collated, DeferredBatch) else collated
+        batch.indices = torch.tensor([sample.index for sample in replacements])
         batch.extras[SKIPPED] = skipped
-        return made
+        return collated
 
-    def _following(self, last: Sample, count: int) -> list[Sample]:
-        """The next samples that can be read, `count` of them at most."""
+    def _following_readable(self, last: Sample, count: int) -> list[Sample]:
+        """Return up to `count` readable samples that follow `last` in the data set."""
         size, start = len(self.source), (last.index or 0) + 1
-        tried = (self.source[last.epoch or 0, (start + step) % size] for step in range(min(TRIED, size)))
-        return list(islice((sample for sample in tried if self._fault(sample) is None), count))
+        tried = (self.source[last.epoch or 0, (start + step) % size] for step in range(min(MAX_TRIED, size)))
+        return list(islice((sample for sample in tried if self._read_error(sample) is None), count))
 
-    def _fault(self, sample: Sample) -> str | None:
-        """Why a sample cannot be read."""
+    def _read_error(self, sample: Sample) -> str | None:
+        """Return why a sample cannot be read; None if it can."""
         try:
             self.collate.load_pixels(sample)
         except UserError as error:

@@ -1,4 +1,4 @@
-"""sslreg explain"""
+"""The command ``sslreg explain``."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def explain(
     overrides: Overrides = None,
     device: Annotated[
         str | None,
-        typer.Option("--device", help="Plan for this device, such as cuda or cpu; default: what this machine has."),
+        typer.Option("--device", help="The device, such as cuda or cpu; default: the best one of this machine."),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Show what the views of a spec do, stage by stage.
+    """Show the stages of a spec's views.
 
-    It says where each stage runs, and what a model learns to overlook.
+    The output tells where each stage runs and what a model learns to overlook.
     """
     from sslreg.spec import load_spec
 
     loaded = load_spec(spec, overrides or ())
-    content = _explained(loaded, _best_device() if device is None else _known_device(device))
+    content = _explain(loaded, _best_device() if device is None else _require_device(device))
     if json:
         print_json(content)
         return
@@ -53,20 +53,20 @@ def _best_device() -> str:
     return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def _known_device(name: str) -> str:
-    """The name. UserError: torch knows no such device."""
+def _require_device(name: str) -> str:
+    """Return the name, or raise `UserError` if torch has no such device."""
     import torch
 
     try:
         torch.device(name)
     except RuntimeError as error:
         raise UserError(
-            f"--device {name}: torch knows no such device", hint="cpu, cuda and mps are some", code="bad-argument"
+            f"--device {name}: torch has no such device", hint="use cpu, cuda or mps, for example", code="bad-argument"
         ) from error
     return name
 
 
-def _explained(spec: Spec, device: str) -> dict[str, Any]:
+def _explain(spec: Spec, device: str) -> dict[str, Any]:
     from sslreg.assembly import Builder, build_embed_plan, build_view_plans
     from sslreg.spec import induced_invariances
 
@@ -85,9 +85,13 @@ def _explained(spec: Spec, device: str) -> dict[str, Any]:
 
 
 def _stages(plan: ViewPlan, device: str, embedding: bool = False) -> list[dict[str, Any]]:
-    """The stages in order: where each runs and what it does.
+    """Return the stages of a plan in order, each with its place and its operations.
 
-    embedding: name what stands for an operation in the embedding view, as the resize and center crop for a random crop.
+    Args:
+        plan: the plan.
+        device: the device.
+        embedding: whether to name operations by their classes, since in the embedding view an operation may be replaced
+            by another, such as a random crop by a resize and a center crop.
     """
     import torch
 
@@ -101,7 +105,7 @@ def _stages(plan: ViewPlan, device: str, embedding: bool = False) -> list[dict[s
 
 
 def _table(title: str, stages: list[dict[str, Any]]) -> Table:
-    table = Table("stage", "runs on", "does", title=title, title_justify="left")
+    table = Table("stage", "runs on", "operations", title=title, title_justify="left")
     for number, stage in enumerate(stages, start=1):
         table.add_row(str(number), stage["place"], " + ".join(stage["operations"]))
     return table

@@ -1,4 +1,4 @@
-"""Writes a plugin package to start from: complete, and sound as it is."""
+"""Writes the package of a new plugin from templates. The package is complete and passes its tests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sslreg.registry import API, KINDS
 from sslreg.suggestions import did_you_mean
 from sslreg.version import __version__
 
-#: Where each file of a package comes from, beside the component's own.
+#: The files of a package and their templates, in addition to the component's.
 PACKAGE = {
     "pyproject.toml": "pyproject.toml",
     "README.md": "README.md",
@@ -25,7 +25,7 @@ PACKAGE = {
     "specs/{distribution}.yaml": "spec.yaml",
 }
 
-#: What a spec has in each place, unless it is what the package is about.
+#: The parts of the spec, by name; a package replaces those that use its component.
 SPEC = {
     "train": "{use: digits, split: train}",
     "test": "{use: digits, split: test}",
@@ -44,27 +44,32 @@ SPEC = {
 
 @dataclass(frozen=True)
 class Example:
-    """The component that a package of a kind starts with.
+    """The component of a new package.
 
-    spec: where a spec names it, and how; more: what else is said when it is registered.
-    image: Python code of an encoded image, for the tests of a reader.
+    Attributes:
+        summary: its summary.
+        spec: the parts of the spec that use it.
+        registration: more arguments of its registration, as lines of Python.
+        image: an encoded image for the tests of a reader, as Python code.
     """
 
     summary: str
     spec: dict[str, str]
-    more: str = ""
+    registration: str = ""
     image: str = ""
 
 
 EXAMPLES = {
     "augmentation": Example(
-        "a square cut out of the image",
+        "blackens a square of the image",
         {"augment": f"{SPEC['augment']}\n      - {{use: $name, size: 0.4}}"},
-        more='        invariances=("shape",),\n',
+        registration='        invariances=("shape",),\n',
     ),
-    "model": Example("two views through one network", {"model": "{use: $name, backbone: {use: convnet}, width: 64}"}),
+    "model": Example("compares two views of an image", {"model": "{use: $name, backbone: {use: convnet}, width: 64}"}),
     "loss": Example("alignment and uniformity", {"loss": "{use: $name, alpha: 2.0, t: 2.0}"}),
-    "memory_bank": Example("the last keys in a ring", {"loss": "{use: nt_xent, memory_bank: {use: $name, size: 256}}"}),
+    "memory_bank": Example(
+        "a ring buffer of the last keys", {"loss": "{use: nt_xent, memory_bank: {use: $name, size: 256}}"}
+    ),
     "backbone": Example(
         "a small network on patches",
         {"model": "{use: simclr, backbone: {use: $name, width: 64}, projection: [128, 64]}"},
@@ -75,13 +80,13 @@ EXAMPLES = {
         image='b"farbfeld" + (5).to_bytes(4) + (4).to_bytes(4) + bytes(range(160))',
     ),
     "dataset": Example(
-        "pictures of shapes, drawn on the spot",
+        "generated images of shapes",
         {"train": "{use: $name, split: train}", "test": "{use: $name, split: test}"},
     ),
-    "optimizer": Example("steps by the sign of a momentum", {"optimizer": "{use: $name, lr: 3.0e-4}"}),
-    "schedule": Example("a straight line down", {"schedule": "{use: $name}"}),
+    "optimizer": Example("steps by the sign of the momentum", {"optimizer": "{use: $name, lr: 3.0e-4}"}),
+    "schedule": Example("linear decay", {"schedule": "{use: $name}"}),
     "evaluator": Example("accuracy of the nearest class mean", {"evaluate": "[{use: $name}]"}),
-    "callback": Example("a sign of life after each epoch", {"callbacks": "[{use: $name}]"}),
+    "callback": Example("writes a heartbeat file after each epoch", {"callbacks": "[{use: $name}]"}),
     "logger": Example("metrics as lines of JSON", {"loggers": "[{use: $name, path: metrics.jsonl}]"}),
 }
 
@@ -89,39 +94,47 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 
 
 def write_package(distribution: str, kind: str, folder: Path) -> list[Path]:
-    """Write a package with a working component of a kind; the files, in the order of their paths.
+    """Write a package with a working component.
 
-    distribution: its name on the package index; folder: new or empty. UserError: a name or a kind that cannot be, or
-    something in the folder.
+    Args:
+        distribution: the name of the package on the package index.
+        kind: the kind of the component.
+        folder: a new or empty folder.
+
+    Returns:
+        The files that were written, in the order of their paths.
+
+    Raises:
+        UserError: the name or the kind is invalid, or the folder is not empty.
     """
-    words = _words(distribution, kind)
+    values = _template_values(distribution, kind)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} is there already", hint="choose another with --to", code="file-exists")
-    texts = {path.format(**words): _filled(f"package/{name}", words) for path, name in PACKAGE.items()}
-    texts[f"src/{words['package']}/{kind}.py"] = _filled(f"components/{kind}.py", words)
-    texts[f"src/{words['package']}/py.typed"] = ""
+        raise UserError(f"{folder} exists already", hint="choose another folder with --to", code="file-exists")
+    texts = {path.format(**values): _fill_template(f"package/{name}", values) for path, name in PACKAGE.items()}
+    texts[f"src/{values['package']}/{kind}.py"] = _fill_template(f"components/{kind}.py", values)
+    texts[f"src/{values['package']}/py.typed"] = ""
     for path, text in texts.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text)
     return [folder / path for path in sorted(texts)]
 
 
-def _words(distribution: str, kind: str) -> dict[str, str]:
-    """What the templates' words stand for."""
+def _template_values(distribution: str, kind: str) -> dict[str, str]:
+    """Return the values of the placeholders in the templates."""
     if kind not in KINDS:
-        raise UserError(f"no kind of component is called {kind!r}", hint=did_you_mean(kind, KINDS), code="unknown-kind")
+        raise UserError(f"there is no kind of component {kind!r}", hint=did_you_mean(kind, KINDS), code="unknown-kind")
     if not _NAME.fullmatch(distribution):
         raise UserError(
-            f"{distribution!r} is no name for a package",
-            hint="use lower-case letters, digits and dashes, such as acme-noise",
+            f"{distribution!r} is not a valid package name",
+            hint="use lower-case letters, digits and dashes, for example acme-noise",
             code="bad-name",
         )
     package = distribution.replace("-", "_")
     if find_spec(package) is not None:
-        raise UserError(f"there is a package {package!r} already", hint="choose a name that is free", code="name-taken")
+        raise UserError(f"there is already a package {package!r}", hint="choose another name", code="name-taken")
     example = EXAMPLES[kind]
-    named = {key: Template(text).substitute(name=package) for key, text in example.spec.items()}
-    words = {
+    parts = {key: Template(text).substitute(name=package) for key, text in example.spec.items()}
+    names = {
         "distribution": distribution,
         "package": package,
         "name": package,
@@ -130,32 +143,32 @@ def _words(distribution: str, kind: str) -> dict[str, str]:
         "title": KINDS[kind].title,
         "summary": example.summary,
         "sentence": f"{example.summary.capitalize()}.",
-        "more": example.more,
+        "registration": example.registration,
         "api": str(API),
         "version_range": version_range(__version__),
     }
-    sections = {key: text for key, text in named.items() if key not in SPEC}
-    usage = "\n".join(f"{key}: {text}" for key, text in named.items() if key != "augment")
-    values = {**SPEC, **named}
+    sections = {key: text for key, text in parts.items() if key not in SPEC}
+    usage = "\n".join(f"{key}: {text}" for key, text in parts.items() if key != "augment")
+    values = {**SPEC, **parts}
     data = {key: values.pop(key) for key in ("train", "test", "channels", "readers")}
     tests = f', images={{"{kind}/{package}": [IMAGE]}}' if example.image else ""
     return {
         **values,
-        **words,
+        **names,
         "data": "".join(f"  {key}: {text}\n" for key, text in data.items() if text),
         "image": f"IMAGE = {example.image}\n" if example.image else "",
         "tests": f'"{distribution}"{tests}',
         "sections": "".join(f"{key}: {text}\n" for key, text in sections.items()),
-        "usage": usage or f"augment:\n{named['augment'].splitlines()[-1]}",
+        "usage": usage or f"augment:\n{parts['augment'].splitlines()[-1]}",
     }
 
 
-def _filled(template: str, words: dict[str, str]) -> str:
+def _fill_template(template: str, values: dict[str, str]) -> str:
     text = files("sslreg.cli").joinpath(f"templates/{template}.in").read_text()
-    return Template(text).substitute(words)
+    return Template(text).substitute(values)
 
 
 def version_range(version: str) -> str:
-    """The versions that keep the promises of this one: up to the next minor version before 1.0, then the next major."""
+    """Return the range of compatible versions: below the next minor version before 1.0, else below the next major."""
     major, minor = (int(part) for part in version.split(".")[:2])
     return f">={major}.{minor},<{f'0.{minor + 1}' if major == 0 else major + 1}"

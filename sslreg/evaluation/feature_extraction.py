@@ -1,4 +1,4 @@
-"""What is judged: a way from images to features."""
+"""Extracts features of data sets, and of test images under an augmentation."""
 
 from __future__ import annotations
 
@@ -15,56 +15,66 @@ from sslreg.evaluation.embedding import embed
 from sslreg.registry import ComponentInfo, installed
 from sslreg.views import Collate, Operation, SampleKeys, ViewPlan, to_batch
 
-#: Images that are augmented and embedded at a time.
-BATCH = 256
+#: The number of images that are augmented and embedded at once.
+BATCH_SIZE = 256
 
 
 @dataclass
 class EvaluationImages:
-    """Test images at their size, after the embedding view's leading geometry. Those that were asked for are kept.
+    """A cache of test images after the leading geometry of the embedding view, to which augmentations are applied.
 
-    collate: makes the embedding view, of which the geometry is taken.
+    Attributes:
+        samples: the test set.
+        collate: makes the embedding view.
     """
 
     samples: SampleDataset
     collate: Collate
-    _kept: dict[int, Tensor] = field(default_factory=dict, repr=False)
+    _cache: dict[int, Tensor] = field(default_factory=dict, repr=False)
 
-    def load(self, rows: Sequence[int]) -> list[Tensor]:
-        """The images (C, H, W), in 8 bits where they came in 8 bits. UserError: one cannot be read.
+    def load(self, indices: Sequence[int]) -> list[Tensor]:
+        """Return images (C, H, W), in 8 bits if their files have 8 bits.
 
-        Where the spec skips broken images, the next one that can be read takes its place.
+        If the spec skips unreadable images, each is replaced by the next readable one.
+
+        Raises:
+            UserError: an image cannot be read and is not skipped.
         """
         plan = self.collate.views[0].geometry_only()
-        missing = [row for row in rows if row not in self._kept]
-        for first in range(0, len(missing), BATCH):
-            loading = missing[first : first + BATCH]
-            images = [self._load_readable(row) for row in loading]
-            draws = plan.draw(self.sample_keys(loading), 0, images)
-            self._kept.update(zip(loading, plan.run(images, draws, range(len(plan.steps))), strict=True))
-        return [self._kept[row] for row in rows]
+        missing = [index for index in indices if index not in self._cache]
+        for start in range(0, len(missing), BATCH_SIZE):
+            batch = missing[start : start + BATCH_SIZE]
+            images = [self._load_readable(index) for index in batch]
+            draws = plan.draw(self.sample_keys(batch), 0, images)
+            self._cache.update(zip(batch, plan.run(images, draws, range(len(plan.steps))), strict=True))
+        return [self._cache[index] for index in indices]
 
-    def _load_readable(self, row: int) -> Tensor:
-        for following in range(row, row + len(self.samples)):
+    def _load_readable(self, index: int) -> Tensor:
+        for candidate in range(index, index + len(self.samples)):
             try:
-                return self.collate.load_pixels(self.samples[following % len(self.samples)])
+                return self.collate.load_pixels(self.samples[candidate % len(self.samples)])
             except UserError:
                 if self.collate.on_error == "raise":
                     raise
         raise UserError("none of the test images can be read", code="image")
 
-    def sample_keys(self, rows: Sequence[int]) -> SampleKeys:
-        """What the randomness of an augmentation of these images depends on."""
-        return SampleKeys.of_samples(self.collate.seed, [0] * len(rows), rows)
+    def sample_keys(self, indices: Sequence[int]) -> SampleKeys:
+        """Return the random keys of images; they depend on the run's seed and the index alone."""
+        return SampleKeys.of_samples(self.collate.seed, [0] * len(indices), indices)
 
 
 @dataclass
 class FeatureExtractor:
-    """A model or the raw pixels, as the `EvaluatedRun` that evaluators are handed.
+    """Extracts the features that evaluators judge; the `EvaluatedRun` that they get.
 
-    collate: makes the one view that is embedded. function: its images (N, C, H, W) on `device` to features (N, D).
-    images: the test images that an augmentation is put upon. mean: of the features (D,), to be subtracted. numbers: of
-    the test images that have rows, None for all.
+    Attributes:
+        collate: makes the single view that is embedded.
+        function: computes features (N, D) of images (N, C, H, W) on `device`: a model, or flattening for raw pixels.
+        device: where features are computed.
+        workers: the number of processes that load images.
+        images: the test images to which augmentations are applied.
+        mean: a mean (D,) that is subtracted from the features of augmented images.
+        indices: the indices of the test images that have embeddings, by row; None before `embeddings` of the test set.
     """
 
     collate: Collate
@@ -73,21 +83,21 @@ class FeatureExtractor:
     workers: int
     images: EvaluationImages
     mean: Tensor | None = None
-    numbers: Tensor | None = None
+    indices: Tensor | None = None
 
     def embeddings(self, samples: SampleDataset) -> Embeddings:
-        """The embeddings of a data set. Rows of those of the test images are what `embed` takes from then on."""
-        found = embed(
+        """Return the embeddings of a data set. For the test set, `embed` refers to their rows afterwards."""
+        embeddings = embed(
             samples,
             self.collate,
             self.function,
             device=self.device,
-            batch_size=min(BATCH, len(samples)),
+            batch_size=min(BATCH_SIZE, len(samples)),
             workers=self.workers,
         )
         if samples is self.images.samples:
-            self.numbers = found.indices
-        return found
+            self.indices = embeddings.indices
+        return embeddings
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -98,18 +108,17 @@ class FeatureExtractor:
         return [info for info in installed().of_kind("augmentation") if info.invariances]
 
     def embed(self, rows: Sequence[int], augmentation: Augmentation | None = None) -> tuple[Tensor, Params]:
-        if self.numbers is not None:
-            rows = self.numbers[list(rows)].tolist()
+        indices = rows if self.indices is None else self.indices[list(rows)].tolist()
         plan = self.collate.views[0]
         added = [] if augmentation is None else [Operation("measured", augmentation)]
         plan = ViewPlan([*added, *plan.operations[plan.leading :]])
-        images, keys = self.images.load(rows), self.images.sample_keys(rows)
+        images, keys = self.images.load(indices), self.images.sample_keys(indices)
         draws = plan.draw(keys, 0, images)
         if augmentation is not None and not torch.equal(draws[0].shapes, _shapes(images)):
             raise UserError(f"{type(augmentation).__name__} changes the shape of images", code="augmentation")
-        seen = to_batch(plan.run(list(images), draws, range(len(plan.steps))))
+        view = to_batch(plan.run(list(images), draws, range(len(plan.steps))))
         with torch.inference_mode():
-            parts = [self.function(part.to(self.device)).float().cpu() for part in torch.split(seen, BATCH)]
+            parts = [self.function(part.to(self.device)).float().cpu() for part in torch.split(view, BATCH_SIZE)]
         features = torch.cat(parts)
         return features if self.mean is None else features - self.mean, draws[0].params if added else {}
 

@@ -60,7 +60,7 @@ def test_a_share_that_is_finished_on_a_device_is_no_different(tiny_spec: str) ->
 
 
 def test_data_that_is_gone_ends_the_run(guarded, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unreadable_images, "TRIED", 5)
+    monkeypatch.setattr(unreadable_images, "MAX_TRIED", 5)
     source = samples(*range(8))
     failure = guarded(source)([source[0, 1], source[0, 2]])
     assert isinstance(failure, Failure)

@@ -69,4 +69,4 @@ def test_a_view_that_destroys_what_the_task_needs_is_warned_of(cli) -> None:
 def test_a_device_that_nobody_knows_is_a_mistake(cli) -> None:
     result = cli("explain", "imagenet-simclr", "--device", "gpu")
     assert result.status == 2
-    assert "--device gpu: torch knows no such device" in result.err
+    assert "--device gpu: torch has no such device" in result.err

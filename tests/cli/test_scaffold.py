@@ -87,9 +87,9 @@ def test_the_command_says_what_it_wrote_and_what_to_do_next(cli, tmp_path: Path,
     ("arguments", "message"),
     [
         (("acme-noise", "--kind", "augmentatoin"), "did you mean 'augmentation'"),
-        (("Acme Noise", "--kind", "loss"), "such as acme-noise"),
-        (("torch", "--kind", "loss"), "there is a package 'torch' already"),
-        (("acme-noise", "--kind", "loss", "--to", "taken"), "taken is there already"),
+        (("Acme Noise", "--kind", "loss"), "for example acme-noise"),
+        (("torch", "--kind", "loss"), "there is already a package 'torch'"),
+        (("acme-noise", "--kind", "loss", "--to", "taken"), "taken exists already"),
     ],
 )
 def test_what_cannot_be_written_is_refused(cli, tmp_path: Path, monkeypatch, arguments, message: str) -> None:
