@@ -33,10 +33,10 @@ def embed(
     loaded = load_run(run)
     selected = select_data(loaded, split.value, data)
     with progress(len(selected.samples), "images") as update:
-        written = write_embeddings(loaded, selected, out, device=best_device(), on_progress=update)
-    if written.resumed:
-        stderr.print(f"resumed after {format_count(written.resumed, 'image')}", style="dim")
-    if written.skipped:
-        skipped = f"{format_count(len(written.skipped), 'image')}: {abbreviate_list(written.skipped)}"
+        file = write_embeddings(loaded, selected, out, device=best_device(), on_progress=update)
+    if file.resumed:
+        stderr.print(f"resumed after {format_count(file.resumed, 'image')}", style="dim")
+    if file.skipped:
+        skipped = f"{format_count(len(file.skipped), 'image')}: {abbreviate_list(file.skipped)}"
         stderr.print(f"left out unreadable images: {skipped}", style="yellow", markup=False)
-    stdout.print(f"{out}: {format_count(written.rows, 'embedding')} of width {written.width}", highlight=False)
+    stdout.print(f"{out}: {format_count(file.rows, 'embedding')} of width {file.width}", highlight=False)

@@ -49,13 +49,14 @@ def neighbors(
         )
     from sslreg.export.data_selection import select_data
     from sslreg.export.embedding_reader import read_embeddings
-    from sslreg.export.neighbor_query import embed_data, find_neighbors, parse_query
+    from sslreg.export.neighbor_query import find_neighbors, parse_query
+    from sslreg.runs.run_evaluation import embed_samples
     from sslreg.training import load_run
 
     loaded = load_run(run)
     query = parse_query(loaded, image)
     selected = select_data(loaded, split.value, data)
-    known = embed_data(loaded, selected) if embeddings is None else read_embeddings(embeddings)
+    known = embed_samples(loaded, selected.samples) if embeddings is None else read_embeddings(embeddings)
     nearest = find_neighbors(loaded, query, selected, known, count, own=data is None)
     if out is not None:
         _write_images(out, f"Nearest to {image} by {loaded.spec.name}", loaded, query, selected, nearest)
@@ -80,13 +81,13 @@ def _neighbor_json(neighbor: Neighbor) -> dict[str, object]:
 
 def _write_images(out: Path, title: str, run: Run, query: Query, data: SelectedData, nearest: list[Neighbor]) -> None:
     from sslreg.export.data_selection import read_image
-    from sslreg.report.contact_sheet import tile, write_contact_sheet
+    from sslreg.report.contact_sheet import make_tile, write_contact_sheet
 
     channels = run.spec.data.channels
-    tiles = [tile(query.image, channels, query.name, query.label or "")]
+    tiles = [make_tile(query.image, channels, query.name, query.label or "")]
     for neighbor in nearest:
         caption = " · ".join(part for part in (neighbor.label, f"{neighbor.similarity:.3f}") if part)
-        tiles.append(tile(read_image(data.samples, neighbor.index), channels, neighbor.name, caption))
+        tiles.append(make_tile(read_image(data.samples, neighbor.index), channels, neighbor.name, caption))
     try:
         write_contact_sheet(out, title, tiles)
     except OSError as error:

@@ -48,5 +48,5 @@ def preview(
     path = out or Path(f"{loaded.name}-views{'.html' if html else '.png'}")
     made.save(path, params)
     stdout.print(f"{path}: views of {format_count(len(made.rows), 'image')}", highlight=False, markup=False)
-    for line in (*made.notes, *(f"{row.name} cannot be shown: {row.broken}" for row in made.rows if row.broken)):
+    for line in (*made.notes, *(f"{row.name} cannot be shown: {row.error}" for row in made.rows if row.error)):
         stderr.print(line, highlight=False, markup=False)

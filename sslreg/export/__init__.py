@@ -1,1 +1,1 @@
-"""Takes what a run learned out of it: embeddings and backbones in files that other programs read."""
+"""Export of backbones and embeddings, and queries of embeddings."""

@@ -1,4 +1,4 @@
-"""A run's backbone in a file of its own, checked on real images, with its model card."""
+"""Export of a run's backbone to a file with a model card, checked on real images."""
 
 from __future__ import annotations
 
@@ -16,96 +16,122 @@ from sslreg.atomic_files import atomic_write_group
 from sslreg.contracts import Backbone
 from sslreg.errors import SslregError
 from sslreg.export.backbone_formats import Format, require_format
-from sslreg.export.backbone_writers import run as features_by, usage, write
+from sslreg.export.backbone_writers import format_usage, run_usage, write_backbone
 from sslreg.export.data_selection import select_evaluation_data
 from sslreg.export.files import require_new
-from sslreg.export.model_card import as_markdown, card
+from sslreg.export.model_card import build_card, to_markdown
 from sslreg.spec import ComponentSpec, find_components
 from sslreg.spec.parameters import parameters_of
 from sslreg.training import Run
 
-#: Images that the check looks at, and how far a feature may be off, as a share of the largest one if that is above 1.
+#: The number of images of the check, and the largest difference that is allowed. It is a share of the largest feature
+#: if that is above 1.
 IMAGES, TOLERANCE = 32, 1e-4
 
 
 @dataclass(frozen=True)
-class Exported:
-    """The files that were written, and the largest difference that the check found."""
+class ExportedBackbone:
+    """The result of an export.
+
+    Attributes:
+        files: The backbone's file and the two files of its card.
+        largest_difference: The largest difference that the check found.
+    """
 
     files: tuple[Path, ...]
     largest_difference: float
 
 
 def export_backbone(
-    run: Run, form: Format, out: Path, *, data: str | None = None, force: bool = False, tolerance: float = TOLERANCE
-) -> Exported:
-    """Write a run's backbone and, beside it, a card as JSON and Markdown.
+    run: Run,
+    file_format: Format,
+    out: Path,
+    *,
+    data: str | None = None,
+    force: bool = False,
+    tolerance: float = TOLERANCE,
+) -> ExportedBackbone:
+    """Write a run's backbone and, next to it, a model card as JSON and Markdown.
 
-    What was written is loaded again by the very lines that the card shows, and compared with the backbone on real
-    images, one alone and many; nothing is left behind if it differs. data: as for `select_data`, for images to
-    compare on where the run's own are not at hand. UserError: a file is there already, or an extra is missing;
-    SslregError: the backbone cannot be exported, or what was written gives other features.
+    The file is loaded by the code that the card shows, and its features are compared with the backbone's on real
+    images, one alone and many. If they differ, no file is left.
+
+    Args:
+        run: The run.
+        file_format: The format.
+        out: The file.
+        data: Images for the check, as for `select_data`, if the run's own are not available.
+        force: Whether to replace existing files.
+        tolerance: The largest difference that is allowed.
+
+    Raises:
+        UserError: A file exists already, or an extra is missing.
+        SslregError: The backbone cannot be exported, or the file gives other features.
     """
-    require_format(form, out)
+    require_format(file_format, out)
     cards = out.with_name(f"{out.name}.json"), out.with_name(f"{out.name}.md")
     require_new(out, *cards, force=force)
     backbone = run.backbone().eval()
-    chosen = select_evaluation_data(run, data)
-    images = _images(run, chosen.samples)
-    build = _build(run, backbone)
+    selected = select_evaluation_data(run, data)
+    images = _make_images(run, selected.samples)
+    build = _build_code(run, backbone)
     with atomic_write_group(out) as drafts:
         draft = drafts / out.name
-        write(form, backbone, images, draft)
-        check = _checked(backbone, images, usage(form, draft, build), out, tolerance)
-        content = card(
+        write_backbone(file_format, backbone, images, draft)
+        check = _check_features(backbone, images, format_usage(file_format, draft, build), out, tolerance)
+        card = build_card(
             run,
             file=out.name,
             sha256=hashlib.sha256(draft.read_bytes()).hexdigest(),
-            form=form.value,
-            code=usage(form, out.name, build),
+            file_format=file_format.value,
+            code=format_usage(file_format, out.name, build),
             shape=list(images.shape[1:]),
             width=backbone.num_features,
-            check={"images": len(images), "split": chosen.split, "data": chosen.component, **check},
+            check={"images": len(images), "split": selected.split, "data": selected.component, **check},
         )
-        (drafts / cards[0].name).write_text(json.dumps(content, indent=2) + "\n")
-        (drafts / cards[1].name).write_text(as_markdown(content))
-    return Exported((out, *cards), check["largest_difference"])
+        (drafts / cards[0].name).write_text(json.dumps(card, indent=2) + "\n")
+        (drafts / cards[1].name).write_text(to_markdown(card))
+    return ExportedBackbone((out, *cards), check["largest_difference"])
 
 
-def _images(run: Run, samples: SampleDataset) -> Tensor:
-    """Some images, spread over the data set, as they are embedded."""
+def _make_images(run: Run, samples: SampleDataset) -> Tensor:
+    """Return embedding views of some images from all over the data set."""
     count = min(IMAGES, len(samples))
     rows = torch.linspace(0, len(samples) - 1, count).long().tolist()
     images = make_first_view(build_embed_collate(run.spec), [samples[row] for row in rows])
-    # Of one image there is no batch to be free in, so it stands twice.
+    # A single image is repeated: an exporter needs two to make the batch size dynamic.
     return images if len(images) > 1 else images.repeat(2, 1, 1, 1)
 
 
-def _checked(backbone: Backbone, images: Tensor, code: str, out: Path, tolerance: float) -> dict[str, float]:
-    """The largest difference and the one that is allowed. SslregError: it is larger, or the code does not run."""
+def _check_features(backbone: Backbone, images: Tensor, code: str, out: Path, tolerance: float) -> dict[str, float]:
+    """Return the largest difference and the one that is allowed.
+
+    Raises:
+        SslregError: The difference is larger than allowed, or the code does not run.
+    """
     with torch.no_grad():
         expected = backbone(images)
     try:
-        alone, together = features_by(code, images[:1]), features_by(code, images)
+        single, batch = run_usage(code, images[:1]), run_usage(code, images)
     except Exception as error:
         raise SslregError(
-            f"{out} was not written: what was exported cannot be used: {type(error).__name__}: {error}",
+            f"{out} was not written: the exported backbone cannot be used: {type(error).__name__}: {error}",
             code="export-differs",
         ) from error
     allowed = tolerance * max(1.0, float(expected.abs().max()))
-    found = max(float((alone - expected[:1]).abs().max()), float((together - expected).abs().max()))
-    if not found <= allowed:
+    largest = max(float((single - expected[:1]).abs().max()), float((batch - expected).abs().max()))
+    if not largest <= allowed:
         raise SslregError(
-            f"{out} was not written: on real images its features differ from the backbone's by {found:.3g}, and "
-            f"{allowed:.3g} are allowed",
-            hint="another --format may do",
+            f"{out} was not written: on real images its features differ from the backbone's by {largest:.3g}, but "
+            f"only {allowed:.3g} are allowed",
+            hint="try another --format",
             code="export-differs",
         )
-    return {"largest_difference": found, "allowed": allowed}
+    return {"largest_difference": largest, "allowed": allowed}
 
 
-def _build(run: Run, backbone: Backbone) -> str:
-    """The lines that make a module ``model`` for the exported state: by its own library, or else by sslreg."""
+def _build_code(run: Run, backbone: Backbone) -> str:
+    """Return the code that builds ``model``, a module for the exported state, with its own library or with sslreg."""
     if plain := backbone.plain():
         return plain.code
     component = next((each for each in find_components([run.spec.model]) if each.kind == "backbone"), None)
@@ -116,11 +142,11 @@ def _build(run: Run, backbone: Backbone) -> str:
 
 
 def _arguments(run: Run, component: ComponentSpec) -> dict[str, Any]:
-    """What the backbone was built with, the run's facts included. Its weights are what is loaded afterwards."""
-    written = {name: value for name, value in component.params.items() if name != "weights"}
-    known = {
+    """Return the arguments of the backbone, including facts of the run, without weights, which are loaded later."""
+    given = {name: value for name, value in component.params.items() if name != "weights"}
+    facts = {
         name: run.facts[parameter.from_run]
         for name, parameter in parameters_of(component.info).items()
         if parameter.from_run is not None and run.facts.get(parameter.from_run) is not None
     }
-    return known | written
+    return facts | given

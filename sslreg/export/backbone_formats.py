@@ -1,4 +1,4 @@
-"""The forms that a backbone can be written in. Imports no torch."""
+"""The file formats of an exported backbone. Imports no torch."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from sslreg.errors import UserError
 
 
 class Format(StrEnum):
-    """safetensors: weights, for torchvision's, timm's or sslreg's own module; torch_export: a program for torch;
-    onnx: a graph for onnxruntime and others (extra: onnx)."""
+    """The format of an exported backbone.
+
+    * safetensors: weights, for torchvision's, timm's or sslreg's module;
+    * torch_export: a program for torch;
+    * onnx: a graph for onnxruntime and others (extra: onnx).
+    """
 
     safetensors = "safetensors"
     torch_export = "torch_export"
@@ -21,11 +25,17 @@ class Format(StrEnum):
 _SUFFIXES = {Format.safetensors: ".safetensors", Format.torch_export: ".pt2", Format.onnx: ".onnx"}
 
 
-def require_format(form: Format, out: Path) -> None:
-    """UserError: the file's name does not end as the format's files do, or its extra is not installed."""
-    if out.suffix != _SUFFIXES[form]:
-        raise UserError(f"--out {out}: a file of {form} has to end in {_SUFFIXES[form]}", code="bad-argument")
-    for name in ("onnx", "onnxscript", "onnxruntime") if form is Format.onnx else ():
+def require_format(file_format: Format, out: Path) -> None:
+    """Check that a file's name has the ending of its format and that the format's extra is installed.
+
+    Raises:
+        UserError: One of them is not the case.
+    """
+    if out.suffix != _SUFFIXES[file_format]:
+        raise UserError(
+            f"--out {out}: the name of a {file_format} file must end in {_SUFFIXES[file_format]}", code="bad-argument"
+        )
+    for name in ("onnx", "onnxscript", "onnxruntime") if file_format is Format.onnx else ():
         try:
             import_module(name)
         except ImportError as error:

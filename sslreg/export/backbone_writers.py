@@ -1,4 +1,4 @@
-"""Writing a backbone in each of its forms, and the lines of Python with which what was written is used."""
+"""Writing of a backbone in each format, and the Python code that uses the file."""
 
 from __future__ import annotations
 
@@ -32,12 +32,19 @@ model.load_state_dict(load_file({path!r}))
 features = model.eval()(images)"""
 
 
-def write(form: Format, backbone: Backbone, images: Tensor, path: Path) -> None:
-    """Write a backbone in eval mode. images: (N, C, H, W), N ≥ 2, an example; N is free in what is written.
+def write_backbone(file_format: Format, backbone: Backbone, images: Tensor, path: Path) -> None:
+    """Write a backbone in eval mode. The batch size N is dynamic.
 
-    SslregError: torch cannot export this backbone.
+    Args:
+        file_format: The format.
+        backbone: The backbone.
+        images: Example images (N, C, H, W), N ≥ 2.
+        path: The file.
+
+    Raises:
+        SslregError: torch cannot export this backbone.
     """
-    if form is Format.safetensors:
+    if file_format is Format.safetensors:
         plain = backbone.plain()
         state = (plain.module if plain else backbone).state_dict()
         save_file({name: value.contiguous().clone() for name, value in state.items()}, path, {"format": "pt"})
@@ -47,8 +54,8 @@ def write(form: Format, backbone: Backbone, images: Tensor, path: Path) -> None:
         with _silence():
             program = torch.export.export(backbone, (images[:2],), dynamic_shapes=batch)
             for node in program.graph.nodes:
-                node.meta.pop("stack_trace", None)  # which names files of this machine
-            if form is Format.torch_export:
+                node.meta.pop("stack_trace", None)  # it names files of this machine
+            if file_format is Format.torch_export:
                 torch.export.save(program, path)
             else:
                 graph: Any = torch.onnx.export(
@@ -62,22 +69,28 @@ def write(form: Format, backbone: Backbone, images: Tensor, path: Path) -> None:
     except OSError:
         raise
     except Exception as error:
-        said = next((line for line in str(error).splitlines() if line.strip()), "")
+        reason = next((line for line in str(error).splitlines() if line.strip()), "")
         raise SslregError(
-            f"{type(backbone).__name__} cannot be written as {form}: {type(error).__name__}: {said}",
-            hint="--format safetensors takes any backbone",
+            f"{type(backbone).__name__} cannot be written as {file_format}: {type(error).__name__}: {reason}",
+            hint="--format safetensors supports every backbone",
             code="cannot-export",
         ) from error
 
 
-def usage(form: Format, path: Path | str, build: str) -> str:
-    """Lines of Python from ``images``, a tensor (N, C, H, W), to ``features``. build: those that make the module."""
-    template = {Format.safetensors: _SAFETENSORS, Format.torch_export: _TORCH_EXPORT, Format.onnx: _ONNX}[form]
+def format_usage(file_format: Format, path: Path | str, build: str) -> str:
+    """Return Python code from ``images``, a tensor (N, C, H, W), to ``features``.
+
+    Args:
+        file_format: The format of the file.
+        path: The file.
+        build: The code that builds the module.
+    """
+    template = {Format.safetensors: _SAFETENSORS, Format.torch_export: _TORCH_EXPORT, Format.onnx: _ONNX}[file_format]
     return template.format(path=str(path), build=build)
 
 
-def run(code: str, images: Tensor) -> Tensor:
-    """The features (N, D) that the lines of `usage` give for images."""
+def run_usage(code: str, images: Tensor) -> Tensor:
+    """Return the features (N, D) of images by the code of `format_usage`."""
     names = {"images": images}
     with torch.no_grad(), _silence():
         exec(compile(code, "<usage>", "exec"), names)
@@ -86,7 +99,7 @@ def run(code: str, images: Tensor) -> Tensor:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Keep what exporters print, log and warn of away from the user; errors still come through."""
+    """Hide the output, logs and warnings of exporters. Errors are still raised."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:

@@ -1,4 +1,4 @@
-"""Reads an embedding file again."""
+"""Reading of the files that ``sslreg embed`` writes."""
 
 from __future__ import annotations
 
@@ -11,28 +11,26 @@ import torch
 
 from sslreg.contracts import Embeddings
 from sslreg.errors import UserError
+from sslreg.export.npz_reader import read_npz
 from sslreg.export.parquet_writer import require_pyarrow
 
 
 def read_embeddings(path: Path) -> Embeddings:
-    """What ``sslreg embed`` wrote. UserError: there is no such file, or it is another one."""
+    """Read a file that ``sslreg embed`` wrote.
+
+    Raises:
+        UserError: There is no such file, or it holds something else.
+    """
     try:
-        return _read_parquet(path) if path.suffix == ".parquet" else _read_npz(path)
+        return _read_parquet(path) if path.suffix == ".parquet" else read_npz(path)
     except FileNotFoundError as error:
         raise UserError(f"there is no file {path}", code="missing-file") from error
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(
             f"{path} holds no embeddings: {error}",
-            hint="sslreg embed RUN --out E.npz makes such a file",
+            hint="write such a file with: sslreg embed RUN --out E.npz",
             code="broken-file",
         ) from error
-
-
-def _read_npz(path: Path) -> Embeddings:
-    with np.load(path, allow_pickle=False) as arrays:
-        targets = torch.from_numpy(arrays["targets"]) if "targets" in arrays else None
-        features, indices = torch.from_numpy(arrays["embeddings"]), torch.from_numpy(arrays["indices"])
-        return Embeddings(features, targets, indices, arrays["names"].tolist())
 
 
 def _read_parquet(path: Path) -> Embeddings:

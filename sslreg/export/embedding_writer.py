@@ -1,4 +1,7 @@
-"""Embeddings of a whole data set in one file, made part by part: memory holds one, and a cut costs one at most."""
+"""Embedding of a whole data set into one file, part by part.
+
+Memory holds one part, and an interruption loses one at most.
+"""
 
 from __future__ import annotations
 
@@ -24,20 +27,22 @@ from sslreg.training import Run
 
 log = logging.getLogger(__name__)
 
-#: Images that go through the backbone at once.
+#: The number of images in a batch.
 BATCH = 256
 
-#: Batches in a part. Parts end where batches do, so an image has the same neighbors in its batch, and with them the
-#: same rounding, in whichever go it is embedded.
+#: The number of batches in a part. Parts end where batches do: an image then has the same other images in its batch,
+#: and with them the same rounding, whenever it is embedded.
 BATCHES = 16
 
 
 @dataclass(frozen=True)
-class Written:
-    """What an embedding file holds.
+class EmbeddingFile:
+    """The content of an embedding file.
 
-    rows, width: its shape; skipped: the names of images that could not be read, which the spec's ``data.on_error``
-    passes over; resumed: how many images an earlier go had done.
+    Attributes:
+        rows, width: The shape of the embeddings.
+        skipped: The names of unreadable images, if the spec's ``data.on_error`` skips them.
+        resumed: The number of images that an earlier, interrupted command had embedded.
     """
 
     rows: int
@@ -47,9 +52,13 @@ class Written:
 
 
 def require_format(out: Path) -> None:
-    """UserError: the file's name ends in neither .npz nor .parquet, its folder is missing, or pyarrow is."""
+    """Check the name and the folder of an embedding file.
+
+    Raises:
+        UserError: The name does not end in .npz or .parquet, the folder does not exist, or pyarrow is missing.
+    """
     if out.suffix not in (".npz", ".parquet"):
-        raise UserError(f"--out {out}: the file's name has to end in .npz or .parquet", code="bad-argument")
+        raise UserError(f"--out {out}: the file's name must end in .npz or .parquet", code="bad-argument")
     if not out.parent.is_dir():
         raise UserError(f"--out {out}: there is no folder {out.parent}", code="bad-argument")
     if out.suffix == ".parquet":
@@ -64,11 +73,19 @@ def write_embeddings(
     device: torch.device,
     on_progress: Callable[[int], None] = lambda done: None,
     batches: int = BATCHES,
-) -> Written:
-    """Embed a data set with the run's model into `out`, a NumPy archive or a Parquet file by its name.
+) -> EmbeddingFile:
+    """Embed a data set with the run's model into a NumPy archive or a Parquet file.
 
-    Cut off and called again, it goes on after the last whole part; the file is then, byte for byte, that of an
-    undisturbed go. on_progress: told how many images are done. batches: of `BATCH` images in a part.
+    If it is interrupted and called again, it resumes after the last complete part. The file is then, byte for byte,
+    that of an uninterrupted call.
+
+    Args:
+        run: The run.
+        data: The data set.
+        out: The file, whose name says the format.
+        device: The device of the model.
+        on_progress: Called with the number of embedded images.
+        batches: The number of batches of `BATCH` images in a part.
     """
     require_format(out)
     model = run.model().to(device)
@@ -86,20 +103,20 @@ def write_embeddings(
         workers=run.spec.data.workers,
         start=resumed,
     )
-    for number, part in enumerate(_parts(stream, batches), start=done):
+    for number, part in enumerate(_join_batches(stream, batches), start=done):
         parts.add(number, part)
         on_progress(min((number + 1) * size, len(data.samples)))
-    written = _written(parts, data.samples, resumed)
+    file = _describe_file(parts, data.samples, resumed)
     if out.suffix == ".npz":
         write_npz(out, parts)
     else:
         write_parquet(out, parts, data.samples.classes, run.path.name)
     parts.remove()
-    return written
+    return file
 
 
 def _identity(run: Run, data: SelectedData, batches: int) -> dict[str, Any]:
-    """Everything that the embeddings depend on, as far as it can be told without reading every image."""
+    """Return everything that the embeddings depend on, as far as it is known without reading every image."""
     with run.folder.last_checkpoint.open("rb") as file:
         checkpoint = hashlib.file_digest(file, "sha256").hexdigest()
     return {
@@ -107,27 +124,27 @@ def _identity(run: Run, data: SelectedData, batches: int) -> dict[str, Any]:
         "spec": hashlib.sha256(run.spec.to_yaml().encode()).hexdigest(),
         "data": {"split": data.split, **data.component},
         "samples": len(data.samples),
-        "names": _names(data.samples),
+        "names": _hash_names(data.samples),
         "batches": [BATCH, batches],
     }
 
 
-def _names(samples: SampleDataset) -> str:
+def _hash_names(samples: SampleDataset) -> str:
     digest = hashlib.sha256()
     for index in range(len(samples)):
         digest.update(f"{samples.name(index)}\0".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 
-def _parts(stream: Iterator[Embeddings], batches: int) -> Iterator[Embeddings]:
+def _join_batches(stream: Iterator[Embeddings], batches: int) -> Iterator[Embeddings]:
     while collected := list(islice(stream, batches)):
         yield concatenate(collected)
 
 
-def _written(parts: Parts, samples: SampleDataset, resumed: int) -> Written:
+def _describe_file(parts: Parts, samples: SampleDataset, resumed: int) -> EmbeddingFile:
     shapes = [column.shape for column in parts.columns("embeddings")]
     if not shapes:
         raise SslregError("the data set has no images to embed", code="no-data")
-    here = {int(index) for column in parts.columns("indices") for index in column}
-    skipped = [samples.name(index) for index in range(len(samples)) if index not in here]
-    return Written(len(here), shapes[0][1], skipped, resumed)
+    embedded = {int(index) for column in parts.columns("indices") for index in column}
+    skipped = [samples.name(index) for index in range(len(samples)) if index not in embedded]
+    return EmbeddingFile(len(embedded), shapes[0][1], skipped, resumed)

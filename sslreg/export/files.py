@@ -8,9 +8,17 @@ from sslreg.errors import UserError
 
 
 def require_new(*paths: Path, force: bool) -> None:
-    """UserError: one of the files is there already and `force` does not allow to replace it, or its folder is not."""
+    """Check that files may be written.
+
+    Args:
+        paths: The files.
+        force: Whether existing files may be replaced.
+
+    Raises:
+        UserError: A file exists and must not be replaced, or its folder does not exist.
+    """
     for path in paths:
         if not path.parent.is_dir():
             raise UserError(f"there is no folder {path.parent}", code="no-folder")
         if path.exists() and not force:
-            raise UserError(f"{path} is there already", hint="name another file, or say --force", code="file-exists")
+            raise UserError(f"{path} is there already", hint="name another file, or use --force", code="file-exists")

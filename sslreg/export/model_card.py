@@ -1,4 +1,4 @@
-"""The model card: what was exported, how images are made ready for it, and what it is known to be good for."""
+"""The model card of an exported backbone: its use, its preprocessing and its evaluation."""
 
 from __future__ import annotations
 
@@ -6,39 +6,54 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sslreg.export.preprocessing import statistics, steps, torchvision_code
+from sslreg.export.preprocessing import build_torchvision_code, find_statistics, list_steps
 from sslreg.metric_names import drop_intervals, drop_strengths, format_count, format_metric
 from sslreg.spec.yaml_dump import dump
 from sslreg.training import Run
 from sslreg.version import __version__
 
 
-def card(
-    run: Run, *, file: str, sha256: str, form: str, code: str, shape: list[int], width: int, check: dict[str, Any]
+def build_card(
+    run: Run,
+    *,
+    file: str,
+    sha256: str,
+    file_format: str,
+    code: str,
+    shape: list[int],
+    width: int,
+    check: dict[str, Any],
 ) -> dict[str, Any]:
-    """The card's content as plain data.
+    """Build the content of a card as plain data.
 
-    file, sha256: what it is about; code: the lines that use it; shape: (C, H, W) of the images that it takes; width: of
-    the features that it gives; check: how it was compared with the backbone.
+    Args:
+        run: The run.
+        file: The name of the exported file.
+        sha256: Its SHA-256.
+        file_format: Its format.
+        code: The code that uses it.
+        shape: The shape (C, H, W) of the images that the backbone takes.
+        width: The number of features that it returns.
+        check: How it was compared with the backbone.
     """
-    entries = steps(run.spec)
+    entries = list_steps(run.spec)
     resolved = run.spec.to_dict()
     evaluations = run.path / "evaluations.json"
     return {
         "name": run.spec.name,
         "file": file,
         "sha256": sha256,
-        "format": form,
+        "format": file_format,
         "sslreg": __version__,
         "run": run.path.name,
         "method": resolved["model"]["use"],
         "backbone": resolved["model"].get("backbone"),
-        "input": {"shape": ["N", *shape], "dtype": "float32", "channels": shape[0], **statistics(entries)},
+        "input": {"shape": ["N", *shape], "dtype": "float32", "channels": shape[0], **find_statistics(entries)},
         "output": {"shape": ["N", width], "dtype": "float32"},
         "preprocessing": {
             "channels": run.spec.data.channels,
             "steps": entries,
-            "torchvision": torchvision_code(run.spec),
+            "torchvision": build_torchvision_code(run.spec),
         },
         "use": code,
         "check": check,
@@ -49,54 +64,54 @@ def card(
     }
 
 
-def as_markdown(card: Mapping[str, Any]) -> str:
-    """The same for people."""
+def to_markdown(card: Mapping[str, Any]) -> str:
+    """Format a card as Markdown."""
     shape = " × ".join(map(str, card["input"]["shape"]))
     width = card["output"]["shape"][1]
     check, preprocessing = card["check"], card["preprocessing"]
-    ready = [preprocessing["torchvision"]] if preprocessing["torchvision"] else []
+    code_blocks = [preprocessing["torchvision"]] if preprocessing["torchvision"] else []
     parts = [
         f"# {card['name']}",
-        f"A backbone trained by self-supervision ({card['method']}, {_backbone(card)}) with sslreg {card['sslreg']}, "
-        f"in the run `{card['run']}`. `{card['file']}` takes images {shape} (float32) to {width} features each.",
+        f"A {_backbone_name(card)} trained by self-supervised learning ({card['method']}) in the run `{card['run']}`, "
+        f"with sslreg {card['sslreg']}. `{card['file']}` maps images {shape} (float32) to {width} features each.",
         "## Use",
         "\n".join(["```python", card["use"], "```"]),
-        "`images` is a float32 tensor (N, C, H, W) of images that were made ready as follows.",
+        "`images` is a float32 tensor (N, C, H, W) of images, preprocessed as follows.",
         "## Preprocessing",
-        f"Images are brought to {format_count(preprocessing['channels'], 'channel')} with values in [0, 1]; then:",
-        "\n".join(f"{number}. {_said(entry)}" for number, entry in enumerate(preprocessing["steps"], start=1)),
-        *("\n".join(["```python", code, "```"]) for code in ready),
-        "## Checked",
-        f"On {format_count(check['images'], 'image')} of the {_data(check)} its features differ from those of the "
-        f"trained backbone by {check['largest_difference']:.2g} at most ({check['allowed']:.2g} are allowed).",
-        "## Figures",
-        _figures(card),
+        f"Convert images to {format_count(preprocessing['channels'], 'channel')} with values in [0, 1]. Then:",
+        "\n".join(f"{number}. {_format_step(entry)}" for number, entry in enumerate(preprocessing["steps"], start=1)),
+        *("\n".join(["```python", code, "```"]) for code in code_blocks),
+        "## Check",
+        f"On {format_count(check['images'], 'image')} of the {_describe_data(check)} its features differ from those of "
+        f"the trained backbone by {check['largest_difference']:.2g} at most ({check['allowed']:.2g} is allowed).",
+        "## Evaluation",
+        _metrics_table(card),
         "## Spec",
         "\n".join(["```yaml", dump(card["spec"]).rstrip(), "```"]),
         "## Versions",
-        _versions(card["lock"]),
+        _format_versions(card["lock"]),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _data(check: Mapping[str, Any]) -> str:
-    """Where the images came from, as a person says it."""
+def _describe_data(check: Mapping[str, Any]) -> str:
+    """Describe the images of the check."""
     parameters = "".join(f", {key} {json.dumps(value)}" for key, value in check["data"].items() if key != "use")
     return f"{check['split']} set ({check['data']['use']}{parameters})"
 
 
-def _backbone(card: Mapping[str, Any]) -> str:
+def _backbone_name(card: Mapping[str, Any]) -> str:
     backbone = card["backbone"]
-    return str(backbone.get("name", backbone["use"])) if isinstance(backbone, dict) else "its own backbone"
+    return f"{backbone.get('name', backbone['use'])} backbone" if isinstance(backbone, dict) else "backbone"
 
 
-def _said(entry: Mapping[str, Any]) -> str:
+def _format_step(entry: Mapping[str, Any]) -> str:
     name, *rest = entry.items()
     return f"`{name[1]}`" + "".join(f", {key} {json.dumps(value)}" for key, value in rest)
 
 
-def _figures(card: Mapping[str, Any]) -> str:
-    """A table: the trained backbone beside raw pixels and the untrained one, as far as each was evaluated."""
+def _metrics_table(card: Mapping[str, Any]) -> str:
+    """Return a table of the metrics of the trained backbone, the untrained one and raw pixels, as far as they exist."""
     summary, later = card["summary"], card["evaluations"] or {}
     columns = {
         "trained": {**summary.get("final", {}), **later.get("trained", {})},
@@ -108,7 +123,7 @@ def _figures(card: Mapping[str, Any]) -> str:
     return "\n".join([f"| | {' | '.join(columns)} |", "|---|---|---|---|", *rows])
 
 
-def _versions(lock: Mapping[str, Any]) -> str:
+def _format_versions(lock: Mapping[str, Any]) -> str:
     programs = ", ".join(f"{name} {lock[name]}" for name in ("python", "torch", "sslreg") if name in lock)
     origins = {f"{made['distribution']} {made['version']}" for made in lock.get("components", {}).values()}
     return f"{programs}; components from {', '.join(sorted(origins))}."

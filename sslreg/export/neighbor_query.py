@@ -8,13 +8,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from sslreg.assembly import build_embed_collate
 from sslreg.contracts import Embeddings, ImageLike
 from sslreg.errors import UserError
-from sslreg.evaluation import embed
 from sslreg.evaluation.nearest_neighbors import nearest_neighbors
 from sslreg.export.data_selection import SPLITS, SelectedData, read_image, select_data
-from sslreg.runs.run_evaluation import best_device
 from sslreg.training import Run
 
 
@@ -105,14 +102,6 @@ def find_neighbors(
         _describe(embeddings, row, similarity, data)
         for row, similarity in zip(rows[0].tolist(), similarities[0].tolist(), strict=True)
     ]
-
-
-def embed_data(run: Run, data: SelectedData) -> Embeddings:
-    """Embed a data set with the run's model."""
-    device = best_device()
-    model = run.model().to(device)
-    collate, workers = build_embed_collate(run.spec), run.spec.data.workers
-    return embed(data.samples, collate, model.embed, device=device, workers=workers)
 
 
 def _find_itself(query: Query, data: SelectedData, embeddings: Embeddings) -> Tensor | None:

@@ -1,4 +1,4 @@
-"""NumPy archives that are written a piece at a time."""
+"""Writing of NumPy archives, one part at a time."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ import numpy as np
 from sslreg.atomic_files import atomic_write
 from sslreg.export.partial_results import Parts
 
-#: The earliest that a zip file can say; with the time of writing, equal archives would differ.
+#: The earliest date in a zip file. With the time of writing, equal archives would differ.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 
 def write_npz(path: Path, parts: Parts) -> None:
-    """Join parts to an archive of ``embeddings``, ``indices``, ``names`` and, where all have labels, ``targets``."""
+    """Join parts in an archive of ``embeddings``, ``indices``, ``names`` and, if all parts have labels, ``targets``."""
     names = ["embeddings", "indices", "names", *(["targets"] if parts.have("targets") else [])]
     with atomic_write(path) as draft, zipfile.ZipFile(draft, "w") as archive:
         for name in names:
-            _write(archive, name, parts)
+            _write_array(archive, name, parts)
 
 
-def _write(archive: zipfile.ZipFile, name: str, parts: Parts) -> None:
+def _write_array(archive: zipfile.ZipFile, name: str, parts: Parts) -> None:
     rows, dtype, inner = 0, np.dtype("U1"), ()
     for column in parts.columns(name):
         rows, inner = rows + len(column), column.shape[1:]
-        # Texts are as wide as the longest of all parts.
+        # Texts get the width of the longest text of all parts.
         dtype = column.dtype if column.dtype.kind != "U" else max(dtype, column.dtype, key=lambda kind: kind.itemsize)
     header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (rows, *inner)}
     with archive.open(zipfile.ZipInfo(f"{name}.npy", _DATE), "w", force_zip64=True) as file:
         np.lib.format.write_array_header_2_0(file, header)
-        for block in _blocks(parts.columns(name), dtype):
+        for block in _array_bytes(parts.columns(name), dtype):
             file.write(block)
 
 
-def _blocks(columns: Iterable[np.ndarray[Any, Any]], dtype: np.dtype[Any]) -> Iterable[bytes]:
+def _array_bytes(columns: Iterable[np.ndarray[Any, Any]], dtype: np.dtype[Any]) -> Iterable[bytes]:
     return (np.ascontiguousarray(column, dtype).tobytes() for column in columns)

@@ -1,4 +1,4 @@
-"""Parquet files (extra: parquet)."""
+"""Writing of Parquet files (extra: parquet)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sslreg.export.partial_results import Parts
 
 
 def require_pyarrow() -> None:
-    """UserError: pyarrow is not installed."""
+    """Raise UserError if pyarrow is not installed."""
     try:
         import_module("pyarrow")
     except ImportError as error:
@@ -25,23 +25,29 @@ def require_pyarrow() -> None:
 
 
 def write_parquet(path: Path, parts: Parts, classes: list[str] | None, run: str) -> None:
-    """Join parts to one row for each image, a row group for each part.
+    """Join parts in a table with a row for each image and a row group for each part.
 
     Columns: ``embedding``, a list of D float32; ``target``, null without a label; ``index``; ``name``; and ``class``,
-    the target's name where the data set knows it. run: is noted in the file's metadata.
+    the target's name, null if the data set names no classes.
+
+    Args:
+        path: The file.
+        parts: The embeddings.
+        classes: The names of the classes, or None.
+        run: The name of the run, which is stored in the file's metadata.
     """
     parquet = import_module("pyarrow.parquet")
     width = next(iter(parts)).features.shape[1]
-    schema = _schema(width, run)
+    schema = _build_schema(width, run)
     with (
         atomic_write(path) as draft,
         parquet.ParquetWriter(draft, schema, compression="zstd", use_dictionary=["class"]) as writer,
     ):
         for part in parts:
-            writer.write_table(_table(part, classes, schema))
+            writer.write_table(_build_table(part, classes, schema))
 
 
-def _schema(width: int, run: str) -> Any:
+def _build_schema(width: int, run: str) -> Any:
     arrow = import_module("pyarrow")
     return arrow.schema(
         [
@@ -55,21 +61,21 @@ def _schema(width: int, run: str) -> Any:
     )
 
 
-def _table(part: Embeddings, classes: list[str] | None, schema: Any) -> Any:
+def _build_table(part: Embeddings, classes: list[str] | None, schema: Any) -> Any:
     arrow = import_module("pyarrow")
     targets = [None] * len(part) if part.targets is None else part.targets.tolist()
     columns = [
         arrow.FixedSizeListArray.from_arrays(part.features.numpy().reshape(-1), part.features.shape[1]),
         arrow.array(targets, arrow.int64()),
         arrow.array(part.indices.numpy()),
-        arrow.array([_readable(name) for name in part.names], arrow.string()),
+        arrow.array([_replace_surrogates(name) for name in part.names], arrow.string()),
         arrow.array([_class_name(target, classes) for target in targets], arrow.string()),
     ]
     return arrow.Table.from_arrays(columns, schema=schema)
 
 
-def _readable(name: str) -> str:
-    """The name with what is no text in it, as file names may have, replaced: Parquet's strings are UTF-8."""
+def _replace_surrogates(name: str) -> str:
+    """Replace bytes of a file name that are not text: strings in Parquet are UTF-8."""
     return name.encode(errors="surrogateescape").decode(errors="replace")
 
 

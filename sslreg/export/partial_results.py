@@ -1,4 +1,4 @@
-"""Work that is kept part by part, so that what was cut off goes on instead of beginning again."""
+"""Embeddings that are stored part by part, so that an interrupted command resumes instead of starting again."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from sslreg.atomic_files import atomic_write
 from sslreg.contracts import Embeddings
 from sslreg.errors import SslregError
+from sslreg.export.npz_reader import read_npz
 
 
 class Parts:
-    """Embeddings in a folder beside the file that they will become, a number of samples in each part.
+    """Parts of embeddings in a folder next to the file that they will become.
 
-    identity: what the embeddings are made of and how. Parts of anything else that lie in the folder are thrown away.
+    Args:
+        target: The file.
+        identity: What the embeddings are made of and how. Parts with another identity are deleted.
     """
 
     def __init__(self, target: Path, identity: dict[str, Any]) -> None:
@@ -27,27 +29,35 @@ class Parts:
         self.identity = identity
 
     def open(self) -> int:
-        """Make the folder, or find it; the number of whole parts in it. SslregError: it cannot be made."""
-        told = self.folder / "identity.json"
+        """Create or find the folder, and return the number of complete parts in it.
+
+        Raises:
+            SslregError: The folder cannot be created.
+        """
+        record = self.folder / "identity.json"
         try:
-            if not told.is_file() or json.loads(told.read_text()) != self.identity:
+            if not record.is_file() or json.loads(record.read_text()) != self.identity:
                 shutil.rmtree(self.folder, ignore_errors=True)
                 self.folder.mkdir()
-                with atomic_write(told) as draft:
+                with atomic_write(record) as draft:
                     draft.write_text(json.dumps(self.identity))
         except OSError as error:
-            raise SslregError(f"{self.folder} cannot be made: {error.strerror}", code="unwritable") from error
+            raise SslregError(f"{self.folder} cannot be created: {error.strerror}", code="unwritable") from error
         return len(self.paths())
 
     def paths(self) -> list[Path]:
-        """Those of the parts from the first on that are there without a gap."""
-        found: list[Path] = []
-        while (path := self._path(len(found))).is_file():
-            found.append(path)
-        return found
+        """Return the parts from the first up to the first missing one."""
+        paths: list[Path] = []
+        while (path := self._path(len(paths))).is_file():
+            paths.append(path)
+        return paths
 
     def add(self, number: int, part: Embeddings) -> None:
-        """Keep a part. SslregError: it cannot be written."""
+        """Store a part.
+
+        Raises:
+            SslregError: It cannot be written.
+        """
         arrays = {
             "embeddings": part.features.numpy(),
             "indices": part.indices.numpy(),
@@ -60,22 +70,16 @@ class Parts:
 
     def __iter__(self) -> Iterator[Embeddings]:
         for path in self.paths():
-            with np.load(path, allow_pickle=False) as arrays:
-                yield Embeddings(
-                    torch.from_numpy(arrays["embeddings"]),
-                    torch.from_numpy(arrays["targets"]) if "targets" in arrays else None,
-                    torch.from_numpy(arrays["indices"]),
-                    arrays["names"].tolist(),
-                )
+            yield read_npz(path)
 
     def columns(self, name: str) -> Iterator[np.ndarray[Any, Any]]:
-        """One array of every part, without reading the others."""
+        """Yield one array of every part, without reading the others."""
         for path in self.paths():
             with np.load(path, allow_pickle=False) as arrays:
                 yield arrays[name]
 
     def have(self, name: str) -> bool:
-        """Whether every part has this array."""
+        """Return whether every part has this array."""
         for path in self.paths():
             with np.load(path, allow_pickle=False) as arrays:
                 if name not in arrays:
@@ -83,6 +87,7 @@ class Parts:
         return True
 
     def remove(self) -> None:
+        """Delete all parts."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _path(self, number: int) -> Path:

@@ -1,4 +1,4 @@
-"""How images are made ready for a backbone, said so that it can be done without sslreg."""
+"""The preprocessing of images for a backbone, described so that it needs no sslreg."""
 
 from __future__ import annotations
 
@@ -13,43 +13,50 @@ from sslreg.spec import Spec
 from sslreg.views import Operation
 
 
-def steps(spec: Spec) -> list[dict[str, Any]]:
-    """The operations of the embedding view with all of their parameters, as entries of a spec.
+def list_steps(spec: Spec) -> list[dict[str, Any]]:
+    """Return the operations of the embedding view with all of their parameters, as entries of a spec.
 
-    An operation that no spec can name has its class alone.
+    An operation that no spec can name is described only by its class.
     """
-    return [_entry(operation.augmentation) for operation in build_embed_plan(spec).operations]
+    return [_describe(operation.augmentation) for operation in build_embed_plan(spec).operations]
 
 
-def statistics(entries: list[dict[str, Any]]) -> dict[str, list[float]]:
-    """The ``mean`` and ``std`` that the channels are normalized by; empty if they are not."""
-    found = [entry for entry in entries if {"mean", "std"} <= set(entry)]
-    return {name: list(found[-1][name]) for name in ("mean", "std")} if found else {}
+def find_statistics(entries: list[dict[str, Any]]) -> dict[str, list[float]]:
+    """Return the ``mean`` and ``std`` of the last normalization of channels; empty without one."""
+    normalizations = [entry for entry in entries if {"mean", "std"} <= set(entry)]
+    return {name: list(normalizations[-1][name]) for name in ("mean", "std")} if normalizations else {}
 
 
-def torchvision_code(spec: Spec) -> str | None:
-    """Lines that make ``preprocess``, a function from a PIL image to a tensor (C, H, W), of torchvision's transforms.
+def build_torchvision_code(spec: Spec) -> str | None:
+    """Return torchvision code that builds ``preprocess``, a function from a PIL image to a tensor (C, H, W).
 
-    The same pixels to one level of 255. None if an operation has no namesake there that takes its parameters.
+    Its pixels differ by at most one level of 255. The result is None if torchvision has no transform of the same name
+    and parameters for an operation.
     """
     operations = list(build_embed_plan(spec).operations)
-    calls = [_call(operation) for operation in operations]
+    calls = [_format_call(operation) for operation in operations]
     if None in calls:
         return None
     geometry = sum(operation.augmentation.geometry for operation in operations)
     channels = {1: ["v2.Grayscale(1)"], 3: ["v2.RGB()"]}.get(spec.data.channels, [])
-    whole = ["v2.ToImage()", *channels, *calls[:geometry], "v2.ToDtype(torch.float32, scale=True)", *calls[geometry:]]
-    inner = "".join(f"    {call},\n" for call in whole)
+    steps = [
+        "v2.ToImage()",
+        *channels,
+        *calls[:geometry],
+        "v2.ToDtype(torch.float32, scale=True)",
+        *calls[geometry:],
+    ]
+    inner = "".join(f"    {call},\n" for call in steps)
     return f"import torch\nfrom torchvision.transforms import v2\npreprocess = v2.Compose([\n{inner}])"
 
 
-def _entry(augmentation: Augmentation) -> dict[str, Any]:
+def _describe(augmentation: Augmentation) -> dict[str, Any]:
     kind = type(augmentation)
     target = f"{kind.__module__}:{kind.__qualname__}"
-    named = [info.name for info in installed().of_kind("augmentation") if info.target == target]
-    if not named or not all(_is_plain(value) for value in vars(augmentation).values()):
+    names = [info.name for info in installed().of_kind("augmentation") if info.target == target]
+    if not names or not all(_is_plain(value) for value in vars(augmentation).values()):
         return {"class": target}
-    return {"use": named[0], **vars(augmentation)}
+    return {"use": names[0], **vars(augmentation)}
 
 
 def _is_plain(value: Any) -> bool:
@@ -58,9 +65,9 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | float | str)
 
 
-def _call(operation: Operation) -> str | None:
-    """torchvision's transform of the same name, where there is one with the same parameters."""
-    entry = _entry(operation.augmentation)
+def _format_call(operation: Operation) -> str | None:
+    """Return code for torchvision's transform of the same name; None if there is none with the same parameters."""
+    entry = _describe(operation.augmentation)
     name = "".join(word.capitalize() for word in entry.pop("use", "").split("_"))
     transform = getattr(v2, name, None) if name else None
     if transform is None:

@@ -1,4 +1,4 @@
-"""Shows what a spec does to images, and what a run learned from it."""
+"""HTML reports of runs, and previews of a spec's views."""
 
 from sslreg.report.report_page import write_report
 from sslreg.report.view_preview import Preview, preview

@@ -1,4 +1,4 @@
-"""Lines over an axis, as figures that stretch to any width."""
+"""Line charts that stretch to any width."""
 
 from __future__ import annotations
 
@@ -9,16 +9,23 @@ from itertools import pairwise
 
 from sslreg.report.reported_runs import Curve
 
-#: The inner size of a chart; the page stretches it, so these are resolutions and not pixels.
+#: The inner size of a chart. The page stretches it, so these are resolutions and not pixels.
 WIDTH, HEIGHT = 1000, 300
 
-#: Longer courses are shown by the means of so many equal parts.
+#: The largest number of points of a line. Longer curves are shown by the means of as many equal parts.
 _POINTS = 400
 
 
 @dataclass(frozen=True)
 class Line:
-    """One course. style: names its color. path: of an SVG. last: its last value, as text."""
+    """A line of a chart.
+
+    Attributes:
+        label: Its name.
+        style: The CSS class of its color.
+        path: The path of an SVG.
+        last: Its last value, as text.
+    """
 
     label: str
     style: str
@@ -28,7 +35,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure's courses on common axes, whose ends are texts."""
+    """Lines on common axes.
+
+    Attributes:
+        title: The name of the vertical axis.
+        lines: The lines.
+        low, high: The ends of the vertical axis, as text.
+        left, right: The ends of the horizontal axis, as text.
+    """
 
     title: str
     lines: list[Line]
@@ -38,58 +52,64 @@ class Chart:
     right: str
 
     @property
-    def described(self) -> str:
-        """For those who do not see it."""
+    def description(self) -> str:
+        """The chart in words, for screen readers."""
         ends = "; ".join(f"{line.label} ends at {line.last}" for line in self.lines)
         return f"{self.title}, {self.left} to {self.right}, between {self.low} and {self.high}: {ends}"
 
 
-def chart(
+def build_chart(
     title: str, curves: Mapping[tuple[str, str], Curve], unit: str, low: float | None = None, logarithmic: bool = False
 ) -> Chart:
-    """Curves by label and style, each of at least one point. unit: of the horizontal axis, as in ``step 40``.
+    """Build a chart of curves.
 
-    low: where the vertical axis begins; None is the lowest value. logarithmic: whether that axis is.
+    Args:
+        title: The name of the vertical axis.
+        curves: Curves of one or more points, by label and style.
+        unit: The unit of the horizontal axis: ``step`` gives ``step 40``.
+        low: The lower end of the vertical axis; None for the smallest value.
+        logarithmic: Whether the vertical axis is logarithmic.
     """
-    thinned = {key: _thinned(curve) for key, curve in curves.items()}
-    places = [place for curve in thinned.values() for place, _ in curve]
+    thinned = {key: _thin(curve) for key, curve in curves.items()}
+    positions = [position for curve in thinned.values() for position, _ in curve]
     values = [value for curve in thinned.values() for _, value in curve]
     bottom, top = min(values) if low is None else low, max(values)
-    left, right = min(places), max(places)
+    left, right = min(positions), max(positions)
 
     def height(value: float) -> float:
         if logarithmic:
-            return _share(math.log(max(value, bottom)), math.log(bottom), math.log(top))
-        return _share(value, bottom, top)
+            return _fraction(math.log(max(value, bottom)), math.log(bottom), math.log(top))
+        return _fraction(value, bottom, top)
 
     def path(curve: Curve) -> str:
         points = [
-            f"{WIDTH * _share(place, left, right):.0f} {HEIGHT * (1 - height(value)):.1f}" for place, value in curve
+            f"{WIDTH * _fraction(position, left, right):.0f} {HEIGHT * (1 - height(value)):.1f}"
+            for position, value in curve
         ]
-        # A line of no length is a dot where its caps are round.
+        # With round caps, a line without length is a dot.
         return f"M{'L'.join(points)}" + ("h0" if len(points) == 1 else "")
 
     return Chart(
         title,
-        [Line(*key, path(curve), number(curves[key][-1][1])) for key, curve in thinned.items()],
-        number(bottom),
-        number(top),
+        [Line(*key, path(curve), format_number(curves[key][-1][1])) for key, curve in thinned.items()],
+        format_number(bottom),
+        format_number(top),
         f"{unit} {left:g}",
         f"{unit} {right:g}",
     )
 
 
-def number(value: float) -> str:
-    """A number as a person writes it."""
+def format_number(value: float) -> str:
+    """Format a number with four significant digits."""
     return f"{value:.4g}"
 
 
-def _share(value: float, low: float, high: float) -> float:
-    """Where a value lies between two others, from 0 to 1."""
+def _fraction(value: float, low: float, high: float) -> float:
+    """Return the position of a value between two others, from 0 to 1."""
     return (value - low) / (high - low) if high > low else 0.5
 
 
-def _thinned(curve: Curve) -> Curve:
+def _thin(curve: Curve) -> Curve:
     if len(curve) <= _POINTS:
         return curve
     bounds = [len(curve) * part // _POINTS for part in range(_POINTS + 1)]

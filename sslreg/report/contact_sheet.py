@@ -1,4 +1,4 @@
-"""Pictures beside each other with what there is to say of each."""
+"""Contact sheets: pictures next to each other with lines of text below them."""
 
 from __future__ import annotations
 
@@ -10,55 +10,60 @@ from PIL import Image, ImageDraw, ImageFont
 
 from sslreg.contracts import ImageLike
 from sslreg.images import load_image
-from sslreg.report.denormalization import picture
-from sslreg.report.html_pages import page
-from sslreg.report.preview_image import FAINT, GAP, INK, MARGIN, PAPER, TILE, fitted
+from sslreg.report.denormalization import to_pil_image
+from sslreg.report.drawing import FAINT, GAP, INK, MARGIN, PAPER, TILE, fit_image
+from sslreg.report.html_pages import render_page
+from sslreg.report.output_path import PAGES
 
-#: Tiles in a row, and the height in pixels of a line below one.
+#: The number of tiles in a row, and the height of a line of text in pixels.
 COLUMNS, LINE = 5, 18
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A picture and the lines below it."""
+    """A picture and the lines of text below it."""
 
     picture: Image.Image
     lines: tuple[str, ...]
 
 
-def tile(image: ImageLike, channels: int, *lines: str) -> Tile:
-    """A tile of an image that is brought to so many channels. UserError: it cannot be read."""
-    return Tile(fitted(picture(load_image(image, channels))), lines)
+def make_tile(image: ImageLike, channels: int, *lines: str) -> Tile:
+    """Make a tile of an image, converted to a number of channels.
+
+    Raises:
+        UserError: The image cannot be read.
+    """
+    return Tile(fit_image(to_pil_image(load_image(image, channels))), lines)
 
 
 def write_contact_sheet(path: Path, title: str, tiles: Sequence[Tile]) -> None:
-    """Draw tiles, the first of them first, as an image or, by the file's name, as a page of one file (.html)."""
-    if path.suffix.lower() in (".html", ".htm"):
-        path.write_text(page("contact_sheet.html", title=title, tiles=tiles), encoding="utf-8")
+    """Write tiles in order, as an HTML page if the name ends in .html and as an image otherwise."""
+    if path.suffix.lower() in PAGES:
+        path.write_text(render_page("contact_sheet.html", title=title, tiles=tiles), encoding="utf-8")
     else:
-        _drawn(title, tiles).save(path)
+        _draw_sheet(title, tiles).save(path)
 
 
-def _drawn(title: str, tiles: Sequence[Tile]) -> Image.Image:
+def _draw_sheet(title: str, tiles: Sequence[Tile]) -> Image.Image:
     columns = min(COLUMNS, len(tiles))
-    heights = TILE + LINE * max(len(each.lines) for each in tiles) + GAP
+    row_height = TILE + LINE * max(len(tile.lines) for tile in tiles) + GAP
     rows = -(-len(tiles) // columns)
-    size = 2 * MARGIN + columns * (TILE + GAP) - GAP, 2 * MARGIN + 2 * LINE + rows * heights
+    size = 2 * MARGIN + columns * (TILE + GAP) - GAP, 2 * MARGIN + 2 * LINE + rows * row_height
     sheet = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((MARGIN, MARGIN), title, INK, ImageFont.load_default(LINE))
-    for number, each in enumerate(tiles):
+    for number, tile in enumerate(tiles):
         row, column = divmod(number, columns)
-        left, top = MARGIN + column * (TILE + GAP), MARGIN + 2 * LINE + row * heights
-        sheet.paste(each.picture, (left, top + TILE - each.picture.height))
-        for line, text in enumerate(each.lines):
+        left, top = MARGIN + column * (TILE + GAP), MARGIN + 2 * LINE + row * row_height
+        sheet.paste(tile.picture, (left, top + TILE - tile.picture.height))
+        for line, text in enumerate(tile.lines):
             color = FAINT if line else INK
-            draw.text((left, top + TILE + 4 + LINE * line), _cut(text), color, ImageFont.load_default(LINE - 5))
+            draw.text((left, top + TILE + 4 + LINE * line), _truncate(text), color, ImageFont.load_default(LINE - 5))
     return sheet
 
 
-def _cut(text: str) -> str:
-    """As much of the text's end as a tile is wide: paths differ there."""
+def _truncate(text: str) -> str:
+    """Cut the start of a text so that it fits a tile's width. Paths differ at their ends."""
     font = ImageFont.load_default(LINE - 5)
     if font.getlength(text) <= TILE:
         return text

@@ -1,4 +1,4 @@
-"""From the tensors that a backbone sees back to pictures that a person can look at."""
+"""Denormalization: from the tensors that a backbone gets back to pictures for people."""
 
 from __future__ import annotations
 
@@ -8,42 +8,47 @@ from torch import Tensor
 
 from sslreg.views import DeferredView, stack_images, to_float
 
-#: How far rounding may carry a level beyond [0, 1], and a constant image from being constant.
+#: How far rounding may move a level beyond [0, 1], and an image of one level from that level.
 _TOLERANCE = 1e-3
 
 
 def denormalize(view: DeferredView, shapes: Tensor) -> tuple[Tensor, bool]:
-    """A view's images (N, C, H, W) in [0, 1], what carried them out of it undone, and whether that took a guess.
+    """Bring the images of a view back into [0, 1].
 
-    shapes: int64 (N, 3), C, H, W of the images that the view was made of.
+    Usually a normalization is what leaves [0, 1], whoever wrote it. It is recognized by its results for black, gray and
+    white images, and inverted exactly. If another operation leaves [0, 1], each image is stretched between its smallest
+    and its largest level, which is a guess.
 
-    Normalizing is what leaves [0, 1] as a rule, whoever wrote it: it is known by what it makes of black, gray
-    and white images, and undone exactly. Where an operation leaves [0, 1] otherwise, each image is stretched between
-    its lowest and its highest level; that is the guess.
+    Args:
+        view: The view.
+        shapes: The shapes C, H, W of the images that the view was made of, int64 (N, 3).
+
+    Returns:
+        The images (N, C, H, W), and whether they are a guess.
     """
     pixels = view.finish("cpu")
-    normalizings = _normalizings(view, shapes)
-    for offset, scale in reversed(normalizings):
+    normalizations = _find_normalizations(view, shapes)
+    for offset, scale in reversed(normalizations):
         pixels = (pixels - offset) / scale
     low, high = pixels.aminmax()
-    if normalizings or (low >= -_TOLERANCE and high <= 1 + _TOLERANCE):
+    if normalizations or (low >= -_TOLERANCE and high <= 1 + _TOLERANCE):
         return pixels.clamp(0.0, 1.0), False
     lowest, highest = pixels.amin((1, 2, 3), keepdim=True), pixels.amax((1, 2, 3), keepdim=True)
     return (pixels - lowest) / (highest - lowest).clamp(min=_TOLERANCE), True
 
 
-def _normalizings(view: DeferredView, shapes: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Offset and scale, (N, C, 1, 1) each, of the steps that do the same to a channel everywhere and leave [0, 1]."""
-    found = []
+def _find_normalizations(view: DeferredView, shapes: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Return offset and scale, (N, C, 1, 1) each, of the steps that map levels of a channel affinely out of [0, 1]."""
+    normalizations = []
     for number, step in enumerate(view.plan.steps):
-        if not step.geometry and (affine := _affine(view, shapes, number)):
-            found.append(affine)
+        if not step.geometry and (affine := _fit_affine(view, shapes, number)):
+            normalizations.append(affine)
         shapes = view.draws[number].shapes
-    return found
+    return normalizations
 
 
-def _affine(view: DeferredView, shapes: Tensor, step: int) -> tuple[Tensor, Tensor] | None:
-    """What a step does to levels, as it does it to images of one level; None if it keeps [0, 1] or is not affine."""
+def _fit_affine(view: DeferredView, shapes: Tensor, step: int) -> tuple[Tensor, Tensor] | None:
+    """Return a step's offset and scale, measured on images of one level; None if it keeps [0, 1] or is not affine."""
     results = []
     for level in (0.0, 0.5, 1.0):
         images = stack_images([torch.full(shape, level) for shape in shapes.tolist()])
@@ -52,15 +57,20 @@ def _affine(view: DeferredView, shapes: Tensor, step: int) -> tuple[Tensor, Tens
             return None
         results.append(result)
     black, gray, white = (result.mean((2, 3), keepdim=True) for result in results)
-    spread = max(float((result.amax((2, 3)) - result.amin((2, 3))).max()) for result in results)
-    kept = black.min() >= -_TOLERANCE and white.max() <= 1 + _TOLERANCE
-    bent = (gray - (black + white) / 2).abs().max() > _TOLERANCE
+    deviation = max(float((result.amax((2, 3)) - result.amin((2, 3))).max()) for result in results)
+    keeps_range = black.min() >= -_TOLERANCE and white.max() <= 1 + _TOLERANCE
+    is_curved = (gray - (black + white) / 2).abs().max() > _TOLERANCE
     scale = white - black
-    return None if kept or bent or spread > _TOLERANCE or scale.abs().min() < _TOLERANCE else (black, scale)
+    if keeps_range or is_curved or deviation > _TOLERANCE or scale.abs().min() < _TOLERANCE:
+        return None
+    return black, scale
 
 
-def picture(pixels: Tensor) -> Image.Image:
-    """An image (C, H, W), uint8 or in [0, 1], as gray or RGB of 8 bits; see `said_of_channels` for other numbers."""
+def to_pil_image(pixels: Tensor) -> Image.Image:
+    """Convert an image (C, H, W), uint8 or in [0, 1], to 8-bit gray or RGB.
+
+    `describe_channels` says what it does with other numbers of channels.
+    """
     levels = pixels if pixels.dtype == torch.uint8 else (pixels * 255).round().clamp(0, 255).to(torch.uint8)
     if len(levels) == 1:
         return Image.fromarray(levels[0].contiguous().numpy())
@@ -69,8 +79,8 @@ def picture(pixels: Tensor) -> Image.Image:
     return Image.fromarray(levels[:3].permute(1, 2, 0).contiguous().numpy())
 
 
-def said_of_channels(channels: int) -> str | None:
-    """What a person has to know to read pictures of so many channels."""
+def describe_channels(channels: int) -> str | None:
+    """Explain the colors of a picture with this number of channels; None for gray and RGB."""
     if channels in (1, 3):
         return None
     if channels == 2:

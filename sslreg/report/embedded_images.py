@@ -1,4 +1,4 @@
-"""Some images of a run, embedded before and after its training, with pictures of them."""
+"""Images of a run with their embeddings before and after the training, and with pictures of them."""
 
 from __future__ import annotations
 
@@ -14,21 +14,27 @@ from sslreg.assembly import SampleDataset, build_embed_collate
 from sslreg.contracts import Model, Sample
 from sslreg.evaluation import embed
 from sslreg.images import load_image
-from sslreg.report.denormalization import picture
-from sslreg.report.preview_image import reduced
-from sslreg.report.view_preview import class_name
+from sslreg.report.denormalization import to_pil_image
+from sslreg.report.drawing import shrink_image
 from sslreg.training import Run
 
-#: The most images that are embedded; of a larger set they are drawn at random, always the same.
+#: The largest number of images that are embedded. From a larger set they are drawn at random, but always the same.
 MOST = 2000
 
-#: Pixels of the larger side of a kept picture.
+#: The larger side of a stored picture, in pixels.
 _PICTURE = 96
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An image by its number in its data set, its name and its class (None without one), reduced to 96 pixels."""
+    """A picture of an image.
+
+    Attributes:
+        index: The index of the image in its data set.
+        name: Its name.
+        label: The name of its class, None without one.
+        image: The image, reduced to 96 pixels.
+    """
 
     index: int
     name: str
@@ -37,39 +43,55 @@ class Picture:
 
 
 class Gallery:
-    """The pictures of a report: runs that show the same images share them."""
+    """The pictures of a report. Runs that show the same images share them.
+
+    Attributes:
+        collections: The pictures of each data set.
+    """
 
     def __init__(self) -> None:
         self.collections: list[list[Picture]] = []
         self._numbers: dict[str, int] = {}
 
-    def number_of(self, source: str, samples: SampleDataset, channels: int) -> int:
-        """The number in `collections` of the samples' pictures. source: equal for equal samples.
+    def add(self, source: str, samples: SampleDataset, channels: int) -> int:
+        """Add pictures of samples unless they are there, and return their number in `collections`.
 
-        UserError: an image cannot be read.
+        Args:
+            source: A text that is equal for equal samples.
+            samples: The samples.
+            channels: The number of channels that images are converted to.
+
+        Raises:
+            UserError: An image cannot be read.
         """
         if source not in self._numbers:
-            self.collections.append(_pictures(samples, channels))
+            self.collections.append(_make_pictures(samples, channels))
             self._numbers[source] = len(self.collections) - 1
         return self._numbers[source]
 
 
-def _pictures(samples: SampleDataset, channels: int) -> list[Picture]:
-    found = []
+def _make_pictures(samples: SampleDataset, channels: int) -> list[Picture]:
+    pictures = []
     for row in range(len(samples)):
         sample = samples[row]
         assert sample.index is not None  # a SampleDataset numbers its samples
-        image = reduced(picture(load_image(sample.image, channels)), _PICTURE)
-        label = class_name(sample.target, samples.classes)
-        found.append(Picture(sample.index, samples.name(sample.index), label, image))
-    return found
+        image = shrink_image(to_pil_image(load_image(sample.image, channels)), _PICTURE)
+        label = samples.class_name(sample.target)
+        pictures.append(Picture(sample.index, samples.name(sample.index), label, image))
+    return pictures
 
 
 @dataclass(frozen=True)
 class EmbeddedImages:
-    """Images of one of a run's data sets (`split`, of `total`), and their features (N, D) as unit vectors.
+    """Images of one of a run's data sets and their features.
 
-    collection: the number of their pictures in the gallery.
+    Attributes:
+        split: The data set.
+        total: The number of its images.
+        collection: The number of the pictures in the gallery.
+        pictures: The pictures of the N images.
+        trained: The features (N, D) of the trained backbone, as unit vectors.
+        untrained: The same of the untrained backbone.
     """
 
     split: str
@@ -80,50 +102,57 @@ class EmbeddedImages:
     untrained: Tensor
 
     @property
-    def described(self) -> str:
+    def description(self) -> str:
         """Which images these are, as part of a sentence."""
         if len(self.pictures) == self.total:
             return f"all {self.total:,} images of the {self.split} set"
         return f"{len(self.pictures):,} of the {self.total:,} images of the {self.split} set, drawn at random"
 
 
-def embedded_images(run: Run, gallery: Gallery, most: int = MOST) -> EmbeddedImages:
+def embed_images(run: Run, gallery: Gallery, most: int = MOST) -> EmbeddedImages:
     """Embed images of the test set, else of the reference set, else of the training set.
 
-    SslregError: the data, the checkpoint or a plugin is not there, or an image cannot be read.
+    Args:
+        run: The run.
+        gallery: Gets the pictures.
+        most: The largest number of images.
+
+    Raises:
+        SslregError: The data, the checkpoint or a plugin is missing, or an image cannot be read.
     """
     spec = run.spec
     split = next(name for name in ("test", "reference", "train") if getattr(spec.data, name) is not None)
-    whole = run.split(split)
-    some = _Some(whole, np.sort(np.random.default_rng(0).permutation(len(whole))[:most]).tolist())
+    samples = run.split(split)
+    rows = np.sort(np.random.default_rng(0).permutation(len(samples))[:most]).tolist()
+    subset = _Subset(samples, rows)
     source = repr((spec.to_dict()["data"][split], spec.data.channels))
-    collection = gallery.number_of(source, some, spec.data.channels)
+    collection = gallery.add(source, subset, spec.data.channels)
     return EmbeddedImages(
         split,
-        len(whole),
+        len(samples),
         collection,
         gallery.collections[collection],
-        _features(run, some, run.model()),
-        _features(run, some, run.untrained_model().eval()),
+        _embed(run, subset, run.model()),
+        _embed(run, subset, run.untrained_model().eval()),
     )
 
 
-class _Some(SampleDataset):
-    """Some of a data set's samples, under their own numbers."""
+class _Subset(SampleDataset):
+    """A part of a data set's samples, which keep their indices."""
 
-    def __init__(self, whole: SampleDataset, indices: Sequence[int]) -> None:
-        super().__init__(whole.source)
-        self.indices = indices
+    def __init__(self, samples: SampleDataset, rows: Sequence[int]) -> None:
+        super().__init__(samples.source)
+        self.rows = rows
 
     def __len__(self) -> int:
-        return len(self.indices)
+        return len(self.rows)
 
     def __getitem__(self, key: int | tuple[int, int]) -> Sample:
         epoch, row = key if isinstance(key, tuple) else (0, key)
-        return super().__getitem__((epoch, self.indices[row]))
+        return super().__getitem__((epoch, self.rows[row]))
 
 
-def _features(run: Run, samples: SampleDataset, model: Model) -> Tensor:
+def _embed(run: Run, samples: SampleDataset, model: Model) -> Tensor:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     collate = build_embed_collate(run.spec)
     embeddings = embed(samples, collate, model.to(device).embed, device=device, workers=run.spec.data.workers)

@@ -1,4 +1,4 @@
-"""Pages that hold everything they show: no network, no second file."""
+"""HTML pages that contain everything they show: they load nothing from a network or from another file."""
 
 from __future__ import annotations
 
@@ -6,50 +6,60 @@ import base64
 import hashlib
 import io
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
-from sslreg.report.preview_image import fitted, zoom_of
-from sslreg.report.unavailable import Missing
+from sslreg.report.drawing import choose_zoom, fit_image
+from sslreg.report.preview_data import PreviewData
+from sslreg.report.unavailable import Unavailable
 from sslreg.version import __version__
 
-if TYPE_CHECKING:
-    from sslreg.report.view_preview import Preview
-
-#: CSS pixels: the side of the largest view on a page; four fit beside each other on a laptop, two on a phone.
+#: The side of the largest view on a page in CSS pixels. Four fit in a row on a laptop, two on a phone.
 TILE = 144
 
-#: Images with a larger side are photographs, which WebP keeps small; smaller ones are kept exactly.
+#: Images with a larger side are stored as WebP, which keeps photographs small. Others are stored without loss.
 _SMALL = 64
 
 
-def page(template: str, **content: Any) -> str:
-    """A document from a template; every text in `content` is escaped, but for what is `Markup`."""
+def render_page(template: str, **content: Any) -> str:
+    """Render a template. All text in `content` is escaped, except `Markup`."""
     return _environment().get_template(template).render(version=__version__, **content)
 
 
-def preview_page(preview: Preview, params: bool) -> str:
-    """See `Preview.page`."""
-    return page("preview.html", preview=preview, params=params)
+def render_preview(preview: PreviewData, params: bool) -> str:
+    """Render a preview as a page.
+
+    Args:
+        preview: The preview.
+        params: Write what each operation drew under each view.
+    """
+    return render_page("preview.html", preview=preview, params=params)
 
 
-def script(name: str) -> Markup:
-    """A script from among the templates. A page that gets it as ``script`` runs no other one."""
+def load_script(name: str) -> Markup:
+    """Load a script from the templates. A page that gets it as ``script`` runs no other script."""
     source, _, _ = PackageLoader("sslreg.report").get_source(_environment(), name)
     return Markup(source)
 
 
-def _digest(source: str) -> str:
-    """What a content security policy knows a script by."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}"
+def data_uri(image: Image.Image, quality: int = 80) -> Markup:
+    """Encode an image as a data URI.
 
-
-def _zoom(preview: Preview) -> float:
-    """How much a page enlarges the views of a preview, all alike."""
-    return zoom_of([side for row in preview.rows for tile in row.tiles for side in tile.picture.size], TILE)
+    Args:
+        image: The image.
+        quality: The quality of WebP, from 0 to 100.
+    """
+    buffer = io.BytesIO()
+    if max(image.size) <= _SMALL:
+        image.save(buffer, "PNG", optimize=True)
+        kind = "png"
+    else:
+        image.save(buffer, "WEBP", quality=quality)
+        kind = "webp"
+    return Markup(f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}")
 
 
 @cache
@@ -65,18 +75,16 @@ def _environment() -> Environment:
     environment.filters["data_uri"] = data_uri
     environment.filters["digest"] = _digest
     environment.filters["zoom"] = _zoom
-    environment.tests["missing"] = lambda content: isinstance(content, Missing)
-    environment.filters["fitted"] = lambda image: fitted(image, TILE)
+    environment.tests["unavailable"] = lambda content: isinstance(content, Unavailable)
+    environment.filters["fit"] = lambda image: fit_image(image, TILE)
     return environment
 
 
-def data_uri(image: Image.Image, quality: int = 80) -> Markup:
-    """An image within the page. quality: of WebP, from 0 to 100."""
-    buffer = io.BytesIO()
-    if max(image.size) <= _SMALL:
-        image.save(buffer, "PNG", optimize=True)
-        kind = "png"
-    else:
-        image.save(buffer, "WEBP", quality=quality)
-        kind = "webp"
-    return Markup(f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}")
+def _digest(source: str) -> str:
+    """Return the hash of a script for a content security policy."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}"
+
+
+def _zoom(preview: PreviewData) -> float:
+    """Return the common zoom of a preview's views on a page."""
+    return choose_zoom([side for row in preview.rows for tile in row.tiles for side in tile.picture.size], TILE)

@@ -9,16 +9,24 @@ from sslreg.metric_names import INTERVAL, READBACK, distance_names, format_metri
 from sslreg.registry import INVARIANCES, installed
 from sslreg.report.reported_runs import SUBJECTS, ReportedRun
 from sslreg.report.tables import INVARIANCE, Table
-from sslreg.report.unavailable import Missing, attempt
+from sslreg.report.unavailable import Unavailable, catch_unavailable
 from sslreg.runs.run_evaluation import evaluate_run
 
-#: Invariance figures by subject (`SUBJECTS`), without the evaluator's name before them.
-Figures = Mapping[str, Mapping[str, float]]
+#: Invariance metrics by subject (`SUBJECTS`), without the evaluator's name before them.
+SubjectMetrics = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
-class Mark:
-    """A figure on a line. value, low, high: where it and its interval's ends lie, as shares of the line."""
+class Marker:
+    """A metric on a line.
+
+    Attributes:
+        label: Whose metric it is.
+        style: The CSS class of its color.
+        value: Its position, as a share of the line.
+        low, high: The positions of the ends of its interval, as shares of the line.
+        text: The metric as text.
+    """
 
     label: str
     style: str
@@ -29,56 +37,62 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """An augmentation, or a group of them."""
+class ProfileLine:
+    """An augmentation, or a group of augmentations, with the markers of all subjects."""
 
     name: str
-    marks: list[Mark]
+    markers: list[Marker]
 
 
 @dataclass(frozen=True)
-class Profile:
-    """Augmentations by the invariance that they induce, a group's own mean first; and their figures by strength.
+class InvarianceProfile:
+    """The profile of one or several runs.
 
-    one: where 1 lies on the lines, as a share of them; they are longer where a figure is above 1.
+    Attributes:
+        groups: Augmentations by the invariance that they induce. The mean of a group comes first.
+        one: The position of 1, as a share of a line. It is below 1 if a metric is above 1.
+        strengths: The metrics by strength.
     """
 
-    groups: list[tuple[str, list[Measured]]]
+    groups: list[tuple[str, list[ProfileLine]]]
     one: float
     strengths: Table
 
 
-def with_invariance(run: ReportedRun) -> Figures | Missing:
-    """The run's invariance figures by subject: those that were evaluated before, or else measured now."""
-    found = {subject: _own(figures) for subject, figures in run.figures.items()}
-    if found["trained"]:
-        return found
+def invariance_metrics(run: ReportedRun) -> SubjectMetrics | Unavailable:
+    """Return the run's invariance metrics by subject, and evaluate them now unless they were evaluated before."""
+    metrics = {subject: _select(own) for subject, own in run.metrics.items()}
+    if metrics["trained"]:
+        return metrics
     if ("evaluator", INVARIANCE) not in {(info.kind, info.name) for info in installed()}:
-        return Missing("no installed plugin provides the evaluator 'invariance'")
-    return attempt(lambda: {name: _own(figures) for name, figures in evaluate_run(run.run, [INVARIANCE]).items()})
+        return Unavailable("no installed plugin provides the evaluator 'invariance'")
+    return catch_unavailable(
+        lambda: {subject: _select(own) for subject, own in evaluate_run(run.run, [INVARIANCE]).items()}
+    )
 
 
-def _own(figures: Mapping[str, float]) -> dict[str, float]:
+def _select(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Return the metrics of the invariance evaluator, without its name."""
     start = f"{INVARIANCE}_"
-    return {name.removeprefix(start): value for name, value in figures.items() if name.startswith(start)}
+    return {name.removeprefix(start): value for name, value in metrics.items() if name.startswith(start)}
 
 
-def profile(runs: Sequence[tuple[ReportedRun, Figures]]) -> Profile:
-    """The profile of runs side by side, each before and after its training."""
-    subjects = _subjects(runs)
-    names = [name for subject in subjects for name in subject.figures]
-    plain = distance_names(names)
-    values = [subject.figures[name] for subject in subjects for name in plain if name in subject.figures]
+def build_profile(runs: Sequence[tuple[ReportedRun, SubjectMetrics]]) -> InvarianceProfile:
+    """Build the profile of runs side by side, each before and after its training."""
+    subjects = _list_subjects(runs)
+    names = [name for subject in subjects for name in subject.metrics]
+    shown = distance_names(names)
+    values = [subject.metrics[name] for subject in subjects for name in shown if name in subject.metrics]
     longest = max([1.0, *values])
-    groups: dict[str, list[Measured]] = {group: [] for group in (*INVARIANCES, "other")}
-    for name in sorted(plain, key=lambda name: (name not in INVARIANCES, name)):
-        marks = [subject.mark(name, longest) for subject in subjects if name in subject.figures]
+    groups: dict[str, list[ProfileLine]] = {group: [] for group in (*INVARIANCES, "other")}
+    for name in sorted(shown, key=lambda name: (name not in INVARIANCES, name)):
+        markers = [subject.marker(name, longest) for subject in subjects if name in subject.metrics]
         for group in invariances_of(name) or ("other",):
-            groups[group].append(Measured(name, marks))
-    return Profile(
-        [(group, members) for group, members in groups.items() if members],
+            groups[group].append(ProfileLine(name, markers))
+    return InvarianceProfile(
+        [(group, lines) for group, lines in groups.items() if lines],
         1.0 / longest,
-        _strengths(plain, names, subjects),
+        _strengths_table(shown, names, subjects),
     )
 
 
@@ -86,36 +100,36 @@ def profile(runs: Sequence[tuple[ReportedRun, Figures]]) -> Profile:
 class _Subject:
     label: str
     style: str
-    figures: Mapping[str, float]
+    metrics: Mapping[str, float]
 
-    def mark(self, name: str, longest: float) -> Mark:
-        """longest: the figure at the line's end."""
-        value, half = self.figures[name], self.figures.get(f"{name}{INTERVAL}", 0.0)
-        at, low, high = (min(1.0, max(0.0, place / longest)) for place in (value, value - half, value + half))
-        return Mark(self.label, self.style, at, low, high, format_metric(self.figures, name))
+    def marker(self, name: str, longest: float) -> Marker:
+        """Return the marker of a metric on a line that ends at the value `longest`."""
+        value, half = self.metrics[name], self.metrics.get(f"{name}{INTERVAL}", 0.0)
+        at, low, high = (min(1.0, max(0.0, end / longest)) for end in (value, value - half, value + half))
+        return Marker(self.label, self.style, at, low, high, format_metric(self.metrics, name))
 
 
-def _subjects(runs: Sequence[tuple[ReportedRun, Figures]]) -> list[_Subject]:
-    """Each run's untrained backbone and, drawn over it, the trained one."""
-    found = []
-    for key, hollow in (("untrained", " hollow"), ("trained", "")):
-        for run, figures in runs:
-            if figures.get(key):
+def _list_subjects(runs: Sequence[tuple[ReportedRun, SubjectMetrics]]) -> list[_Subject]:
+    """Return the untrained backbones of all runs, then the trained ones, which are drawn over them."""
+    subjects = []
+    for key, suffix in (("untrained", " hollow"), ("trained", "")):
+        for run, metrics in runs:
+            if metrics.get(key):
                 label = f"{run.label}, {SUBJECTS[key]}" if len(runs) > 1 else SUBJECTS[key]
-                found.append(_Subject(label, f"run-{run.number}{hollow}", figures[key]))
-    return found
+                subjects.append(_Subject(label, f"run-{run.number}{suffix}", metrics[key]))
+    return subjects
 
 
-def _strengths(plain: Sequence[str], names: Collection[str], subjects: Sequence[_Subject]) -> Table:
-    """A row for each augmentation and subject, a column for each strength and for what can be read back."""
+def _strengths_table(shown: Sequence[str], names: Collection[str], subjects: Sequence[_Subject]) -> Table:
+    """Return a row for each augmentation and subject, with a column for each strength and one for the readback."""
     percents = sorted({percent for name in names if (percent := parse_strength(name)) is not None})
     endings = {f"{percent} %": f"_s{percent}" for percent in percents}
     if any(name.endswith(READBACK) for name in names):
         endings["readback"] = READBACK
     rows = []
-    for name in plain:
+    for name in shown:
         for subject in subjects:
-            cells = [format_metric(subject.figures, f"{name}{ending}") for ending in endings.values()]
+            cells = [format_metric(subject.metrics, f"{name}{ending}") for ending in endings.values()]
             if any(cells):
                 rows.append((f"{name}, {subject.label}", cells))
     return Table([*endings], rows, [])

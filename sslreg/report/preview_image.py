@@ -7,43 +7,23 @@ from dataclasses import dataclass, field
 
 from PIL import Image, ImageDraw, ImageFont
 
-from sslreg.report.view_preview import Preview, Row
+from sslreg.report.drawing import FAINT, GAP, INK, MARGIN, PAPER, TILE, WRONG, choose_zoom, fit_image, scale_image
+from sslreg.report.preview_data import PreviewData, Row
 
-#: Pixels: the side of the largest view, the gap between tiles, the margin around all, the widths of columns.
-TILE, GAP, MARGIN = 160, 16, 24
-INK, FAINT, WRONG, PAPER = (28, 32, 38), (96, 104, 114), (164, 38, 44), (255, 255, 255)
-
+#: Font sizes in pixels.
 _TITLE, _TEXT, _SMALL = 20, 14, 12
 
+Color = tuple[int, int, int]
 
-def zoom_of(sides: list[int], tile: int = TILE) -> float:
-    """How much views are enlarged, all alike, so that the largest of these sides fills a tile.
 
-    What is enlarged keeps its pixels square and of one size, so its zoom is a whole number.
+def draw_preview(preview: PreviewData, params: bool) -> Image.Image:
+    """Draw a preview as an image: a row for each sample, the original first.
+
+    Args:
+        preview: The preview.
+        params: Write what each operation drew under each view.
     """
-    largest = max(sides)
-    return tile / largest if largest > tile else float(tile // largest)
-
-
-def scaled(image: Image.Image, zoom: float) -> Image.Image:
-    """An image enlarged with its pixels as squares, or reduced smoothly."""
-    size = (max(1, round(image.width * zoom)), max(1, round(image.height * zoom)))
-    return image.resize(size, Image.Resampling.NEAREST if zoom >= 1 else Image.Resampling.LANCZOS)
-
-
-def reduced(image: Image.Image, side: int) -> Image.Image:
-    """An image whose larger side has at most so many pixels."""
-    return image if max(image.size) <= side else scaled(image, side / max(image.size))
-
-
-def fitted(image: Image.Image, tile: int = TILE) -> Image.Image:
-    """An image as large as a tile takes it."""
-    return scaled(image, zoom_of([image.width, image.height], tile))
-
-
-def drawn_grid(preview: Preview, params: bool) -> Image.Image:
-    """See `Preview.picture`."""
-    zoom = zoom_of([side for row in preview.rows for tile in row.tiles for side in tile.picture.size])
+    zoom = choose_zoom([side for row in preview.rows for tile in row.tiles for side in tile.picture.size])
     columns = 1 + len(preview.titles)
     width = 2 * MARGIN + columns * TILE + (columns - 1) * GAP
     sheet = _Sheet(width)
@@ -51,88 +31,87 @@ def drawn_grid(preview: Preview, params: bool) -> Image.Image:
     for note in preview.notes:
         sheet.write(note, _TEXT, FAINT)
     sheet.skip(GAP)
-    sheet.cells([[title] for title in ("original", *preview.titles)], _TEXT, FAINT)
+    sheet.write_columns([[title] for title in ("original", *preview.titles)], _TEXT, FAINT)
     sheet.skip(GAP // 2)
     for row in preview.rows:
         sheet.write(" · ".join(part for part in (row.name, row.label) if part), _TEXT)
         _draw_row(sheet, row, zoom, params)
         sheet.skip(GAP)
-    return sheet.image()
+    return sheet.to_image()
 
 
 def _draw_row(sheet: _Sheet, row: Row, zoom: float, params: bool) -> None:
-    if row.broken or row.original is None:
-        sheet.write(f"cannot be shown: {row.broken}", _TEXT, WRONG)
+    if row.error or row.original is None:
+        sheet.write(f"cannot be shown: {row.error}", _TEXT, WRONG)
         return
-    shown = [fitted(row.original), *(scaled(tile.picture, zoom) for tile in row.tiles)]
-    sheet.pictures(shown)
-    sizes = [_size(row.original), *(_size(tile.picture) for tile in row.tiles)]
-    sheet.cells([[size] for size in sizes], _SMALL, FAINT)
+    sheet.place_pictures([fit_image(row.original), *(scale_image(tile.picture, zoom) for tile in row.tiles)])
+    sizes = [_format_size(row.original), *(_format_size(tile.picture) for tile in row.tiles)]
+    sheet.write_columns([[size] for size in sizes], _SMALL, FAINT)
     if params:
-        sheet.cells([[], *(tile.drawn for tile in row.tiles)], _SMALL, FAINT)
+        sheet.write_columns([[], *(tile.params for tile in row.tiles)], _SMALL, FAINT)
 
 
-def _size(image: Image.Image) -> str:
+def _format_size(image: Image.Image) -> str:
     return f"{image.width} x {image.height}"
 
 
 @dataclass
 class _Sheet:
-    """Paper of a fixed width that is filled from the top; what is put on it is kept until its height is known."""
+    """A sheet of fixed width that is filled from the top. It keeps its content until its height is known."""
 
     width: int
     top: int = MARGIN
-    _texts: list[tuple[tuple[int, int], str, int, tuple[int, int, int]]] = field(default_factory=list)
+    _texts: list[tuple[tuple[int, int], str, int, Color]] = field(default_factory=list)
     _pictures: list[tuple[tuple[int, int], Image.Image]] = field(default_factory=list)
 
     def skip(self, pixels: int) -> None:
         self.top += pixels
 
-    def write(self, text: str, size: int, color: tuple[int, int, int] = INK) -> None:
-        """A paragraph over the whole width."""
-        self.top += self._paragraph(text, (MARGIN, self.top), self.width - 2 * MARGIN, size, color)
+    def write(self, text: str, size: int, color: Color = INK) -> None:
+        """Write a paragraph over the whole width."""
+        self.top += self._add_paragraph(text, (MARGIN, self.top), self.width - 2 * MARGIN, size, color)
 
-    def cells(self, cells: list[list[str]], size: int, color: tuple[int, int, int]) -> None:
-        """Paragraphs in each column."""
+    def write_columns(self, columns: list[list[str]], size: int, color: Color) -> None:
+        """Write paragraphs into each column."""
         heights = [0]
-        for column, paragraphs in enumerate(cells):
+        for column, paragraphs in enumerate(columns):
             height = 0
             for text in paragraphs:
-                height += self._paragraph(text, (_left(column), self.top + height), TILE, size, color)
+                height += self._add_paragraph(text, (_left(column), self.top + height), TILE, size, color)
             heights.append(height)
         self.top += max(heights)
 
-    def pictures(self, pictures: list[Image.Image]) -> None:
-        """A picture in each column, their feet on one line."""
+    def place_pictures(self, pictures: list[Image.Image]) -> None:
+        """Place a picture in each column, aligned at the bottom."""
         highest = max(picture.height for picture in pictures)
         for column, picture in enumerate(pictures):
             self._pictures.append(((_left(column), self.top + highest - picture.height), picture))
         self.top += highest + 4
 
-    def _paragraph(self, text: str, at: tuple[int, int], width: int, size: int, color: tuple[int, int, int]) -> int:
-        """Its height."""
-        line_height = round(size * 1.4)
-        lines = list(_wrapped(text, width, size))
-        for number, line in enumerate(lines):
-            self._texts.append(((at[0], at[1] + number * line_height), line, size, color))
-        return len(lines) * line_height
+    def to_image(self) -> Image.Image:
+        image = Image.new("RGB", (self.width, self.top + MARGIN), PAPER)
+        for position, picture in self._pictures:
+            image.paste(picture, position)
+        draw = ImageDraw.Draw(image)
+        for position, text, size, color in self._texts:
+            draw.text(position, text, color, ImageFont.load_default(size))
+        return image
 
-    def image(self) -> Image.Image:
-        sheet = Image.new("RGB", (self.width, self.top + MARGIN), PAPER)
-        for at, picture in self._pictures:
-            sheet.paste(picture, at)
-        draw = ImageDraw.Draw(sheet)
-        for at, text, size, color in self._texts:
-            draw.text(at, text, color, ImageFont.load_default(size))
-        return sheet
+    def _add_paragraph(self, text: str, position: tuple[int, int], width: int, size: int, color: Color) -> int:
+        """Add a paragraph and return its height."""
+        line_height = round(size * 1.4)
+        lines = list(_wrap(text, width, size))
+        for number, line in enumerate(lines):
+            self._texts.append(((position[0], position[1] + number * line_height), line, size, color))
+        return len(lines) * line_height
 
 
 def _left(column: int) -> int:
     return MARGIN + column * (TILE + GAP)
 
 
-def _wrapped(text: str, width: int, size: int) -> Iterator[str]:
-    """The lines of a text; a word that is longer than a line is broken."""
+def _wrap(text: str, width: int, size: int) -> Iterator[str]:
+    """Yield the lines of a text. A word that is longer than a line is broken."""
     font = ImageFont.load_default(size)
     line = ""
     for word in text.split():

@@ -1,4 +1,4 @@
-"""The report of one or several runs: gathers what their folders and their data tell, and fills the page."""
+"""The report of one or several runs: collects what their folders and their data say, and renders the page."""
 
 from __future__ import annotations
 
@@ -10,30 +10,36 @@ from typing import Any
 
 from sslreg.atomic_files import write_text
 from sslreg.metric_names import INTERVAL
-from sslreg.report.charts import Chart, chart
-from sslreg.report.embedded_images import EmbeddedImages, Gallery, Picture, embedded_images
-from sslreg.report.embedding_map import EmbeddingMap, Sprite, embedding_map, sprite
-from sslreg.report.html_pages import page, script
-from sslreg.report.invariance_profile import Profile, profile, with_invariance
+from sslreg.report.charts import Chart, build_chart
+from sslreg.report.embedded_images import EmbeddedImages, Gallery, Picture, embed_images
+from sslreg.report.embedding_map import EmbeddingMap, Sprite, make_sprite, map_embeddings
+from sslreg.report.html_pages import load_script, render_page
+from sslreg.report.invariance_profile import InvarianceProfile, build_profile, invariance_metrics
 from sslreg.report.nearest_images import Query, find_neighbors
-from sslreg.report.output_path import PAGES, check_place
-from sslreg.report.reported_runs import ReportedRun, reported
+from sslreg.report.output_path import PAGES, check_output_path
+from sslreg.report.reported_runs import ReportedRun, read_runs
 from sslreg.report.spectrum import spectrum_chart
 from sslreg.report.tables import differences_table, evaluation_table, summary_table, versions_table
-from sslreg.report.unavailable import Missing, attempt
+from sslreg.report.unavailable import Unavailable, catch_unavailable
 from sslreg.report.view_preview import Preview, preview
 from sslreg.spec import Spec
 
-#: Images whose views are shown.
-_VIEWED = 4
+#: The number of images whose views are shown.
+_PREVIEWED = 4
 
-#: Bytes that all thumbnails together may take; with it a report of 2,000 images stays under 5 MB.
+#: The largest size of all thumbnails together, in bytes. It keeps a report of 2,000 images below 5 MB.
 _THUMBNAILS = 2_500_000
 
 
 @dataclass(frozen=True)
-class Mapped:
-    """A run's images: where they lie by their trained features, and what is nearest to some of them."""
+class EmbeddingsSection:
+    """The embeddings of a run.
+
+    Attributes:
+        images: The images and their features.
+        map: The images in the plane, by their trained features.
+        queries: Some images and their nearest neighbors.
+    """
 
     images: EmbeddedImages
     map: EmbeddingMap
@@ -41,53 +47,58 @@ class Mapped:
 
 
 def write_report(runs: Sequence[str | Path], out: str | Path) -> None:
-    """Write one HTML file that shows what runs are and what they learned, side by side if they are several.
+    """Write one HTML file that shows runs and what they learned, side by side if there are several.
 
-    runs: their folders. What a run's data is needed for (views, map, neighbors) is left out with the reason where the
-    data is gone. UserError: a folder is no run's, or `out` does not end in .html or lies in no folder. SslregError: it
-    cannot be written.
+    If a run's data is missing, the parts that need it (views, map, neighbors) are left out, with the reason.
+
+    Args:
+        runs: The folders of the runs.
+        out: The file.
+
+    Raises:
+        UserError: A folder is not the folder of a run, or `out` does not end in .html or its folder does not exist.
+        SslregError: The file cannot be written.
     """
     path = Path(out)
-    check_place(path, PAGES, ".html")
-    text = report_page(runs)
-    write_text(path, text)
+    check_output_path(path, PAGES, ".html")
+    write_text(path, render_report(runs))
 
 
-def report_page(paths: Sequence[str | Path]) -> str:
-    """The document that `write_report` writes."""
-    runs = reported(paths)
+def render_report(paths: Sequence[str | Path]) -> str:
+    """Render the document that `write_report` writes."""
+    runs = read_runs(paths)
     gallery = Gallery()
-    mapped = [attempt(partial(_mapped, run, gallery)) for run in runs]
-    collections = _with_sprites(gallery)
-    return page(
+    embeddings = [catch_unavailable(partial(_embeddings_section, run, gallery)) for run in runs]
+    collections = _add_sprites(gallery)
+    return render_page(
         "report.html",
         runs=runs,
         name=", ".join(dict.fromkeys(run.run.spec.name for run in runs)),
         summary=summary_table(runs),
         evaluation=evaluation_table(runs),
-        curves=_curves(runs),
-        views=_views(runs),
-        mapped=list(zip(runs, mapped, strict=True)),
+        curves=_curve_charts(runs),
+        previews=_previews(runs),
+        embeddings=list(zip(runs, embeddings, strict=True)),
         collections=collections,
-        data=[_data(number, *collection) for number, collection in enumerate(collections)],
-        spectrum=_spectrum(runs, mapped),
+        data=[_script_data(number, *collection) for number, collection in enumerate(collections)],
+        spectrum=_spectrum(runs, embeddings),
         invariance=_invariance(runs),
         differences=differences_table(runs),
         versions=versions_table(runs),
-        script=script("report.js"),
+        script=load_script("report.js"),
     )
 
 
-def _curves(runs: Sequence[ReportedRun]) -> list[Chart] | Missing:
-    """A chart of each figure that was measured more than once; the others are numbers, which the tables have."""
+def _curve_charts(runs: Sequence[ReportedRun]) -> list[Chart] | Unavailable:
+    """Build a chart of each metric that was measured more than once. The tables show the others."""
     names = dict.fromkeys(
         name for run in runs for name, curve in run.curves.items() if len(curve) > 1 and not name.endswith(INTERVAL)
     )
     if not names:
-        return Missing("metrics.csv holds no figure that was measured more than once")
+        return Unavailable("metrics.csv holds no metric that was measured more than once")
     first = [name for name in ("loss", "lr") if name in names]
     return [
-        chart(
+        build_chart(
             name,
             {(run.label, f"run-{run.number}"): run.curves[name] for run in runs if name in run.curves},
             "step",
@@ -97,54 +108,54 @@ def _curves(runs: Sequence[ReportedRun]) -> list[Chart] | Missing:
     ]
 
 
-def _views(runs: Sequence[ReportedRun]) -> list[tuple[list[str], Preview | Missing]]:
-    """A preview of each different way to make views, with the labels of the runs that have it."""
+def _previews(runs: Sequence[ReportedRun]) -> list[tuple[list[str], Preview | Unavailable]]:
+    """Make a preview of each distinct way to make views, with the labels of its runs."""
     labels: dict[str, list[str]] = {}
     specs: dict[str, Spec] = {}
     for run in runs:
-        resolved = run.run.spec.to_dict()
-        key = repr([resolved.get(section) for section in ("data", "views", "embed_view", "seed")])
+        sections = run.run.spec.to_dict()
+        key = repr([sections.get(section) for section in ("data", "views", "embed_view", "seed")])
         labels.setdefault(key, []).append(run.label)
         specs.setdefault(key, run.run.spec)
-    return [(labels[key], attempt(partial(preview, spec, _VIEWED))) for key, spec in specs.items()]
+    return [(labels[key], catch_unavailable(partial(preview, spec, _PREVIEWED))) for key, spec in specs.items()]
 
 
-def _mapped(run: ReportedRun, gallery: Gallery) -> Mapped:
-    images = embedded_images(run.run, gallery)
-    return Mapped(images, embedding_map(images), find_neighbors(images))
+def _embeddings_section(run: ReportedRun, gallery: Gallery) -> EmbeddingsSection:
+    images = embed_images(run.run, gallery)
+    return EmbeddingsSection(images, map_embeddings(images), find_neighbors(images))
 
 
-def _with_sprites(gallery: Gallery) -> list[tuple[list[Picture], Sprite]]:
+def _add_sprites(gallery: Gallery) -> list[tuple[list[Picture], Sprite]]:
     share = _THUMBNAILS // max(1, len(gallery.collections))
-    return [(collection, sprite(collection, share)) for collection in gallery.collections]
+    return [(collection, make_sprite(collection, share)) for collection in gallery.collections]
 
 
-def _data(number: int, collection: list[Picture], made: Sprite) -> dict[str, Any]:
-    """What the page's script has to know of a collection."""
+def _script_data(number: int, collection: list[Picture], sprite: Sprite) -> dict[str, Any]:
+    """Return what the page's script needs of a collection."""
     return {
         "names": [picture.name for picture in collection],
         "labels": [picture.label for picture in collection],
         "number": number,
-        "side": made.side,
-        "columns": made.columns,
-        "rows": made.rows,
+        "side": sprite.side,
+        "columns": sprite.columns,
+        "rows": sprite.rows,
     }
 
 
-def _spectrum(runs: Sequence[ReportedRun], mapped: Sequence[Mapped | Missing]) -> Chart | Missing:
+def _spectrum(runs: Sequence[ReportedRun], sections: Sequence[EmbeddingsSection | Unavailable]) -> Chart | Unavailable:
     features = {}
-    for run, entry in zip(runs, mapped, strict=True):
-        if isinstance(entry, Mapped):
-            features[f"{run.label}, trained", f"run-{run.number}"] = entry.images.trained
-            features[f"{run.label}, untrained", f"run-{run.number} dashed"] = entry.images.untrained
+    for run, section in zip(runs, sections, strict=True):
+        if isinstance(section, EmbeddingsSection):
+            features[f"{run.label}, trained", f"run-{run.number}"] = section.images.trained
+            features[f"{run.label}, untrained", f"run-{run.number} dashed"] = section.images.untrained
     if not features:
-        return Missing("there are no embeddings")
+        return Unavailable("there are no embeddings")
     return spectrum_chart(features)
 
 
-def _invariance(runs: Sequence[ReportedRun]) -> tuple[Profile | None, list[tuple[str, Missing]]]:
-    """The profile of the runs that have one, and why the others have none."""
-    found = [(run, with_invariance(run)) for run in runs]
-    known = [(run, figures) for run, figures in found if not isinstance(figures, Missing)]
-    missing = [(run.label, figures) for run, figures in found if isinstance(figures, Missing)]
-    return (profile(known) if known else None), missing
+def _invariance(runs: Sequence[ReportedRun]) -> tuple[InvarianceProfile | None, list[tuple[str, Unavailable]]]:
+    """Return the profile of the runs that have one, and the reasons why the others have none."""
+    results = [(run, invariance_metrics(run)) for run in runs]
+    available = [(run, metrics) for run, metrics in results if not isinstance(metrics, Unavailable)]
+    unavailable = [(run.label, metrics) for run, metrics in results if isinstance(metrics, Unavailable)]
+    return (build_profile(available) if available else None), unavailable

@@ -1,4 +1,4 @@
-"""The runs of a report, as their folders tell them."""
+"""The runs of a report, read from their folders."""
 
 from __future__ import annotations
 
@@ -14,18 +14,24 @@ from sslreg.runs.folder import RunFolder
 from sslreg.runs.records import RunRecord, read_run
 from sslreg.training import Run
 
-#: A figure's course: steps and values.
+#: The steps and values of a metric.
 Curve = list[tuple[float, float]]
 
-#: What figures are of, in the order of a table's columns: the keys that evaluations have them under.
+#: What is evaluated, in the order of a table's columns: the keys of evaluations, and their titles.
 SUBJECTS = {"raw_pixels": "raw pixels", "untrained": "untrained", "trained": "trained"}
 
 
 @dataclass(frozen=True)
 class ReportedRun:
-    """A run under the name that a report calls it. number: from 0; gives the run its color.
+    """A run and what its folder says about it.
 
-    curves: what metrics.csv holds, by figure. figures: the last evaluations, by `SUBJECTS`.
+    Attributes:
+        number: Its number from 0, which gives the run its color.
+        label: Its name in the report.
+        run: The run.
+        record: Its state and summary.
+        curves: The content of metrics.csv, by metric.
+        metrics: The last evaluations, by `SUBJECTS`.
     """
 
     number: int
@@ -33,23 +39,28 @@ class ReportedRun:
     run: Run
     record: RunRecord
     curves: Mapping[str, Curve]
-    figures: Mapping[str, Mapping[str, float]]
+    metrics: Mapping[str, Mapping[str, float]]
 
 
-def reported(paths: Sequence[str | Path]) -> list[ReportedRun]:
-    """UserError: one of the paths is not the folder of a run, or its spec needs a plugin that is not there."""
+def read_runs(paths: Sequence[str | Path]) -> list[ReportedRun]:
+    """Read runs from their folders.
+
+    Raises:
+        UserError: A path is not the folder of a run, or its spec needs a plugin that is not installed.
+    """
     runs = [Run(path) for path in paths]
-    labels = _labels([run.path for run in runs])
-    found = []
+    labels = _make_labels([run.path for run in runs])
+    reported = []
     for number, (run, label) in enumerate(zip(runs, labels, strict=True)):
-        assert run.spec  # now, since nothing can be said of a run whose spec cannot be read
+        assert run.spec  # read now: without its spec, a run cannot be reported
         record = read_run(run.path)
-        found.append(ReportedRun(number, label, run, record, read_curves(run.folder), _figures(record.values)))
-    return found
+        curves = read_curves(run.folder)
+        reported.append(ReportedRun(number, label, run, record, curves, _last_metrics(record.values)))
+    return reported
 
 
-def _labels(paths: Sequence[Path]) -> list[str]:
-    """The shortest ends of the paths that tell them apart."""
+def _make_labels(paths: Sequence[Path]) -> list[str]:
+    """Return the shortest ends of the paths that tell them apart."""
     parts = [path.absolute().parts for path in paths]
     longest = max(map(len, parts))
     for length in range(1, longest + 1):
@@ -60,21 +71,21 @@ def _labels(paths: Sequence[Path]) -> list[str]:
 
 
 def read_curves(folder: RunFolder) -> dict[str, Curve]:
-    """Every figure in metrics.csv over the steps; none if there is no such file."""
+    """Read every metric in metrics.csv over the steps; the result is empty without such a file."""
     if not folder.metrics.is_file():
         return {}
-    # A run that is being written, or was killed, may have a part of a line at its end.
-    whole, end, _ = folder.metrics.read_text(encoding="utf-8").rpartition("\n")
+    # A run that is being written, or was killed, may have an incomplete line at its end.
+    complete, newline, _ = folder.metrics.read_text(encoding="utf-8").rpartition("\n")
     curves: dict[str, Curve] = {}
-    for row in csv.DictReader(io.StringIO(whole + end)):
+    for row in csv.DictReader(io.StringIO(complete + newline)):
         for name, text in row.items():
             if name not in ("step", "epoch") and text and math.isfinite(float(text)):
                 curves.setdefault(name, []).append((int(row["step"]), float(text)))
     return curves
 
 
-def _figures(values: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """The figures that training ended with and what was evaluated afterwards, which wins."""
+def _last_metrics(values: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Return the metrics at the end of the training, replaced by those that were evaluated afterwards."""
     baseline, later = values.get("baseline") or {}, values.get("evaluations") or {}
     final = {name: value for name, value in (values.get("final") or {}).items() if name != "loss"}
     at_end = {"trained": final, **baseline}

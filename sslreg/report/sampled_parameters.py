@@ -1,4 +1,4 @@
-"""What the operations of a view drew, in words."""
+"""The parameters that the operations of a view drew, as text."""
 
 from __future__ import annotations
 
@@ -7,36 +7,38 @@ from torch import Tensor
 from sslreg.contracts import Params
 from sslreg.views import MASK
 
-#: Values of more numbers than this are fields, of no use to a reader.
+#: Larger tensors are fields, whose numbers tell a reader nothing.
 _MOST = 8
 
-#: Integers from here on are seeds, of which nobody reads every digit.
+#: Integers from here on are seeds, whose digits are shortened.
 _LARGE = 10**9
 
 
-def drawn_lines(params: dict[str, Params], row: int) -> list[str]:
-    """A line for each operation that drew something, for one sample: ``gaussian_blur: sigma 1.05``.
+def format_params(params: dict[str, Params], row: int) -> list[str]:
+    """Format a line for each operation that drew something: ``gaussian_blur: sigma 1.05``.
 
-    params: of a view, as `Batch.params` has them.
+    Args:
+        params: The parameters of a view by operation, as in `Batch.params`.
+        row: The row of the sample.
     """
-    return [f"{name}: {_said(values, row)}" for name, values in params.items() if values]
+    return [f"{name}: {_format_operation(values, row)}" for name, values in params.items() if values]
 
 
-def _said(values: Params, row: int) -> str:
+def _format_operation(values: Params, row: int) -> str:
     if MASK in values and not values[MASK][row]:
         return "not applied"
-    parts = [f"{name} {_numbers(value[row])}" for name, value in values.items() if name != MASK]
+    parts = [f"{name} {_format_values(value[row])}" for name, value in values.items() if name != MASK]
     return ", ".join(parts) or "applied"
 
 
-def _numbers(value: Tensor) -> str:
-    if value.numel() > _MOST:
-        return f"of {value.numel()} numbers"
-    texts = [_number(number) for number in value.flatten().tolist()]
-    return f"({', '.join(texts)})" if value.ndim else texts[0]
+def _format_values(values: Tensor) -> str:
+    if values.numel() > _MOST:
+        return f"of {values.numel()} numbers"
+    texts = [_format_number(number) for number in values.flatten().tolist()]
+    return f"({', '.join(texts)})" if values.ndim else texts[0]
 
 
-def _number(number: float) -> str:
+def _format_number(number: float) -> str:
     if isinstance(number, int) and abs(number) < _LARGE:
         return str(number)
-    return f"{number + 0.0:.3g}"  # adding zero makes a negative one positive
+    return f"{number + 0.0:.3g}"  # adding zero turns -0 into 0

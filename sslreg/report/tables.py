@@ -1,4 +1,4 @@
-"""Tables of a report: how runs ended, their evaluations, their specs' differences and their versions."""
+"""The tables of a report: summaries, evaluations, differences between the specs, and versions."""
 
 from __future__ import annotations
 
@@ -10,16 +10,22 @@ from typing import Any
 from sslreg.errors import SslregError
 from sslreg.metric_names import drop_intervals, format_metric, format_value
 from sslreg.report.reported_runs import SUBJECTS, ReportedRun
-from sslreg.report.unavailable import Missing
+from sslreg.report.unavailable import Unavailable
 from sslreg.spec.diff import ABSENT, find_changes
 
-#: Figures of this evaluator have a section of their own.
+#: The metrics of this evaluator have a separate section.
 INVARIANCE = "invariance"
 
 
 @dataclass(frozen=True)
 class Table:
-    """Texts. groups: titles over the columns, each with the number of columns that it is over."""
+    """A table of texts.
+
+    Attributes:
+        columns: The titles of the columns.
+        rows: The name and the cells of each row.
+        groups: Titles of groups of columns, each with its number of columns.
+    """
 
     columns: list[str]
     rows: list[tuple[str, list[str]]]
@@ -27,70 +33,70 @@ class Table:
 
 
 def summary_table(runs: Sequence[ReportedRun]) -> Table:
-    """How each run ended, and how fast."""
+    """Return how each run ended and how fast it was."""
     rows = {
         "status": [run.record.state for run in runs],
-        "epochs": [_said(run.record.values.get("epochs")) for run in runs],
-        "steps": [_said(run.record.values.get("steps")) for run in runs],
-        "last loss": [_decimal((run.record.values.get("final") or {}).get("loss")) for run in runs],
-        "images per second": [_said(run.record.values.get("images_per_second")) for run in runs],
-        "time spent waiting for data": [_percent(run.record.values.get("waiting_for_data")) for run in runs],
-        "images that could not be read": [_said(run.record.values.get("skipped_samples")) for run in runs],
-        "went on at steps": [_said(run.record.values.get("resumed_at")) for run in runs],
-        "what is wrong with the folder": [run.record.problem or "" for run in runs],
+        "epochs": [_format(run.record.values.get("epochs")) for run in runs],
+        "steps": [_format(run.record.values.get("steps")) for run in runs],
+        "last loss": [_format_decimal((run.record.values.get("final") or {}).get("loss")) for run in runs],
+        "images per second": [_format(run.record.values.get("images_per_second")) for run in runs],
+        "time spent waiting for data": [_format_percent(run.record.values.get("waiting_for_data")) for run in runs],
+        "images that could not be read": [_format(run.record.values.get("skipped_samples")) for run in runs],
+        "resumed at steps": [_format(run.record.values.get("resumed_at")) for run in runs],
+        "problem with the folder": [run.record.problem or "" for run in runs],
     }
     return Table([run.label for run in runs], [(name, cells) for name, cells in rows.items() if any(cells)], [])
 
 
-def evaluation_table(runs: Sequence[ReportedRun]) -> Table | Missing:
-    """Figures of raw pixels, the untrained and the trained backbone of each run."""
-    names = drop_intervals(name for run in runs for name in run.figures["trained"])
+def evaluation_table(runs: Sequence[ReportedRun]) -> Table | Unavailable:
+    """Return the metrics of raw pixels, the untrained and the trained backbone of each run."""
+    names = drop_intervals(name for run in runs for name in run.metrics["trained"])
     shown = [name for name in names if not name.startswith(f"{INVARIANCE}_")]
     if not shown:
-        return Missing("; ".join(dict.fromkeys(_why_unjudged(run) for run in runs)))
+        return Unavailable("; ".join(dict.fromkeys(_explain_missing_evaluation(run) for run in runs)))
     rows = [
-        (name, [format_metric(run.figures[subject], name) for run in runs for subject in SUBJECTS]) for name in shown
+        (name, [format_metric(run.metrics[subject], name) for run in runs for subject in SUBJECTS]) for name in shown
     ]
     groups = [(run.label, len(SUBJECTS)) for run in runs] if len(runs) > 1 else []
     return Table([*SUBJECTS.values()] * len(runs), rows, groups)
 
 
-def _why_unjudged(run: ReportedRun) -> str:
+def _explain_missing_evaluation(run: ReportedRun) -> str:
     spec = run.run.spec
     if spec.evaluate:
-        return f"{run.label} has no figures: its status is {run.record.state}"
+        return f"{run.label} has no metrics: its status is {run.record.state}"
     try:
         labeled = run.run.split("test" if spec.data.test else "train").has_targets
     except SslregError:
-        labeled = True  # nobody can tell
+        labeled = True  # unknown
     if not labeled:
-        return f"no labels, hence no evaluation ({run.label})"
-    return f"the spec of {run.label} names no evaluators; evaluate it by: sslreg evaluate {run.run.path} knn"
+        return f"the data has no labels, so there is no evaluation ({run.label})"
+    return f"the spec of {run.label} names no evaluators; evaluate it with: sslreg evaluate {run.run.path} knn"
 
 
-def differences_table(runs: Sequence[ReportedRun]) -> Table | Missing:
-    """The values of the specs that differ from the first run's."""
+def differences_table(runs: Sequence[ReportedRun]) -> Table | Unavailable:
+    """Return the values of the specs that differ from those of the first run."""
     if len(runs) == 1:
-        return Missing("there is one run")
+        return Unavailable("there is only one run")
     contents = [run.run.spec.to_dict() for run in runs]
     changed = [{change.path: change for change in find_changes(contents[0], other)} for other in contents[1:]]
     rows = []
     for path in dict.fromkeys(path for changes in changed for path in changes):
         before = next(changes[path].before for changes in changed if path in changes)
         cells = [changes[path].after if path in changes else before for changes in changed]
-        rows.append((path, [_yaml(value) for value in (before, *cells)]))
-    return Table([run.label for run in runs], rows, []) if rows else Missing("the specs are the same")
+        rows.append((path, [_format_yaml(value) for value in (before, *cells)]))
+    return Table([run.label for run in runs], rows, []) if rows else Unavailable("the specs are the same")
 
 
-def versions_table(runs: Sequence[ReportedRun]) -> Table | Missing:
-    """What took part: python, torch, sslreg, and each component's distribution and version."""
-    versions = [_versions(run.record.path / "lock.json") for run in runs]
+def versions_table(runs: Sequence[ReportedRun]) -> Table | Unavailable:
+    """Return the versions of Python, torch and sslreg, and each component's distribution and version."""
+    versions = [_read_versions(run.record.path / "lock.json") for run in runs]
     names = dict.fromkeys(name for own in versions for name in own)
     rows = [(name, [own.get(name, "") for own in versions]) for name in names]
-    return Table([run.label for run in runs], rows, []) if rows else Missing("there is no lock.json that can be read")
+    return Table([run.label for run in runs], rows, []) if rows else Unavailable("there is no readable lock.json")
 
 
-def _versions(path: Any) -> dict[str, str]:
+def _read_versions(path: Any) -> dict[str, str]:
     try:
         lock = json.loads(path.read_text(encoding="utf-8"))
         components = {
@@ -102,19 +108,19 @@ def _versions(path: Any) -> dict[str, str]:
         return {}
 
 
-def _said(value: Any) -> str:
+def _format(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return "" if value is None else f"{value:,}" if isinstance(value, int | float) else str(value)
 
 
-def _decimal(value: Any) -> str:
+def _format_decimal(value: Any) -> str:
     return format_value(value) if isinstance(value, int | float) else ""
 
 
-def _percent(value: Any) -> str:
+def _format_percent(value: Any) -> str:
     return f"{value:.0%}" if isinstance(value, int | float) else ""
 
 
-def _yaml(value: Any) -> str:
+def _format_yaml(value: Any) -> str:
     return "" if value is ABSENT else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

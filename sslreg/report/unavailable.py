@@ -1,4 +1,4 @@
-"""What a report cannot show, and why."""
+"""Parts of a report that are unavailable, with the reason."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Missing:
-    """Stands in the place of a part of a report. reason: a sentence without its end, for people."""
+class Unavailable:
+    """The reason why a part of a report is not shown: a sentence without its period."""
 
     reason: str
 
 
-def attempt(make: Callable[[], T]) -> T | Missing:
-    """What `make` returns, or what kept it from that: data that is gone, a checkpoint that is not there."""
+def catch_unavailable(make: Callable[[], T]) -> T | Unavailable:
+    """Return the result of `make`, or its error as the reason: data or a checkpoint that is missing, for example."""
     try:
         return make()
     except SslregError as error:
-        return Missing(error.diagnostics[0].message)
+        return Unavailable(error.diagnostics[0].message)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from sslreg.assembly import Builder, build_embed_collate, build_evaluation_sets, build_evaluators
+from sslreg.assembly import Builder, SampleDataset, build_embed_collate, build_evaluation_sets, build_evaluators
 from sslreg.atomic_files import write_json
 from sslreg.contracts import Embeddings
 from sslreg.errors import UserError
@@ -61,10 +61,15 @@ def keep_evaluations(run: Run, figures: Mapping[str, Mapping[str, float]]) -> No
 
 
 def embed_split(run: Run, split: str) -> Embeddings:
-    """The embeddings of one of the run's data sets: train, reference or test."""
+    """Embed one of the run's data sets: train, reference or test."""
+    return embed_samples(run, run.split(split))
+
+
+def embed_samples(run: Run, samples: SampleDataset) -> Embeddings:
+    """Embed a data set with the run's model."""
     device = best_device()
     return embed(
-        run.split(split),
+        samples,
         build_embed_collate(run.spec),
         run.model().to(device).embed,
         device=device,

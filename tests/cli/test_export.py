@@ -20,9 +20,9 @@ def test_the_files_and_the_check_are_reported(cli, tiny_run: Run, tmp_path: Path
 @pytest.mark.parametrize(
     ("form", "file", "message"),
     [
-        ("safetensors", "b.pt", "has to end in .safetensors"),
-        ("torch_export", "b.pt", "has to end in .pt2"),
-        ("onnx", "b.pt2", "has to end in .onnx"),
+        ("safetensors", "b.pt", "must end in .safetensors"),
+        ("torch_export", "b.pt", "must end in .pt2"),
+        ("onnx", "b.pt2", "must end in .onnx"),
         ("safetensors", "nowhere/b.safetensors", "there is no folder"),
         ("pickle", "b.pt", "pickle"),
     ],

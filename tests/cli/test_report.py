@@ -11,7 +11,7 @@ from sslreg import Run
 
 def test_it_writes_a_page_and_says_where(cli, tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sslreg.report.report_page.report_page", lambda runs: f"the page of {len(runs)} runs")
+    monkeypatch.setattr("sslreg.report.report_page.render_report", lambda runs: f"the page of {len(runs)} runs")
     result = cli("report", tiny_run.path, tiny_run.path)
     assert (result.status, result.err) == (0, "")
     assert result.out == "report.html: open it in a browser (0.0 MB)\n"

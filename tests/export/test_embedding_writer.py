@@ -16,20 +16,20 @@ import sslreg
 from sslreg import Model, Run, SslregError, UserError
 from sslreg.export import embedding_writer
 from sslreg.export.data_selection import SelectedData, select_data, select_evaluation_data
-from sslreg.export.embedding_writer import BATCH, Written, write_embeddings
+from sslreg.export.embedding_writer import BATCH, EmbeddingFile, write_embeddings
 from sslreg.spec import parse_spec
 from sslreg.training import embed_split
 
 CPU = torch.device("cpu")
 
 
-def written(run: Run, out: Path, data: SelectedData | None = None, batches: int = 1) -> Written:
+def written(run: Run, out: Path, data: SelectedData | None = None, batches: int = 1) -> EmbeddingFile:
     pytest.importorskip("pyarrow")
     return write_embeddings(run, data or select_data(run, "train"), out, device=CPU, batches=batches)
 
 
 def test_an_archive_has_what_embedding_gives(tiny_run: Run, tmp_path: Path) -> None:
-    assert written(tiny_run, tmp_path / "e.npz") == Written(rows=1348, width=32, skipped=[], resumed=0)
+    assert written(tiny_run, tmp_path / "e.npz") == EmbeddingFile(rows=1348, width=32, skipped=[], resumed=0)
     expected = embed_split(tiny_run, "train")
     with np.load(tmp_path / "e.npz", allow_pickle=False) as archive:
         assert set(archive.files) == {"embeddings", "targets", "indices", "names"}
@@ -176,7 +176,7 @@ def test_names_that_are_no_text_are_written(tiny_run: Run, tmp_path: Path) -> No
 
 def test_a_folder_that_cannot_be_written_is_said(tiny_run: Run, tmp_path: Path) -> None:
     (tmp_path / ".e.npz.parts").write_text("a file where the parts would be")
-    with pytest.raises(SslregError, match="cannot be made"):
+    with pytest.raises(SslregError, match="cannot be created"):
         written(tiny_run, tmp_path / "e.npz")
 
 

@@ -14,7 +14,8 @@ from sslreg import Embeddings, Run, UserError
 from sslreg.export.data_selection import SelectedData, select_data
 from sslreg.export.embedding_reader import read_embeddings
 from sslreg.export.embedding_writer import write_embeddings
-from sslreg.export.neighbor_query import Query, embed_data, find_neighbors, parse_query
+from sslreg.export.neighbor_query import Query, find_neighbors, parse_query
+from sslreg.runs.run_evaluation import embed_samples
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def data(tiny_run: Run) -> SelectedData:
 
 @pytest.fixture(scope="module")
 def known(tiny_run: Run, data: SelectedData) -> Embeddings:
-    return embed_data(tiny_run, data)
+    return embed_samples(tiny_run, data.samples)
 
 
 def test_neighbors_are_those_that_scikit_learn_finds(tiny_run: Run, data: SelectedData, known: Embeddings) -> None:

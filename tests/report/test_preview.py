@@ -14,7 +14,7 @@ import sslreg
 from sslreg import Spec, SslregError, UserError
 from sslreg.assembly import Builder, SampleDataset
 from sslreg.report import Preview, preview
-from sslreg.report.preview_image import TILE
+from sslreg.report.drawing import TILE
 from sslreg.spec import parse_spec
 from sslreg.testing import temporary_components
 
@@ -142,10 +142,10 @@ def broken_photos(photos: Path, tmp_path: Path) -> Path:
 
 def test_a_broken_image_is_named_and_the_others_are_shown(broken_photos: Path) -> None:
     made = preview(spec_of(CROP, f"{{use: image_folder, root: {broken_photos}}}", 3))
-    whole, broken = sorted(made.rows, key=lambda row: row.broken is not None)
+    whole, broken = sorted(made.rows, key=lambda row: row.error is not None)
     assert (whole.name, len(whole.tiles)) == ("whole.jpg", 3)
     assert broken.name == "<script>alert(1)<.png"
-    assert "cannot be read" in str(broken.broken)
+    assert "cannot be read" in str(broken.error)
     assert made.picture().width > 3 * TILE
 
 
@@ -185,9 +185,9 @@ def test_views_of_several_sizes_are_shown_to_scale() -> None:
 def test_what_was_drawn_is_written_under_each_view() -> None:
     spec = spec_of(f"{CROP}, {{use: horizontal_flip, p: 0.5}}, {{use: color_jitter, brightness: [0.5, 0.5]}}")
     made = preview(spec, samples=8)
-    crop, flip, jitter = made.rows[0].tiles[0].drawn
+    crop, flip, jitter = made.rows[0].tiles[0].params
     assert re.fullmatch(r"random_resized_crop: top \d, left \d, height \d, width \d", crop)
-    assert {tile.drawn[1] for row in made.rows for tile in row.tiles[:2]} == {
+    assert {tile.params[1] for row in made.rows for tile in row.tiles[:2]} == {
         "horizontal_flip: applied",
         "horizontal_flip: not applied",
     }
@@ -206,7 +206,7 @@ def test_seeds_are_shortened_and_fields_left_out() -> None:
             return images
 
     with temporary_components(augmentation={"waves": Field}):
-        line = preview(spec_of(f"{CROP}, {{use: waves}}"), 1).rows[0].tiles[0].drawn[-1]
+        line = preview(spec_of(f"{CROP}, {{use: waves}}"), 1).rows[0].tiles[0].params[-1]
     assert re.fullmatch(r"waves: seed \S{,9}, field of 64 numbers, zero 0", line)
 
 

@@ -21,11 +21,11 @@ from sklearn.neighbors import NearestNeighbors
 import sslreg
 from sslreg import Run, UserError
 from sslreg.report import write_report
-from sslreg.report.charts import chart
+from sslreg.report.charts import build_chart
 from sslreg.report.embedded_images import EmbeddedImages, Picture
-from sslreg.report.embedding_map import embedding_map, sprite
+from sslreg.report.embedding_map import make_sprite, map_embeddings
 from sslreg.report.nearest_images import find_neighbors
-from sslreg.report.report_page import report_page
+from sslreg.report.report_page import render_report
 from sslreg.report.reported_runs import read_curves
 from sslreg.report.spectrum import spectrum_chart
 from sslreg.runs.folder import RunFolder
@@ -70,7 +70,7 @@ def changed(evaluated_run: Run, tmp_path: Path) -> Callable[[Change], dict[str, 
     def report(change: Change) -> dict[str, str]:
         shutil.copytree(evaluated_run.path, tmp_path / "run")
         change(tmp_path / "run")
-        return Texts(report_page([tmp_path / "run"])).sections
+        return Texts(render_report([tmp_path / "run"])).sections
 
     return report
 
@@ -160,18 +160,18 @@ def test_a_run_that_wrote_nothing_but_its_spec_says_so(changed: Callable[[Change
     sections = changed(strip)
     assert "summary.json is missing" in sections["summary"]
     assert "Not shown: metrics.csv" in sections["curves"]
-    assert "has no figures" in sections["evaluation"]
+    assert "has no metrics" in sections["evaluation"]
 
 
 def test_a_run_without_labels_says_why_there_is_no_evaluation(folder_run: Run, tmp_path: Path) -> None:
     shutil.copytree(folder_run.path, tmp_path / "run")
     (tmp_path / "run" / "evaluations.json").write_text("{}")
     spec = tmp_path / "run" / "spec.resolved.yaml"
-    labeled = Texts(report_page([tmp_path / "run"])).sections
+    labeled = Texts(render_report([tmp_path / "run"])).sections
     assert "the spec of run names no evaluators" in labeled["evaluation"]
     spec.write_text(spec.read_text().replace("use: image_folder,", "use: image_folder, labels: none,"))
-    sections = Texts(report_page([tmp_path / "run"])).sections
-    assert "Not shown: no labels, hence no evaluation" in sections["evaluation"]
+    sections = Texts(render_report([tmp_path / "run"])).sections
+    assert "Not shown: the data has no labels, so there is no evaluation" in sections["evaluation"]
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
@@ -196,14 +196,14 @@ def test_a_half_written_row_of_metrics_is_left_out(tmp_path: Path) -> None:
 
 def test_a_long_curve_is_drawn_by_means_and_keeps_its_ends() -> None:
     curve = [(float(step), float(step % 2)) for step in range(16_000)]
-    drawn = chart("loss", {("run", "run-0"): curve}, "step")
+    drawn = build_chart("loss", {("run", "run-0"): curve}, "step")
     assert drawn.lines[0].path.count("L") == 399
     assert {float(y) for y in re.findall(r" ([\d.]+)", drawn.lines[0].path)} == {150.0}
     assert (drawn.right, drawn.lines[0].last) == ("step 15999", "1")
 
 
 def test_a_logarithmic_axis_puts_the_geometric_mean_in_the_middle() -> None:
-    drawn = chart("share", {("run", "run-0"): [(1, 1.0), (2, 0.1), (3, 0.01)]}, "component", logarithmic=True)
+    drawn = build_chart("share", {("run", "run-0"): [(1, 1.0), (2, 0.1), (3, 0.01)]}, "component", logarithmic=True)
     assert drawn.lines[0].path == "M0 0.0L500 150.0L1000 300.0"
 
 
@@ -233,10 +233,10 @@ def test_neighbors_are_those_that_scikit_learn_finds() -> None:
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_a_few_images_are_mapped_by_principal_components(count: int) -> None:
     images = [Picture(row, str(row), None, Image.new("L", (4, 4))) for row in range(count)]
-    made = embedding_map(embedded(torch.randn(count, 3, generator=torch.Generator().manual_seed(0)), images))
+    made = map_embeddings(embedded(torch.randn(count, 3, generator=torch.Generator().manual_seed(0)), images))
     assert "principal components" in made.method
-    assert len(made.places) == count
-    assert all(0 <= x <= 640 and 0 <= y <= 480 for x, y in made.places)
+    assert len(made.points) == count
+    assert all(0 <= x <= 640 and 0 <= y <= 480 for x, y in made.points)
     assert made.classes == [(None, list(range(count)))]
 
 
@@ -255,7 +255,7 @@ def many_photos() -> list[Picture]:
 
 
 def test_thumbnails_keep_to_their_budget(many_photos: list[Picture]) -> None:
-    largest, smaller = sprite(many_photos, 10**9), sprite(many_photos, 10**6)
+    largest, smaller = make_sprite(many_photos, 10**9), make_sprite(many_photos, 10**6)
     assert largest.side == 48
     assert len(smaller.uri) <= 10**6
     assert smaller.side < 48
@@ -263,7 +263,7 @@ def test_thumbnails_keep_to_their_budget(many_photos: list[Picture]) -> None:
 
 def test_a_thumbnail_lies_where_the_page_looks_for_it() -> None:
     pictures = [Picture(n, str(n), None, Image.new("L", (8, 8), 10 * n)) for n in range(7)]
-    made = sprite(pictures, 10**6)
+    made = make_sprite(pictures, 10**6)
     assert (made.side, made.columns, made.rows) == (8, 3, 3)
     sheet = Image.open(io.BytesIO(base64.b64decode(made.uri.partition(",")[2])))
     for n in range(7):
