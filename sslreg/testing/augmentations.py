@@ -13,11 +13,11 @@ from sslreg.contracts import Augmentation, SupportsStrength
 from sslreg.errors import UserError
 from sslreg.testing.case import Case
 from sslreg.testing.checks import check
-from sslreg.testing.tiny_components import pictures
+from sslreg.testing.tiny_components import make_pictures
 from sslreg.views import Operation, SampleKeys, ViewPlan, WithProbability, apply
 
-ONE_SIZE = pictures(7)
-SEVERAL_SIZES = [image for size in ((20, 20), (31, 17), (14, 50), (31, 17)) for image in pictures(1, *size)]
+ONE_SIZE = make_pictures(7)
+SEVERAL_SIZES = [image for size in ((20, 20), (31, 17), (14, 50), (31, 17)) for image in make_pictures(1, *size)]
 
 
 def views_of(augmentation: Augmentation, images: Sequence[Tensor], first: int = 0, seed: int = 0) -> list[Tensor]:
@@ -61,7 +61,7 @@ def announces_its_shapes_and_gives_finite_pixels(case: Case) -> None:
 @check("augmentation")
 def takes_gray_images_or_says_why_not(case: Case) -> None:
     try:
-        views = views_of(case.build(), pictures(2, channels=1))
+        views = views_of(case.build(), make_pictures(2, channels=1))
     except UserError:
         return
     assert {view.shape[0] for view in views} == {1}

@@ -1,4 +1,4 @@
-"""What a backbone promises; see `sslreg.Backbone`."""
+"""The checks of backbones; see `sslreg.Backbone`."""
 
 from __future__ import annotations
 
@@ -13,110 +13,111 @@ from sslreg.contracts import Backbone
 from sslreg.testing.case import Case
 from sslreg.testing.checks import check
 
-#: Sides of images, the small one for what has to be computed; some architectures take the usual one alone.
+#: The sides of images to try. The small one is faster; some architectures take only the usual one.
 SIZES = (64, 224)
 
 
 class ParametersWithoutMemory(TorchFunctionMode):
-    """Makes the parameters of modules on the meta device; what constructors compute with stays real."""
+    """Creates the parameters of modules on the meta device. Other tensors of constructors stay real."""
 
     def __torch_function__(
         self, function: Callable[..., Any], types: Any, args: Iterable[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        elsewhere = {"device": "meta"} if function is torch.empty else {}
-        return function(*args, **{**(kwargs or {}), **elsewhere})
+        device = {"device": "meta"} if function is torch.empty else {}
+        return function(*args, **{**(kwargs or {}), **device})
 
 
-#: The size that a component takes and whether it is large, by what was tried: finding out takes a while.
-_known: dict[str, tuple[int, bool]] = {}
+#: The image size that a component takes and whether it is large, by component. Finding out takes a while.
+_sizes: dict[str, tuple[int, bool]] = {}
 
 
-def size_of(case: Case) -> tuple[int, bool]:
-    """The size of images that the backbone takes, and whether it has more parameters than a test should compute with.
+def find_size(case: Case) -> tuple[int, bool]:
+    """Return the image size that the backbone takes, and whether it has more parameters than a test computes with.
 
-    What it says against the last of the sizes is raised, if it takes none.
+    If it takes none of `SIZES`, the error for the last one is raised.
     """
     key = f"{case.info} {dict(case.parameters)} {case.largest}"
-    for size in SIZES if key not in _known else ():
+    for size in SIZES if key not in _sizes else ():
         try:
-            backbone = hollow(case, size)
-            backbone(images_for(backbone, size))
+            backbone = build_without_memory(case, size)
+            backbone(make_images(backbone, size))
         except (ValueError, RuntimeError):
             if size == SIZES[-1]:
                 raise
             continue
-        _known[key] = size, sum(parameter.numel() for parameter in backbone.parameters()) > case.largest
+        _sizes[key] = size, sum(parameter.numel() for parameter in backbone.parameters()) > case.largest
         break
-    return _known[key]
+    return _sizes[key]
 
 
-def hollow(case: Case, size: int, **facts: Any) -> Backbone:
-    """The backbone with parameters that take no memory; only the shapes of what it gives mean anything."""
+def build_without_memory(case: Case, size: int, **facts: Any) -> Backbone:
+    """Build the backbone with parameters on the meta device. Only the shapes of its features are meaningful."""
     with ParametersWithoutMemory():
         backbone: Backbone = case.build(image_size=size, **facts)
     return backbone.to("meta").eval()
 
 
-def built(case: Case) -> tuple[Backbone, int]:
-    """The backbone, and the size of the images that it is made for; hollow if it is large."""
-    size, large = size_of(case)
+def build(case: Case) -> tuple[Backbone, int]:
+    """Return the backbone and its image size; a large one has no memory for parameters."""
+    size, large = find_size(case)
     torch.manual_seed(0)
-    return hollow(case, size) if large else case.build(image_size=size).eval(), size
+    return build_without_memory(case, size) if large else case.build(image_size=size).eval(), size
 
 
-def small_enough(case: Case) -> tuple[Backbone, int]:
-    if size_of(case)[1]:
-        case.skip(f"more than {case.largest:,.0f} parameters are much for a test")
-    return built(case)
+def build_small(case: Case) -> tuple[Backbone, int]:
+    """Return the backbone and its image size; skip the check for a large one."""
+    if find_size(case)[1]:
+        case.skip(f"a test does not compute with more than {case.largest:,.0f} parameters")
+    return build(case)
 
 
 def device_of(backbone: Backbone) -> str:
     return next((parameter.device.type for parameter in backbone.parameters()), "cpu")
 
 
-def images_for(backbone: Backbone, size: int, count: int = 2) -> Tensor:
+def make_images(backbone: Backbone, size: int, count: int = 2) -> Tensor:
     if device_of(backbone) == "meta":
         return torch.empty(count, 3, size, size, device="meta")
     return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(0))
 
 
 @check("backbone")
-def gives_as_many_features_as_it_says(case: Case) -> None:
-    backbone, size = built(case)
+def returns_the_declared_number_of_features(case: Case) -> None:
+    backbone, size = build(case)
     assert isinstance(backbone, Backbone)
-    assert backbone(images_for(backbone, size)).shape == (2, backbone.num_features)
+    assert backbone(make_images(backbone, size)).shape == (2, backbone.num_features)
 
 
 @check("backbone")
-def takes_the_channels_of_the_run(case: Case) -> None:
-    size, _ = size_of(case)
-    backbone = hollow(case, size, in_channels=1)
+def accepts_the_channels_of_the_run(case: Case) -> None:
+    size, _ = find_size(case)
+    backbone = build_without_memory(case, size, in_channels=1)
     features = backbone(torch.empty(2, 1, size, size, device="meta"))
-    assert features.shape == (2, backbone.num_features), "take Annotated[int, sslreg.FromRun('in_channels')]"
+    assert features.shape == (2, backbone.num_features), "declare Annotated[int, sslreg.FromRun('in_channels')]"
 
 
 @check("backbone")
 def trains(case: Case) -> None:
-    backbone, size = small_enough(case)
-    backbone.train()(images_for(backbone, size, 4)).square().sum().backward()
+    backbone, size = build_small(case)
+    backbone.train()(make_images(backbone, size, 4)).square().sum().backward()
     gradients = [parameter.grad for parameter in backbone.parameters() if parameter.grad is not None]
     assert gradients
     assert all(gradient.isfinite().all() for gradient in gradients)
 
 
 @check("backbone")
-def embeds_each_image_by_itself(case: Case) -> None:
-    backbone, size = small_enough(case)
-    images = images_for(backbone, size, 3)
+def embeds_images_independently(case: Case) -> None:
+    backbone, size = build_small(case)
+    images = make_images(backbone, size, 3)
     with torch.no_grad():
         torch.testing.assert_close(backbone(images)[:1], backbone(images[:1]), atol=1e-4, rtol=1e-3)
 
 
 @check("backbone")
 def survives_a_checkpoint(case: Case) -> None:
-    backbone, size = small_enough(case)
-    again = case.build(image_size=size).eval()
-    again.load_state_dict(backbone.state_dict())
-    images = images_for(backbone, size)
+    backbone, size = build_small(case)
+    restored = case.build(image_size=size).eval()
+    restored.load_state_dict(backbone.state_dict())
+    images = make_images(backbone, size)
     with torch.no_grad():
-        torch.testing.assert_close(again(images), backbone(images))
+        torch.testing.assert_close(restored(images), backbone(images))

@@ -1,4 +1,4 @@
-"""A component under test, and how it is built with as little as it takes."""
+"""A component under test, built with as few parameters as possible."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from sslreg.assembly.constructor import construct
 from sslreg.registry import Catalog, ComponentInfo, installed
 from sslreg.spec.parameters import Parameter, Slot
-from sslreg.testing.tiny_components import PARTS
+from sslreg.testing.tiny_components import TINY_COMPONENTS
 
-#: What the run of a test knows, by `FromRun`'s names.
+#: The facts of a run for `FromRun`.
 FACTS: dict[str, Any] = {
     "in_channels": 3,
     "image_size": 32,
@@ -30,7 +30,7 @@ FACTS: dict[str, Any] = {
     "run_folder": "runs/under-test",
 }
 
-#: What a required parameter gets if its type takes it; the first that does.
+#: Values for required parameters. The first one that a parameter's type accepts is used.
 EXAMPLES: tuple[Any, ...] = (12, 1, 0.5, 0.05, True, (12, 12), (0.2, 0.8))
 
 
@@ -38,10 +38,13 @@ EXAMPLES: tuple[Any, ...] = (12, 1, 0.5, 0.05, True, (12, 12), (0.2, 0.8))
 class Case:
     """A component under test.
 
-    parameters: as a spec would give them, for those that have no default and that cannot be guessed from their types; a
-        mapping with `use` stands for a nested component. largest: modules of more parameters than this are checked
-        without memory for them, as far as that goes.
-    images: Encoded images that a reader reads.
+    Attributes:
+        info: The component.
+        parameters: Parameters as in a spec, for those without a default that cannot be guessed from their types. A
+            mapping with `use` is a nested component.
+        largest: Modules with more parameters are checked without memory for them, as far as possible.
+        catalog: The installed components.
+        images: Encoded images for a reader.
     """
 
     info: ComponentInfo
@@ -54,7 +57,12 @@ class Case:
         return f"{self.info.kind}/{self.info.name}"
 
     def build(self, *leading: Any, **facts: Any) -> Any:
-        """A new object of the component. facts: what the run knows, where it is not what `FACTS` says."""
+        """Build the component.
+
+        Args:
+            leading: Positional arguments.
+            facts: Facts of the run that differ from `FACTS`.
+        """
 
         def build_nested(slot: Slot, value: Any) -> Any:
             if not isinstance(value, Mapping):
@@ -72,32 +80,32 @@ class Case:
         )
 
     def of(self, name: str, kind: str, parameters: Mapping[str, Any] | None = None) -> Case:
-        """Another component, under the same conditions."""
+        """Return a case of another component, otherwise the same."""
         return replace(self, info=self.catalog.get(kind, name), parameters=parameters or {})
 
     def skip(self, reason: str) -> NoReturn:
-        """End the check: this component cannot be held to it."""
+        """Skip the check, which does not apply to this component."""
         pytest.skip(f"{self}: {reason}")
 
     def _example(self, parameter: Parameter) -> Any:
-        """Something that a required parameter takes; the test fails if nothing comes to mind."""
+        """Return a value for a required parameter; the test fails if none of the examples fits."""
         slot = parameter.slot
-        if slot is not None and slot.kind in PARTS:
-            part = PARTS[slot.kind]()
-            return [part] if slot.many else part
+        if slot is not None and slot.kind in TINY_COMPONENTS:
+            component = TINY_COMPONENTS[slot.kind]()
+            return [component] if slot.many else component
         for example in (*_choices(parameter), *EXAMPLES):
             try:
                 return parameter.adapter.validate_python(example, strict=True)
             except ValidationError:
                 continue
         pytest.fail(
-            f"{self} needs {parameter.name!r} ({parameter.type_text}), which cannot be guessed; give it: "
+            f"{self} needs {parameter.name!r} ({parameter.type_text}), which cannot be guessed; set it: "
             f'conformance.of("{self.info.distribution}", parameters={{"{self}": {{"{parameter.name}": …}}}})',
             pytrace=False,
         )
 
 
 def _choices(parameter: Parameter) -> tuple[Any, ...]:
-    """The values that the type itself names."""
+    """Return the values that the type lists."""
     schema = parameter.adapter.json_schema()
     return (*schema.get("enum", ()), *([schema["const"]] if "const" in schema else ()))

@@ -1,4 +1,4 @@
-"""The checks by kind. A check is a function of a `Case`; what it asserts is what the kind's contract says."""
+"""The registry of checks. A check is a function of a `Case` that asserts a part of the contract of its kind."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from sslreg.testing.case import Case
 
 Check = Callable[[Case], None]
 
-#: The checks of each kind, by their names, in the order in which they are written; those under "" are every kind's.
+#: The checks of each kind by name, in the order of their definition. Those under "" are for every kind.
 CHECKS: dict[str, dict[str, Check]] = {}
 
 
 def check(kind: str = "") -> Callable[[Check], Check]:
-    """Enter a function among the checks of a kind, or of all kinds."""
+    """Register a function as a check of a kind, or of all kinds."""
 
-    def enter(function: Check) -> Check:
+    def register(function: Check) -> Check:
         CHECKS.setdefault(kind, {})[function.__name__] = function
         return function
 
-    return enter
+    return register

@@ -1,4 +1,4 @@
-"""Tests of whether components keep their contracts, for every component that a distribution registers.
+"""Conformance tests for every component that a distribution registers.
 
 In a plugin's tests::
 
@@ -6,7 +6,7 @@ In a plugin's tests::
 
     test_conformance = conformance.of("acme-ssl")
 
-is a test for each component and each check of its kind, named like ``loss/acme_loss-is_differentiable``.
+defines a test for each component and each check of its kind, named like ``loss/acme_loss-is_differentiable``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pytest
 
 from sslreg.errors import UserError
 from sslreg.registry import ComponentInfo, installed
-from sslreg.testing import (  # noqa: F401 - importing them enters their checks
+from sslreg.testing import (  # noqa: F401 - importing them registers their checks
     augmentations,
     backbones,
     datasets,
@@ -48,20 +48,24 @@ def of(
     largest: float = 3e7,
     images: Mapping[str, Sequence[bytes | Path]] | None = None,
 ) -> Callable[[Case, Check], None]:
-    """A test, parametrized over the distribution's components and their checks.
+    """Return a test that is parametrized over the distribution's components and their checks.
 
-    parameters: for components by ``kind/name``, what a spec would give them; needed where a required parameter cannot
-        be guessed from its type. leave_out: components that are not to be tested, by ``kind/name`` or a pattern
-        of it, with the reason; each is a skipped test. largest: backbones of more parameters are only checked
-        for the shapes that they give.
-    images: For readers by ``kind/name``, encoded images of their format, as bytes or paths; at least one each.
+    Args:
+        distribution: The name of the distribution.
+        parameters: Parameters of components as in a spec, by ``kind/name``. They are needed if a required parameter
+            cannot be guessed from its type.
+        leave_out: Components that are not tested, by ``kind/name`` or a pattern, with the reason. Each is a skipped
+            test.
+        largest: Of backbones with more parameters, only the shapes of their features are checked.
+        images: Encoded images for each reader by ``kind/name``, as bytes or paths; at least one each.
 
-    UserError: the distribution is not installed, or one of its plugins does not load.
+    Raises:
+        UserError: The distribution is not installed, or one of its plugins does not load.
     """
     cases: list[Any] = []
     for info in _components(distribution):
         name = f"{info.kind}/{info.name}"
-        if reason := _reason(name, leave_out or {}):
+        if reason := _skip_reason(name, leave_out or {}):
             cases.append(pytest.param(None, None, id=name, marks=pytest.mark.skip(reason=reason)))
             continue
         case = Case(info, (parameters or {}).get(name, {}), largest, images=(images or {}).get(name, ()))
@@ -79,7 +83,7 @@ def _components(distribution: str) -> list[ComponentInfo]:
     if not reports:
         raise UserError(
             f"no plugin of a distribution {distribution!r} is installed",
-            hint="install the package that you are testing: pip install -e .",
+            hint="install the package under test: pip install -e .",
         )
     for report in reports:
         if report.status != "loaded":
@@ -88,9 +92,9 @@ def _components(distribution: str) -> list[ComponentInfo]:
 
 
 def checks_of(kind: str) -> list[Check]:
-    """The checks that a component of a kind goes through."""
+    """Return the checks of a kind."""
     return [*CHECKS[""].values(), *CHECKS.get(kind, {}).values()]
 
 
-def _reason(name: str, leave_out: Mapping[str, str]) -> str | None:
+def _skip_reason(name: str, leave_out: Mapping[str, str]) -> str | None:
     return next((reason for pattern, reason in leave_out.items() if fnmatch(name, pattern)), None)

@@ -1,4 +1,4 @@
-"""Fixtures for a plugin's tests: ``pytest_plugins = ["sslreg.testing.fixtures"]`` in the top ``conftest.py``."""
+"""Pytest fixtures for plugins: put ``pytest_plugins = ["sslreg.testing.fixtures"]`` in the top ``conftest.py``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sslreg.testing.temporary_components import temporary_components
 
 @pytest.fixture
 def register() -> Iterator[Callable[[str, str, Any], None]]:
-    """``register("loss", "acme", AcmeLoss)`` registers a component until the test ends."""
+    """A function that registers a component until the test ends: ``register("loss", "acme", AcmeLoss)``."""
     with ExitStack() as stack:
 
         def register(kind: str, name: str, target: Any) -> None:

@@ -1,4 +1,4 @@
-"""What a loss promises; see `sslreg.Loss`."""
+"""The checks of losses; see `sslreg.Loss`."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from torch import Tensor
 from sslreg.contracts import Loss
 from sslreg.testing.case import Case
 from sslreg.testing.checks import check
-from sslreg.testing.tiny_components import WIDTH, AnyLoss, batch_of, tensors_in
+from sslreg.testing.tiny_components import WIDTH, RecordingLoss, find_tensors, make_batch
 
 SAMPLES = 8
 
-#: The forms of input that are the same for everyone; others belong to one method.
+#: The common forms of input, with the numbers of views to try. Other forms belong to one method.
 COMMON = {"pair": (2,), "views": (2, 3), "labeled views": (2, 3)}
 
 
-def inputs_of(case: Case, dtype: torch.dtype = torch.float32) -> list[tuple[list[Tensor], dict[str, Any]]]:
-    """What the loss under test takes: positional and keyword arguments, once for each number of views."""
+def make_inputs(case: Case, dtype: torch.dtype = torch.float32) -> list[tuple[list[Tensor], dict[str, Any]]]:
+    """Return positional and keyword arguments of the loss under test for each number of views."""
     takes = case.info.load().takes if isinstance(case.info.load(), type) else case.build().takes
     if takes not in COMMON:
-        case.skip(f"it takes {takes}, which its model makes; see 'suits_its_model'")
+        case.skip(f"it takes {takes}, which its model makes; see 'works_with_its_model'")
     generator = torch.Generator().manual_seed(0)
     base = torch.randn(SAMPLES, WIDTH, generator=generator)
     return [
@@ -36,7 +36,7 @@ def inputs_of(case: Case, dtype: torch.dtype = torch.float32) -> list[tuple[list
 
 
 @check("loss")
-def says_what_it_takes(case: Case) -> None:
+def declares_its_input(case: Case) -> None:
     loss = case.build()
     assert isinstance(loss, Loss)
     assert isinstance(loss.takes, str)
@@ -45,7 +45,7 @@ def says_what_it_takes(case: Case) -> None:
 
 @check("loss")
 def is_a_finite_scalar(case: Case) -> None:
-    for views, others in inputs_of(case):
+    for views, others in make_inputs(case):
         value = case.build()(*views, **others)
         assert value.shape == ()
         assert value.isfinite()
@@ -53,7 +53,7 @@ def is_a_finite_scalar(case: Case) -> None:
 
 @check("loss")
 def is_differentiable(case: Case) -> None:
-    for views, others in inputs_of(case):
+    for views, others in make_inputs(case):
         leaves = [view.requires_grad_() for view in views]
         case.build()(*leaves, **others).backward()
         gradients = [leaf.grad for leaf in leaves if leaf.grad is not None]
@@ -64,11 +64,11 @@ def is_differentiable(case: Case) -> None:
 
 @check("loss")
 def does_not_depend_on_the_order_of_samples(case: Case) -> None:
-    for views, others in inputs_of(case):
+    for views, others in make_inputs(case):
         order = torch.randperm(SAMPLES, generator=torch.Generator().manual_seed(1))
-        moved = {name: rows[order] for name, rows in others.items()}
+        permuted = {name: rows[order] for name, rows in others.items()}
         torch.testing.assert_close(
-            case.build()(*(view[order] for view in views), **moved),
+            case.build()(*(view[order] for view in views), **permuted),
             case.build()(*views, **others),
             atol=1e-5,
             rtol=1e-5,
@@ -77,7 +77,7 @@ def does_not_depend_on_the_order_of_samples(case: Case) -> None:
 
 @check("loss")
 def is_stable_in_every_precision(case: Case) -> None:
-    for (views, others), (doubles, _) in zip(inputs_of(case), inputs_of(case, torch.float64), strict=True):
+    for (views, others), (doubles, _) in zip(make_inputs(case), make_inputs(case, torch.float64), strict=True):
         torch.testing.assert_close(
             case.build()(*views, **others).double(), case.build()(*doubles, **others).double(), atol=1e-4, rtol=1e-4
         )
@@ -87,16 +87,16 @@ def is_stable_in_every_precision(case: Case) -> None:
 
 
 @check("loss")
-def leaves_its_input_alone(case: Case) -> None:
-    for views, others in inputs_of(case):
+def does_not_change_its_input(case: Case) -> None:
+    for views, others in make_inputs(case):
         before = [view.clone() for view in views]
         case.build()(*views, **others)
         assert all(map(torch.equal, views, before))
 
 
 @check("loss")
-def changes_its_state_in_commit_alone(case: Case) -> None:
-    for views, others in inputs_of(case):
+def changes_its_state_only_in_commit(case: Case) -> None:
+    for views, others in make_inputs(case):
         loss = case.build()
         before = copy.deepcopy(loss.state_dict())
         first, second = loss(*views, **others), loss(*views, **others)
@@ -107,32 +107,32 @@ def changes_its_state_in_commit_alone(case: Case) -> None:
 
 @check("loss")
 def survives_a_checkpoint(case: Case) -> None:
-    for views, others in inputs_of(case):
-        loss, again = case.build(), case.build()
+    for views, others in make_inputs(case):
+        loss, restored = case.build(), case.build()
         loss(*views, **others)
         loss.commit()
-        again.load_state_dict(loss.state_dict())
-        torch.testing.assert_close(again(*views, **others), loss(*views, **others))
+        restored.load_state_dict(loss.state_dict())
+        torch.testing.assert_close(restored(*views, **others), loss(*views, **others))
 
 
 @check("loss")
-def suits_its_model(case: Case) -> None:
-    """A form of input of its own is made by a model: that model's step runs with this loss."""
+def works_with_its_model(case: Case) -> None:
+    """Run the step of the model that makes an uncommon form of input with this loss."""
     takes = case.build().takes
     if takes in COMMON:
         return
-    makers = [info for info in case.catalog.of_kind("model") if takes in getattr(info.load(), "gives", ())]
-    assert makers, f"no model gives {takes!r}, so no spec can use {case}"
-    for maker in makers:
-        model = case.of(maker.name, "model").build()
-        recorder = AnyLoss(takes)
-        batch = batch_of(max(2, model.views[0]))
+    models = [info for info in case.catalog.of_kind("model") if takes in getattr(info.load(), "gives", ())]
+    assert models, f"no model gives {takes!r}, so no spec can use {case}"
+    for info in models:
+        model = case.of(info.name, "model").build()
+        recorder = RecordingLoss(takes)
+        batch = make_batch(max(2, model.views[0]))
         model.training_step(batch, recorder)
-        seen, others = recorder.seen[0]
+        inputs, others = recorder.calls[0]
         loss = case.build(embedding_dim=model.embedding_dim)
-        value = loss(*seen, **{name: given for name, given in others.items() if given is not None})
+        value = loss(*inputs, **{name: argument for name, argument in others.items() if argument is not None})
         assert value.shape == ()
         assert value.isfinite()
         value.backward()
-        assert any(tensor.requires_grad for tensor in tensors_in(seen))
+        assert any(tensor.requires_grad for tensor in find_tensors(inputs))
         loss.commit()

@@ -1,4 +1,4 @@
-"""What a model promises; see `sslreg.Model`."""
+"""The checks of models; see `sslreg.Model`."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ import torch
 from sslreg.contracts import Backbone, Model, StepOutput
 from sslreg.testing.case import Case
 from sslreg.testing.checks import check
-from sslreg.testing.tiny_components import AnyLoss, batch_of
+from sslreg.testing.tiny_components import RecordingLoss, make_batch
 
 
-def built(case: Case) -> Model:
+def build(case: Case) -> Model:
     torch.manual_seed(0)
     model: Model = case.build()
     return model
 
 
-def step(model: Model, views: int | None = None) -> StepOutput:
-    """One training step with a loss that takes what the model gives."""
+def run_step(model: Model, views: int | None = None) -> StepOutput:
+    """Run one training step with a loss that takes what the model gives."""
     torch.manual_seed(1)
-    return model.training_step(batch_of(views or max(model.views[0], 1)), AnyLoss(model.gives[0]))
+    return model.training_step(make_batch(views or max(model.views[0], 1)), RecordingLoss(model.gives[0]))
 
 
-def _improve(model: Model, optimizer: torch.optim.Optimizer) -> None:
-    """A training step with all that belongs to it."""
+def _train_step(model: Model, optimizer: torch.optim.Optimizer) -> None:
+    """Run a training step with the optimizer."""
     optimizer.zero_grad()
-    torch.autograd.backward(step(model).loss)
+    torch.autograd.backward(run_step(model).loss)
     optimizer.step()
     model.after_step()
 
 
 @check("model")
-def says_what_it_needs_and_gives(case: Case) -> None:
-    model = built(case)
+def declares_its_input_and_output(case: Case) -> None:
+    model = build(case)
     assert isinstance(model.backbone, Backbone)
     assert isinstance(model.embedding_dim, int)
     assert model.gives
@@ -43,11 +43,11 @@ def says_what_it_needs_and_gives(case: Case) -> None:
 
 
 @check("model")
-def makes_a_training_step(case: Case) -> None:
-    model = built(case)
+def performs_a_training_step(case: Case) -> None:
+    model = build(case)
     least, most = model.views
     for views in {least, least + 1 if most is None else min(most, least + 1)}:
-        output = step(model, views)
+        output = run_step(model, views)
         assert output.loss.shape == ()
         assert output.loss.isfinite()
         assert all(value.numel() == 1 for value in output.metrics.values()), "metrics are scalars"
@@ -57,21 +57,21 @@ def makes_a_training_step(case: Case) -> None:
 
 @check("model")
 def trains(case: Case) -> None:
-    model = built(case).train()
+    model = build(case).train()
     before = [parameter.detach().clone() for parameter in model.backbone.parameters()]
     optimizer = torch.optim.SGD(model.parameter_groups(), lr=0.5)
     for _ in range(2):
-        _improve(model, optimizer)
+        _train_step(model, optimizer)
     after = list(model.backbone.parameters())
     assert any(not torch.equal(one, other) for one, other in zip(before, after, strict=True)), (
-        "the backbone stays as is"
+        "the backbone does not change"
     )
     assert all(parameter.isfinite().all() for parameter in model.parameters())
 
 
 @check("model")
-def groups_what_is_trained_once(case: Case) -> None:
-    model = built(case)
+def groups_each_trained_parameter_once(case: Case) -> None:
+    model = build(case)
     grouped = [parameter for group in model.parameter_groups() for parameter in group["params"]]
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     assert len({id(parameter) for parameter in grouped}) == len(grouped), "a parameter is in two groups"
@@ -79,24 +79,24 @@ def groups_what_is_trained_once(case: Case) -> None:
 
 
 @check("model")
-def embeds_each_image_by_itself(case: Case) -> None:
-    model = built(case).eval()
-    (images,) = batch_of(1).views
+def embeds_images_independently(case: Case) -> None:
+    model = build(case).eval()
+    (images,) = make_batch(1).views
     with torch.no_grad():
-        together, alone = model.embed(images), model.embed(images[:1])
-    assert together.shape[0] == len(images)
-    assert together.ndim == 2
-    assert together.isfinite().all()
-    torch.testing.assert_close(together[:1], alone, atol=1e-5, rtol=1e-4)
+        batch, single = model.embed(images), model.embed(images[:1])
+    assert batch.shape[0] == len(images)
+    assert batch.ndim == 2
+    assert batch.isfinite().all()
+    torch.testing.assert_close(batch[:1], single, atol=1e-5, rtol=1e-4)
 
 
 @check("model")
 def survives_a_checkpoint(case: Case) -> None:
-    model, again = built(case), built(case)
+    model, restored = build(case), build(case)
     optimizer = torch.optim.SGD(model.parameter_groups(), lr=0.5)
-    _improve(model, optimizer)
-    again.load_state_dict(model.state_dict())
-    (images,) = batch_of(1).views
+    _train_step(model, optimizer)
+    restored.load_state_dict(model.state_dict())
+    (images,) = make_batch(1).views
     with torch.no_grad():
-        torch.testing.assert_close(again.eval().embed(images), model.eval().embed(images))
-        torch.testing.assert_close(step(again.train()).loss, step(model.train()).loss)
+        torch.testing.assert_close(restored.eval().embed(images), model.eval().embed(images))
+        torch.testing.assert_close(run_step(restored.train()).loss, run_step(model.train()).loss)

@@ -1,4 +1,4 @@
-"""What holds for a component of any kind."""
+"""The checks of components of any kind."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sslreg.testing.checks import check
 
 
 @check()
-def says_what_it_is(case: Case) -> None:
-    assert case.info.summary, f"{case} has no summary; give registry.{case.info.kind} one: summary='…'"
+def has_a_summary_and_a_docstring(case: Case) -> None:
+    assert case.info.summary, f"{case} has no summary; pass one to registry.{case.info.kind}: summary='…'"
     assert inspect.getdoc(case.info.load()), f"{case.info.target} has no docstring, which `sslreg plugins show` prints"
 
 
@@ -21,12 +21,14 @@ def says_what_it_is(case: Case) -> None:
 def derives_from_the_contract(case: Case) -> None:
     contract, target = KINDS[case.info.kind].contract, case.info.load()
     if contract is None or case.info.kind in ("augmentation", "dataset") or not inspect.isclass(target):
-        return  # plain callables and data sets of torch's are taken as they are; functions are judged by what they make
+        return  # plain callables and torch's data sets need no base class; other checks test what functions return
     module, _, name = contract.partition(":")
-    assert issubclass(target, getattr(import_module(module), name)), f"{case.info.target} is no sslreg.{name}"
+    assert issubclass(target, getattr(import_module(module), name)), f"{case.info.target} is not a sslreg.{name}"
 
 
 @check()
 def can_be_written_in_a_spec(case: Case) -> None:
     unwritable = parameters_of(case.info).unwritable
-    assert not unwritable, f"no spec can give {', '.join(unwritable)}: their types have no form in YAML, and no default"
+    assert not unwritable, (
+        f"no spec can set {', '.join(unwritable)}: they have no default, and YAML cannot express their types"
+    )

@@ -1,4 +1,4 @@
-"""What has to be seen in a run: callbacks, loggers, and specs."""
+"""The checks that need a run: those of callbacks, loggers and specs."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from sslreg.spec import parse_spec
 from sslreg.testing.case import Case
 from sslreg.testing.checks import check
 from sslreg.testing.temporary_components import temporary_components
-from sslreg.testing.tiny_components import AnyLoss, Darken, Pictures, TinyBackbone, TinyModel
+from sslreg.testing.tiny_components import Darken, Pictures, RecordingLoss, TinyBackbone, TinyModel
 
-#: What the run of a callback or a logger consists of beside it.
-KIT: dict[str, dict[str, Any]] = {
+#: The other components in the run of a callback or a logger.
+COMPONENTS: dict[str, dict[str, Any]] = {
     "dataset": {"kit_pictures": Pictures},
     "augmentation": {"kit_darken": Darken},
     "backbone": {"kit_backbone": TinyBackbone},
     "model": {"kit_model": TinyModel},
-    "loss": {"kit_loss": AnyLoss},
+    "loss": {"kit_loss": RecordingLoss},
     "optimizer": {"kit_sgd": torch.optim.SGD},
 }
 
@@ -43,30 +43,35 @@ SPEC: dict[str, Any] = {
 
 
 @contextmanager
-def elsewhere() -> Iterator[Path]:
-    """A folder to work in, for what writes beside where it runs."""
-    before = Path.cwd()
+def temporary_working_directory() -> Iterator[Path]:
+    """Work in a temporary folder, for components that write to the working directory."""
+    previous = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         try:
             yield Path(folder)
         finally:
-            os.chdir(before)
+            os.chdir(previous)
 
 
 def trains(spec: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Train an epoch of a spec on the CPU, in a folder that is gone afterwards; the run's summary.
+    """Train an epoch of a spec on the CPU, in a temporary folder, and return the run's summary.
 
-    AssertionError: the spec gives warnings, or the run does not end with a loss that is a number.
+    Args:
+        spec: The path or the name of a spec.
+        overrides: Overrides such as ``trainer.limit_train_batches=2``.
+
+    Raises:
+        AssertionError: The spec gives warnings, or the run does not end with a finite loss.
     """
     path = Path(spec).resolve() if Path(spec).exists() else spec
-    with elsewhere() as folder:
+    with temporary_working_directory() as folder:
         loaded = sslreg.load_spec(path, ["trainer.max_epochs=1", "trainer.accelerator=cpu", *overrides])
         assert not loaded.warnings, "\n".join(map(str, loaded.warnings))
-        return _finished(sslreg.train(loaded, out=folder / "run"))
+        return _require_finished(sslreg.train(loaded, out=folder / "run"))
 
 
-def _finished(run: sslreg.Run) -> dict[str, Any]:
+def _require_finished(run: sslreg.Run) -> dict[str, Any]:
     summary = run.summary
     assert summary["status"] == "finished"
     assert math.isfinite(summary["final"]["loss"])
@@ -75,16 +80,16 @@ def _finished(run: sslreg.Run) -> dict[str, Any]:
 
 def _run_with(case: Case, section: str) -> None:
     component = {"use": case.info.name, **case.parameters}
-    with elsewhere() as folder, temporary_components(**KIT) as catalog:
+    with temporary_working_directory() as folder, temporary_components(**COMPONENTS) as catalog:
         spec = parse_spec(yaml.safe_dump({**SPEC, section: [component]}), catalog=catalog)
-        _finished(sslreg.train(spec, out=folder / "run"))
+        _require_finished(sslreg.train(spec, out=folder / "run"))
 
 
 @check("callback")
-def takes_part_in_a_run(case: Case) -> None:
+def works_in_a_run(case: Case) -> None:
     _run_with(case, "callbacks")
 
 
 @check("logger")
-def follows_a_run(case: Case) -> None:
+def logs_a_run(case: Case) -> None:
     _run_with(case, "loggers")

@@ -1,4 +1,4 @@
-"""Registers components for the length of a test."""
+"""Registration of components for the duration of a test."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ _numbers = itertools.count(1)
 
 @contextmanager
 def temporary_components(**components: Mapping[str, Any]) -> Iterator[Catalog]:
-    """Register objects under names, by kind: ``with temporary_components(loss={"acme": AcmeLoss}) as catalog: …``.
+    """Register objects by kind and name: ``with temporary_components(loss={"acme": AcmeLoss}) as catalog: …``.
 
-    Until the block ends they are among what is `installed`, so specs, `sslreg.build` and the command find them.
-    The objects may be defined anywhere, inside a test too; processes that are not forked cannot import them.
+    Until the block ends they are installed, so specs, `sslreg.build` and the command find them. The objects may be
+    defined anywhere, also inside a test. Processes that are not forked cannot import them.
     """
     number = next(_numbers)
-    module = ModuleType(f"sslreg_throwaway_{number}")
-    registry = Registry(f"throwaway_{number}", f"temporary_components-{number}", "0")
+    module = ModuleType(f"sslreg_temporary_{number}")
+    registry = Registry(f"temporary_{number}", f"temporary_components-{number}", "0")
     for kind, by_name in components.items():
         for name, target in by_name.items():
             setattr(module, f"{kind}_{name}", target)
-            registry.register(kind, name, f"{module.__name__}:{kind}_{name}", summary="thrown away after a test")
+            registry.register(kind, name, f"{module.__name__}:{kind}_{name}", summary="temporary")
     report = PluginReport(
-        f"throwaway_{number}", f"temporary_components-{number}", "0", "loaded", components=tuple(registry.components)
+        f"temporary_{number}", f"temporary_components-{number}", "0", "loaded", components=tuple(registry.components)
     )
     catalog = installed()
-    before = catalog.plugins
+    previous = catalog.plugins
     sys.modules[module.__name__] = module
-    catalog.plugins = (*before, report)
+    catalog.plugins = (*previous, report)
     try:
         yield catalog
     finally:
-        catalog.plugins = before
+        catalog.plugins = previous
         del sys.modules[module.__name__]

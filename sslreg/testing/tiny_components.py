@@ -1,4 +1,4 @@
-"""Small parts that complete a component under test: what it is nested with, and what it is fed."""
+"""Tiny components and inputs, which complete a component under test."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WIDTH = 8
 
 
 class TinyBackbone(Backbone):
-    """Images (N, C, H, W) of any size to features (N, 8)."""
+    """A backbone from images (N, C, H, W) of any size to features (N, 8)."""
 
     def __init__(self, in_channels: Annotated[int, FromRun("in_channels")] = 3) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class TinyBackbone(Backbone):
 
 
 class TinyModel(Model):
-    """Two views of an image go through the backbone."""
+    """A model that compares two views of an image by its backbone."""
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
@@ -54,41 +54,47 @@ class TinyModel(Model):
         return StepOutput(loss(first, second), embeddings=first)
 
 
-class AnyLoss(Loss):
-    """Takes whatever a model gives, and remembers it.
+class RecordingLoss(Loss):
+    """A loss that takes anything and records its inputs.
 
-    The gradient with respect to each view differs between its rows, as that of a real loss does.
+    The gradient of each view differs between its rows, as with a real loss.
+
+    Args:
+        takes: The form of input that it declares.
+
+    Attributes:
+        calls: The positional and keyword arguments of each call.
     """
 
     def __init__(self, takes: str = "pair") -> None:
         super().__init__()
-        self.takes = takes  # type: ignore[misc]  # of the instance: it has to suit the model
-        self.seen: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+        self.takes = takes  # type: ignore[misc]  # an attribute of the instance: it depends on the model
+        self.calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
 
     def forward(self, *views: Any, targets: Any = None, **others: Any) -> Tensor:
-        self.seen.append((views, {"targets": targets, **others}))
+        self.calls.append((views, {"targets": targets, **others}))
         terms = [
             (view * torch.linspace(1, 2, view.numel(), device=view.device).reshape(view.shape)).square().mean()
-            for view in tensors_in(views)
+            for view in find_tensors(views)
             if view.is_floating_point()
         ]
         return torch.stack(terms).mean()
 
 
 class TinyBank(MemoryBank):
-    """The last 16 keys, as they are."""
+    """A bank of the last 16 keys."""
 
     rows: Tensor
-    written: Tensor
+    count: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("rows", torch.zeros(16, WIDTH))
-        self.register_buffer("written", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
         self.staged: list[Tensor] = []
 
     def negatives(self) -> Tensor:
-        return self.rows[: int(self.written)]
+        return self.rows[: int(self.count)]
 
     def enqueue(self, keys: Tensor) -> None:
         if keys.shape[1] != WIDTH:
@@ -97,8 +103,8 @@ class TinyBank(MemoryBank):
 
     def commit(self) -> None:
         for key in (key for keys in self.staged for key in keys):
-            self.rows[int(self.written) % len(self.rows)] = key
-            self.written += 1
+            self.rows[int(self.count) % len(self.rows)] = key
+            self.count += 1
         self.staged.clear()
 
     def discard(self) -> None:
@@ -106,7 +112,7 @@ class TinyBank(MemoryBank):
 
 
 class Darken(Augmentation):
-    """Each image made darker by a factor of its own."""
+    """An augmentation that multiplies each image by a random factor."""
 
     def draw(self, keys: Keys, shapes: Tensor) -> Params:
         return {"factor": keys.uniform(0.5, 1.0)}
@@ -116,7 +122,7 @@ class Darken(Augmentation):
 
 
 class Pictures(Dataset):
-    """Twelve images of random levels, 3x16x16, of four classes."""
+    """A data set of twelve images of random levels, 3x16x16, of four classes."""
 
     def __init__(self) -> None:
         self.classes = ["a", "b", "c", "d"]
@@ -125,11 +131,11 @@ class Pictures(Dataset):
         return 12
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return pictures(1, seed=index)[0], index % 4
+        return make_pictures(1, seed=index)[0], index % 4
 
 
-#: What fills a required slot, by kind.
-PARTS: dict[str, Callable[[], Any]] = {
+#: The component for a required slot, by kind.
+TINY_COMPONENTS: dict[str, Callable[[], Any]] = {
     "backbone": TinyBackbone,
     "memory_bank": TinyBank,
     "augmentation": Darken,
@@ -137,14 +143,14 @@ PARTS: dict[str, Callable[[], Any]] = {
 }
 
 
-def pictures(count: int, height: int = 20, width: int = 20, channels: int = 3, seed: int = 0) -> list[Tensor]:
-    """Images of random levels, uint8 (C, H, W)."""
+def make_pictures(count: int, height: int = 20, width: int = 20, channels: int = 3, seed: int = 0) -> list[Tensor]:
+    """Return images of random levels, uint8 (C, H, W)."""
     generator = torch.Generator().manual_seed(seed)
     return list(torch.randint(0, 256, (count, channels, height, width), dtype=torch.uint8, generator=generator))
 
 
-def batch_of(views: int, samples: int = 8, size: int = 16, channels: int = 3) -> Batch:
-    """A batch of random views of `samples` samples, of four classes."""
+def make_batch(views: int, samples: int = 8, size: int = 16, channels: int = 3) -> Batch:
+    """Return a batch of random views of samples of four classes."""
     generator = torch.Generator().manual_seed(0)
     return Batch(
         views=[torch.rand(samples, channels, size, size, generator=generator) for _ in range(views)],
@@ -154,8 +160,8 @@ def batch_of(views: int, samples: int = 8, size: int = 16, channels: int = 3) ->
     )
 
 
-def embeddings_of(samples: int, *, classes: int = 4, width: int = WIDTH, seed: int = 0) -> Embeddings:
-    """Embeddings that lie around one direction for each class."""
+def make_embeddings(samples: int, *, classes: int = 4, width: int = WIDTH, seed: int = 0) -> Embeddings:
+    """Return embeddings that lie around one direction for each class."""
     generator = torch.Generator().manual_seed(seed)
     centers = torch.nn.functional.one_hot(torch.arange(classes), width).float()
     targets = torch.arange(samples) % classes
@@ -168,12 +174,12 @@ def embeddings_of(samples: int, *, classes: int = 4, width: int = WIDTH, seed: i
     )
 
 
-def tensors_in(value: Any) -> list[Tensor]:
-    """All tensors in nested lists, tuples and mappings."""
+def find_tensors(value: Any) -> list[Tensor]:
+    """Return all tensors in nested lists, tuples and mappings."""
     if isinstance(value, Tensor):
         return [value]
     if isinstance(value, dict):
-        return tensors_in(list(value.values()))
+        return find_tensors(list(value.values()))
     if isinstance(value, list | tuple):
-        return [tensor for item in value for tensor in tensors_in(item)]
+        return [tensor for item in value for tensor in find_tensors(item)]
     return []

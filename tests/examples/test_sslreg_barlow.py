@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 import runpy
 import shutil
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch import Tensor
 
 pytestmark = pytest.mark.slow
 
@@ -51,3 +56,32 @@ def test_its_own_tests_pass(site, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, test in tests.items():
         if name.startswith("test_") and name != "test_conformance":
             test()
+
+
+def loss_and_gradients(rows: slice) -> tuple[Tensor, Tensor]:
+    """The loss of some of eight samples, and its gradients by their embeddings."""
+    sys.path.insert(0, str(EXAMPLE / "src"))
+    from sslreg_barlow.loss import BarlowTwinsLoss
+
+    views = torch.randn(2, 8, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    embeddings = views[:, rows].clone().requires_grad_()
+    loss = BarlowTwinsLoss()(*embeddings)
+    return loss.detach(), torch.autograd.grad(loss, embeddings)[0]
+
+
+def worker(rank: int, folder: str) -> None:
+    dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
+    torch.save(loss_and_gradients(slice(4 * rank, 4 * rank + 4)), f"{folder}/{rank}.pt")
+    dist.destroy_process_group()
+
+
+def test_its_loss_on_two_processes_is_that_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mp.spawn(worker, (str(tmp_path),), nprocs=2)
+    results = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    loss, gradients = loss_and_gradients(slice(None))
+    for value, _ in results:
+        torch.testing.assert_close(value, loss, rtol=0, atol=1e-12)
+    # Each process has the whole loss, so gradients are summed twice; DDP averages them over the processes.
+    averaged = torch.cat([gradient for _, gradient in results], dim=1) / 2
+    torch.testing.assert_close(averaged, gradients, rtol=0, atol=1e-12)

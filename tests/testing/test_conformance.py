@@ -16,7 +16,15 @@ from sslreg.registry import KINDS, Catalog
 from sslreg.testing import conformance, temporary_components
 from sslreg.testing.case import Case
 from sslreg.testing.checks import CHECKS
-from sslreg.testing.tiny_components import PARTS, AnyLoss, Darken, Pictures, TinyBackbone, TinyBank, TinyModel
+from sslreg.testing.tiny_components import (
+    TINY_COMPONENTS,
+    Darken,
+    Pictures,
+    RecordingLoss,
+    TinyBackbone,
+    TinyBank,
+    TinyModel,
+)
 
 
 class Unkeyed(Darken):
@@ -140,7 +148,7 @@ class Truncating(TinyBank):
     """Drops what does not fit before the end."""
 
     def enqueue(self, keys: Tensor) -> None:
-        left = len(self.rows) - int(self.written) % len(self.rows)
+        left = len(self.rows) - int(self.count) % len(self.rows)
         super().enqueue(keys[:left])
 
 
@@ -387,22 +395,22 @@ FAULTS = [
     ("loss", PerSample, "is_a_finite_scalar"),
     ("loss", Detached, "is_differentiable"),
     ("loss", Ordered, "does_not_depend_on_the_order_of_samples"),
-    ("loss", Hasty, "changes_its_state_in_commit_alone"),
-    ("loss", Orphan, "suits_its_model"),
+    ("loss", Hasty, "changes_its_state_only_in_commit"),
+    ("loss", Orphan, "works_with_its_model"),
     ("loss", TinyBank, "derives_from_the_contract"),
-    ("memory_bank", Impatient, "writes_in_commit_alone"),
+    ("memory_bank", Impatient, "writes_only_in_commit"),
     ("memory_bank", Forgetful, "survives_a_checkpoint"),
-    ("memory_bank", Aliasing, "keeps_keys_that_change_afterwards"),
+    ("memory_bank", Aliasing, "copies_its_keys"),
     ("memory_bank", Truncating, "wraps_without_dropping_rows"),
-    ("memory_bank", Truncating, "takes_more_keys_than_it_holds"),
+    ("memory_bank", Truncating, "accepts_more_keys_than_it_holds"),
     ("memory_bank", Welcoming, "refuses_keys_of_another_width"),
     ("memory_bank", Attached, "keeps_no_gradient"),
-    ("memory_bank", Flat, "gives_rows_of_its_width"),
+    ("memory_bank", Flat, "returns_rows_of_its_width"),
     ("model", Untrained, "trains"),
-    ("model", Widening, "makes_a_training_step"),
-    ("model", Partial, "groups_what_is_trained_once"),
-    ("backbone", Narrow, "gives_as_many_features_as_it_says"),
-    ("backbone", OnlyColor, "takes_the_channels_of_the_run"),
+    ("model", Widening, "performs_a_training_step"),
+    ("model", Partial, "groups_each_trained_parameter_once"),
+    ("backbone", Narrow, "returns_the_declared_number_of_features"),
+    ("backbone", OnlyColor, "accepts_the_channels_of_the_run"),
     ("reader", Particular, "needs_no_parameters"),
     ("reader", Greedy, "matches_nothing_else"),
     ("reader", Shy, "reads_images"),
@@ -417,9 +425,9 @@ FAULTS = [
     ("dataset", Restless, "gives_the_same_item_again"),
     ("dataset", Overcounting, "has_targets_among_its_classes"),
     ("optimizer", Climbing, "lowers_a_loss"),
-    ("schedule", Exploding, "gives_a_rate_for_every_step"),
-    ("evaluator", Hopeful, "gives_finite_figures"),
-    ("augmentation", nothing, "says_what_it_is"),
+    ("schedule", Exploding, "returns_a_rate_for_every_step"),
+    ("evaluator", Hopeful, "returns_finite_metrics"),
+    ("augmentation", nothing, "has_a_summary_and_a_docstring"),
 ]
 
 
@@ -443,9 +451,9 @@ def test_a_broken_contract_is_noticed(kind: str, component: Any, name: str) -> N
     assert not isinstance(caught.value, pytest.skip.Exception | KeyboardInterrupt)
 
 
-@pytest.mark.parametrize("kind", [*PARTS, "model", "reader"])
+@pytest.mark.parametrize("kind", [*TINY_COMPONENTS, "model", "reader"])
 def test_the_kits_own_parts_keep_the_contracts(kind: str) -> None:
-    parts = {**PARTS, "model": TinyModel, "reader": Levels}
+    parts = {**TINY_COMPONENTS, "model": TinyModel, "reader": Levels}
     with temporary_components(**{kind: {"under_test": parts[kind]}}) as catalog:
         for check in conformance.checks_of(kind):
             try:
@@ -492,7 +500,7 @@ def test_a_distribution_that_is_not_installed_says_so() -> None:
 
 
 def test_a_component_is_a_test_for_each_check_of_its_kind() -> None:
-    with temporary_components(loss={"under_test": AnyLoss}) as catalog:
+    with temporary_components(loss={"under_test": RecordingLoss}) as catalog:
         distribution = catalog.get("loss", "under_test").distribution
         (mark,) = conformance.of(distribution).pytestmark
         assert len(mark.args[1]) == len(conformance.checks_of("loss"))

@@ -20,7 +20,7 @@ from sslreg import Collate, DeferredBatch, Operation, Sample, ViewPlan
 from sslreg.assembly import Pipeline, assemble
 from sslreg.errors import InterruptedRunError
 from sslreg.spec import parse_spec
-from sslreg.testing.tiny_components import pictures
+from sslreg.testing.tiny_components import make_pictures
 from sslreg.training import data_loader, loop
 from sslreg.training.prefetch import PrefetchingDataLoader, prefetch_one
 from sslreg.views import BatchInFlight
@@ -86,7 +86,7 @@ class Numbered(Dataset[Sample]):
     """Pictures, one of which may be broken."""
 
     def __init__(self, broken: int | None = None) -> None:
-        self.images: list[Any] = list(pictures(10))
+        self.images: list[Any] = list(make_pictures(10))
         if broken is not None:
             self.images[broken] = b"broken"
 

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 import sslreg
 from sslreg import Batch, Collate, DeferredBatch, Operation, Sample, ViewPlan, WithProbability
-from sslreg.testing.tiny_components import pictures
+from sslreg.testing.tiny_components import make_pictures
 
 on_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
@@ -51,7 +51,7 @@ class WithExtras(Collate):
 
 
 def pending(plan: ViewPlan = SIMCLR, count: int = 16, first: int = 0) -> DeferredBatch:
-    samples = [Sample(image, n % 3, first + n, 0) for n, image in enumerate(pictures(count, 40, 40))]
+    samples = [Sample(image, n % 3, first + n, 0) for n, image in enumerate(make_pictures(count, 40, 40))]
     made = WithExtras([plan, plan], device="cuda", keep_params=True)(samples)
     assert isinstance(made, DeferredBatch)
     return made
@@ -146,7 +146,7 @@ def test_memory_of_batches_is_used_again_only_when_they_are_done_with() -> None:
 
 @on_cuda
 def test_a_loader_that_pins_its_memory_pins_what_crosses_the_bus() -> None:
-    samples = [Sample(image, None, n, 0) for n, image in enumerate(pictures(8, 40, 40))]
+    samples = [Sample(image, None, n, 0) for n, image in enumerate(make_pictures(8, 40, 40))]
     collate = Collate([SIMCLR], device="cuda")
     (batch,) = DataLoader(samples, batch_size=8, collate_fn=collate, pin_memory=True)  # type: ignore[arg-type]
     images = batch.views[0].images

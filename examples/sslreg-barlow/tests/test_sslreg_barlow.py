@@ -1,4 +1,4 @@
-"""The components fulfill their contracts, the loss is that of the paper, and the spec trains."""
+"""The components keep their contracts, the loss is the paper's, and the spec trains."""
 
 from pathlib import Path
 
@@ -19,16 +19,16 @@ def test_the_spec_trains() -> None:
 
 def test_the_loss_is_that_of_equation_1() -> None:
     first, second = torch.randn(2, 64, 5, dtype=torch.float64)
-    value = torch.zeros((), dtype=torch.float64)
+    expected = torch.zeros((), dtype=torch.float64)
     for i in range(5):
         for j in range(5):
             correlation = torch.corrcoef(torch.stack((first[:, i], second[:, j])))[0, 1]
-            value += (1 - correlation) ** 2 if i == j else 0.01 * correlation**2
+            expected += (1 - correlation) ** 2 if i == j else 0.01 * correlation**2
     loss = BarlowTwinsLoss(redundancy=0.01)(first, second)
-    torch.testing.assert_close(loss, value, rtol=1e-3, atol=0)
+    torch.testing.assert_close(loss, expected, rtol=1e-3, atol=0)
 
 
-def test_the_loss_prefers_agreeing_views_and_independent_dimensions() -> None:
+def test_it_is_smallest_if_views_agree_and_dimensions_are_independent() -> None:
     independent = torch.linalg.qr(torch.randn(64, 9)).Q[:, 1:]
     collapsed = independent[:, :1].expand(64, 8)
     loss = BarlowTwinsLoss()
@@ -36,5 +36,5 @@ def test_the_loss_prefers_agreeing_views_and_independent_dimensions() -> None:
 
 
 def test_one_sample_is_refused() -> None:
-    with pytest.raises(ValueError, match="two samples or more, not 1"):
+    with pytest.raises(ValueError, match="at least two samples, not 1"):
         BarlowTwinsLoss()(torch.randn(1, 4), torch.randn(1, 4))

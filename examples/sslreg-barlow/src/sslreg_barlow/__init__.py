@@ -1,7 +1,6 @@
 """Barlow Twins: self-supervised learning by redundancy reduction.
 
-sslreg imports this module at startup, so it imports nothing heavy.
-Components are imported on first use.
+This module only registers the components. Their modules are imported when a spec uses them.
 """
 
 import sslreg
@@ -14,10 +13,10 @@ def sslreg_register(registry: sslreg.Registry) -> None:
     registry.model(
         "barlow_twins",
         "sslreg_barlow.model:BarlowTwins",
-        summary="two views through one network with a wide head",
+        summary="two views pass the same backbone and a wide projector",
     )
     registry.loss(
         "barlow_twins",
         "sslreg_barlow.loss:BarlowTwinsLoss",
-        summary="the cross-correlation of two views' embeddings becomes the identity",
+        summary="makes the cross-correlation of two views' embeddings the identity",
     )

@@ -1,4 +1,4 @@
-"""The network of Barlow Twins (arXiv 2103.03230)."""
+"""The model of Barlow Twins (arXiv 2103.03230)."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -9,12 +9,12 @@ from torch import nn
 
 
 class BarlowTwins(sslreg.Model):
-    """Model that embeds two views with one backbone and one projector (section 2.1, figure 1).
+    """Two views of each image pass the same backbone and projector (section 2.1, figure 1).
 
     Args:
-        backbone: The encoder whose features are used after training.
-        projection: The widths of the layers of the projector; the last is the width of the
-            embeddings. Wider is better (figure 4). The default is the paper's for ResNet-50.
+        backbone: The encoder whose features are used after the training.
+        projection: The widths of the projector's layers. The last one is the width of the
+            embeddings: wider is better (figure 4). The default is the paper's for ResNet-50.
     """
 
     gives = ("pair",)
@@ -27,16 +27,21 @@ class BarlowTwins(sslreg.Model):
     ) -> None:
         super().__init__()
         self.backbone = backbone
+        self.projector = build_projector(backbone.num_features, projection)
         self.embedding_dim = projection[-1]
-        self.projection = nn.Sequential()
-        width_before = backbone.num_features
-        for width in projection[:-1]:
-            self.projection.append(nn.Linear(width_before, width, bias=False))
-            self.projection.append(nn.BatchNorm1d(width))
-            self.projection.append(nn.ReLU(inplace=True))
-            width_before = width
-        self.projection.append(nn.Linear(width_before, self.embedding_dim, bias=False))
 
     def training_step(self, batch: sslreg.Batch, loss: sslreg.Loss) -> sslreg.StepOutput:
-        first, second = (self.projection(self.backbone(view)) for view in batch.views)
+        first, second = (self.projector(self.backbone(view)) for view in batch.views)
         return sslreg.StepOutput(loss(first, second), embeddings=first)
+
+
+def build_projector(in_features: int, widths: Sequence[int]) -> nn.Sequential:
+    """Build linear layers with batch normalization and a ReLU after all but the last."""
+    projector = nn.Sequential()
+    for width in widths[:-1]:
+        projector.append(nn.Linear(in_features, width, bias=False))
+        projector.append(nn.BatchNorm1d(width))
+        projector.append(nn.ReLU(inplace=True))
+        in_features = width
+    projector.append(nn.Linear(in_features, widths[-1], bias=False))
+    return projector
