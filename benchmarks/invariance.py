@@ -1,9 +1,8 @@
-"""The invariance profile of networks that were trained with and without the augmentation in question.
+"""The invariance profile of networks trained with and without an augmentation.
 
 ``python -m benchmarks.invariance [--epochs 6]`` trains SimCLR with the small convnet four times on the CPU: on the
 digits with and without rotation by up to 180°, and on a folder of crops of scikit-learn's two photographs with and
-without color jitter and grayscale. It prints what the profile says of the trained networks, the untrained one and raw
-pixels.
+without color jitter and grayscale. It prints the profiles of the trained networks, the untrained one and raw pixels.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ from sslreg.spec import parse_spec
 
 CROPS, SIDE = 800, 64
 
-#: The figures that answer the question, by the data.
-ASKED = {
+#: The metrics that show the difference, by data set.
+METRICS = {
     "digits": ("affine_rotation", "rotate90", "shape"),
     "photographs": ("color_jitter", "color_jitter_hue", "grayscale", "color"),
 }
@@ -80,25 +79,25 @@ def main() -> None:
                 "with color jitter": profile(PHOTOGRAPHS.rstrip() + COLOR, folder, epochs),
             },
         }
-    content = {data: compared(data, runs) for data, runs in results.items()}
+    content = {data: compare(data, runs) for data, runs in results.items()}
     write_results("invariance", {"epochs": epochs, "crops": CROPS, **content})
 
 
 def profile(views: str, folder: str, epochs: int) -> dict[str, dict[str, float]]:
-    """The figures of a training, by subject."""
+    """Train and return the metrics by subject."""
     text = (COMMON + views).replace("root: crops", f"root: {folder}/crops")
     spec = parse_spec(text, "profile.yaml", [f"trainer={{max_epochs: {epochs}, accelerator: cpu}}"])
     run = sslreg.train(spec, out=Path(tempfile.mkdtemp(dir=folder)) / "run")
     return {"trained": run.summary["final"], **run.summary["baseline"]}
 
 
-def compared(data: str, runs: dict[str, dict[str, dict[str, float]]]) -> dict[str, dict[str, str]]:
-    """The figures in question as text, printed: each training's, the untrained network's and raw pixels'."""
+def compare(data: str, runs: dict[str, dict[str, dict[str, float]]]) -> dict[str, dict[str, str]]:
+    """Print and return the metrics as text: of each trained network, the untrained network and raw pixels."""
     first = next(iter(runs.values()))
     columns = {name: run["trained"] for name, run in runs.items()}
     columns |= {"untrained": first["untrained"], "raw pixels": first["raw_pixels"]}
     rows: dict[str, dict[str, str]] = {}
-    for name in (f"invariance_{asked}" for asked in ASKED[data]):
+    for name in (f"invariance_{metric}" for metric in METRICS[data]):
         rows[name] = {title: f"{own[name]:.3f} ± {own[f'{name}_ci']:.3f}" for title, own in columns.items()}
         without, with_ = (own[name] for own in list(columns.values())[:2])
         margin = sum(own[f"{name}_ci"] for own in list(columns.values())[:2])
@@ -108,7 +107,7 @@ def compared(data: str, runs: dict[str, dict[str, dict[str, float]]]) -> dict[st
 
 
 def write_crops(root: Path) -> None:
-    """Square crops of each photograph, three of four to train on, as an image folder."""
+    """Write square crops of each photograph as an image folder, three of four for training."""
     generator = np.random.default_rng(0)
     for photograph, name in zip(load_sample_images().images, ("china", "flower"), strict=True):
         height, width, _ = photograph.shape

@@ -1,9 +1,9 @@
-"""Nearest neighbors of 10,000 embeddings among 50,000 of width 512, beside their matrix products and lightly's.
+"""Nearest neighbors of 10,000 embeddings among 50,000 of width 512, compared with their products and with lightly.
 
-``python -m benchmarks.knn [--rounds 5] [--queries 10000]`` measures the whole evaluator, classification included, for
-k = 20 (its default) and 200 (lightly's), against the products alone, chunk by chunk as it computes them, and memory in
-fresh processes. Times are of the processor, all threads together, which other work on the machine disturbs little (set
-OMP_WAIT_POLICY=passive, so that threads do not wait actively); fewer queries do for them.
+``python -m benchmarks.knn [--rounds 5] [--queries 10000]`` measures the whole evaluator, including classification, for
+k = 20 (its default) and 200 (lightly's), the inner products alone, chunk by chunk as the evaluator computes them, and
+memory in fresh processes. Times are processor times of all threads together, which other work on the machine disturbs
+little. Set OMP_WAIT_POLICY=passive, so that threads do not wait actively. Fewer queries are enough for times.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=QUERIES, help="queries of the measurements of time")
     arguments = parser.parse_args()
     rounds = arguments.rounds
-    seconds = time_beside_lightly(rounds, arguments.queries)
+    seconds = time_with_lightly(rounds, arguments.queries)
     products = seconds["products"]
     for name, taken in seconds.items():
         ratios = ", ".join(f"{kind} {taken[kind]:6.2f} s ({taken[kind] / products[kind]:4.2f})" for kind in taken)
@@ -52,7 +52,7 @@ def main() -> None:
     write_results("knn", {**shape, **ratio, "seconds": seconds, "extra bytes": memory})
 
 
-def time_beside_lightly(rounds: int, queries: int) -> dict[str, dict[str, float]]:
+def time_with_lightly(rounds: int, queries: int) -> dict[str, dict[str, float]]:
     reference, test = embeddings(REFERENCE, seed=0), embeddings(queries, seed=1)
     return time_interleaved(
         {
@@ -88,7 +88,7 @@ def lightly(reference: Embeddings, test: Embeddings) -> Any:
 
 
 def program(call: str) -> tuple[str, str, str]:
-    """Setup, warm-up and run of a fresh process; a call is given some embeddings and all of them."""
+    """Return setup, warm-up and run of a fresh process. The warm-up uses a few embeddings."""
     setup = (
         "from benchmarks.knn import KNN, QUERIES, REFERENCE, RUN, embeddings, lightly\n"
         "reference, test = embeddings(REFERENCE, 0), embeddings(QUERIES, 1)\n"

@@ -1,7 +1,7 @@
-"""A bank of 65536 keys, and NT-Xent with it, beside lightly's and pytorch-metric-learning's.
+"""A bank of 65536 keys, and NT-Xent with it, compared with lightly's and pytorch-metric-learning's.
 
-``python -m benchmarks.memory_bank [--rounds 7]`` measures reading and updating the bank, and a step of the loss with
-it against two products of the batch with the bank, the least that its logits and their gradient take.
+``python -m benchmarks.memory_bank [--rounds 7]`` measures reading and updating the bank, a step of the loss with it,
+which needs at least two products of the batch with the bank, and the search for nearest neighbors.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def read_and_enqueue(keys: Tensor, rounds: int) -> dict[str, dict[str, float]]:
-    bank, theirs = full(FIFOMemoryBank(SIZE, DIM)), lightly().models.modules.memory_bank.MemoryBankModule((SIZE, DIM))
+    bank, theirs = fill(FIFOMemoryBank(SIZE, DIM)), lightly().models.modules.memory_bank.MemoryBankModule((SIZE, DIM))
 
     def ours() -> None:
         bank.negatives()
@@ -54,7 +54,7 @@ def read_and_enqueue(keys: Tensor, rounds: int) -> dict[str, dict[str, float]]:
 
 
 def loss(query: Tensor, key: Tensor, rounds: int) -> dict[str, dict[str, float]]:
-    bank = full(FIFOMemoryBank(SIZE, DIM))
+    bank = fill(FIFOMemoryBank(SIZE, DIM))
     ours, theirs = NTXentLoss(TEMPERATURE, bank), lightly().loss.NTXentLoss(TEMPERATURE, (SIZE, DIM))
     rows, past = normalize(query.detach()), bank.negatives()
     logits, product = torch.empty(BATCH, SIZE), torch.empty(BATCH, DIM)
@@ -79,11 +79,11 @@ def loss(query: Tensor, key: Tensor, rounds: int) -> dict[str, dict[str, float]]
 
 
 def metric_learning_step(query: Tensor, key: Tensor) -> Any:
-    """Its CrossBatchMemory with SupConLoss: the same candidates, but the whole batch's keys among them."""
+    """Return a step of its CrossBatchMemory with SupConLoss, whose candidates also include all keys of the batch."""
     from pytorch_metric_learning.losses import CrossBatchMemory, SupConLoss
 
     memory = CrossBatchMemory(SupConLoss(TEMPERATURE), DIM, memory_size=SIZE)
-    # Full from the start, of samples that are nobody's positives.
+    # Full from the start, with samples that are no positives.
     memory.embedding_memory = normalize(torch.randn(SIZE, DIM))
     memory.label_memory = torch.arange(1, SIZE + 1).neg()
     memory.has_been_filled = True
@@ -93,11 +93,11 @@ def metric_learning_step(query: Tensor, key: Tensor) -> Any:
 
 
 def nearest_neighbor(queries: Tensor, rounds: int) -> dict[str, dict[str, float]]:
-    bank, theirs = full(NearestNeighborMemoryBank(SIZE, DIM)), lightly().models.modules.NNMemoryBankModule((SIZE, DIM))
+    bank, theirs = fill(NearestNeighborMemoryBank(SIZE, DIM)), lightly().models.modules.NNMemoryBankModule((SIZE, DIM))
     return time_interleaved({"sslreg": lambda: bank.nearest(queries), "lightly": lambda: theirs(queries)}, rounds)
 
 
-def full(bank: Any) -> Any:
+def fill(bank: Any) -> Any:
     bank.enqueue(normalize(torch.randn(SIZE, DIM)))
     bank.commit()
     return bank

@@ -1,7 +1,7 @@
-"""NT-Xent, forward and backward, beside lightly's and pytorch-metric-learning's.
+"""NT-Xent, forward and backward, compared with lightly's and pytorch-metric-learning's.
 
-``python -m benchmarks.nt_xent [--rounds 7]`` measures time against the peers and against two M×M×D matrix products
-(M = 2N), the least that any implementation needs which recomputes its logits, and memory in fresh processes.
+``python -m benchmarks.nt_xent [--rounds 7]`` measures the time of all three and of two M×M×D matrix products (M = 2N),
+the least that an implementation without a matrix of logits needs. It measures memory in fresh processes.
 """
 
 from __future__ import annotations
@@ -25,15 +25,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7, help="repetitions of each measurement")
     rounds = parser.parse_args().rounds
-    times = [time_beside_peers(samples, rounds) for samples in (256, 1024, 4096, 8192)]
-    memory = [memory_of(name, samples) for name, samples in (("sslreg", 8192), ("lightly", 8192), ("sslreg", 32768))]
+    times = [time_with_peers(samples, rounds) for samples in (256, 1024, 4096, 8192)]
+    memory = [
+        measure_memory(name, samples) for name, samples in (("sslreg", 8192), ("lightly", 8192), ("sslreg", 32768))
+    ]
     write_results(
         "nt_xent", {"dim": DIM, "temperature": TEMPERATURE, "rounds": rounds, "times": times, "memory": memory}
     )
 
 
-def time_beside_peers(samples: int, rounds: int) -> dict[str, Any]:
-    """Time all that is feasible at a batch of so many samples, and print the ratios."""
+def time_with_peers(samples: int, rounds: int) -> dict[str, Any]:
+    """Time all implementations that are feasible for a batch of `samples`, and print the ratios."""
     views = [torch.randn(samples, DIM, requires_grad=True) for _ in range(2)]
     rows = normalize(torch.cat(views).detach())
     logits, product = torch.empty(len(rows), len(rows)), torch.empty_like(rows)
@@ -73,15 +75,18 @@ def lightly_loss() -> Any:
 
 
 def metric_learning_loss(views: list[torch.Tensor]) -> torch.Tensor:
-    """Its SupConLoss: with the samples as classes it is NT-Xent, and far cheaper there than its own NTXentLoss."""
+    """Compute pytorch-metric-learning's SupConLoss.
+
+    With the samples as classes it is NT-Xent, and much faster than the library's NTXentLoss.
+    """
     from pytorch_metric_learning.losses import SupConLoss
 
     loss: torch.Tensor = SupConLoss(TEMPERATURE)(torch.cat(views), torch.arange(len(views[0])).repeat(2))
     return loss
 
 
-def memory_of(name: str, samples: int) -> dict[str, Any]:
-    """Print and return the extra memory of a step, gradients of the embeddings included."""
+def measure_memory(name: str, samples: int) -> dict[str, Any]:
+    """Print and return the extra memory of a step, including the gradients of the embeddings."""
     module = {"sslreg": "sslreg_losses", "lightly": "lightly.loss"}[name]
     size = extra_memory(
         f"import torch; from {module} import NTXentLoss\n"

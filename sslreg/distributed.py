@@ -3,9 +3,8 @@
 In a run of one process, and outside of a run, `gather_rows`, `mean` and `sum` return their input. With several
 processes they are collective calls: every process makes the same ones in the same order.
 
-Each process computes a loss of its own data. A gradient is therefore summed over the processes, so that it is the
-gradient of the sum of all losses. DDP averages the gradients of parameters over the processes, which makes them those
-of the mean of the losses.
+Each process computes the loss of its batch. Gradients are summed over the processes: they are those of the sum of all
+losses. DDP averages the gradients of parameters over the processes, which makes them those of the mean of the losses.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from sslreg.training import Run
 #: The steps and values of a metric.
 Curve = list[tuple[float, float]]
 
-#: What is evaluated, in the order of a table's columns: the keys of evaluations, and their titles.
+#: The subjects of evaluations, in the order of a table's columns: their keys and their titles.
 SUBJECTS = {"raw_pixels": "raw pixels", "untrained": "untrained", "trained": "trained"}
 
 

@@ -17,7 +17,7 @@ from sklearn.datasets import load_sample_images
 from sslreg.registry import installed
 from sslreg.testing import conformance
 
-#: What cannot be guessed from the types.
+#: Required parameters that cannot be guessed from their types.
 PARAMETERS: dict[str, dict[str, Any]] = {
     "augmentation/normalize": {"stats": "imagenet"},
     "backbone/timm": {"name": "resnet10t"},
@@ -46,7 +46,7 @@ def encoded(image: Image.Image, format_name: str, **options: Any) -> bytes:
 
 
 def left_out() -> dict[str, str]:
-    """What needs a download or an extra, and of backbones that one class makes all but the first of a family."""
+    """Components that need a download or an extra, and all but the first backbone of a family that one class builds."""
     extras = {"timm": "backbone/timm", "webdataset": "dataset/webdataset", "tensorboard": "logger/tensorboard"}
     reasons = {name: f"{extra} is not installed" for extra, name in extras.items() if not find_spec(extra)}
     reasons |= {f"logger/{name}": "a run of it is tested with the plugin" for name in ("mlflow", "wandb")}
@@ -56,7 +56,7 @@ def left_out() -> dict[str, str]:
         if info.kind == "dataset" and info.target.startswith("sslreg_datasets.torchvision_datasets:"):
             reasons[f"dataset/{info.name}"] = "it has to be downloaded"
         elif info.kind == "backbone" and library and family in families:
-            reasons[f"backbone/{info.name}"] = f"another {family} stands for it"
+            reasons[f"backbone/{info.name}"] = f"another {family} is tested"
         families.add(family)
     return reasons
 

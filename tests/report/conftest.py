@@ -36,7 +36,7 @@ optimizer: {{use: sgd, lr: 0.1}}
 trainer: {{max_epochs: 1, accelerator: cpu}}
 """
 
-#: What `sslreg evaluate RUN invariance` leaves, made up.
+#: Made-up results of `sslreg evaluate RUN invariance`.
 EVALUATIONS = {
     "trained": {
         "knn_top1": 0.75,
@@ -74,7 +74,7 @@ def folder_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="session")
 def evaluated_run(tiny_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The tiny run with evaluations beside it."""
+    """The tiny run with evaluations."""
     copy = tmp_path_factory.mktemp("evaluated") / "tiny"
     shutil.copytree(tiny_run.path, copy)
     (copy / "evaluations.json").write_text(json.dumps(EVALUATIONS))

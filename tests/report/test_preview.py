@@ -1,4 +1,4 @@
-"""Pictures of views, held against the views that a training gets."""
+"""Pictures of views, compared with the views that a training gets."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_levels_that_cannot_be_brought_back_are_stretched_and_said_so() -> None:
 
 
 class Layers(sslreg.Dataset):
-    """Images whose every channel is a level of its own."""
+    """Images in which each channel has another level."""
 
     def __init__(self, channels: int) -> None:
         self.channels = channels

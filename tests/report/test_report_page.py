@@ -1,4 +1,4 @@
-"""What a report says of its runs, and what it says where it cannot."""
+"""The content of a report, and the reasons for missing parts."""
 
 from __future__ import annotations
 

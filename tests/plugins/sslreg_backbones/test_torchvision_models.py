@@ -162,7 +162,7 @@ def test_a_spec_builds_it_by_its_bare_name() -> None:
 
 
 def rebuilt(plain: sslreg.PlainModule) -> nn.Module:
-    """What the code says, with the backbone's state."""
+    """The module that the code builds, with the backbone's state."""
     names: dict[str, Any] = {}
     exec(plain.code, names)
     names["model"].load_state_dict(plain.module.state_dict())

@@ -1,4 +1,4 @@
-"""What the losses are held against: their definitions in float64, with every logit in one matrix."""
+"""Reference losses: the definitions in float64, with every logit in one matrix."""
 
 from __future__ import annotations
 

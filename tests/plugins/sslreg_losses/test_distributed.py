@@ -1,4 +1,4 @@
-"""Several processes equal one that has the whole batch: `distributed_worker.py` says what they do.
+"""Several processes equal one that has the whole batch. `distributed_worker.py` is their program.
 
 Other toolkits have gathered without gradient, lost or gained a factor of the number of processes, shifted labels by
 the rank where nothing was gathered, assumed batches of one size, and let one process overwrite the others' banks.
@@ -23,7 +23,7 @@ Seen = dict[tuple[int, int], dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
-    """What each process saw, by (processes, rank)."""
+    """The results of each process, by (processes, rank)."""
     folder = tmp_path_factory.mktemp("distributed")
     subprocess.run([sys.executable, str(WORKER), str(folder)], check=True, timeout=240)
     return {(world, rank): torch.load(folder / f"{world}-{rank}.pt") for world in (1, 2, 3) for rank in range(world)}

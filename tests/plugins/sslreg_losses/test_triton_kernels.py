@@ -1,7 +1,7 @@
-"""The kernels for CUDA compute what the tiles in plain torch do.
+"""The CUDA kernels compute the same as the tiles in plain torch.
 
-Where there is no GPU they run in Triton's interpreter, which has to be chosen before triton is imported: in a process
-of its own.
+Without a GPU they run in the interpreter of Triton, which must be chosen before triton is imported: in a separate
+process.
 """
 
 from __future__ import annotations

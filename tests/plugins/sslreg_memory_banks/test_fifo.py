@@ -1,4 +1,4 @@
-"""The FIFO bank keeps the last keys, whatever the sizes, and changes in `commit` alone."""
+"""The FIFO bank keeps the last keys for all sizes, and changes only in `commit`."""
 
 from __future__ import annotations
 
