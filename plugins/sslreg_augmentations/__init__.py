@@ -1,4 +1,4 @@
-"""The augmentations that come with sslreg, with the invariances that each of them teaches."""
+"""The default augmentations, with the invariances that each of them induces."""
 
 import sslreg
 
@@ -12,20 +12,20 @@ def sslreg_register(registry: sslreg.Registry) -> None:
     def add(name: str, target: str, summary: str, *invariances: str) -> None:
         registry.augmentation(name, f"sslreg_augmentations.{target}", summary=summary, invariances=invariances)
 
-    add("random_resized_crop", "random_resized_crop:RandomResizedCrop", "a random part, brought to a size", "shape")
-    add("resize", "resize:Resize", "the whole image, brought to a size")
-    add("center_crop", "center_crop:CenterCrop", "the middle of the image")
-    add("horizontal_flip", "horizontal_flip:HorizontalFlip", "left and right exchanged", "shape")
-    add("vertical_flip", "vertical_flip:VerticalFlip", "top and bottom exchanged", "shape")
-    add("rotate90", "rotate90:Rotate90", "turned by a random number of quarter turns", "shape")
-    add("affine", "affine:Affine", "randomly rotated, moved, scaled and sheared", "shape")
-    add("elastic", "elastic:Elastic", "distorted by a smooth random displacement", "shape")
-    add("color_jitter", "color_jitter:ColorJitter", "brightness, contrast, saturation and hue, changed", "color")
-    add("grayscale", "grayscale:Grayscale", "color taken away", "color")
-    add("solarize", "solarize:Solarize", "levels above a threshold inverted", "color")
-    add("gaussian_blur", "gaussian_blur:GaussianBlur", "blurred by a Gaussian of random width", "texture")
-    add("gaussian_noise", "gaussian_noise:GaussianNoise", "Gaussian noise added", "texture")
-    add("normalize", "normalize:Normalize", "mean subtracted, divided by the standard deviation")
-    add("one_of", "one_of:OneOf", "one of several augmentations, chosen at random")
-    add("random_apply", "random_apply:RandomApply", "several augmentations, together or not at all (p)")
-    add("random_order", "random_order:RandomOrder", "several augmentations, in random order")
+    add("random_resized_crop", "random_resized_crop:RandomResizedCrop", "crops a random part and resizes it", "shape")
+    add("resize", "resize:Resize", "resizes the whole image")
+    add("center_crop", "center_crop:CenterCrop", "crops the center")
+    add("horizontal_flip", "horizontal_flip:HorizontalFlip", "mirrors left and right", "shape")
+    add("vertical_flip", "vertical_flip:VerticalFlip", "mirrors top and bottom", "shape")
+    add("rotate90", "rotate90:Rotate90", "rotates by a random number of quarter turns", "shape")
+    add("affine", "affine:Affine", "rotates, shifts, scales and shears randomly", "shape")
+    add("elastic", "elastic:Elastic", "displaces pixels smoothly and randomly", "shape")
+    add("color_jitter", "color_jitter:ColorJitter", "changes brightness, contrast, saturation and hue", "color")
+    add("grayscale", "grayscale:Grayscale", "replaces color by luma", "color")
+    add("solarize", "solarize:Solarize", "inverts levels above a threshold", "color")
+    add("gaussian_blur", "gaussian_blur:GaussianBlur", "blurs by a Gaussian of random width", "texture")
+    add("gaussian_noise", "gaussian_noise:GaussianNoise", "adds Gaussian noise", "texture")
+    add("normalize", "normalize:Normalize", "subtracts the mean, divides by the standard deviation")
+    add("one_of", "one_of:OneOf", "applies one of several augmentations")
+    add("random_apply", "random_apply:RandomApply", "applies several augmentations together")
+    add("random_order", "random_order:RandomOrder", "applies several augmentations in random order")

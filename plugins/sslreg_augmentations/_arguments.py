@@ -1,4 +1,4 @@
-"""What the constructors of several augmentations check."""
+"""Checks of constructor arguments."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from collections.abc import Sequence
 
 
 def height_and_width(size: int | tuple[int, int]) -> tuple[int, int]:
-    """A size as (height, width); one number is both. ValueError: it is not positive."""
+    """Return a size as (height, width); one number is both. ValueError: it is not positive."""
     height, width = (size, size) if isinstance(size, int) else size
     if height < 1 or width < 1:
-        raise ValueError(f"size {size} has to be positive")
+        raise ValueError(f"size {size} must be positive")
     return height, width
 
 
 def interval(
     name: str, bounds: float | Sequence[float], *, lowest: float = -math.inf, highest: float = math.inf
 ) -> tuple[float, float]:
-    """Bounds as (low, high); one number is both. ValueError: they are in the wrong order or out of range."""
+    """Return bounds as (low, high); one number is both. ValueError: they are in the wrong order or out of range."""
     low, high = (bounds, bounds) if isinstance(bounds, int | float) else bounds
     if not lowest <= low <= high <= highest:
-        raise ValueError(f"{name} runs from {low} to {high}, and has to rise within [{lowest:g}, {highest:g}]")
+        raise ValueError(f"{name} runs from {low} to {high}, and must rise within [{lowest:g}, {highest:g}]")
     return float(low), float(high)
 
 
-def around(
+def interval_around(
     name: str,
     spread: float | Sequence[float],
     *,
@@ -32,9 +32,9 @@ def around(
     lowest: float = -math.inf,
     highest: float = math.inf,
 ) -> tuple[float, float]:
-    """Bounds as torchvision takes them: one number is a spread around a center, two are the bounds.
+    """Return bounds as torchvision takes them: one number is a spread around a center, two are the bounds.
 
-    A spread that is wider than the range allows at its lower end is cut there.
+    A spread that reaches below the lowest value is cut there.
     """
     if not isinstance(spread, int | float):
         return interval(name, spread, lowest=lowest, highest=highest)

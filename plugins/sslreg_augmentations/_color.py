@@ -5,21 +5,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-#: ITU-R 601-2 luma, to the four digits that torchvision keeps.
-LUMA = (0.2989, 0.587, 0.114)
+import sslreg
 
 
 def luma(images: Tensor) -> Tensor:
-    """The gray image (N, 1, H, W) of RGB."""
+    """Return the luma (N, 1, H, W) of RGB images."""
     red, green, blue = images.unbind(1)
-    gray: Tensor = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
+    gray: Tensor = sslreg.LUMA[0] * red + sslreg.LUMA[1] * green + sslreg.LUMA[2] * blue
     return gray.unsqueeze(1)
 
 
 def mean_per_image(images: Tensor) -> Tensor:
-    """The mean level (N, 1, 1, 1) of each image, by pairwise sums.
+    """Return the mean level (N, 1, 1, 1) of each image, by pairwise sums.
 
-    torch's own sum splits an image by the size of the batch and the number of threads, and so rounds differently.
+    torch.sum splits an image by the size of the batch and the number of threads, so its rounding depends on them.
     """
     values = images.flatten(1)
     count = values.shape[1]
@@ -33,12 +32,12 @@ def mean_per_image(images: Tensor) -> Tensor:
 
 
 def blend(images: Tensor, others: Tensor, factor: Tensor) -> Tensor:
-    """factor · images + (1 - factor) · others, clamped; factor is (N, 1, 1, 1)."""
+    """Return factor · images + (1 - factor) · others, clamped; factor is (N, 1, 1, 1)."""
     return (factor * images + (1.0 - factor) * others).clamp_(0.0, 1.0)
 
 
-def hue_shifted(images: Tensor, shift: Tensor) -> Tensor:
-    """RGB images with their hue moved by `shift` (N, 1, 1, 1) turns of the color wheel."""
+def shift_hue(images: Tensor, shift: Tensor) -> Tensor:
+    """Shift the hue of RGB images by `shift` (N, 1, 1, 1) turns of the color wheel."""
     red, green, blue = images.unbind(1)
     value, low = images.amax(dim=1), images.amin(dim=1)
     chroma = value - low

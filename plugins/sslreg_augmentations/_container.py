@@ -1,4 +1,4 @@
-"""What the augmentations that contain others have in common."""
+"""The base class of augmentations that contain others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sslreg_augmentations._nested_params import nest, unnest
 
 
 class Container(sslreg.Augmentation):
-    """Holds augmentations. The params of number i are the container's own, with ``i.`` before their names."""
+    """An augmentation that contains others; the params of number i have the prefix ``i.``."""
 
     ragged = True
     params_on_host = True
@@ -22,14 +22,14 @@ class Container(sslreg.Augmentation):
         self.host_only = any(one.host_only for one in augment)
 
     def draw_one(self, number: int, keys: sslreg.Keys, shapes: Tensor) -> sslreg.Params:
-        """What one of them draws, under the container's names."""
+        """Draw one of the augmentations, and return its params with its prefix."""
         return nest(number, self.augment[number].draw(keys.child(str(number)), shapes))
 
     def apply_one(self, number: int, mask: Tensor, images: sslreg.Images, params: sslreg.Params) -> sslreg.Images:
-        """Images after one of them has acted on those for which the mask (N,) is true."""
+        """Apply one of the augmentations to the images for which the mask, bool (N,), is true."""
         return sslreg.apply_where(mask, self.augment[number], images, unnest(number, params))
 
     def shapes_after(self, number: int, mask: Tensor, shapes: Tensor, params: sslreg.Params) -> Tensor:
-        """The shapes that `apply_one` gives."""
+        """Return the shapes (N, 3) after `apply_one`."""
         changed = self.augment[number].output_shapes(shapes, unnest(number, params))
         return changed.where(mask[:, None], shapes)

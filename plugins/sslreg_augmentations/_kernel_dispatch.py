@@ -1,4 +1,4 @@
-"""The compiled kernels, where they can be used."""
+"""The choice between compiled kernels and torch."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ log = logging.getLogger("sslreg.augmentations")
 
 
 def cpu_kernels(name: str, images: sslreg.Images) -> ModuleType | None:
-    """A module of compiled kernels for these images, or None where torch has to do the work."""
-    return _module(name) if images[0].device.type == "cpu" and can_compile() else None
+    """Return a module of kernels compiled by numba for these images; None if torch must do the work."""
+    return _load_numba_kernels(name) if images[0].device.type == "cpu" and can_compile() else None
 
 
 def can_compile() -> bool:
-    """Whether kernels can be compiled here; without them torch does the same work, slower."""
-    return _module("photometry") is not None
+    """Return whether numba can compile kernels here; without them torch does the same work, slower."""
+    return _load_numba_kernels("photometry") is not None
 
 
 @cache
-def _module(name: str) -> ModuleType | None:
+def _load_numba_kernels(name: str) -> ModuleType | None:
     try:
         return importlib.import_module(f"sslreg_augmentations._numba.{name}")
-    # numba is missing, does not know this NumPy, or finds no place to keep what it compiles.
+    # numba is missing, does not support this NumPy, or has no writable folder for its cache.
     except (ImportError, RuntimeError) as error:
         log.warning("augmentation on the CPU is slow, since its kernels cannot be compiled: %s", error)
         return None
@@ -36,14 +36,14 @@ def _module(name: str) -> ModuleType | None:
 
 @cache
 def cuda_kernels() -> ModuleType | None:
-    """The kernels that Triton compiles for NVIDIA GPUs, or None where torch has to do the work."""
+    """Return the kernels that Triton compiles for NVIDIA GPUs; None if torch must do the work."""
     if not find_spec("triton"):
         return None
     try:
         module = importlib.import_module("sslreg_augmentations._triton.photometry")
         module.build_driver()
-    # Triton builds its driver by a C compiler, with Python's headers, which a machine with a GPU need not have.
+    # Triton builds its driver with a C compiler and Python's headers, which a machine with a GPU may lack.
     except (ImportError, RuntimeError, OSError, SubprocessError) as error:
-        log.warning("what a GPU does of the views is slow, since Triton cannot compile its kernels: %s", error)
+        log.warning("augmentation on the GPU is slow, since Triton cannot compile its kernels: %s", error)
         return None
     return module

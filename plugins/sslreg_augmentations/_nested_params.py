@@ -1,4 +1,4 @@
-"""The params of several augmentations in one: those of number i have ``i.`` before their names."""
+"""The params of several augmentations in one mapping: those of number i have the prefix ``i.``."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import sslreg
 
 
 def nest(number: int, params: sslreg.Params) -> sslreg.Params:
-    """What one of them drew, under its name among the others'."""
+    """Add the prefix of an augmentation to the names of its params."""
     return {f"{number}.{name}": values for name, values in params.items()}
 
 
 def unnest(number: int, params: sslreg.Params) -> sslreg.Params:
-    """What one of them drew, under its own names."""
+    """Return the params of one augmentation, without their prefix."""
     prefix = f"{number}."
     return {name.removeprefix(prefix): values for name, values in params.items() if name.startswith(prefix)}

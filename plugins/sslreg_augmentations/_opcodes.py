@@ -1,3 +1,3 @@
-"""The instructions that photometric operations are translated to, one after the other for each image."""
+"""The opcodes of photometric programs, which the kernels run instruction by instruction for each image."""
 
 NO_OP, BRIGHTNESS, CONTRAST, SATURATION, HUE, GRAY, SOLARIZE, NORMALIZE, BLUR = range(9)

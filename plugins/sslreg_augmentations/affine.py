@@ -9,17 +9,23 @@ import torch
 from torch import Tensor
 
 import sslreg
-from sslreg_augmentations._arguments import around, interval
+from sslreg_augmentations._arguments import interval, interval_around
 from sslreg_augmentations._resampling import pixel_centers, sample_at
 
 
 class Affine(sslreg.Augmentation):
     """A random affine map about the image's center, as torchvision's RandomAffine draws it.
 
-    degrees: the range of rotation, clockwise; one number d is -d to d. translate: the largest shift, as a share of
-    (width, height). scale: the range of scale. shear: degrees, along x: one number s is -s to s, two are the range;
-    with four, the last two are the range along y. fill: the level outside of the image, in [0, 1].
     Params: angle and scale (N,); translate (N, 2), in pixels along x and y; shear (N, 2), in degrees.
+
+    Args:
+        degrees: the range of the rotation, clockwise; one number d is -d to d.
+        translate: the largest shift, as a share of (width, height).
+        scale: the range of the scale.
+        shear: the range of the shear along x, in degrees: one number s is -s to s, two are the range; with four, the
+            last two are the range along y.
+        interpolation: how to read between pixels.
+        fill: the level outside of the image, in [0, 1].
     """
 
     geometry = True
@@ -34,16 +40,16 @@ class Affine(sslreg.Augmentation):
         interpolation: Literal["nearest", "bilinear"] = "nearest",
         fill: float = 0.0,
     ) -> None:
-        self.degrees = around("degrees", degrees)
+        self.degrees = interval_around("degrees", degrees)
         self.translate = translate or (0.0, 0.0)
         if not all(0.0 <= share <= 1.0 for share in self.translate):
-            raise ValueError(f"translate {self.translate} is a share of the image, and has to be in [0, 1]")
+            raise ValueError(f"translate {self.translate} is a share of the image, and must be in [0, 1]")
         self.scale = interval("scale", scale or (1.0, 1.0), lowest=0.0)
         if not self.scale[0]:
-            raise ValueError("scale has to be above zero")
+            raise ValueError("scale must be above zero")
         four: Sequence[float] = shear if isinstance(shear, Sequence) and len(shear) == 4 else ()
         self.shear = (
-            (interval("shear", four[:2]) if four else around("shear", shear or 0.0)),
+            (interval("shear", four[:2]) if four else interval_around("shear", shear or 0.0)),
             (interval("shear", four[2:]) if four else (0.0, 0.0)),
         )
         self.interpolation = interpolation
@@ -65,7 +71,7 @@ class Affine(sslreg.Augmentation):
 
     @classmethod
     def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, sslreg.Augmentation]:
-        """At 1: turned by up to 180°, moved by up to half an image, scaled by 1/2 to 2, sheared by up to 45°."""
+        """At 1: rotation by up to 180°, shifts by up to half an image, scales of 1/2 to 2, shear by up to 45°."""
         smooth: Literal["bilinear"] = "bilinear"
         return {
             "rotation": cls(180.0 * strength, interpolation=smooth),
@@ -77,7 +83,7 @@ class Affine(sslreg.Augmentation):
     def apply(self, images: Tensor, params: sslreg.Params) -> Tensor:
         height, width = images.shape[2:]
         y, x = pixel_centers(height, width, images.device)
-        # In double precision, which not all devices have.
+        # On the host, in double precision, which not all devices support.
         inverse = _inverse(params).to(images)[..., None, None]
         source_x = inverse[:, 0, 0] * x + inverse[:, 0, 1] * y + inverse[:, 0, 2]
         source_y = inverse[:, 1, 0] * x + inverse[:, 1, 1] * y + inverse[:, 1, 2]
@@ -85,16 +91,16 @@ class Affine(sslreg.Augmentation):
 
 
 def _inverse(params: sslreg.Params) -> Tensor:
-    """Where (N, 2, 3), float64, a pixel (x, y, 1) of the result comes from, in pixels from the center.
+    """Return the map (N, 2, 3), float64, from a pixel (x, y, 1) of the result to its source, from the center.
 
-    The map is scale · rotation · shear along y · shear along x, then the shift.
+    The forward map is scale · rotation · shear along y · shear along x, then the shift.
     """
-    turn, shear = params["angle"].double().deg2rad(), params["shear"].double().deg2rad()
+    angle, shear = params["angle"].double().deg2rad(), params["shear"].double().deg2rad()
     tan_x, cos_y = shear[:, 0].tan(), shear[:, 1].cos()
-    a = (turn - shear[:, 1]).cos() / cos_y
-    b = -(a * tan_x + turn.sin())
-    c = (turn - shear[:, 1]).sin() / cos_y
-    d = turn.cos() - c * tan_x
+    a = (angle - shear[:, 1]).cos() / cos_y
+    b = -(a * tan_x + angle.sin())
+    c = (angle - shear[:, 1]).sin() / cos_y
+    d = angle.cos() - c * tan_x
     # The linear part's determinant is scale², since rotations and shears keep areas.
     linear = torch.stack((d, -b, -c, a), dim=1).reshape(-1, 2, 2) / params["scale"].double()[:, None, None]
     return torch.cat((linear, -(linear @ params["translate"].double()[:, :, None])), dim=2)

@@ -1,4 +1,4 @@
-"""The middle of the image."""
+"""The center of the image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sslreg_augmentations._arguments import height_and_width
 
 
 class CenterCrop(sslreg.Augmentation):
-    """Keeps the middle (height, width) of an image, which has to be at least that large."""
+    """Crops the central (height, width) of an image, which must be at least that large."""
 
     ragged = True
     geometry = True
@@ -28,7 +28,7 @@ class CenterCrop(sslreg.Augmentation):
         return {}
 
     def apply(self, images: sslreg.Images, params: sslreg.Params) -> sslreg.Images:
-        return [self._middle(image) for image in images]
+        return [self._crop(image) for image in images]
 
     def output_shapes(self, shapes: Tensor, params: sslreg.Params) -> Tensor:
         return torch.cat((shapes[:, :1], torch.tensor([self.size]).expand(len(shapes), 2)), dim=1)
@@ -36,7 +36,7 @@ class CenterCrop(sslreg.Augmentation):
     def for_embedding(self) -> Sequence[sslreg.Augmentation]:
         return [self]
 
-    def _middle(self, image: Tensor) -> Tensor:
+    def _crop(self, image: Tensor) -> Tensor:
         height, width = self.size
         # Halves round to even, as in torchvision.
         top, left = round((image.shape[1] - height) / 2), round((image.shape[2] - width) / 2)

@@ -1,4 +1,4 @@
-"""Brightness, contrast, saturation and hue, changed in random order."""
+"""Random changes of brightness, contrast, saturation and hue."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torch import Tensor
 
 import sslreg
 from sslreg_augmentations import _opcodes
-from sslreg_augmentations._arguments import around
-from sslreg_augmentations._color import blend, hue_shifted, luma, mean_per_image
+from sslreg_augmentations._arguments import interval_around
+from sslreg_augmentations._color import blend, luma, mean_per_image, shift_hue
 from sslreg_augmentations._fused_photometric import Photometric, Program
 
-#: The changes, by the numbers that torchvision gives them.
+#: The changes, in torchvision's numbering.
 CHANGES = ("brightness", "contrast", "saturation", "hue")
 
 _CODES = {name: getattr(_opcodes, name.upper()) for name in CHANGES}
@@ -21,13 +21,17 @@ _NEUTRAL = {"brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "hue": 0.0}
 
 
 class ColorJitter(Photometric):
-    """Changes brightness, contrast, saturation and hue, in an order of its own for every sample.
+    """Changes brightness, contrast, saturation and hue, in random order for every sample.
 
-    A factor's range is [1 - spread, 1 + spread], cut at zero, for one number, or the two bounds that are given. hue: a
-    shift of -hue to hue, or between two bounds, in turns of the color wheel, within [-0.5, 0.5]. Each change is
-    clamped to [0, 1]. Saturation and hue leave gray images alone, and refuse other numbers of channels than 1 and 3;
-    the contrast of such images is about the mean over all channels.
-    Params: order, int64 (N, 4), of numbers in `CHANGES`; for each change that is asked for, its factor (N,).
+    The result of each change is clamped to [0, 1]. Saturation and hue leave gray images unchanged and raise an error
+    for channels other than 1 and 3; the contrast of such images is about the mean over all channels.
+    Params: order, int64 (N, 4), of numbers in `CHANGES`; for each change that is used, its factor (N,).
+
+    Args:
+        brightness: the range of the factor; one number s is [1 - s, 1 + s], cut at zero.
+        contrast: the range of the factor, likewise.
+        saturation: the range of the factor, likewise.
+        hue: the range of the shift, in turns of the color wheel, within [-0.5, 0.5]; one number h is [-h, h].
     """
 
     def __init__(
@@ -38,10 +42,10 @@ class ColorJitter(Photometric):
         hue: float | tuple[float, float] = 0.0,
     ) -> None:
         ranges = {
-            "brightness": around("brightness", brightness, center=1.0, lowest=0.0),
-            "contrast": around("contrast", contrast, center=1.0, lowest=0.0),
-            "saturation": around("saturation", saturation, center=1.0, lowest=0.0),
-            "hue": around("hue", hue, lowest=-0.5, highest=0.5),
+            "brightness": interval_around("brightness", brightness, center=1.0, lowest=0.0),
+            "contrast": interval_around("contrast", contrast, center=1.0, lowest=0.0),
+            "saturation": interval_around("saturation", saturation, center=1.0, lowest=0.0),
+            "hue": interval_around("hue", hue, lowest=-0.5, highest=0.5),
         }
         self.ranges = {name: bounds for name, bounds in ranges.items() if bounds != (_NEUTRAL[name],) * 2}
 
@@ -49,26 +53,26 @@ class ColorJitter(Photometric):
         strange = set(shapes[:, 0].tolist()) - {1, 3}
         if strange and (of_color := self.ranges.keys() & {"saturation", "hue"}):
             raise ValueError(
-                f"{' and '.join(sorted(of_color))} are of RGB, and there are images of {max(strange)} channels; "
+                f"{' and '.join(sorted(of_color))} need RGB, and there are images of {max(strange)} channels; "
                 "brightness and contrast take any number"
             )
-        # All are drawn, wanted or not, so that asking for one leaves the others as they were.
-        drawn = {name: keys.uniform(*self.ranges.get(name, (1.0, 1.0))) for name in CHANGES}
-        return {"order": keys.permutation(len(CHANGES)), **{name: drawn[name] for name in self.ranges}}
+        # Draw all of them, so that using one does not change the draws of the others.
+        factors = {name: keys.uniform(*self.ranges.get(name, (1.0, 1.0))) for name in CHANGES}
+        return {"order": keys.permutation(len(CHANGES)), **{name: factors[name] for name in self.ranges}}
 
     def change(self, images: Tensor, params: sslreg.Params) -> Tensor:
         images = images.clone()
-        for turn in range(len(CHANGES)):
+        for position in range(len(CHANGES)):
             for name in self.ranges:
-                rows = (params["order"][:, turn] == CHANGES.index(name)).nonzero().squeeze(1)
+                rows = (params["order"][:, position] == CHANGES.index(name)).nonzero().squeeze(1)
                 if len(rows):
-                    factors, there = params[name][rows, None, None, None].to(images), rows.to(images.device)
-                    images[there] = changed(name, images[there], factors)
+                    factors, rows = params[name][rows, None, None, None].to(images), rows.to(images.device)
+                    images[rows] = change_levels(name, images[rows], factors)
         return images
 
     @classmethod
     def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, sslreg.Augmentation]:
-        """At 1: factors from 0 to 2, any hue. Saturation and hue are of RGB alone."""
+        """At 1: factors from 0 to 2, any hue. Saturation and hue only for RGB."""
         spreads = {"brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "hue": 0.5}
         aspects = CHANGES if shape[0] == 3 else CHANGES[:2]
         return {name: cls(**{name: strength * spreads[name]}) for name in aspects}
@@ -79,8 +83,8 @@ class ColorJitter(Photometric):
         return codes[params["order"]], factors.gather(1, params["order"])
 
 
-def changed(name: str, images: Tensor, factor: Tensor) -> Tensor:
-    """Images after one of `CHANGES`; factor is (N, 1, 1, 1)."""
+def change_levels(name: str, images: Tensor, factor: Tensor) -> Tensor:
+    """Return images after one of `CHANGES`; factor is (N, 1, 1, 1)."""
     gray = images.shape[1] == 1
     match name:
         case "brightness":
@@ -90,5 +94,5 @@ def changed(name: str, images: Tensor, factor: Tensor) -> Tensor:
         case "saturation":
             return images if gray else blend(images, luma(images), factor)
         case "hue":
-            return images if gray else hue_shifted(images, factor)
+            return images if gray else shift_hue(images, factor)
     raise ValueError(f"no change is called {name!r}")

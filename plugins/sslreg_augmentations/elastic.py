@@ -10,17 +10,22 @@ import torch
 from torch import Tensor
 
 import sslreg
-from sslreg_augmentations._gaussian_filter import smoothed
+from sslreg_augmentations._gaussian_filter import gaussian_filter
 from sslreg_augmentations._resampling import pixel_centers, sample_at
 
 
 class Elastic(sslreg.Augmentation):
-    """Moves every pixel by a smooth random displacement (Simard, Steinkraus, Platt: Best practices, ICDAR 2003).
+    """Displaces every pixel smoothly and randomly (Simard, Steinkraus, Platt: Best practices, ICDAR 2003).
 
-    The displacement is uniform noise in [-1, 1), smoothed by a Gaussian of deviation `sigma` pixels, times
-    alpha / 2 pixels: torchvision's ElasticTransform on the same noise. alpha, sigma: one number, or one along x and one
-    along y. fill: the level outside of the image, in [0, 1].
+    The displacement is uniform noise in [-1, 1), smoothed by a Gaussian, times alpha / 2 pixels. It equals
+    torchvision's ElasticTransform on the same noise.
     Params: seed of the noise, int64 (N,).
+
+    Args:
+        alpha: the strength; one number, or one along x and one along y.
+        sigma: the standard deviation of the Gaussian, in pixels; one number, or one along x and one along y.
+        interpolation: how to read between pixels.
+        fill: the level outside of the image, in [0, 1].
     """
 
     geometry = True
@@ -32,8 +37,8 @@ class Elastic(sslreg.Augmentation):
         interpolation: Literal["nearest", "bilinear"] = "bilinear",
         fill: float = 0.0,
     ) -> None:
-        self.alpha = _both("alpha", alpha)
-        self.sigma = _both("sigma", sigma)
+        self.alpha = _pair("alpha", alpha)
+        self.sigma = _pair("sigma", sigma)
         self.interpolation = interpolation
         self.fill = fill
 
@@ -49,7 +54,7 @@ class Elastic(sslreg.Augmentation):
 
     @classmethod
     def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, sslreg.Augmentation]:
-        """At 1 pixels move by a 24th of the shorter side, in root mean square along an axis; sigma is a 12th of it."""
+        """At 1 the root mean square displacement along an axis is 1/24 of the shorter side; sigma is 1/12 of it."""
         side = min(shape[1:])
         sigma = side / 12
         # Noise of variance 1/3, smoothed by a Gaussian in two dimensions, has variance 1/3 / (4 pi sigma²).
@@ -57,16 +62,16 @@ class Elastic(sslreg.Augmentation):
         return {"": cls(alpha=2.0 * strength * side / 24 / deviation, sigma=sigma)}
 
     def _displacement(self, noise: Tensor, axis: int) -> Tensor:
-        """Pixels (N, H, W) along x (axis 0) or y (axis 1)."""
-        # torchvision's kernel has about eight deviations of its own axis, in both directions.
+        """Return the displacement in pixels (N, H, W) along x (axis 0) or y (axis 1)."""
+        # The radius of torchvision's kernel, the same in both directions, follows the sigma of the displacement's axis.
         radius = int(8 * self.sigma[axis] + 1) // 2
         sigma = torch.tensor(self.sigma[::-1]).expand(len(noise), 2)
-        field = smoothed(noise[:, axis : axis + 1], sigma, torch.full_like(sigma, radius), radius)
+        field = gaussian_filter(noise[:, axis : axis + 1], sigma, torch.full_like(sigma, radius), radius)
         return field[:, 0] * (self.alpha[axis] / 2)
 
 
-def _both(name: str, value: float | tuple[float, float]) -> tuple[float, float]:
+def _pair(name: str, value: float | tuple[float, float]) -> tuple[float, float]:
     x, y = (value, value) if isinstance(value, int | float) else value
     if x <= 0 or y <= 0:
-        raise ValueError(f"{name} {value} has to be above zero")
+        raise ValueError(f"{name} {value} must be above zero")
     return float(x), float(y)

@@ -12,9 +12,12 @@ import sslreg
 
 
 class GaussianNoise(sslreg.Augmentation):
-    """Adds to each level noise of mean 0 and deviation `std`, on the scale of [0, 1], and clamps.
+    """Adds Gaussian noise of mean 0 to each level, and clamps.
 
     Params: seed of the noise, int64 (N,).
+
+    Args:
+        std: the standard deviation of the noise, for levels in [0, 1].
     """
 
     def __init__(self, std: Annotated[float, Field(ge=0)] = 0.1) -> None:
@@ -25,7 +28,7 @@ class GaussianNoise(sslreg.Augmentation):
 
     @classmethod
     def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, sslreg.Augmentation]:
-        """At 1 the noise has a deviation of 0.4, at a quarter the default."""
+        """At 1 the noise has a standard deviation of 0.4, at a quarter the default."""
         return {"": cls(0.4 * strength)}
 
     def apply(self, images: Tensor, params: sslreg.Params) -> Tensor:

@@ -1,4 +1,4 @@
-"""Color taken away."""
+"""Color replaced by luma."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from torch import Tensor
 
 import sslreg
 from sslreg_augmentations._color import luma
-from sslreg_augmentations._fused_photometric import Photometric, Program, constant
+from sslreg_augmentations._fused_photometric import Photometric, Program, repeat_instruction
 from sslreg_augmentations._opcodes import GRAY
 
 
 class Grayscale(Photometric):
-    """Replaces red, green and blue by their luma (ITU-R 601-2), in three channels; gray images stay as they are."""
+    """Replaces red, green and blue by their luma (ITU-R 601-2), in three channels; gray images do not change."""
 
     def draw(self, keys: sslreg.Keys, shapes: Tensor) -> sslreg.Params:
         if strange := set(shapes[:, 0].tolist()) - {1, 3}:
@@ -22,14 +22,14 @@ class Grayscale(Photometric):
 
     @classmethod
     def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, sslreg.Augmentation] | None:
-        """No scale; and nothing to take away from other images than RGB."""
+        """Return None, since it has no scale; nothing for images other than RGB, which have no color to replace."""
         return None if shape[0] == 3 else {}
 
     def change(self, images: Tensor, params: sslreg.Params) -> Tensor:
         return images if images.shape[1] == 1 else luma(images).repeat(1, 3, 1, 1)
 
     def instructions(self, params: sslreg.Params, count: int) -> Program:
-        return constant(GRAY, 0.0, count)
+        return repeat_instruction(GRAY, 0.0, count)
 
     def for_embedding(self) -> Sequence[sslreg.Augmentation]:
         return [self]

@@ -1,4 +1,4 @@
-"""Left and right exchanged."""
+"""Flips that exchange left and right."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sslreg
 
 
 class HorizontalFlip(sslreg.Augmentation):
-    """Mirrors every image; how often is said by ``p`` in a spec."""
+    """Exchanges left and right of every image; ``p`` in a spec is the probability."""
 
     geometry = True
 

@@ -1,4 +1,4 @@
-"""Levels brought to a data set's mean and deviation."""
+"""Normalization by the mean and standard deviation of a data set."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import sslreg
-from sslreg_augmentations._fused_photometric import Photometric, Program, constant
+from sslreg_augmentations._fused_photometric import Photometric, Program, repeat_instruction
 from sslreg_augmentations._opcodes import NORMALIZE
 
 #: Mean and standard deviation of the channels of well-known data sets, on the scale of [0, 1].
@@ -25,11 +25,13 @@ STATISTICS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 class Normalize(Photometric):
     """Subtracts the mean of each channel and divides by its standard deviation. It does not clamp.
 
-    Give either stats, the name of known statistics (half is mean and deviation 0.5, for any number of channels),
-    or mean and std, one number for each channel or one for all.
+    Args:
+        stats: the name of known statistics; ``half`` is mean and standard deviation 0.5, for any number of channels.
+        mean: instead of stats, one number for each channel or one for all.
+        std: instead of stats, one number for each channel or one for all.
     """
 
-    last = True
+    leaves_range = True
 
     def __init__(
         self,
@@ -46,7 +48,7 @@ class Normalize(Photometric):
         if len(self.mean) != len(self.std):
             raise ValueError(f"mean has {len(self.mean)} numbers, and std has {len(self.std)}")
         if min(self.std) <= 0:
-            raise ValueError(f"std {self.std} has to be above zero")
+            raise ValueError(f"std {self.std} must be above zero")
 
     def draw(self, keys: sslreg.Keys, shapes: Tensor) -> sslreg.Params:
         strange = set(shapes[:, 0].tolist()) - {len(self.mean)}
@@ -62,7 +64,7 @@ class Normalize(Photometric):
         return (images - mean) / std
 
     def instructions(self, params: sslreg.Params, count: int) -> Program:
-        return constant(NORMALIZE, 0.0, count)
+        return repeat_instruction(NORMALIZE, 0.0, count)
 
     def statistics(self) -> tuple[Sequence[float], Sequence[float]]:
         return self.mean, self.std

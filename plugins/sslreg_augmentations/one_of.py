@@ -1,4 +1,4 @@
-"""A choice among augmentations."""
+"""A random choice among augmentations."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from sslreg_augmentations._container import Container
 class OneOf(Container):
     """Applies one of several augmentations to each sample, chosen at random.
 
-    weights: how likely each is, up to a common factor; equally, without them.
-    Params: choice, int64 (N,), the number of the chosen one; what each of them drew, see `Container`.
+    Params: choice, int64 (N,), the number of the chosen one; the draws of each of them, see `Container`.
+
+    Args:
+        augment: the augmentations.
+        weights: the probability of each, up to a common factor; equal if None.
     """
 
     def __init__(self, augment: list[sslreg.Augmentation], weights: list[float] | None = None) -> None:
@@ -22,7 +25,7 @@ class OneOf(Container):
         if len(self.weights) != len(augment):
             raise ValueError(f"there are {len(self.weights)} weights for {len(augment)} augmentations")
         if min(self.weights) < 0 or not sum(self.weights):
-            raise ValueError(f"weights {self.weights} cannot be negative, nor all be zero")
+            raise ValueError(f"weights {self.weights} must not be negative, nor all be zero")
 
     def draw(self, keys: sslreg.Keys, shapes: Tensor) -> sslreg.Params:
         shares = torch.tensor(self.weights, dtype=torch.float64).cumsum(0) / sum(self.weights)

@@ -1,4 +1,4 @@
-"""Several augmentations that act together."""
+"""Several augmentations that are applied together."""
 
 from __future__ import annotations
 
@@ -12,33 +12,36 @@ from sslreg_augmentations._container import Container
 
 
 class RandomApply(Container):
-    """Applies several augmentations in order; ``p`` in a spec says how often they act, all together.
+    """Applies several augmentations in order; ``p`` in a spec is the probability that all of them are applied.
 
-    Params: what each of them drew, see `Container`.
+    Params: the draws of each of them, see `Container`.
+
+    Args:
+        augment: the augmentations.
     """
 
     def draw(self, keys: sslreg.Keys, shapes: Tensor) -> sslreg.Params:
         params: sslreg.Params = {}
         for number in range(len(self.augment)):
-            drawn = self.draw_one(number, keys, shapes)
-            shapes = self.shapes_after(number, _all(shapes), shapes, drawn)
-            params |= drawn
+            own = self.draw_one(number, keys, shapes)
+            shapes = self.shapes_after(number, _every_row(shapes), shapes, own)
+            params |= own
         return params
 
     def apply(self, images: sslreg.Images, params: sslreg.Params) -> sslreg.Images:
-        everywhere = torch.ones(len(images), dtype=torch.bool)
+        mask = torch.ones(len(images), dtype=torch.bool)
         for number in range(len(self.augment)):
-            images = self.apply_one(number, everywhere, images, params)
+            images = self.apply_one(number, mask, images, params)
         return images
 
     def output_shapes(self, shapes: Tensor, params: sslreg.Params) -> Tensor:
         for number in range(len(self.augment)):
-            shapes = self.shapes_after(number, _all(shapes), shapes, params)
+            shapes = self.shapes_after(number, _every_row(shapes), shapes, params)
         return shapes
 
     def for_embedding(self) -> Sequence[sslreg.Augmentation]:
-        return [stand_in for one in self.augment for stand_in in one.for_embedding()]
+        return [replacement for one in self.augment for replacement in one.for_embedding()]
 
 
-def _all(shapes: Tensor) -> Tensor:
+def _every_row(shapes: Tensor) -> Tensor:
     return torch.ones(len(shapes), dtype=torch.bool)

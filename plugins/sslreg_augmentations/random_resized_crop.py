@@ -1,4 +1,4 @@
-"""A random part of the image, brought to a fixed size."""
+"""A random part of the image, resized to a fixed size."""
 
 from __future__ import annotations
 
@@ -21,20 +21,24 @@ from sslreg_augmentations.resize import Resize
 
 _ATTEMPTS = 10
 
-#: How many pixels of the part there are at least, along each side, for one of the result, where there were more.
+#: The pixels of the part, along each side, for one of the result, that a reduced image keeps at least.
 _OVERSAMPLING = 2
 
-#: The side, in pixels, from which on images are taken for photographs with a margin around their subject.
+#: The side, in pixels, from which images count as photographs with a margin around their subject.
 _PHOTOGRAPH = 96
 
 
 class RandomResizedCrop(sslreg.Augmentation):
     """Crops a random part and resizes it (Szegedy et al., Going deeper with convolutions, arXiv 1409.4842, section 6).
 
-    size: of the result, (height, width) or one number for both. scale: the part's share of the image's area, drawn
-    uniformly. ratio: its width by its height, drawn uniformly in its logarithm. If ten draws do not fit into the
-    image, the largest centered part of an allowed ratio is taken.
+    If none of ten draws fits into the image, it takes the largest centered part of an allowed ratio.
     Params: top, left, height, width of the part, int64 (N,), in pixels.
+
+    Args:
+        size: of the result, (height, width) or one number for both.
+        scale: the range of the part's share of the image's area, drawn uniformly.
+        ratio: the range of the part's width by its height, drawn uniformly in the logarithm.
+        interpolation: how to resize.
     """
 
     ragged = True
@@ -53,14 +57,14 @@ class RandomResizedCrop(sslreg.Augmentation):
         self.scale = interval("scale", scale, lowest=0.0)
         self.ratio = interval("ratio", ratio, lowest=0.0)
         if not self.scale[0] or not self.ratio[0]:
-            raise ValueError("scale and ratio have to be above zero")
+            raise ValueError("scale and ratio must be above zero")
         self.interpolation = interpolation
 
     def draw(self, keys: sslreg.Keys, shapes: Tensor) -> sslreg.Params:
         sizes = shapes[:, 1:]
         share = keys.uniform(*self.scale, (_ATTEMPTS,)).double().numpy()
         log_ratio = keys.uniform(math.log(self.ratio[0]), math.log(self.ratio[1]), (_ATTEMPTS,)).double().numpy()
-        # By NumPy, which takes half of torch's time for so few numbers.
+        # NumPy takes half the time of torch for so few numbers.
         full_height, full_width = sizes.numpy().T[..., None]
         side, root = np.sqrt(share * (full_height * full_width)), np.exp(0.5 * log_ratio)
         heights, widths = np.rint(side / root), np.rint(side * root)
@@ -76,7 +80,7 @@ class RandomResizedCrop(sslreg.Augmentation):
         return dict(zip(("top", "left", "height", "width"), torch.cat((corners, parts), dim=1).unbind(1), strict=True))
 
     def _largest(self, full_height: Tensor, full_width: Tensor) -> Tensor:
-        """Height and width (N, 2) of the largest part of an allowed ratio."""
+        """Return height and width (N, 2) of the largest part of an allowed ratio."""
         height = torch.minimum(full_height, (full_width / self.ratio[0]).round().long())
         width = torch.minimum(full_width, (full_height * self.ratio[1]).round().long())
         return torch.stack((height, width), dim=1)
@@ -100,13 +104,13 @@ class RandomResizedCrop(sslreg.Augmentation):
 
     @classmethod
     def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, sslreg.Augmentation]:
-        """A share of the area of 1 - 0.92 · strength or more, and ratios that come as far: at 1 the defaults."""
+        """At 1 the default scale and ratio; at a strength s a share of the area of 1 - 0.92 · s or more."""
         low, high = 1.0 - 0.92 * strength, 4 / 3
         ratio = (high**-strength, high**strength)
         return {"": cls(shape[1:], scale=(low, 1.0), ratio=ratio)}
 
     def for_embedding(self) -> Sequence[sslreg.Augmentation]:
-        """The middle of the image: all of its shorter side, or 7/8 of it for photographs (256 to 224)."""
+        """Return a resize and a center crop: all of the shorter side, or 7/8 of it for photographs (256 to 224)."""
         height, width = self.size
         if height != width:
             return [Resize(self.size, self.interpolation)]

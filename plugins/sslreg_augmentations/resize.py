@@ -1,4 +1,4 @@
-"""The whole image at another size."""
+"""The whole image, resized."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ from sslreg_augmentations._resampling import Interpolation, resized_shape
 
 
 class Resize(sslreg.Augmentation):
-    """Resizes to (height, width), or, given one number, brings the shorter side to it and keeps the proportions."""
+    """Resizes the whole image.
+
+    Args:
+        size: (height, width), or one number for the shorter side, which keeps the proportions.
+        interpolation: how to resize.
+    """
 
     ragged = True
     geometry = True

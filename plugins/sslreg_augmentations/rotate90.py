@@ -11,9 +11,9 @@ import sslreg
 
 
 class Rotate90(sslreg.Augmentation):
-    """Turns counterclockwise by 0, 90, 180 or 270 degrees, each as likely; no pixel is interpolated.
+    """Rotates counterclockwise by 0, 90, 180 or 270 degrees, with equal probability and without interpolation.
 
-    For images that have no up, as those from satellites and microscopes.
+    Use it for images without an upright orientation, like those of satellites and microscopes.
     Params: turns, int64 (N,), 0 to 3.
     """
 
@@ -30,7 +30,7 @@ class Rotate90(sslreg.Augmentation):
 
     @classmethod
     def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, sslreg.Augmentation] | None:
-        """No scale: as it is, on square images, a quarter of which it leaves alone; others it would change in shape."""
+        """Return None, since it has no scale; nothing for images that are not square, whose shape it would change."""
         return None if shape[1] == shape[2] else {}
 
     def output_shapes(self, shapes: Tensor, params: sslreg.Params) -> Tensor:

@@ -1,4 +1,4 @@
-"""Bright levels inverted."""
+"""Inversion of bright levels."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from pydantic import Field
 from torch import Tensor
 
 import sslreg
-from sslreg_augmentations._fused_photometric import Photometric, Program, constant
+from sslreg_augmentations._fused_photometric import Photometric, Program, repeat_instruction
 from sslreg_augmentations._opcodes import SOLARIZE
 
 
 class Solarize(Photometric):
-    """Inverts the levels that are at or above a threshold in [0, 1]."""
+    """Inverts the levels that are at or above a threshold.
+
+    Args:
+        threshold: in [0, 1].
+    """
 
     def __init__(self, threshold: Annotated[float, Field(ge=0, le=1)] = 0.5) -> None:
         self.threshold = threshold
@@ -29,7 +33,7 @@ class Solarize(Photometric):
         return torch.where(images >= self.threshold, 1.0 - images, images)
 
     def instructions(self, params: sslreg.Params, count: int) -> Program:
-        return constant(SOLARIZE, self.threshold, count)
+        return repeat_instruction(SOLARIZE, self.threshold, count)
 
     def for_embedding(self) -> Sequence[sslreg.Augmentation]:
         return [self]

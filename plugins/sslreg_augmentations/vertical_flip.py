@@ -1,4 +1,4 @@
-"""Top and bottom exchanged."""
+"""Flips that exchange top and bottom."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sslreg
 
 
 class VerticalFlip(sslreg.Augmentation):
-    """Mirrors every image; how often is said by ``p`` in a spec."""
+    """Exchanges top and bottom of every image; ``p`` in a spec is the probability."""
 
     geometry = True
 

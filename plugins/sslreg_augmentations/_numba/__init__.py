@@ -1,5 +1,5 @@
-"""Kernels for the CPU, compiled by numba when they are first used, and kept on disk.
+"""Kernels for the CPU, which numba compiles when they are first used and caches on disk.
 
-They work on one image after the other, on one thread, with the interpreter's lock released, so a pixel's bits do not
-depend on the batch around its image. Their literals are float32, since one of float64 would make all arithmetic so.
+They process one image after the other, on one thread, with the GIL released, so the bits of a pixel do not depend on
+the batch. Literals are float32: a float64 literal would make all arithmetic float64.
 """

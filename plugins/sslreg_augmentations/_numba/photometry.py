@@ -1,4 +1,4 @@
-"""A program of photometric changes for each image, run in one pass over it."""
+"""Photometric programs, one for each image, run in one pass over it."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from sslreg_augmentations._color import LUMA
+import sslreg
 from sslreg_augmentations._opcodes import BLUR, BRIGHTNESS, CONTRAST, GRAY, HUE, NORMALIZE, SATURATION, SOLARIZE
 
-# What is kept on disk is stale once its file changes: so all that is compiled into `run_programs` is in this file.
-_compiled = numba.njit(nogil=True, fastmath=True)
+# numba's cache notices changes of this file only, so everything that is compiled into `run_programs` is here.
+_compile = numba.njit(nogil=True, fastmath=True)
 
-#: Pixels that are worked on at a time: three planes of them fit into the first-level cache.
+#: Pixels that are processed at a time: three planes of them fit into the L1 cache.
 _BLOCK = 2048
 
 _F = np.float32
 _ZERO, _ONE, _TWO, _THREE, _FOUR, _FIVE, _SIX = map(_F, range(7))
 _SIXTH, _LEVEL = _F(1 / 6), _F(1 / 255)
-_RED, _GREEN, _BLUE = (_F(weight) for weight in LUMA)
+_RED, _GREEN, _BLUE = (_F(weight) for weight in sslreg.LUMA)
 
 
 @numba.njit(nogil=True, fastmath=True, cache=True)
@@ -34,10 +34,16 @@ def run_programs(
     reach: Any,
     out: NDArray[Any],
 ) -> None:
-    """Write into `out` what its program makes of each of `images` (N, C, H, W), uint8 or float32; `out` is float32.
+    """Run a program on each image.
 
-    codes, factors: (N, K), the instructions and their numbers; mean and std (C,) are those of NORMALIZE; a BLUR reaches
-    ceil(reach · sigma) pixels.
+    Args:
+        images: (N, C, H, W), uint8 or float32.
+        codes: (N, K), the opcodes of the programs.
+        factors: (N, K), their factors.
+        mean: (C,), of NORMALIZE.
+        std: (C,), of NORMALIZE.
+        reach: a BLUR reaches ceil(reach · sigma) pixels.
+        out: float32 (N, C, H, W), the results.
     """
     count, width = len(images), images.shape[3]
     rows = max(_BLOCK // width, 1)
@@ -46,7 +52,7 @@ def run_programs(
         _run(images[n], codes[n], factors[n], mean, std, reach, rows, out[n], work)
 
 
-@_compiled
+@_compile
 def _run(
     source: NDArray[Any],
     codes: NDArray[Any],
@@ -59,9 +65,9 @@ def _run(
     work: NDArray[Any],
 ) -> None:
     """Run a program on an image (C, H, W), some rows at a time. work: as large as `out`, if there is a blur."""
-    # Contrast needs the mean of all that comes before it, and blur the neighbors; so the program runs in sections that
-    # begin with one of these. A blur reads what the section before it wrote, and writes to the other place, such that
-    # the last one writes to `out`.
+    # Contrast needs the mean of all levels before it, and blur the neighbors, so the program runs in sections that
+    # begin with one of these. A blur reads the result of the section before it and writes to the other buffer; the buffers
+    # alternate so that the last section writes to `out`.
     channels, height, width = out.shape
     last, blurs = len(codes), np.sum(codes == BLUR)
     position, level, loaded = 0, _ZERO, False
@@ -84,13 +90,13 @@ def _run(
             elif blurred:
                 _blur(other, along_x, along_y, top, bottom, target)
             for k in range(start, end):
-                _change(flat, top * width, bottom * width, codes[k], factors[k], level, mean, std)
+                _run_instruction(flat, top * width, bottom * width, codes[k], factors[k], level, mean, std)
             if before_contrast:
-                total += _total_luma(flat, top * width, bottom * width)
+                total += _sum_luma(flat, top * width, bottom * width)
         position, level, loaded = end, _F(total / (height * width)), True
 
 
-@_compiled
+@_compile
 def _load(source: NDArray[Any], top: int, bottom: int, out: NDArray[Any]) -> None:
     scale = _LEVEL if source.itemsize == 1 else _ONE
     for channel in range(len(out)):
@@ -100,8 +106,8 @@ def _load(source: NDArray[Any], top: int, bottom: int, out: NDArray[Any]) -> Non
                 target[y, x] = _F(plane[y, x]) * scale
 
 
-@_compiled
-def _total_luma(out: NDArray[Any], begin: int, stop: int) -> Any:
+@_compile
+def _sum_luma(out: NDArray[Any], begin: int, stop: int) -> Any:
     total = _ZERO
     for channel in range(len(out)):
         plane, sum_of_plane = out[channel][begin:stop], _ZERO
@@ -114,8 +120,8 @@ def _total_luma(out: NDArray[Any], begin: int, stop: int) -> Any:
     return total
 
 
-@_compiled
-def _change(
+@_compile
+def _run_instruction(
     out: NDArray[Any],
     begin: int,
     stop: int,
@@ -125,13 +131,13 @@ def _change(
     mean: NDArray[Any],
     std: NDArray[Any],
 ) -> None:
-    """Run one instruction on some pixels of `out` (C, pixels). level: the mean that contrast is about."""
+    """Run one instruction on some pixels of `out` (C, pixels). level: the mean level, for contrast."""
     if len(out) == 3:
         red, green, blue = out[0][begin:stop], out[1][begin:stop], out[2][begin:stop]
         if code == SATURATION:
             _saturate(red, green, blue, factor)
         elif code == HUE:
-            _turn_hue(red, green, blue, factor)
+            _shift_hue(red, green, blue, factor)
         elif code == GRAY:
             _saturate(red, green, blue, _ZERO)
     for channel in range(len(out)):
@@ -146,13 +152,13 @@ def _change(
             _normalize(plane, mean[channel], std[channel])
 
 
-@_compiled
+@_compile
 def _scale(plane: NDArray[Any], factor: Any, term: Any) -> None:
     for i in range(len(plane)):
         plane[i] = min(max(factor * plane[i] + term, _ZERO), _ONE)
 
 
-@_compiled
+@_compile
 def _saturate(red: NDArray[Any], green: NDArray[Any], blue: NDArray[Any], factor: Any) -> None:
     rest = _ONE - factor
     for i in range(len(red)):
@@ -163,8 +169,8 @@ def _saturate(red: NDArray[Any], green: NDArray[Any], blue: NDArray[Any], factor
         blue[i] = min(max(factor * b + luma, _ZERO), _ONE)
 
 
-@_compiled
-def _turn_hue(red: NDArray[Any], green: NDArray[Any], blue: NDArray[Any], shift: Any) -> None:
+@_compile
+def _shift_hue(red: NDArray[Any], green: NDArray[Any], blue: NDArray[Any], shift: Any) -> None:
     turn = _SIX * shift
     for i in range(len(red)):
         r, g, b = red[i], green[i], blue[i]
@@ -173,26 +179,26 @@ def _turn_hue(red: NDArray[Any], green: NDArray[Any], blue: NDArray[Any], shift:
         inverse = _ONE / (chroma if chroma > _ZERO else _ONE)
         of_green_or_blue = (b - r) * inverse + _TWO if value == g else (r - g) * inverse + _FOUR
         sixths = ((g - b) * inverse if value == r else of_green_or_blue) + turn
-        red[i] = value - chroma * _share(sixths + _FIVE)
-        green[i] = value - chroma * _share(sixths + _THREE)
-        blue[i] = value - chroma * _share(sixths + _ONE)
+        red[i] = value - chroma * _hue_weight(sixths + _FIVE)
+        green[i] = value - chroma * _hue_weight(sixths + _THREE)
+        blue[i] = value - chroma * _hue_weight(sixths + _ONE)
 
 
 @numba.njit(nogil=True, fastmath=True, inline="always")
-def _share(k: Any) -> Any:
-    """How far a channel is from the value, in units of chroma, k sixths of a turn on."""
+def _hue_weight(k: Any) -> Any:
+    """Return the distance of a channel from the HSV value, in units of chroma, at hue k (sixths of a turn)."""
     k = k - _SIX * np.floor(k * _SIXTH)
     return min(max(min(k, _FOUR - k), _ZERO), _ONE)
 
 
-@_compiled
+@_compile
 def _solarize(plane: NDArray[Any], threshold: Any) -> None:
     for i in range(len(plane)):
         level = plane[i]
         plane[i] = _ONE - level if level >= threshold else level
 
 
-@_compiled
+@_compile
 def _normalize(plane: NDArray[Any], mean: Any, std: Any) -> None:
     inverse = _ONE / std
     term = -mean * inverse
@@ -200,11 +206,11 @@ def _normalize(plane: NDArray[Any], mean: Any, std: Any) -> None:
         plane[i] = plane[i] * inverse + term
 
 
-@_compiled
+@_compile
 def _half_kernel(sigma: Any, reach: Any, size: int) -> Any:
-    """A Gaussian's weights at distance 0 … ceil(reach · sigma), or less in an image of `size`, that sum to one.
+    """Return the weights of a Gaussian at distance 0 … ceil(reach · sigma), which sum to one over both sides.
 
-    They sum to one over both sides; and zeros follow, to one more than a multiple of three.
+    The largest distance is at most size - 1. Zeros pad the number of weights to one more than a multiple of three.
     """
     radius = min(math.ceil(reach * sigma), size - 1)
     weights = np.zeros(1 + 3 * max((radius + 2) // 3, 1), np.float32)
@@ -216,16 +222,16 @@ def _half_kernel(sigma: Any, reach: Any, size: int) -> Any:
     return weights
 
 
-# Three distances in one sweep: more would not fit into the registers, fewer would read and write the sums more often
-# than needed. The first sweep brings the center, and keeps nothing of what was there. There is no slice of a row in
-# these loops, since one costs as much as the arithmetic of a dozen pixels.
+# One sweep covers three distances: more do not fit into the registers, fewer read and write the sums more often. The
+# first sweep adds the center and overwrites the result. The loops do not slice rows, since a slice costs as much as
+# the arithmetic of a dozen pixels.
 
 
-@_compiled
+@_compile
 def _blur(
     image: NDArray[Any], along_x: NDArray[Any], along_y: NDArray[Any], top: int, bottom: int, out: NDArray[Any]
 ) -> None:
-    """Write some rows of an image (C, H, W), filtered, into `out`; the border is reflected."""
+    """Filter some rows of an image (C, H, W) into `out`; the border is reflected."""
     width = image.shape[2]
     margin = len(along_x) - 1
     lines = np.zeros((bottom - top, margin + width + margin), np.float32)
@@ -238,9 +244,9 @@ def _blur(
         _filter_rows(lines, along_x, out[channel][top:bottom])
 
 
-@_compiled
+@_compile
 def _filter_columns(plane: NDArray[Any], weights: NDArray[Any], top: int, margin: int, out: NDArray[Any]) -> None:
-    """Write the rows from `top` on, filtered, behind a margin of `out`."""
+    """Filter the rows from `top` on along y, into `out` after a margin."""
     height, width = plane.shape
     last, shift = height - 1, np.uintp(margin)
     for row in range(len(out)):
@@ -251,9 +257,9 @@ def _filter_columns(plane: NDArray[Any], weights: NDArray[Any], top: int, margin
             above_3, below_3 = min(abs(y - d - 2), last), max(last - abs(last - y - d - 2), 0)
             weight_1, weight_2, weight_3 = weights[d], weights[d + 1], weights[d + 2]
             for x in range(np.uintp(width)):
-                kept = weights[0] * plane[y, x] if d == 1 else out[row, x + shift]
+                start = weights[0] * plane[y, x] if d == 1 else out[row, x + shift]
                 out[row, x + shift] = (
-                    kept
+                    start
                     + weight_1 * (plane[above_1, x] + plane[below_1, x])
                     + (
                         weight_2 * (plane[above_2, x] + plane[below_2, x])
@@ -262,9 +268,9 @@ def _filter_columns(plane: NDArray[Any], weights: NDArray[Any], top: int, margin
                 )
 
 
-@_compiled
+@_compile
 def _filter_rows(lines: NDArray[Any], weights: NDArray[Any], out: NDArray[Any]) -> None:
-    """lines: as many rows as `out`, and at each side of a row len(weights) - 1 further pixels."""
+    """Filter along x. lines: the rows of `out`, with len(weights) - 1 more pixels at each side."""
     height, width = out.shape
     margin = len(weights) - 1
     center = np.uintp(margin)
@@ -274,9 +280,9 @@ def _filter_rows(lines: NDArray[Any], weights: NDArray[Any], out: NDArray[Any]) 
         weight_1, weight_2, weight_3 = weights[d], weights[d + 1], weights[d + 2]
         for y in range(height):
             for x in range(np.uintp(width)):
-                kept = weights[0] * lines[y, x + center] if d == 1 else out[y, x]
+                start = weights[0] * lines[y, x + center] if d == 1 else out[y, x]
                 out[y, x] = (
-                    kept
+                    start
                     + weight_1 * (lines[y, x + left_1] + lines[y, x + right_1])
                     + (
                         weight_2 * (lines[y, x + left_2] + lines[y, x + right_2])

@@ -1,4 +1,4 @@
-"""Antialiased resizing of a part of an image, mirrored or not."""
+"""Antialiased resizing of a part of an image, flipped or not."""
 
 from __future__ import annotations
 
@@ -13,53 +13,56 @@ from numba.core import cgutils as _cgutils, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-# What is kept on disk is stale once its file changes: so all that is compiled into `resample` is in this file.
-_compiled = numba.njit(nogil=True, fastmath=True, error_model="numpy")
+# numba's cache notices changes of this file only, so everything that is compiled into `resample` is here.
+_compile = numba.njit(nogil=True, fastmath=True, error_model="numpy")
 
-#: How many source rows are weighed in one sweep.
+#: Source rows that are summed in one sweep.
 _ROWS = 4
 
-#: How many numbers of a row the loops over it take at a time.
+#: Numbers of a row that a loop processes at a time.
 _UNROLLED = 32
 
-#: How many pixels of three channels are made at a time, in each of two rows.
+#: RGB pixels that are computed at a time, in each of two rows.
 _PIXELS = 4
 
 
 @numba.njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
 def resample(images: NDArray[Any], boxes: NDArray[Any], flips: NDArray[Any], out: NDArray[Any]) -> None:
-    """Write a part of each of `images` (N, H, W, C) into `out` (N, C, h, w), both uint8 or both float32.
+    """Resize a part of each image; uint8 results are rounded.
 
-    boxes: float64 (N, 4), top, left, height and width of the parts, in pixels; flips: bool (N, 2), whether the result
-    is turned upside down, and whether it is mirrored. Results of 8 bits are rounded.
+    Args:
+        images: (N, H, W, C), uint8 or float32.
+        boxes: float64 (N, 4), top, left, height and width of the parts, in pixels.
+        flips: bool (N, 2), whether to flip vertically and horizontally.
+        out: (N, C, h, w), the results, of the same type.
     """
-    # Weights of zero may point behind the last pixel, and a vector reaches beyond a pixel of three channels.
+    # Zero weights may point past the last pixel, and a vector reaches past an RGB pixel.
     lines = np.zeros((2, 2 * images.shape[2] * images.shape[3] + _PIXELS), np.float32)
     for n in range(len(images)):
         _resample(images[n], boxes[n], flips[n, 0], flips[n, 1], lines[0], lines[1], out[n])
 
 
-# First along the columns, for two rows of the result, since neighbors above each other are whole rows of memory; then
-# along the rows that this gives, which are short enough to stay in the first-level cache.
+# First along the columns, for two rows of the result, where the source is whole rows of memory; then along the two rows
+# of sums, which are short enough to stay in the L1 cache.
 
 
-@_compiled
+@_compile
 def _resample(
     image: NDArray[Any],
     box: NDArray[Any],
-    upside_down: bool,
-    mirrored: bool,
+    flip_vertically: bool,
+    flip_horizontally: bool,
     upper: NDArray[Any],
     lower: NDArray[Any],
     out: NDArray[Any],
 ) -> None:
-    """upper, lower: room for two rows, finite, overwritten."""
+    """Resize a part of an image (H, W, C). upper, lower: buffers for two rows, finite, overwritten."""
     full_height, full_width, channels = image.shape
     out_height, out_width = out.shape[1:]
-    first_y, weights_y = _triangles(box[0], box[2], full_height, out_height, upside_down, _ROWS)
-    first_x, weights_x = _triangles(box[1], box[3], full_width, out_width, mirrored, 1)
+    first_y, weights_y = _triangle_weights(box[0], box[2], full_height, out_height, flip_vertically, _ROWS)
+    first_x, weights_x = _triangle_weights(box[1], box[3], full_width, out_width, flip_horizontally, 1)
     taps = len(weights_x)
-    # Numbers that do not fill a vector would be mixed one by one, which takes longer than to mix more of them.
+    # Numbers that do not fill a vector would be summed one by one, which takes longer than summing more of them.
     length = ((int(first_x.max()) + taps - int(first_x.min())) * channels + _UNROLLED - 1) // _UNROLLED * _UNROLLED
     end = min(int(first_x.min()) * channels + length, full_width * channels)
     begin = max(end - length, 0)
@@ -67,36 +70,38 @@ def _resample(
     starts = first_x * channels - begin
     for y in range(0, out_height, 2):
         below = min(y + 1, out_height - 1)
-        _mix_rows(rows, first_y[y], weights_y, y, upper)
-        _mix_rows(rows, first_y[below], weights_y, below, lower)
+        _sum_rows(rows, first_y[y], weights_y, y, upper)
+        _sum_rows(rows, first_y[below], weights_y, below, lower)
         if channels == 3 and out_width >= _PIXELS:
-            _mix_pixels_of_three(upper, lower, starts, weights_x, y, below, out)
+            _sum_rgb_pixels(upper, lower, starts, weights_x, y, below, out)
         else:
-            _mix_pixels(upper, starts, weights_x, y, out)
-            _mix_pixels(lower, starts, weights_x, below, out)
+            _sum_pixels(upper, starts, weights_x, y, out)
+            _sum_pixels(lower, starts, weights_x, below, out)
 
 
-@_compiled
-def _triangles(start: float, length: float, full: int, size: int, turned: bool, step: int) -> Any:
-    """Weights with which `size` pixels are made of the interval [start, start + length) of `full` pixels.
+@_compile
+def _triangle_weights(start: float, length: float, full: int, size: int, flipped: bool, step: int) -> Any:
+    """Return the weights that compute `size` pixels from the interval [start, start + length) of `full` pixels.
 
-    A triangle whose half width is the larger of one source and one target pixel, as in Pillow and in torch. Returned
-    are the first source pixel of each target pixel (size,), and the weights (taps, size), zero beyond the interval;
-    from the last to the first if the result is to be turned. The number of taps is a multiple of `step`.
+    The weights are a triangle whose half width is the larger of one source and one target pixel, as in Pillow.
+
+    Returns:
+        The first source pixel of each target pixel (size,), and the weights (taps, size), zero beyond the interval; in
+        reverse order if the result is flipped. The number of taps is a multiple of `step`.
     """
     scale = length / size
     reach = max(scale, 1.0)
     lowest, highest = math.floor(start), min(math.ceil(start + length), full)
     first, behind = np.empty(size, np.int64), np.empty(size, np.int64)
     for place in range(size):
-        center = start + (_target(place, size, turned) + 0.5) * scale
+        center = start + (_target_index(place, size, flipped) + 0.5) * scale
         first[place] = max(int(center - reach + 0.5), lowest)
         behind[place] = min(int(center + reach + 0.5), highest)
     taps = (behind - first).max()
     weights = np.zeros(((taps + step - 1) // step * step, size), np.float32)
     slope = 1.0 / reach
     for place in range(size):
-        distance = first[place] + 0.5 - (start + (_target(place, size, turned) + 0.5) * scale)
+        distance = first[place] + 0.5 - (start + (_target_index(place, size, flipped) + 0.5) * scale)
         count = behind[place] - first[place]
         total = 0.0
         for tap in range(count):
@@ -109,33 +114,33 @@ def _triangles(start: float, length: float, full: int, size: int, turned: bool, 
     return first, weights
 
 
-@_compiled
-def _target(place: int, size: int, turned: bool) -> int:
-    """Which target pixel is at a place of the result."""
-    return size - 1 - place if turned else place
+@_compile
+def _target_index(place: int, size: int, flipped: bool) -> int:
+    """Return which target pixel is at a place of the result."""
+    return size - 1 - place if flipped else place
 
 
-@_compiled
-def _mix_rows(rows: NDArray[Any], first: int, weights: NDArray[Any], y: int, line: NDArray[Any]) -> None:
-    """Write into `line` the sum of `rows` (H, w·C) from the first on, by the weights of the result's row y."""
+@_compile
+def _sum_rows(rows: NDArray[Any], first: int, weights: NDArray[Any], y: int, line: NDArray[Any]) -> None:
+    """Write the weighted sum of `rows` (H, w·C) from the first on into `line`; the weights are those of row y."""
     last = len(rows) - 1
     for tap in range(0, len(weights), _ROWS):
         w_0, w_1, w_2, w_3 = weights[tap, y], weights[tap + 1, y], weights[tap + 2, y], weights[tap + 3, y]
-        # Behind the last row there are weights of zero alone.
+        # All weights past the last row are zero.
         y_0, y_1 = min(first + tap, last), min(first + tap + 1, last)
         y_2, y_3 = min(first + tap + 2, last), min(first + tap + 3, last)
-        kept = np.float32(0.0) if tap == 0 else np.float32(1.0)
+        keep = np.float32(0.0) if tap == 0 else np.float32(1.0)
         for i in range(rows.shape[1]):
             line[i] = (
-                kept * line[i]
+                keep * line[i]
                 + (w_0 * np.float32(rows[y_0, i]) + w_1 * np.float32(rows[y_1, i]))
                 + (w_2 * np.float32(rows[y_2, i]) + w_3 * np.float32(rows[y_3, i]))
             )
 
 
-@_compiled
-def _mix_pixels(line: NDArray[Any], starts: NDArray[Any], weights: NDArray[Any], y: int, out: NDArray[Any]) -> None:
-    """Write row y of the result, of any number of channels; levels of 8 bits are rounded. weights: (taps, w)."""
+@_compile
+def _sum_pixels(line: NDArray[Any], starts: NDArray[Any], weights: NDArray[Any], y: int, out: NDArray[Any]) -> None:
+    """Write row y of the result, with any number of channels; uint8 is rounded. weights: (taps, w)."""
     channels, _, width = out.shape
     for channel in range(channels):
         shifted = line[channel:]
@@ -146,8 +151,8 @@ def _mix_pixels(line: NDArray[Any], starts: NDArray[Any], weights: NDArray[Any],
             out[channel, y, x] = np.int32(total + np.float32(0.5)) if out.itemsize == 1 else total
 
 
-@_compiled
-def _mix_pixels_of_three(
+@_compile
+def _sum_rgb_pixels(
     upper: NDArray[Any],
     lower: NDArray[Any],
     starts: NDArray[Any],
@@ -156,18 +161,18 @@ def _mix_pixels_of_three(
     below: int,
     out: NDArray[Any],
 ) -> None:
-    """Write two rows of a result of three channels. weights: (taps, w)."""
+    """Write two rows of an RGB result. weights: (taps, w)."""
     _, height, width = out.shape
     flat = out.reshape(-1)
     for step in range(0, width, _PIXELS):
-        # The last pixels of a row may be made twice.
+        # The last pixels of a row may be computed twice.
         x = min(step, width - _PIXELS)
         _four_pixels(upper, lower, starts, weights, x, flat, y * width + x, below * width + x, height * width)
 
 
-# Loops over long rows become vector instructions without help. One over the three channels of a pixel does not, and a
-# pixel is what resizing along a row reads: neighbors at a different place for each result. So this is written out, for
-# vectors that hold a pixel of the upper row and below it one of the lower: each its three channels and one to spare.
+# LLVM vectorizes loops over long rows, but not one over the three channels of a pixel, and resizing along a row reads
+# pixels: neighbors at a different place for each result. So this is written in LLVM's instructions, for vectors that
+# hold a pixel of the upper row and one of the lower row, each with its three channels and a spare number.
 
 # Any, since its functions are not typed.
 cgutils: Any = _cgutils
@@ -190,9 +195,9 @@ def _type_four_pixels(
 ) -> Any:
     """Write the sums over the taps k of ``weights[k, x + n] * upper[starts[x + n] + 3 * k :][:3]``, n < 4, to `out`.
 
-    They go to ``out[place + n]``, the first channel, and so on after each `plane`; those of `lower` to `place_below`.
-    upper, lower, weights are float32, starts is int64, out float32 or uint8, then rounded. All are contiguous, and
-    nothing is checked: a fourth number has to be there behind each pixel.
+    The first channel goes to ``out[place + n]``, each further channel one `plane` after it; the sums of `lower` go to
+    `place_below`. upper, lower and weights are float32, starts is int64; out is float32, or uint8 and then rounded. All
+    arrays are contiguous. Nothing is checked: each pixel must be followed by a fourth number.
     """
     index = types.intp
     signature = types.void(upper, lower, starts, weights, index, out, index, index, index)
@@ -219,31 +224,31 @@ def _emit_four_pixels(context: Any, builder: Any, signature: Any, values: Any) -
             above, below = (
                 _load(builder, _PIXEL, _at(builder, line.data, starts[n], shift)) for line in (upper, lower)
             )
-            pair = _chosen(builder, above, below, range(8))
-            factor = _repeated(builder, builder.load(_at(builder, weights.data, weight, n)))
+            pair = _shuffle(builder, above, below, range(8))
+            factor = _splat(builder, builder.load(_at(builder, weights.data, weight, n)))
             product = builder.fmul(pair, factor, flags=("fast",))
             builder.store(builder.fadd(builder.load(sums[n]), product, flags=("fast",)), sums[n])
     pairs = [builder.load(total) for total in sums]
     for channel in range(3):
-        # Of two pixels each: both of the upper row, then both of the lower.
+        # Two pixels each: both of the upper row, then both of the lower.
         left, right = (
-            _chosen(builder, first, second, [channel, 8 + channel, 4 + channel, 12 + channel])
+            _shuffle(builder, first, second, [channel, 8 + channel, 4 + channel, 12 + channel])
             for first, second in (pairs[:2], pairs[2:])
         )
-        row = _chosen(builder, left, right, [0, 1, 4, 5, 2, 3, 6, 7])
+        row = _shuffle(builder, left, right, [0, 1, 4, 5, 2, 3, 6, 7])
         if signature.args[5].dtype == types.uint8:
-            half = _repeated(builder, ir.Constant(_FLOAT, 0.5))
+            half = _splat(builder, ir.Constant(_FLOAT, 0.5))
             rounded = builder.fptosi(builder.fadd(row, half), ir.VectorType(ir.IntType(32), 8))
             row = builder.trunc(rounded, ir.VectorType(_BYTE, 8))
         for start, lanes in ((place, range(4)), (place_below, range(4, 8))):
             target = _at(builder, out.data, start, builder.mul(plane, ir.Constant(plane.type, channel)))
-            part = _chosen(builder, row, row, lanes)
+            part = _shuffle(builder, row, row, lanes)
             builder.store(part, builder.bitcast(target, part.type.as_pointer()), align=1)
     return context.get_dummy_value()
 
 
 def _at(builder: Any, array: Any, start: Any, offset: Any) -> Any:
-    """A pointer to ``array[start + offset]``."""
+    """Return a pointer to ``array[start + offset]``."""
     offset = ir.Constant(start.type, offset) if isinstance(offset, int) else offset
     return builder.gep(array, [builder.add(start, offset)])
 
@@ -252,12 +257,12 @@ def _load(builder: Any, kind: Any, pointer: Any) -> Any:
     return builder.load(builder.bitcast(pointer, kind.as_pointer()), align=4)
 
 
-def _chosen(builder: Any, one: Any, other: Any, lanes: Sequence[int]) -> Any:
-    """A vector of some numbers of two vectors, which are counted through."""
+def _shuffle(builder: Any, one: Any, other: Any, lanes: Sequence[int]) -> Any:
+    """Return a vector of some lanes of two vectors; the lanes of the second follow those of the first."""
     return builder.shuffle_vector(one, other, ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), list(lanes)))
 
 
-def _repeated(builder: Any, number: Any) -> Any:
-    """A vector of eight times the same number."""
+def _splat(builder: Any, number: Any) -> Any:
+    """Return a vector of eight times the same number."""
     one = builder.insert_element(ir.Constant(_PIXEL_PAIR, ir.Undefined), number, ir.Constant(ir.IntType(32), 0))
-    return _chosen(builder, one, one, [0] * 8)
+    return _shuffle(builder, one, one, [0] * 8)

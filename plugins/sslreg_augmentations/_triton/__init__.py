@@ -1,5 +1,5 @@
-"""Kernels for CUDA, compiled by Triton when they are first used.
+"""Kernels for CUDA, which Triton compiles when they are first used.
 
-They work on all images of a batch at a time. What they do to one is decided on the host, and depends on its own program
-and on the size of the images, so a pixel's bits do not depend on the batch around its image.
+They process all images of a batch at once. The host decides what they do to an image, from its program and the size of
+the images alone, so the bits of a pixel do not depend on the batch.
 """

@@ -1,9 +1,8 @@
-"""What the kernels do to a batch, and in which order.
+"""The schedule of photometric programs on a GPU: which kernels run, on which images, in which order.
 
-Contrast needs the mean of all that comes before it, and blur the neighbors: there every pixel has to wait for others,
-which on a GPU takes another kernel. A program runs in rounds. Each sums up levels for a contrast, makes changes from
-there on, blurs, and makes more changes, as far as the program has this; only a second contrast or blur needs another
-round.
+Contrast needs the mean of all levels before it, and blur the neighbors. There, every pixel waits for others, which on a
+GPU needs another kernel. A program runs in passes: sum the levels for a contrast, change them, blur, and change them
+again, as far as the program has these. Only a second contrast or blur needs another pass.
 """
 
 from __future__ import annotations
@@ -23,14 +22,21 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Round:
-    """One round of N programs of K instructions each; all int64 (N,).
+class Pass:
+    """One pass of N programs of K instructions each.
 
-    The instructions from `begin` to before `stop` are changes, at most one of them a contrast, whose number is
-    `contrast`. If there is a blur it is `stop`, reaches `radius` pixels, and is followed by changes to before `end`.
-    Otherwise radius is 0, and end is stop.
-    contrasted, changed, blurred: the numbers of the programs that do so in this round, in order, then zeros. All
-    change in the first round, if only from levels of 8 bits to float32.
+    Attributes:
+        begin: int64 (N,), the first instruction.
+        contrast: int64 (N,), the only contrast between `begin` and `stop`; 0 if there is none.
+        stop: int64 (N,), the instruction after the changes: a blur, or the first of the next pass.
+        end: int64 (N,), the instruction after the changes that follow the blur; `stop` without a blur.
+        radius: int64 (N,), the pixels that the blur reaches; 0 without a blur.
+        contrasted: int64 (N,), the numbers of the programs with a contrast in this pass, in order, then zeros.
+        changed: int64 (N,), likewise those with changes; all of them in the first pass, which converts to float32.
+        blurred: int64 (N,), likewise those with a blur.
+        contrasted_count: the number of programs in `contrasted`.
+        changed_count: the number of programs in `changed`.
+        blurred_count: the number of programs in `blurred`.
     """
 
     begin: Ints
@@ -46,63 +52,74 @@ class Round:
     blurred_count: int
 
 
-#: Where a table has each of a round's numbers.
-COLUMNS = tuple(field.name for field in fields(Round) if not field.name.endswith("_count"))
+#: The columns of a schedule for each pass.
+COLUMNS = tuple(field.name for field in fields(Pass) if not field.name.endswith("_count"))
 
 
 @dataclass(frozen=True)
-class Table:
-    """Everything that the kernels have to know, to be sent in one piece.
+class Schedule:
+    """Everything that the kernels need, in one tensor to copy.
 
-    values: int32, a row for each image: `COLUMNS` of each round, the K codes, then as float32 of the same bits K
-    factors, and mean and deviation of the C channels.
+    Attributes:
+        passes: the passes.
+        values: int32, one row per image: `COLUMNS` of each pass, the K opcodes, and then, as the bits of float32, the K
+            factors, and mean and standard deviation of the C channels.
     """
 
-    rounds: list[Round]
+    passes: list[Pass]
     values: Tensor
 
 
-def table(codes: Tensor, factors: Tensor, mean: Tensor, std: Tensor, reach: float) -> Table:
-    """The table of programs (N, K); mean and std are (C,), and a blur of sigma reaches ceil(reach · sigma) pixels."""
+def make_schedule(codes: Tensor, factors: Tensor, mean: Tensor, std: Tensor, reach: float) -> Schedule:
+    """Schedule programs.
+
+    Args:
+        codes: (N, K), the opcodes.
+        factors: (N, K), their factors.
+        mean: (C,), of NORMALIZE.
+        std: (C,), of NORMALIZE.
+        reach: a BLUR reaches ceil(reach · sigma) pixels.
+    """
     count = len(codes)
-    rounds = rounds_of(codes.numpy(), np.ceil(reach * factors.double().numpy()).astype(np.int64))
-    numbers = [getattr(one, column) for one in rounds for column in COLUMNS]
+    passes = split_into_passes(codes.numpy(), np.ceil(reach * factors.double().numpy()).astype(np.int64))
+    numbers = [getattr(one, column) for one in passes for column in COLUMNS]
     floats = torch.cat((factors, mean.expand(count, -1), std.expand(count, -1)), dim=1).contiguous()
     integers = torch.cat((torch.from_numpy(np.stack(numbers, axis=1)), codes), dim=1)
-    return Table(rounds, torch.cat((integers.to(torch.int32), floats.view(torch.int32)), dim=1))
+    return Schedule(passes, torch.cat((integers.to(torch.int32), floats.view(torch.int32)), dim=1))
 
 
-def rounds_of(codes: Ints, radii: Ints) -> list[Round]:
-    """The rounds that programs (N, K) take, one at least. radii: (N, K), how far each would reach as a blur."""
+def split_into_passes(codes: Ints, radii: Ints) -> list[Pass]:
+    """Split programs (N, K) into passes, at least one. radii: (N, K), how far each instruction reaches as a blur."""
     count, last = codes.shape
     rows = np.arange(count)
-    # After the last instruction comes one that nothing has to wait for.
-    ended = np.concatenate((codes, np.full((count, 1), NO_OP)), axis=1)
-    waiting = _waiting(ended)
+    # After the last instruction comes one that does not wait.
+    padded = np.concatenate((codes, np.full((count, 1), NO_OP)), axis=1)
+    barriers = _find_barriers(padded)
     begin = np.zeros(count, np.int64)
-    rounds: list[Round] = []
-    while not rounds or (begin < last).any():
-        first = waiting[rows, begin]
-        contrasts = ended[rows, first] == CONTRAST
-        stop = waiting[rows, first + contrasts]
-        blurs = ended[rows, stop] == BLUR
-        end = waiting[rows, stop + blurs]
+    passes: list[Pass] = []
+    while not passes or (begin < last).any():
+        first = barriers[rows, begin]
+        contrasts = padded[rows, first] == CONTRAST
+        stop = barriers[rows, first + contrasts]
+        blurs = padded[rows, stop] == BLUR
+        end = barriers[rows, stop + blurs]
         radius = np.where(blurs, radii[rows, np.minimum(stop, last - 1)], 0)
-        lists = _lists(contrasted=contrasts, changed=(stop > begin) | (not rounds), blurred=blurs)
-        rounds.append(Round(begin, np.where(contrasts, first, 0), stop, end, radius, **lists))
+        lists = _list_programs(contrasted=contrasts, changed=(stop > begin) | (not passes), blurred=blurs)
+        passes.append(Pass(begin, np.where(contrasts, first, 0), stop, end, radius, **lists))
         begin = end
-    return rounds
+    return passes
 
 
-def _waiting(codes: Ints) -> Ints:
-    """For each instruction the first one from there on that has to wait; the last one (N, K) if there is none."""
+def _find_barriers(codes: Ints) -> Ints:
+    """Return for each instruction (N, K) the next one, itself included, that must wait; the last one if none must."""
     last = codes.shape[1] - 1
     numbers = np.where((codes == CONTRAST) | (codes == BLUR), np.arange(last + 1), last)
-    found: Ints = np.minimum.accumulate(numbers[:, ::-1], axis=1)[:, ::-1]
-    return found
+    barriers: Ints = np.minimum.accumulate(numbers[:, ::-1], axis=1)[:, ::-1]
+    return barriers
 
 
-def _lists(**masks: Mask) -> dict[str, Any]:
+def _list_programs(**masks: Mask) -> dict[str, Any]:
+    """Return the numbers of the programs in each mask, in order, padded with zeros, and how many there are."""
     lists: dict[str, Any] = {}
     for name, mask in masks.items():
         numbers = np.flatnonzero(mask)

@@ -10,7 +10,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as tv
 
 from sslreg.views import SampleKeys
-from sslreg_augmentations.color_jitter import CHANGES, ColorJitter, changed
+from sslreg_augmentations.color_jitter import CHANGES, ColorJitter, change_levels
 
 SIMCLR: dict[str, Any] = {"brightness": 0.8, "contrast": 0.8, "saturation": 0.8, "hue": 0.2}
 
@@ -20,7 +20,7 @@ SIMCLR: dict[str, Any] = {"brightness": 0.8, "contrast": 0.8, "saturation": 0.8,
 def test_each_change_is_torchvisions(images: Tensor, name: str, channels: int) -> None:
     images, adjust = images[:, :channels], getattr(tv, f"adjust_{name}")
     factors = torch.linspace(-0.5, 0.5, 8) if name == "hue" else torch.linspace(0.0, 2.0, 8)
-    results = changed(name, images, factors[:, None, None, None])
+    results = change_levels(name, images, factors[:, None, None, None])
     for image, factor, result in zip(images, factors, results, strict=True):
         assert torch.allclose(result, adjust(image, float(factor)), atol=1e-3 if name == "hue" else 1e-4)
 
@@ -29,7 +29,7 @@ def test_hue_of_pure_and_of_gray_colors_is_torchvisions() -> None:
     levels = torch.tensor([0.0, 0.25, 1.0])
     colors = torch.cartesian_prod(levels, levels, levels).T.reshape(1, 3, 3, 9)
     for shift in (-0.5, -1 / 3, -0.1, 0.0, 1 / 6, 0.5):
-        result = changed("hue", colors, torch.full((1, 1, 1, 1), shift))
+        result = change_levels("hue", colors, torch.full((1, 1, 1, 1), shift))
         assert torch.allclose(result, tv.adjust_hue(colors, shift), atol=1e-3)
 
 

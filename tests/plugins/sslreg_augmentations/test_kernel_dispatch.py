@@ -18,13 +18,13 @@ def test_without_numba_torch_does_the_work_and_the_log_says_so(
     monkeypatch.setitem(sys.modules, "numba", None)
     for module in [name for name in sys.modules if name.startswith("sslreg_augmentations._numba")]:
         monkeypatch.delitem(sys.modules, module)
-    _kernel_dispatch._module.cache_clear()
+    _kernel_dispatch._load_numba_kernels.cache_clear()
     try:
         with caplog.at_level(logging.WARNING, logger="sslreg"):
             assert not _kernel_dispatch.can_compile()
         assert "kernels cannot be compiled" in caplog.text
     finally:
-        _kernel_dispatch._module.cache_clear()
+        _kernel_dispatch._load_numba_kernels.cache_clear()
 
 
 @pytest.mark.parametrize("error", [RuntimeError("Failed to find C compiler"), CalledProcessError(1, "gcc")])

@@ -111,7 +111,7 @@ def batches(draw: st.DrawFn) -> tuple[Tensor, ...]:
 @given(batches())
 def test_programs_give_what_they_give_on_the_cpu_whatever_the_batch(batch: tuple[Tensor, ...]) -> None:
     images, codes, factors, mean, std = batch
-    here = _fused_photometric.runner(images)
+    here = _fused_photometric.find_runner(images)
     assert here is not None
     got = on_device(*batch)
     assert got.dtype == torch.float32
@@ -190,7 +190,7 @@ def test_a_view_finished_there_is_the_one_finished_here(channels: int, monkeypat
         from sslreg_augmentations._triton.photometry import run_programs
 
         monkeypatch.setattr(
-            _fused_photometric, "runner", lambda images: partial(run_programs, reach=_fused_photometric.REACH)
+            _fused_photometric, "find_runner", lambda images: partial(run_programs, reach=_fused_photometric.REACH)
         )
     there = plan.run(images.to(DEVICE), drawn, range(5))
     assert isinstance(here, Tensor)
@@ -199,7 +199,7 @@ def test_a_view_finished_there_is_the_one_finished_here(channels: int, monkeypat
 
 
 @pytest.mark.skipif(INTERPRETED, reason="is about compiling")
-@pytest.mark.parametrize("name", ["_add_up", "_change", "_blur_rows", "_blur_columns"])
+@pytest.mark.parametrize("name", ["_sum_levels", "_change_levels", "_blur_rows", "_blur_columns"])
 def test_kernels_compile_for_an_h100(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import triton
     from triton.backends.compiler import GPUTarget
@@ -208,7 +208,7 @@ def test_kernels_compile_for_an_h100(name: str, tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     kernel = getattr(photometry, name)
-    levels = {"_add_up": "*u8", "_change": "*u8"}.get(name, "*fp32")
+    levels = {"_sum_levels": "*u8", "_change_levels": "*u8"}.get(name, "*fp32")
     types = {"source": levels, "halfway": "*fp32", "out": "*fp32", "totals": "*i64", "values": "*i32", "scale": "fp32"}
     for constants in ({"rgb": True}, {"rgb": False, "channels": 1, "width": 1}):
         fixed = {

@@ -1,4 +1,4 @@
-"""The rounds that programs take do what the programs say, and stop where a pixel has to wait for others."""
+"""Passes run every instruction of the programs once and in order, and stop where a pixel waits for others."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, strategies as st
 
 from sslreg_augmentations._opcodes import BLUR, BRIGHTNESS, CONTRAST, NO_OP, NORMALIZE
-from sslreg_augmentations._triton.schedule import COLUMNS, Round, rounds_of, table
+from sslreg_augmentations._triton.schedule import COLUMNS, Pass, make_schedule, split_into_passes
 
 programs = st.integers(1, 7).flatmap(
     lambda steps: st.lists(
@@ -22,10 +22,10 @@ def backend() -> None:
     """Nothing here depends on it."""
 
 
-def done(rounds: list[Round], codes: list[int], n: int) -> list[int]:
-    """The instructions in the order in which they act on image n, after what has to be true of each round."""
+def order_of_instructions(passes: list[Pass], codes: list[int], n: int) -> list[int]:
+    """Return the instructions in the order in which they run on image n, and check each pass."""
     order: list[int] = []
-    for number, one in enumerate(rounds):
+    for number, one in enumerate(passes):
         begin, stop, end = int(one.begin[n]), int(one.stop[n]), int(one.end[n])
         changes = codes[begin:stop]
         assert BLUR not in changes
@@ -47,16 +47,17 @@ def done(rounds: list[Round], codes: list[int], n: int) -> list[int]:
 
 @given(programs)
 def test_every_instruction_acts_once_and_in_order(codes: list[list[int]]) -> None:
-    rounds = rounds_of(np.array(codes), np.ones((len(codes), len(codes[0])), np.int64))
+    passes = split_into_passes(np.array(codes), np.ones((len(codes), len(codes[0])), np.int64))
     for n, program in enumerate(codes):
-        assert done(rounds, program, n) == list(range(len(program)))
+        assert order_of_instructions(passes, program, n) == list(range(len(program)))
 
 
 @given(programs, st.integers(0, 4))
-def test_an_images_rounds_do_not_depend_on_the_others(codes: list[list[int]], n: int) -> None:
+def test_an_images_passes_do_not_depend_on_the_others(codes: list[list[int]], n: int) -> None:
     n %= len(codes)
     together, alone = (
-        rounds_of(np.array(some), np.ones((len(some), len(some[0])), np.int64)) for some in (codes, codes[n : n + 1])
+        split_into_passes(np.array(some), np.ones((len(some), len(some[0])), np.int64))
+        for some in (codes, codes[n : n + 1])
     )
     for one, other in zip(alone, together, strict=False):
         for name in ("begin", "contrast", "stop", "end", "radius"):
@@ -64,9 +65,9 @@ def test_an_images_rounds_do_not_depend_on_the_others(codes: list[list[int]], n:
     assert all(one.begin[n] == len(codes[n]) for one in together[len(alone) :])
 
 
-def test_simclr_is_one_round() -> None:
+def test_simclr_is_one_pass() -> None:
     codes = np.array([[BRIGHTNESS, CONTRAST, NO_OP, BLUR, NORMALIZE], [CONTRAST, BRIGHTNESS, NO_OP, NO_OP, NORMALIZE]])
-    (only,) = rounds_of(codes, np.full((2, 5), 4))
+    (only,) = split_into_passes(codes, np.full((2, 5), 4))
     assert only.contrast.tolist() == [1, 0]
     assert only.stop.tolist() == [3, 5]
     assert only.end.tolist() == [5, 5]
@@ -74,10 +75,10 @@ def test_simclr_is_one_round() -> None:
     assert only.blurred[: only.blurred_count].tolist() == [0]
 
 
-def test_a_table_holds_rounds_codes_factors_and_statistics_of_each_image() -> None:
+def test_a_schedule_holds_passes_codes_factors_and_statistics_of_each_image() -> None:
     codes = torch.tensor([[BLUR, NORMALIZE], [NO_OP, NORMALIZE]])
     factors = torch.tensor([[0.5, 0.0], [2.0, 0.0]])
-    made = table(codes, factors, torch.tensor([0.25]), torch.tensor([0.75]), reach=3.0)
+    made = make_schedule(codes, factors, torch.tensor([0.25]), torch.tensor([0.75]), reach=3.0)
     head, rest = made.values[:, : len(COLUMNS)], made.values[:, len(COLUMNS) :]
     assert head[:, COLUMNS.index("radius")].tolist() == [2, 0]
     assert torch.equal(rest[:, :2], codes.int())
