@@ -66,8 +66,8 @@ def _run(
 ) -> None:
     """Run a program on an image (C, H, W), some rows at a time. work: as large as `out`, if there is a blur."""
     # Contrast needs the mean of all levels before it, and blur the neighbors, so the program runs in sections that
-    # begin with one of these. A blur reads the result of the section before it and writes to the other buffer; the buffers
-    # alternate so that the last section writes to `out`.
+    # begin with one of these. A blur reads the result of the section before it and writes to the other
+    # buffer; the buffers alternate so that the last section writes to `out`.
     channels, height, width = out.shape
     last, blurs = len(codes), np.sum(codes == BLUR)
     position, level, loaded = 0, _ZERO, False
