@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from sslreg.cli import main
 from sslreg.registry import hookspecs, installed
 from sslreg.runs.run_hooks import announce
 from sslreg.testing import temporary_components
+from sslreg.testing.case import Case
+from sslreg.testing.conformance import checks_of
 
 DOCS = Path(__file__).parents[2] / "docs"
 GUIDE = (DOCS / "plugins.md").read_text()
@@ -58,6 +61,21 @@ def test_the_plugin_and_the_component_of_the_guide_work(tmp_path: Path, monkeypa
     info = installed().get("loss", "acme_loss")
     assert (info.distribution, info.summary) == ("acme-ssl", "mean squared distance of two views")
     assert sslreg.build("loss", "acme_loss", weight=2.0).weight == 2.0
+
+
+@pytest.mark.parametrize("name", ["Darken", "Halve", "Invert"])
+def test_the_augmentations_of_the_guide_keep_the_contract(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    block = next(block for block in BLOCKS if f"class {name}(sslreg.Augmentation)" in block)
+    (tmp_path / f"guide_{name.lower()}.py").write_text(block)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    target = getattr(import_module(f"guide_{name.lower()}"), name)
+    with temporary_components(augmentation={name.lower(): target}) as catalog:
+        case = Case(catalog.get("augmentation", name.lower()))
+        for check in checks_of("augmentation"):
+            with contextlib.suppress(pytest.skip.Exception):
+                check(case)
 
 
 def test_the_hooks_of_the_guide_work(
