@@ -1,4 +1,4 @@
-"""What a backbone is: images to features."""
+"""The contract of a backbone: images to features."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class PlainModule:
-    """A backbone as the module of the library that it is from, for those who use it without sslreg.
+    """A backbone as a module of the library that it comes from, for use without sslreg.
 
-    library: its name; module: the module, whose state dict is what an export holds; code: lines of Python, imports
-    included, that build one like it under the name ``model``. Loaded strictly with that state dict and put in
-    eval mode, it gives the backbone's features.
+    Attributes:
+        library: the name of the library.
+        module: the module, whose state dict an export holds.
+        code: lines of Python, with imports, that build such a module under the name ``model``. With the state dict
+            loaded strictly, in eval mode, it returns the features of the backbone.
     """
 
     library: str
@@ -24,19 +26,20 @@ class PlainModule:
 class Backbone(nn.Module):
     """Base class of backbones: images (N, C, H, W) to features (N, D).
 
-    num_features: D, by timm's name. A backbone takes its channels as ``Annotated[int, FromRun("in_channels")]`` and
-    offers ``weights`` to start from existing ones.
+    A backbone takes its channels as ``Annotated[int, FromRun("in_channels")]``, and a parameter ``weights`` to start
+    from existing ones. A model that needs more than pooled features, like the tokens of visible patches for MAE, looks
+    up a method of its backbone by name in its constructor, and raises a ValueError with that name if there is none.
 
-    A method that wants more than pooled features (MAE: tokens of the visible patches) asks its backbone for a
-    method by name in its own constructor and raises ValueError, naming it, where there is none; the contract
-    stays this small for all others.
+    Attributes:
+        num_features: D; the name is timm's.
     """
 
     num_features: int
 
     def forward(self, images: Tensor) -> Tensor:
+        """Return the features (N, D) of images (N, C, H, W)."""
         raise NotImplementedError(f"{type(self).__name__} does not implement forward(images)")
 
     def plain(self) -> PlainModule | None:
-        """This backbone as another library's module; None where only sslreg can build it."""
+        """Return the backbone as a module of another library; None if only sslreg can build it."""
         return None

@@ -1,4 +1,4 @@
-"""What a data set is."""
+"""The contract of a data set: samples by index."""
 
 from __future__ import annotations
 
@@ -12,36 +12,43 @@ from sslreg.contracts.batch import Sample
 class Dataset(torch.utils.data.Dataset[Any]):
     """Base class of data sets, map-style: a length, and items by index.
 
-    An item is a `Sample`, an ``(image, target)`` pair or a bare image; see `ImageLike` for what an image may be. Keep
-    images encoded (bytes or a path): decoding belongs to the collate, which knows what it needs of them. Any
-    ``torch.utils.data.Dataset`` of such items can be registered without deriving from this class; what the
-    attributes below say is then read off its items. An item that cannot be read raises `sslreg.UserError`; the
-    spec's ``data.on_error`` says what follows.
+    An item is a `Sample`, an ``(image, target)`` pair or a bare image, see `ImageLike`. Keep images encoded (bytes or a
+    path): the collate decodes as much of them as it needs. Raise `sslreg.UserError` for an item that cannot be read;
+    ``data.on_error`` of the spec decides whether training stops.
 
-    Data that has to be read in sequence, as from an object store, is no other kind of data set: it has a length and
-    items by index as well, and says by `order` in which order it is quick. As the order is known beforehand, a run
-    goes on in the middle of an epoch by asking for what comes next, whatever workers had fetched ahead.
+    Any ``torch.utils.data.Dataset`` of such items can be registered without this class.
 
-    classes: the classes' names by number, None without labels.
+    Data that must be read in sequence, as from an object store, is a data set with a length and an index, too. Its
+    `order` tells in which order it reads quickly. Since the order is known beforehand, a run resumes in the middle of
+    an epoch at the next index, whatever the workers had prefetched.
+
+    Attributes:
+        classes: the names of the classes by number; None without labels.
     """
 
     classes: list[str] | None = None
 
     def __len__(self) -> int:
+        """Return the number of samples."""
         raise NotImplementedError(f"{type(self).__name__} does not implement __len__()")
 
     def __getitem__(self, index: int) -> Sample | tuple[Any, int] | Any:
+        """Return the item at an index. UserError: it cannot be read."""
         raise NotImplementedError(f"{type(self).__name__} does not implement __getitem__(index)")
 
     def order(self, generator: torch.Generator, batch_size: int, world_size: int) -> torch.Tensor | None:
-        """The samples' numbers (int64) in the order in which an epoch had best read them, None for any.
+        """Return the indices (int64) in the order in which an epoch should read them; None for any order.
 
-        generator: the only source of randomness; it depends on the run's seed and the epoch. batch_size: samples in a
-        batch over all processes, of which process r takes the r-th of `world_size` equal parts; torch gives batch k of
-        a process to worker k modulo workers. No sample comes twice, and as many batches are full as the length has.
+        No index may occur twice, and the number of full batches must be that of the length. torch passes batch k of a
+        process to worker k modulo the number of workers.
+
+        Args:
+            generator: the only source of randomness; it depends on the run's seed and the epoch.
+            batch_size: the samples of a batch over all processes.
+            world_size: the number of processes; process r reads the r-th of as many equal parts of a batch.
         """
         return None
 
     def name(self, index: int) -> str:
-        """What a person would call a sample, a file's name where there is one; here its number."""
+        """Return what a person calls a sample, such as the name of its file; its index by default."""
         return str(index)

@@ -1,4 +1,4 @@
-"""What an evaluator is: embeddings to figures."""
+"""The contract of an evaluator: embeddings to metrics."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ from sslreg.registry import ComponentInfo
 class Embeddings:
     """Embedded samples.
 
-    features: (N, D) float32; targets: (N,) int64, None without labels; indices: (N,) int64, the samples' numbers in
-    their data set; names: what a person calls them, N of them.
+    Attributes:
+        features: float32 (N, D).
+        targets: int64 (N,); None without labels.
+        indices: int64 (N,), the samples' indices in their data set.
+        names: N names of the samples, for a person to read.
     """
 
     features: Tensor
@@ -31,29 +34,35 @@ class Embeddings:
 
 
 class EvaluatedRun(Protocol):
-    """What an evaluator may ask of the run that it evaluates, beyond the embeddings that it is handed."""
+    """The run that an evaluator evaluates: what it may use in addition to the embeddings."""
 
     @property
     def device(self) -> torch.device:
-        """Where heavy products should be computed."""
+        """The device on which to compute large products."""
         ...
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """C, H, W of the images that `embed` puts an augmentation upon."""
+        """C, H, W of the images that `embed` augments."""
         ...
 
     def augmentations(self) -> Sequence[ComponentInfo]:
-        """The installed augmentations that are registered with an invariance."""
+        """Return the installed augmentations that are registered with an invariance."""
         ...
 
     def embed(self, rows: Sequence[int], augmentation: Augmentation | None = None) -> tuple[Tensor, Params]:
-        """Features (n, D) of some of the test samples, seen through an augmentation, and what that drew.
+        """Return the features (n, D) of some test samples after an augmentation, and its params.
 
-        rows: which, by their rows in the test embeddings. The augmentation acts between the embedding view's leading
-        geometry, which brings images to their size, and its rest. What it draws for a sample depends on the run's seed
-        and on the sample alone: it is the same for the trained backbone, the untrained one and the raw pixels.
-        UserError: it cannot act on these images, or changes their shape.
+        The augmentation is applied after the leading geometry of the embedding view, which brings images to their size.
+        Its draws for a sample depend only on the run's seed and on the sample: they are the same for the trained
+        backbone, the untrained one and the raw pixels.
+
+        Args:
+            rows: the rows of the samples in the test embeddings.
+            augmentation: applied to them; none if None.
+
+        Raises:
+            UserError: the augmentation cannot be applied to these images, or changes their shape.
         """
         ...
 
@@ -61,13 +70,22 @@ class EvaluatedRun(Protocol):
 class Evaluator:
     """Base class of evaluators.
 
-    The figures it returns are written as ``<name>_<metric>``, name being the component's or the spec's ``as:``. Larger
-    is better unless the metric's name says otherwise.
+    Its metrics are written as ``<name>_<metric>``, where the name is that of the component or the ``as:`` of the spec.
+    Larger is better, unless the name of the metric says otherwise.
     """
 
-    #: Whether reference and test need targets; a run without them is refused before it starts.
+    #: Reference and test need targets; a run without them is refused before it starts.
     needs_targets: ClassVar[bool] = True
 
     def evaluate(self, reference: Embeddings, test: Embeddings, run: EvaluatedRun) -> dict[str, float]:
-        """Figures by metric. reference: what is known; test: what is judged. ValueError: it cannot be judged."""
+        """Return the value of each metric by its name.
+
+        Args:
+            reference: the embeddings to learn from.
+            test: the embeddings to evaluate.
+            run: the evaluated run.
+
+        Raises:
+            ValueError: the embeddings cannot be evaluated.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not implement evaluate(reference, test, run)")

@@ -1,4 +1,4 @@
-"""What a loss is: embeddings of views to a scalar."""
+"""The contract of a loss: embeddings of views to a scalar."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from sslreg.contracts.memory_bank import MemoryBank
 class Loss(nn.Module):
     """Base class of losses.
 
-    takes: the form of input, which has to be among the model's `gives`:
+    `takes` is the form of input, which must be among the `gives` of the model:
 
-    * ``pair``: two tensors (N, D), row i of both from sample i;
-    * ``views``: any number >= 2 of such tensors;
-    * ``labeled views``: the same, and `targets` (N,);
-    * a name of its own for a method that pairs with one loss, whose `forward` then takes what the two agree on, further
-      keywords included: BYOL's ``prediction and target`` (as a ``pair`` it would collapse another method), SwAV's
+    * ``pair``: two tensors (N, D), row i of both from sample i.
+    * ``views``: two or more such tensors.
+    * ``labeled views``: the same, and `targets` (N,).
+    * A custom name for a method that pairs with one loss. Its `forward` takes what the two agree on, with further
+      keywords: BYOL's ``prediction and target`` (as a ``pair`` it would make other methods collapse), SwAV's
       ``prototype scores``, DINO's ``student and teacher``, MAE's ``patches and mask``.
 
-    State that a loss updates (DINO's center) is a buffer, staged in `forward` and written in `commit`.
+    State that a loss updates, like DINO's center, is a buffer: stage it in `forward` and write it in `commit`.
     """
 
     takes: ClassVar[str] = "pair"
 
-    #: ``forward(*views, targets=None)``: the mean loss over the batch, a scalar.
+    #: ``forward(*views, targets=None)`` returns the mean loss over the batch, a scalar.
     forward: Callable[..., Tensor]
 
     def commit(self) -> None:
-        """Called once after the optimizer has stepped; commits the memory banks among this module's children."""
+        """Commit the memory banks among the children. Training calls it once after each optimizer step."""
         for module in self.children():
             if isinstance(module, MemoryBank):
                 module.commit()
 
     def discard(self) -> None:
-        """Called instead of `commit` when a step is left out: forget what `forward` staged. Banks are told as well."""
+        """Discard what `forward` staged. Training calls it instead of `commit` for a skipped step, also on banks."""

@@ -1,4 +1,4 @@
-"""What a memory bank is: embeddings of past batches."""
+"""The contract of a memory bank: embeddings of past batches."""
 
 from __future__ import annotations
 
@@ -8,25 +8,28 @@ from torch import Tensor, nn
 class MemoryBank(nn.Module):
     """Base class of memory banks: K embeddings of width D that outlive their batch.
 
-    A step reads and stages; only `commit`, which the training calls once after the optimizer has stepped, writes. So
-    the backward pass sees the bank that the forward pass saw, and the two halves of a symmetric loss do not meet each
-    other's keys as negatives. Whoever owns a bank forwards `commit`: a loss does so by itself (`Loss.commit`), a
-    model that owns one (NNCLR, SwAV's queue) does it in `Model.after_step`.
+    A step reads and stages; only `commit` writes, which training calls once after each optimizer step. So the backward
+    pass sees the same bank as the forward pass, and the two halves of a symmetric loss do not use each other's keys as
+    negatives. The owner of a bank calls `commit`: `Loss.commit` does it for losses, and a model with a bank (NNCLR,
+    SwAV's queue) does it in `Model.after_step`.
 
-    Contents are buffers, so that they are in the checkpoint. Every rank holds the same bank: `enqueue` gathers, and
-    the training leaves the buffers of banks out of DDP's broadcast.
+    Contents are buffers, so they are part of the checkpoint. Every process holds the same bank: `enqueue` gathers, and
+    training excludes the buffers of banks from the broadcast of DDP.
     """
 
     def hold(self, dim: int) -> None:
-        """Be told the width of the rows by the model that owns the bank, in the model's constructor.
+        """Set the width of the rows. The model that owns the bank calls it in its constructor.
 
-        A bank in a loss knows it from ``Annotated[int | None, FromRun("embedding_dim")]``; one in a slot of the model
-        is built before the model, when nobody knows. ValueError: it has rows of another width.
+        A bank in a loss knows the width from ``Annotated[int | None, FromRun("embedding_dim")]``. A bank in a slot of
+        the model is built before the model, when the width is not known yet.
+
+        Raises:
+            ValueError: the bank has rows of another width.
         """
         raise NotImplementedError(f"{type(self).__name__} does not implement hold(dim)")
 
     def negatives(self) -> Tensor:
-        """The valid rows (K', D), K' <= K, without a copy. Not to be written to, nor kept beyond `commit`."""
+        """Return the valid rows (K', D), K' <= K, without a copy. Do not write to them or keep them beyond `commit`."""
         raise NotImplementedError(f"{type(self).__name__} does not implement negatives()")
 
     def enqueue(self, keys: Tensor) -> None:
@@ -38,5 +41,5 @@ class MemoryBank(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} does not implement commit()")
 
     def discard(self) -> None:
-        """Forget what was staged since the last commit: the step that staged it is left out."""
+        """Discard what was staged since the last commit, for a skipped step."""
         raise NotImplementedError(f"{type(self).__name__} does not implement discard()")

@@ -1,4 +1,4 @@
-"""What a model, a self-supervised method, is: a backbone, and a step that says how it learns."""
+"""The contract of a model, a self-supervised method: a backbone, and a training step."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from sslreg.contracts.loss import Loss
 
 @dataclass
 class StepOutput:
-    """What a training step returns.
+    """The result of a training step.
 
-    loss: a scalar to minimize. embeddings: (N, D) of one view, detached by whoever keeps them, for collapse
-    watching. metrics: scalars to log beside the loss.
+    Attributes:
+        loss: a scalar to minimize.
+        embeddings: (N, D) of one view, to watch for collapse; the watcher detaches them.
+        metrics: scalars to log in addition to the loss.
     """
 
     loss: Tensor
@@ -29,44 +31,46 @@ class StepOutput:
 class Model(nn.Module):
     """Base class of methods: a constructor with a ``backbone`` slot, and a `training_step` like the paper's.
 
-    embedding_dim: the width of what the loss compares (the projection's output), which is what a memory bank has to
-    hold. `embed` gives features for evaluation and use, as a rule the backbone's.
+    How some methods fit into the contract:
 
-    The contract was held against methods that are yet to come; what they need beside it:
+    * BYOL: a predictor, and a moving average that `after_step` updates. Its momentum grows over the run: keep a step
+      counter as a buffer, and take ``Annotated[int, FromRun("total_steps")]``. Call the loss once per direction.
+    * SwAV: normalize prototypes at the start of `training_step` without gradient, and freeze them at first by a
+      gradient hook on the parameter. The queue is a `memory_bank` slot of the model.
+    * DINO: `Batch.groups` distinguishes global crops from local ones. `backbone` is the part that is used after
+      training, here that of the teacher; the student is a copy. One schedule component changes the learning rate and
+      the weight decay of the optimizer's groups. The center is a staged buffer of the loss.
+    * NNCLR: a `memory_bank` slot of the model, which sets the width of its bank (`MemoryBank.hold`), asks it for
+      nearest neighbors and commits it in `after_step`.
+    * MAE: one view (see `views`) and a backbone that can encode some of its patches. Draw the mask in `training_step`
+      from torch's generator, which is part of the checkpoint and which each process seeds differently.
 
-    * BYOL: a predictor and a moving average updated in `after_step`. Its momentum grows over the run: keep a step
-      counter as a buffer and take ``Annotated[int, FromRun("total_steps")]``. The loss is called once a direction.
-    * SwAV: prototypes are normalized at the start of `training_step` without gradient, and frozen at first by a
-      gradient hook on the parameter. Its queue is a `memory_bank` slot of the model.
-    * DINO: `Batch.groups` tells global crops from local ones. `backbone` is what is used afterwards, so here it is the
-      teacher's, and the student is a copy. One schedule component moves both the learning rate and the weight decay
-      of the optimizer's groups; the center is the loss's staged buffer.
-    * NNCLR: a `memory_bank` slot of the model, which tells its bank the width (`MemoryBank.hold`), asks it for nearest
-      neighbors and commits it in `after_step`.
-    * MAE: one view (`views` below) and a backbone that can encode some of its patches. The mask is drawn in
-      `training_step` from torch's generator, which a checkpoint carries and which each rank seeds for itself.
+    Attributes:
+        backbone: the backbone that is used after training.
+        embedding_dim: the width of the embeddings that the loss compares (the output of the projection), and of the
+            rows of a memory bank.
     """
 
-    #: Forms of input that this method can give a loss; see `Loss.takes`.
+    #: Forms of input that this method can pass to a loss; see `Loss.takes`.
     gives: ClassVar[tuple[str, ...]] = ("pair",)
-    #: The least and the largest number of views that a step takes; None is no limit.
+    #: The smallest and the largest number of views that a step takes; None is no limit.
     views: ClassVar[tuple[int, int | None]] = (2, 2)
 
     backbone: Backbone
     embedding_dim: int
 
     def training_step(self, batch: Batch, loss: Loss) -> StepOutput:
-        """One forward pass: from the views of a batch to the loss."""
+        """Run one forward pass, from the views of a batch to the loss."""
         raise NotImplementedError(f"{type(self).__name__} does not implement training_step(batch, loss)")
 
     def embed(self, images: Tensor) -> Tensor:
-        """Features (N, D) of images (N, C, H, W)."""
+        """Return features (N, D) of images (N, C, H, W) for evaluation and use; those of the backbone by default."""
         features: Tensor = self.backbone(images)
         return features
 
     def parameter_groups(self) -> Iterable[dict[str, Any]]:
-        """Groups for the optimizer, in torch's form; here one group of all that is trained."""
+        """Return the groups for the optimizer, in torch's form; one group of all trained parameters by default."""
         return [{"params": [parameter for parameter in self.parameters() if parameter.requires_grad]}]
 
     def after_step(self) -> None:
-        """Called once after the optimizer has stepped and before any checkpoint: move momentum encoders here."""
+        """Update momentum encoders and the like. Training calls it once after each optimizer step."""
