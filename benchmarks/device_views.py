@@ -1,15 +1,14 @@
-"""What a GPU does of the views beside kornia and torchvision v2, and beside what the card's memory allows.
+"""Views on a GPU compared with kornia, torchvision v2 and the memory bandwidth of the card.
 
-``python -m benchmarks.device_views [--rounds 15] [--batch 256]`` measures the SimCLR recipe at 224 pixels from where
-the crop is done: images of 8 bits on the GPU become jittered, blurred, normalized ones in float32. Equal on all sides
-are the images and the recipe; sslreg's numbers are drawn before, as the data loader's workers do it, and the peers draw
-their own. kornia is measured where it is installed; torchvision v2 draws once for all that it is given, and so gets one
-image at a time.
+``python -m benchmarks.device_views [--rounds 15] [--batch 256]`` measures the SimCLR recipe at 224 pixels after the
+crop: uint8 images on the GPU are jittered, blurred and normalized in float32. Images and recipe are the same for all.
+sslreg draws before, as the workers of the data loader do; the peers draw during the measurement. kornia is measured if
+it is installed. torchvision v2 draws once for all its images, so it gets one image at a time.
 
-Times are of CUDA events, medians of rounds in which the candidates take turns. "with the host" counts from an idle GPU,
-and so whatever the host does to start the work; "on the GPU" is what the work takes once the host is ahead, as it is in
-a training. The limit is the time in which the card copies as many bytes as have to be read and written. Without a GPU,
-``--device cpu`` tries the program on a few images, and writes nothing.
+Times are medians of CUDA events over rounds in which the candidates alternate. "with the host" starts from an idle GPU
+and includes the work of the host; "on the GPU" is the time once the host is ahead, as in training. The limit is the
+time in which the card copies as many bytes as must be read and written. Without a GPU, ``--device cpu`` runs the
+program on a few images and writes nothing.
 """
 
 from __future__ import annotations
@@ -34,8 +33,8 @@ Work = Callable[[], object]
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 #: Batches of one measurement.
 TIMES = 4
-#: Cycles for which a GPU is kept from starting, until the host has asked for all of a measurement: some 100 ms.
-AHEAD = 200_000_000
+#: Cycles for which the GPU waits until the host has queued a whole measurement: some 100 ms.
+WAIT_CYCLES = 200_000_000
 
 
 def main() -> None:
@@ -45,23 +44,23 @@ def main() -> None:
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     asked = parser.parse_args()
     if asked.device == "cpu":
-        candidates = work(photographs(4, 64))
+        candidates = make_candidates(photographs(4, 64))
         for name, run in candidates.items():
             run()
             print(f"  {name} runs")
         return
     if not torch.cuda.is_available():
-        parser.error("this measures a GPU, and there is none; --device cpu tries it on a few images")
+        parser.error("there is no GPU to measure; --device cpu runs the program on a few images")
     images = photographs(asked.batch, 224).cuda()
-    candidates = work(images)
-    times = measured(candidates, asked.rounds)
-    limit = (1 + 4) * images.numel() / copied_bytes_per_second()
+    candidates = make_candidates(images)
+    times = measure(candidates, asked.rounds)
+    limit = (1 + 4) * images.numel() / measure_bandwidth()
     results = {
         name: {
             "images per second, with the host": len(images) / times[name]["with the host"],
             "images per second, on the GPU": len(images) / times[name]["on the GPU"],
             "of the limit's time": times[name]["on the GPU"] / limit,
-            "peak MiB beside the images": peak(run) / 2**20,
+            "peak MiB beside the images": measure_peak_memory(run) / 2**20,
         }
         for name, run in candidates.items()
     }
@@ -73,11 +72,11 @@ def main() -> None:
     write_results("device_views", {**about, "at 224": results}, card=card)
 
 
-# What is measured
+# The candidates
 
 
-def work(images: Tensor) -> dict[str, Work]:
-    """The recipe on images (N, 3, H, W), uint8, where they are."""
+def make_candidates(images: Tensor) -> dict[str, Work]:
+    """Return candidates that run the recipe on images (N, 3, H, W), uint8, on their device."""
     plan = ViewPlan(simclr(224, 1.0, 0.5).operations[2:])
     keys = SampleKeys.of_samples(0, [0] * len(images), list(range(len(images))))
     drawn = plan.draw(keys, 0, list(images))
@@ -115,23 +114,23 @@ def kornia_view(device: torch.device) -> Any:
     ).to(device)
 
 
-# How it is measured
+# The measurement
 
 
-def measured(candidates: Mapping[str, Work], rounds: int) -> dict[str, dict[str, float]]:
-    """Median seconds a batch of each candidate, with the host's time and without."""
+def measure(candidates: Mapping[str, Work], rounds: int) -> dict[str, dict[str, float]]:
+    """Return the median seconds per batch of each candidate, with the time of the host and without."""
     seconds: dict[str, dict[str, list[float]]] = {name: {"with the host": [], "on the GPU": []} for name in candidates}
     for run in candidates.values():
         run()
     for _ in range(rounds):
         for name, run in candidates.items():
             for kind, taken in seconds[name].items():
-                taken.append(seconds_of(run, wait=AHEAD if kind == "on the GPU" else 0) / TIMES)
+                taken.append(measure_seconds(run, wait=WAIT_CYCLES if kind == "on the GPU" else 0) / TIMES)
     return {name: {kind: statistics.median(taken) for kind, taken in kinds.items()} for name, kinds in seconds.items()}
 
 
-def seconds_of(run: Work, wait: int = 0) -> float:
-    """What the GPU takes for `TIMES` runs. wait: the cycles for which it is kept from beginning."""
+def measure_seconds(run: Work, wait: int = 0) -> float:
+    """Return the seconds of the GPU for `TIMES` runs. wait: the cycles for which it waits before."""
     torch.cuda.synchronize()
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
     if wait:
@@ -144,16 +143,16 @@ def seconds_of(run: Work, wait: int = 0) -> float:
     return float(start.elapsed_time(end)) / 1e3
 
 
-def copied_bytes_per_second() -> float:
-    """Bytes that the card reads and writes in a second when it copies a gigabyte within its memory."""
+def measure_bandwidth() -> float:
+    """Return the bytes per second that the card reads and writes when it copies a gigabyte in its memory."""
     source = torch.empty(2**28, dtype=torch.float32, device="cuda")
     target = torch.empty_like(source)
-    taken = [seconds_of(lambda: target.copy_(source), wait=AHEAD) / TIMES for _ in range(10)]
+    taken = [measure_seconds(lambda: target.copy_(source), wait=WAIT_CYCLES) / TIMES for _ in range(10)]
     return 2 * source.numel() * source.element_size() / statistics.median(taken)
 
 
-def peak(run: Work) -> int:
-    """Bytes that a run holds at most, beside what is held before it."""
+def measure_peak_memory(run: Work) -> int:
+    """Return the most bytes that a run allocates in addition to those before it."""
     torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
@@ -163,7 +162,7 @@ def peak(run: Work) -> int:
 
 
 def photographs(count: int, side: int) -> Tensor:
-    """Parts of two photographs, uint8 (count, 3, side, side)."""
+    """Return parts of two photographs, uint8 (count, 3, side, side)."""
     random = np.random.default_rng(0)
     parts = []
     for number in range(count):

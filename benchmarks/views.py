@@ -1,11 +1,11 @@
-"""Views beside lightly's and albumentations': the same recipe, one thread, decoding included.
+"""Views compared with those of lightly and albumentations: the same recipe, one thread, with decoding.
 
-``python -m benchmarks.views [--rounds 5]`` measures images per second of the SimCLR recipe at 224 pixels from 500x375
-JPEGs and from 12-megapixel ones, of the CIFAR recipe at 32 pixels, of DINO's multi-crop, and of a DataLoader with two
-workers; and it checks that the same work is done: mean, deviation and sharpness of the views.
+``python -m benchmarks.views [--rounds 5]`` measures the milliseconds per image of the SimCLR recipe at 224 pixels from
+500x375 JPEGs and from 12-megapixel ones, of the CIFAR recipe at 32 pixels, of DINO's multi-crop, and of a DataLoader
+with two workers. It also compares mean, deviation and sharpness of the views, to show that the work is the same.
 
-Times are of the processor, not of the clock, so that other work on the machine counts less; the DataLoader's is the
-clock's. albumentations is measured where it is installed (``pip install albumentations==2.0.8``), with cv2's decoder.
+Times are processor time, on which other work on the machine has less influence; that of the DataLoader is wall time.
+albumentations is measured if it is installed (``pip install albumentations==2.0.8``), with cv2's decoder.
 """
 
 from __future__ import annotations
@@ -49,15 +49,17 @@ def main() -> None:
         "simclr 224, 4000x3000 JPEG": compare(simclr_224(large), len(large), rounds),
         "simclr 32, pixels": compare(simclr_32(small), len(small), 5 * rounds),
         "dino 2x224 + 6x96, 500x375 JPEG": compare(dino(photos), len(photos), rounds),
-        "DataLoader, two workers": compare(loaders(photos * 4), 4 * len(photos), rounds, time.perf_counter),
+        "DataLoader, two workers": compare(data_loaders(photos * 4), 4 * len(photos), rounds, time.perf_counter),
     }
-    write_results("views", {"rounds": rounds, "milliseconds per image": results, "statistics": statistics(photos)})
+    write_results(
+        "views", {"rounds": rounds, "milliseconds per image": results, "statistics": compute_statistics(photos)}
+    )
 
 
 def compare(
     candidates: Mapping[str, Work], images: int, rounds: int, clock: Callable[[], float] = time.process_time
 ) -> dict[str, float]:
-    """Best milliseconds per image of each candidate; they take turns, so that a busy moment meets all of them."""
+    """Return the best milliseconds per image of each candidate. They alternate, so busy moments affect all."""
     best = dict.fromkeys(candidates, float("inf"))
     for run in candidates.values():
         run()
@@ -72,11 +74,11 @@ def compare(
     return best
 
 
-# What is measured
+# The candidates
 
 
 def simclr_224(files: Sequence[bytes]) -> dict[str, Work]:
-    """Two views of every file."""
+    """Return candidates that make two views of every file."""
     samples = [Sample(data, None, n, 0) for n, data in enumerate(files)]
     view = simclr(224, 1.0, 0.5)
     whole = Collate([view, view], channels=3)
@@ -96,7 +98,7 @@ def simclr_224(files: Sequence[bytes]) -> dict[str, Work]:
 
 
 def simclr_32(images: Sequence[np.ndarray[Any, Any]]) -> dict[str, Work]:
-    """Two views of every thumbnail, from pixels."""
+    """Return candidates that make two views of every thumbnail, from pixels."""
     samples = [Sample(image.transpose(2, 0, 1), None, n, 0) for n, image in enumerate(images)]
     view = simclr(32, 0.5, 0.0)
     collate, theirs = Collate([view, view], channels=3), lightly_simclr(32, 0.5, 0.0)
@@ -116,7 +118,7 @@ def simclr_32(images: Sequence[np.ndarray[Any, Any]]) -> dict[str, Work]:
 
 
 def dino(files: Sequence[bytes]) -> dict[str, Work]:
-    """Two global views of 224 and six local ones of 96."""
+    """Return candidates that make two global views of 224 pixels and six local ones of 96."""
     samples = [Sample(data, None, n, 0) for n, data in enumerate(files)]
     plans = [dino_view(224, (0.4, 1.0), blur=1.0, solarize=0.0), dino_view(224, (0.4, 1.0), blur=0.1, solarize=0.2)]
     plans += [dino_view(96, (0.05, 0.4), blur=0.5, solarize=0.0)] * 6
@@ -130,8 +132,8 @@ def dino(files: Sequence[bytes]) -> dict[str, Work]:
     }
 
 
-def loaders(files: Sequence[bytes]) -> dict[str, Work]:
-    """A DataLoader with two workers, collation and transfer between processes included."""
+def data_loaders(files: Sequence[bytes]) -> dict[str, Work]:
+    """Return DataLoaders with two workers, with collation and transfer between processes."""
     view = simclr(224, 1.0, 0.5)
     ours = DataLoader(
         [Sample(data, None, n, 0) for n, data in enumerate(files)],  # type: ignore[arg-type]
@@ -146,8 +148,8 @@ def loaders(files: Sequence[bytes]) -> dict[str, Work]:
     return {"sslreg": lambda: [None for _ in ours], "lightly": lambda: [None for _ in theirs]}
 
 
-def statistics(files: Sequence[bytes], views: int = 2000) -> dict[str, dict[str, float]]:
-    """Mean, deviation and sharpness (mean absolute Laplacian) of many views, ours and lightly's."""
+def compute_statistics(files: Sequence[bytes], views: int = 2000) -> dict[str, dict[str, float]]:
+    """Return mean, standard deviation and sharpness (mean absolute Laplacian) of many views, ours and lightly's."""
     torch.manual_seed(0)
     view = simclr(224, 1.0, 0.5)
     collate, theirs = Collate([view, view], channels=3), lightly_simclr(224, 1.0, 0.5)
@@ -155,9 +157,9 @@ def statistics(files: Sequence[bytes], views: int = 2000) -> dict[str, dict[str,
     for epoch in range(views // (2 * len(files)) + 1):
         batch = collate([Sample(data, None, n, epoch) for n, data in enumerate(files)])
         assert isinstance(batch, sslreg.Batch)
-        made["sslreg"] += [summary(one) for one in batch.views]
+        made["sslreg"] += [summarize(one) for one in batch.views]
         pairs = [theirs(Image.open(io.BytesIO(data)).convert("RGB")) for data in files]
-        made["lightly"] += [summary(torch.stack(one)) for one in zip(*pairs, strict=True)]
+        made["lightly"] += [summarize(torch.stack(one)) for one in zip(*pairs, strict=True)]
     found = {
         name: dict(zip(("mean", "deviation", "sharpness"), torch.cat(rows).mean(dim=0).tolist(), strict=True))
         for name, rows in made.items()
@@ -167,8 +169,8 @@ def statistics(files: Sequence[bytes], views: int = 2000) -> dict[str, dict[str,
     return found
 
 
-def summary(views: Tensor) -> Tensor:
-    """Mean, deviation and mean absolute Laplacian (N, 3) of normalized views (N, 3, H, W)."""
+def summarize(views: Tensor) -> Tensor:
+    """Return mean, standard deviation and mean absolute Laplacian (N, 3) of normalized views (N, 3, H, W)."""
     deviation = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
     levels = views * deviation + torch.tensor([0.485, 0.456, 0.406])[:, None, None]
     laplacian = (
@@ -271,13 +273,13 @@ def kornia_view(size: int, strength: float) -> Any:
 
 
 def photograph(number: int) -> np.ndarray[Any, Any]:
-    """One of scikit-learn's two sample photographs, 640x427."""
+    """Return one of the two sample photographs of scikit-learn, 640x427."""
     image: np.ndarray[Any, Any] = load_sample_images().images[number % 2]
     return image
 
 
 def jpegs(count: int, width: int, height: int) -> list[bytes]:
-    """Parts of the photographs, tiled where they are smaller, as JPEGs of quality 92; nothing is enlarged."""
+    """Return parts of the photographs as JPEGs of quality 92; small photographs are tiled, not enlarged."""
     random = np.random.default_rng(0)
     files = []
     for number in range(count):
@@ -294,7 +296,7 @@ def jpegs(count: int, width: int, height: int) -> list[bytes]:
 
 
 def thumbnails(count: int) -> list[np.ndarray[Any, Any]]:
-    """Images (32, 32, 3), of parts of the photographs."""
+    """Return images (32, 32, 3) of parts of the photographs."""
     parts = (Image.open(io.BytesIO(data)).resize((32, 32)) for data in jpegs(count, 400, 400))
     return [np.array(part) for part in parts]
 
@@ -304,7 +306,7 @@ def pillow(data: bytes) -> np.ndarray[Any, Any]:
 
 
 class Transformed(torch.utils.data.Dataset[Any]):
-    """Files with a peer's transform."""
+    """A data set of files, with the transform of a peer."""
 
     def __init__(self, files: Sequence[bytes], transform: Any) -> None:
         self.files, self.transform = files, transform

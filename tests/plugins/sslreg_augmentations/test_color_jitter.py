@@ -76,7 +76,7 @@ def test_brightness_and_contrast_take_any_number_of_channels(
         images, {"order": torch.arange(4).expand(2, 4), "contrast": torch.full((2,), 0.5)}
     )
     assert torch.allclose(result, images / 2 + images.mean(dim=(1, 2, 3), keepdim=True) / 2, atol=1e-6)
-    with pytest.raises(ValueError, match="hue and saturation are of RGB, and there are images of 13 channels"):
+    with pytest.raises(ValueError, match="hue and saturation need RGB, and there are images of 13 channels"):
         ColorJitter(**SIMCLR).draw(keys(2), shapes(2, 13))
 
 
