@@ -1,4 +1,4 @@
-"""Filling constructors: parameters, nested components, what only the run knows."""
+"""Components are built from parameters, nested components and facts of the run."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def make_double():
 
 @pytest.fixture
 def spec(tiny_spec: str):
-    """Parses the tiny spec with overrides, among whose components are those above."""
+    """Parses the tiny spec with overrides that may use the components above."""
 
     def parse(*overrides: str) -> Spec:
         return parse_spec(tiny_spec, "tiny.yaml", overrides)
@@ -48,24 +48,24 @@ def spec(tiny_spec: str):
         yield parse
 
 
-def test_the_run_fills_in_what_it_knows(spec) -> None:
+def test_facts_of_the_run_are_filled_in(spec) -> None:
     builder = Builder(spec("loss={use: with_facts, scale: 2}"), {"embedding_dim": 16, "num_classes": 10})
     assert builder.build(builder.spec.loss).got == {"dim": 16, "classes": 10, "memory_bank": None, "scale": 2}
 
 
-def test_a_default_serves_where_the_run_does_not_know(spec) -> None:
+def test_the_default_replaces_an_unknown_fact(spec) -> None:
     builder = Builder(spec("loss={use: with_facts}"), {"embedding_dim": 16})
     assert builder.build(builder.spec.loss).got["classes"] is None
 
 
-def test_a_fact_that_is_needed_and_not_known_is_named(spec) -> None:
+def test_a_missing_fact_is_reported(spec) -> None:
     builder = Builder(spec("loss={use: with_facts}"))
     with pytest.raises(UserError, match=r"with_facts needs embedding_dim \(width of the embeddings") as caught:
         builder.build(builder.spec.loss)
     assert caught.value.diagnostics[0].file == "--set"
 
 
-def test_nested_components_are_built_into_their_slot(spec) -> None:
+def test_nested_components_are_built(spec) -> None:
     builder = Builder(spec("loss={use: with_facts, memory_bank: {use: fifo, size: 32}}"), {"embedding_dim": 16})
     bank = builder.build(builder.spec.loss).got["memory_bank"]
     bank.enqueue(torch.ones(2, 16))
@@ -73,14 +73,14 @@ def test_nested_components_are_built_into_their_slot(spec) -> None:
     assert bank.negatives().shape == (2, 16)
 
 
-def test_what_a_constructor_refuses_is_reported_at_its_place(spec) -> None:
+def test_an_error_of_a_constructor_has_its_location(spec) -> None:
     builder = Builder(spec("loss={use: with_facts, scale: -1}"), {"embedding_dim": 16})
     with pytest.raises(UserError, match="a scale is not negative") as caught:
         builder.build(builder.spec.loss)
     assert (caught.value.diagnostics[0].file, caught.value.diagnostics[0].column) == ("--set", 6)
 
 
-def test_an_augmentation_gets_its_probability_from_the_plan(spec) -> None:
+def test_an_augmentation_is_applied_with_its_probability(spec) -> None:
     builder = Builder(spec("views.0.augment=[{use: double, p: 0.25}, {use: double}]"))
     sometimes, always = (builder.build(component) for component in builder.spec.views[0].augment)
     assert isinstance(sometimes, WithProbability)
@@ -88,7 +88,7 @@ def test_an_augmentation_gets_its_probability_from_the_plan(spec) -> None:
     assert not isinstance(always, WithProbability)
 
 
-def test_a_plain_function_is_an_augmentation(spec) -> None:
+def test_a_function_can_be_an_augmentation(spec) -> None:
     collate = sslreg.build_collate(spec("views=[{repeat: 2, augment: [{use: double}]}]"))
     gray = torch.full((1, 8, 8), 51, dtype=torch.uint8)
     assert torch.allclose(collate([sslreg.Sample(gray, index=0, epoch=0)]).views[0], torch.tensor(0.4))

@@ -1,4 +1,4 @@
-"""Batches, or shares of them, that have no image that can be read."""
+"""Batches without a readable image."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def guarded(tiny_spec: str):
     return made
 
 
-def test_the_samples_that_follow_stand_in(guarded) -> None:
-    """In views of their own pixels, drawn for the ones that they stand in for; the others are listed."""
+def test_the_following_samples_replace_unreadable_ones(guarded) -> None:
+    """Their views are sampled with the keys of the samples that they replace, which are listed."""
     source = samples(3, 4, 5, 9)
     batch = guarded(source)([source[2, 3], source[2, 9]])
     assert batch.indices.tolist() == batch.targets.tolist() == [0, 1]
@@ -39,19 +39,19 @@ def test_the_samples_that_follow_stand_in(guarded) -> None:
     assert all(torch.equal(view, other) for view, other in zip(batch.views, same.views, strict=True))
 
 
-def test_fewer_stand_ins_than_samples_come_more_than_once(guarded) -> None:
+def test_too_few_replacements_are_repeated(guarded) -> None:
     source = samples(*range(1, 10))
     batch = guarded(source)([source[0, 4], source[0, 5]])
     assert batch.indices.tolist() == [0, 0]
     assert not torch.equal(batch.views[0][0], batch.views[0][1])
 
 
-def test_one_that_can_be_read_is_enough_for_its_share(guarded) -> None:
+def test_one_readable_image_replaces_the_others(guarded) -> None:
     source = samples(3)
     assert guarded(source)([source[0, 3], source[0, 7]]).indices.tolist() == [7, 7]
 
 
-def test_a_share_that_is_finished_on_a_device_is_no_different(tiny_spec: str) -> None:
+def test_deferred_batches_are_replaced_alike(tiny_spec: str) -> None:
     source = samples(3)
     spec = parse_spec(tiny_spec, "tiny.yaml", ["data.on_error=skip"])
     pending = ReplaceUnreadable(build_collate(spec, device="cpu"), source)([source[0, 3]])
@@ -59,7 +59,7 @@ def test_a_share_that_is_finished_on_a_device_is_no_different(tiny_spec: str) ->
     assert pending.finish("cpu").indices.tolist() == [4]
 
 
-def test_data_that_is_gone_ends_the_run(guarded, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lost_data_is_an_error(guarded, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unreadable_images, "MAX_TRIED", 5)
     source = samples(*range(8))
     failure = guarded(source)([source[0, 1], source[0, 2]])
@@ -69,7 +69,7 @@ def test_data_that_is_gone_ends_the_run(guarded, monkeypatch: pytest.MonkeyPatch
     assert "any of the 5 that follow" in failure.diagnostics[0].message
 
 
-def test_nothing_stands_in_where_images_have_to_be_read(guarded) -> None:
+def test_nothing_is_replaced_if_errors_are_raised(guarded) -> None:
     source = samples(3)
     failure = guarded(source, "raise")([source[0, 3]])
     assert isinstance(failure, Failure)

@@ -12,7 +12,7 @@ from sslreg import Run
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".parquet"])
-def test_the_file_is_named_with_its_shape(cli, tiny_run: Run, tmp_path: Path, suffix: str) -> None:
+def test_the_file_and_its_shape_are_printed(cli, tiny_run: Run, tmp_path: Path, suffix: str) -> None:
     pytest.importorskip("pyarrow")
     out = tmp_path / f"e{suffix}"
     result = cli("embed", tiny_run.path, "--out", out)
@@ -26,7 +26,7 @@ def test_a_folder_of_other_images_is_embedded(cli, tiny_run: Run, photos: Path, 
         assert "rgb.jpg" in archive["names"].tolist()
 
 
-def test_parquet_without_pyarrow_says_what_to_install(
+def test_parquet_without_pyarrow_names_the_extra(
     cli, tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
@@ -35,19 +35,19 @@ def test_parquet_without_pyarrow_says_what_to_install(
     assert "pip install 'sslreg[parquet]'" in result.err
 
 
-def test_an_unknown_ending_names_those_that_there_are(cli, tiny_run: Run, tmp_path: Path) -> None:
+def test_an_unknown_suffix_lists_the_known_ones(cli, tiny_run: Run, tmp_path: Path) -> None:
     result = cli("embed", tiny_run.path, "--out", tmp_path / "e.csv")
     assert result.status == 2
     assert ".npz or .parquet" in result.err
 
 
-def test_other_images_that_are_not_there_are_called_so(cli, tiny_run: Run, tmp_path: Path) -> None:
+def test_missing_other_images_are_reported(cli, tiny_run: Run, tmp_path: Path) -> None:
     result = cli("embed", tiny_run.path, "--data", tmp_path / "nope", "--out", tmp_path / "e.npz")
     assert result.status == 2
     assert "there is no folder and no spec" in result.err
 
 
-def test_a_split_that_the_spec_lacks_is_answered_with_those_that_it_has(cli, tiny_run: Run, tmp_path: Path) -> None:
+def test_a_missing_split_lists_the_existing_ones(cli, tiny_run: Run, tmp_path: Path) -> None:
     result = cli("embed", tiny_run.path, "--split", "reference", "--out", tmp_path / "e.npz")
     assert result.status == 2
     assert "it has --split train or test" in result.err

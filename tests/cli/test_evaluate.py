@@ -1,4 +1,4 @@
-"""sslreg evaluate: figures side by side, invariance profiles, and what a run keeps of them."""
+"""sslreg evaluate: tables of metrics, invariance profiles, and evaluations.json."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sslreg.cli.invariance_table import profile_tables, split_profiles, summariz
 
 @pytest.fixture
 def run(tiny_run: Run, tmp_path: Path) -> Path:
-    """A finished run that the test may write to."""
+    """A finished run to which the test may write."""
     return shutil.copytree(tiny_run.path, tmp_path / "run")
 
 
@@ -22,7 +22,7 @@ def kept(run: Path) -> dict:
     return json.loads((run / "evaluations.json").read_text())
 
 
-def test_evaluate_repeats_the_figures_of_the_run(cli, run: Path, tiny_run: Run) -> None:
+def test_evaluate_reproduces_the_metrics_of_the_run(cli, run: Path, tiny_run: Run) -> None:
     result = cli("evaluate", run, "--json")
     figures = json.loads(result.out)
     final = {name: value for name, value in tiny_run.summary["final"].items() if name != "loss"}
@@ -36,27 +36,27 @@ def test_evaluate_takes_evaluators_that_the_spec_does_not_name(cli, run: Path, t
     assert set(figures["trained"]) == {"knn_top1", "knn_top1_ci", "knn_top5", "knn_top5_ci"}
 
 
-def test_a_mistyped_evaluator_is_answered_without_a_line_of_a_spec(cli, run: Path) -> None:
+def test_a_misspelled_evaluator_is_reported_without_a_location(cli, run: Path) -> None:
     result = cli("evaluate", run, "knnn")
     assert result.status == 2
     assert "did you mean 'knn'" in result.err
     assert "-->" not in result.err
 
 
-def test_evaluate_shows_the_three_side_by_side(cli, run: Path) -> None:
+def test_evaluate_compares_with_both_baselines(cli, run: Path) -> None:
     out = cli("evaluate", run).out
     assert "raw pixels" in out
     assert "untrained" in out
 
 
-def test_a_figure_is_shown_with_its_interval(cli, run: Path, tiny_run: Run) -> None:
+def test_a_metric_is_shown_with_its_interval(cli, run: Path, tiny_run: Run) -> None:
     final = tiny_run.summary["final"]
     out = cli("evaluate", run).out
     assert f"{final['neighbors_top1']:.3f} ± {final['neighbors_top1_ci']:.3f}" in out
     assert "_ci" not in out
 
 
-def test_the_profile_is_shown_by_group_with_courses_and_a_verdict(cli, run: Path) -> None:
+def test_the_profile_is_shown_by_group_with_a_summary(cli, run: Path) -> None:
     result = cli("evaluate", run, "invariance")
     assert result.status == 0, result.err
     lines = result.out.splitlines()
@@ -70,7 +70,7 @@ def test_the_profile_is_shown_by_group_with_courses_and_a_verdict(cli, run: Path
     assert max(map(len, lines[: lines.index("read back from the features by a linear map: R², at most 1")])) <= 80
 
 
-def test_json_has_every_figure_and_nothing_else(cli, run: Path) -> None:
+def test_json_has_every_metric_and_nothing_else(cli, run: Path) -> None:
     figures = json.loads(cli("evaluate", run, "invariance", "--json").out)
     assert set(figures) == {"trained", "raw_pixels", "untrained"}
     for name in ("invariance_affine_rotation_s25", "invariance_affine_rotation_readback_ci", "invariance_color"):
@@ -86,7 +86,7 @@ def test_evaluations_are_merged_into_the_runs_file(cli, run: Path) -> None:
     assert kept(run)["raw_pixels"]["knn_top1"] == first["raw_pixels"]["knn_top1"]
 
 
-def test_figures_on_other_data_are_not_the_runs_own(cli, run: Path, tiny_run: Run, tiny_spec: str, tmp_path) -> None:
+def test_metrics_on_other_data_are_not_kept(cli, run: Path, tiny_run: Run, tiny_spec: str, tmp_path) -> None:
     other = tmp_path / "other.yaml"
     other.write_text(tiny_spec.replace("test: {use: digits, split: test}", "test: {use: digits}"))
     figures = json.loads(cli("evaluate", run, "neighbors", "--data", other, "--json").out)
@@ -94,7 +94,7 @@ def test_figures_on_other_data_are_not_the_runs_own(cli, run: Path, tiny_run: Ru
     assert not (run / "evaluations.json").exists()
 
 
-def test_figures_of_earlier_weights_are_dropped(cli, run: Path) -> None:
+def test_metrics_of_earlier_weights_are_dropped(cli, run: Path) -> None:
     old = {"steps": 21, "trained": {"knn_top1": 0.1}, "raw_pixels": {}, "untrained": {}}
     (run / "evaluations.json").write_text(json.dumps(old))
     cli("evaluate", run, "spectrum")
@@ -102,7 +102,7 @@ def test_figures_of_earlier_weights_are_dropped(cli, run: Path) -> None:
 
 
 def figures(trained: float, untrained: float, interval: float = 0.05) -> dict[str, dict[str, float]]:
-    """A profile of one augmentation, beside another evaluator's figure."""
+    """A profile of one augmentation, and the metric of another evaluator."""
 
     def of(value: float) -> dict[str, float]:
         names = ("invariance_grayscale", "invariance_grayscale_s25", "invariance_grayscale_s100", "invariance_color")
@@ -120,20 +120,20 @@ def figures(trained: float, untrained: float, interval: float = 0.05) -> dict[st
         (0.75, "training changed nothing measurable (0.80 → 0.75)"),
     ],
 )
-def test_a_verdict_is_passed_where_intervals_do_not_overlap(trained: float, said: str) -> None:
+def test_a_change_is_stated_if_intervals_do_not_overlap(trained: float, said: str) -> None:
     plain, (profile,) = split_profiles(figures(trained, 0.8))
     assert plain["trained"] == {"knn_top1": 0.9}
     assert list(summarize_profile(profile)) == [f"color: {said}"]
 
 
-def test_a_course_goes_from_the_lowest_strength_to_the_highest() -> None:
+def test_a_sparkline_is_ordered_by_strength() -> None:
     _, (profile,) = split_profiles(figures(1.4, 0.8))
     (table,) = profile_tables(profile)
     assert list(table.columns[0].cells) == ["all of color", "grayscale"]
     assert [cell.split()[-1] for column in table.columns[1:] for cell in list(column.cells)[1:]] == ["▆█", "▄▇", "▄▇"]
 
 
-def test_figures_without_strengths_are_no_profile() -> None:
+def test_metrics_without_strengths_are_not_a_profile() -> None:
     plain, profiles = split_profiles({"trained": {"taste_color": 0.5}, "untrained": {"taste_color": 0.4}})
     assert profiles == []
     assert plain["trained"] == {"taste_color": 0.5}

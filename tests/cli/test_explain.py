@@ -15,7 +15,7 @@ def operations(stages: list[dict]) -> list[str]:
     return [operation for stage in stages for operation in stage["operations"]]
 
 
-def test_the_stages_do_what_the_spec_says_in_its_order(cli) -> None:
+def test_stages_list_the_operations_in_order(cli) -> None:
     (view,) = explained(cli)["views"]
     assert view["repeat"] == 2
     assert operations(view["stages"]) == [
@@ -42,7 +42,7 @@ def test_operations_that_fuse_are_one_stage(cli) -> None:
     assert view["stages"][0]["operations"][:2] == ["random_resized_crop", "horizontal_flip (p 0.5)"]
 
 
-def test_what_follows_geometry_is_one_stage_on_a_gpu(cli) -> None:
+def test_operations_after_geometry_are_one_stage_on_a_gpu(cli) -> None:
     (view,) = explained(cli, "--device", "cuda")["views"]
     assert [stage["operations"][0] for stage in view["stages"] if stage["place"] == "cuda"] == ["color_jitter (p 0.8)"]
 
@@ -59,14 +59,14 @@ def test_the_embedding_view_is_shown(cli) -> None:
     assert operations(explained(cli)["embed_view"]) == ["resize", "center_crop", "round to 8 bits", "normalize"]
 
 
-def test_a_view_that_destroys_what_the_task_needs_is_warned_of(cli) -> None:
+def test_a_view_that_removes_what_the_task_needs_causes_a_warning(cli) -> None:
     result = cli("explain", "imagenet-simclr", "--set", "task={keep: [color]}")
     assert result.status == 0
     assert "'color_jitter' teaches the model to overlook color" in result.err
     assert "overlooks color: color_jitter, grayscale" in result.out
 
 
-def test_a_device_that_nobody_knows_is_a_mistake(cli) -> None:
+def test_an_unknown_device_is_refused(cli) -> None:
     result = cli("explain", "imagenet-simclr", "--device", "gpu")
     assert result.status == 2
     assert "--device gpu: torch has no such device" in result.err

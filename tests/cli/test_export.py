@@ -27,16 +27,14 @@ def test_the_files_and_the_check_are_reported(cli, tiny_run: Run, tmp_path: Path
         ("pickle", "b.pt", "pickle"),
     ],
 )
-def test_a_file_that_does_not_suit_is_refused(
-    cli, tiny_run: Run, tmp_path: Path, form: str, file: str, message: str
-) -> None:
+def test_an_unsuitable_file_is_refused(cli, tiny_run: Run, tmp_path: Path, form: str, file: str, message: str) -> None:
     result = cli("export", tiny_run.path, "--format", form, "--out", tmp_path / file)
     assert result.status == 2
     assert message in result.err
     assert not list(tmp_path.iterdir())
 
 
-def test_onnx_without_its_extra_says_what_to_install(
+def test_onnx_without_its_extra_names_the_extra(
     cli, tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)

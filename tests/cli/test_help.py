@@ -1,4 +1,4 @@
-"""What `--help` prints."""
+"""The help of all commands."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 
 @pytest.mark.parametrize("group", ["", "runs", "plugins", "specs"])
-def test_every_command_is_said_in_a_whole_sentence(cli, group: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_summary_of_every_command_fits_a_line(cli, group: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     _, _, commands = cli(*group.split(), "--help").out.partition("Commands:\n")
     lines = commands.rstrip().splitlines()
@@ -18,6 +18,6 @@ def test_a_plugins_command_looks_like_sslregs_own(cli) -> None:
     assert "\nOptions:\n" in cli("curves", "--help").out
 
 
-def test_arguments_that_may_repeat_say_so_once(cli) -> None:
+def test_repeated_arguments_are_marked_once(cli) -> None:
     assert cli("report", "--help").out.count("...") == 1
     assert "[[" not in cli("evaluate", "--help").out

@@ -12,7 +12,7 @@ from PIL import Image
 from sslreg import Run
 
 
-def test_the_nearest_are_listed_with_class_and_similarity(cli, tiny_run: Run) -> None:
+def test_neighbors_are_listed_with_class_and_similarity(cli, tiny_run: Run) -> None:
     result = cli("neighbors", tiny_run.path, "test:17", "-k", "3")
     assert (result.status, result.err) == (0, "")
     assert "similarity" in result.out
@@ -44,7 +44,7 @@ def test_an_embedding_file_of_the_split_gives_the_same(cli, tiny_run: Run, tmp_p
     assert "of other images" in wrong.err
 
 
-def test_the_images_are_drawn_beside_each_other(cli, tiny_run: Run, photos: Path, tmp_path: Path) -> None:
+def test_the_images_are_written_to_a_file(cli, tiny_run: Run, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "n.png"
     assert cli("neighbors", tiny_run.path, photos / "rgb.jpg", "--data", photos, "-k", "6", "--out", out).status == 0
     pixels = np.asarray(Image.open(out).convert("L"))
@@ -67,7 +67,7 @@ def test_a_page_escapes_names(cli, tiny_run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("out", ["n.txt", "nowhere/n.png"])
-def test_a_picture_that_cannot_be_written_is_refused_at_once(cli, tiny_run: Run, tmp_path: Path, out: str) -> None:
+def test_an_output_that_cannot_be_written_is_refused_at_once(cli, tiny_run: Run, tmp_path: Path, out: str) -> None:
     result = cli("neighbors", tiny_run.path, "test:1", "--out", tmp_path / out)
     assert result.status == 2
     assert "--out" in result.err

@@ -28,14 +28,14 @@ def test_a_plugin_adds_a_command(cli, site) -> None:
     assert "greet" in cli("--help").out
 
 
-def test_a_plugin_cannot_replace_a_command_of_sslregs_own(cli, site) -> None:
+def test_a_plugin_cannot_replace_a_command_of_sslreg(cli, site) -> None:
     site.install("acme", PLUGIN.format(command="check", says="replaced"))
     result = cli("check", "digits-simclr")
     assert "replaced" not in result.out
     assert "ok" in result.out
 
 
-def test_of_two_plugins_with_one_command_the_first_has_it(cli, site) -> None:
+def test_the_first_of_two_plugins_provides_a_command(cli, site) -> None:
     site.install("acme", PLUGIN.format(command="greet", says="first"))
     site.install("other", PLUGIN.format(command="greet", says="second"))
     result = cli("greet")
@@ -43,7 +43,7 @@ def test_of_two_plugins_with_one_command_the_first_has_it(cli, site) -> None:
     assert "the command 'greet' of plugin 'other'" in result.err
 
 
-def test_a_plugin_whose_hook_raises_loses_its_commands_alone(cli, site) -> None:
+def test_only_the_commands_of_a_failing_plugin_are_left_out(cli, site) -> None:
     site.install("acme", PLUGIN.format(command="greet", says="hello") + "    raise SystemExit('bye')\n")
     site.install("good", PLUGIN.format(command="wave", says="hi"))
     result = cli("wave")
@@ -52,13 +52,13 @@ def test_a_plugin_whose_hook_raises_loses_its_commands_alone(cli, site) -> None:
     assert cli("greet").status == 2
 
 
-def test_own_commands_run_without_asking_plugins(cli, site) -> None:
+def test_commands_of_sslreg_do_not_load_plugins(cli, site) -> None:
     site.install("bomb", PLUGIN.format(command="x", says="") + "    raise RuntimeError('asked')\n")
     assert "asked" not in cli("specs", "list").err
 
 
 @pytest.mark.parametrize("arguments", [("--no-plugins", "greet"), ("--no-plugins", "--help")])
-def test_without_plugins_there_are_none_of_their_commands(cli, site, arguments: tuple[str, ...]) -> None:
+def test_disabled_plugins_add_no_commands(cli, site, arguments: tuple[str, ...]) -> None:
     site.install("acme", PLUGIN.format(command="greet", says="hello"))
     result = cli(*arguments)
     assert "hello" not in result.out

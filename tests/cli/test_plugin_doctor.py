@@ -63,13 +63,13 @@ def examined(cli, *arguments: str):
     return result.status, {plugin["name"]: plugin for plugin in json.loads(result.out)["plugins"]}
 
 
-def test_the_default_plugins_are_sound(cli) -> None:
+def test_the_default_plugins_are_ok(cli) -> None:
     status, plugins = examined(cli)
     assert status == 0
     assert {name: plugin["findings"] for name, plugin in plugins.items() if plugin["findings"]} == {}
 
 
-def test_each_broken_plugin_is_named_with_its_cure_and_the_others_work(cli, site, tmp_path) -> None:
+def test_each_broken_plugin_is_reported_with_a_hint(cli, site, tmp_path) -> None:
     for name, (source, _, _) in BROKEN.items():
         module = f"plugin_{name}_{site.path.name}"
         site.install(name, source and source.replace("{module}", module))
@@ -110,7 +110,7 @@ def test_a_heavy_module_and_a_missing_summary_are_warnings(cli, site) -> None:
     assert [found["code"] for found in plugins["terse"]["findings"]] == ["no-summary"]
 
 
-def test_two_plugins_of_one_name_are_told_apart_by_distribution(cli, site) -> None:
+def test_plugins_with_the_same_name_cause_a_warning(cli, site) -> None:
     site.install("acme", SOUND.format(kind="callback", name="x", target="logging:NullHandler"), entry="extras")
     site.install("other", SOUND.format(kind="callback", name="y", target="logging:NullHandler"), entry="extras")
     result = cli("plugins", "doctor")

@@ -9,7 +9,7 @@ import pytest
 from sslreg.registry import installed
 
 
-def test_list_names_every_default_component(cli) -> None:
+def test_list_contains_every_default_component(cli) -> None:
     result = cli("plugins", "list", "--json")
     listed = {
         (component["kind"], component["name"])
@@ -21,7 +21,7 @@ def test_list_names_every_default_component(cli) -> None:
     assert {("loss", "nt_xent"), ("memory_bank", "fifo"), ("model", "simclr"), ("backbone", "resnet18")} <= listed
 
 
-def test_list_is_a_table_for_people(cli) -> None:
+def test_list_prints_a_table(cli) -> None:
     assert "memory bank: " in cli("plugins", "list").out
 
 
@@ -32,7 +32,7 @@ def test_show_prints_parameters_with_bounds_and_defaults(cli) -> None:
     assert "memory_bank" in out
 
 
-def test_show_hides_what_the_run_fills_in(cli) -> None:
+def test_show_hides_parameters_from_the_run(cli) -> None:
     shown = json.loads(cli("plugins", "show", "memory_bank/fifo", "--json").out)
     assert "size" in {parameter["name"] for parameter in shown["parameters"]}
     assert "dim" not in {parameter["name"] for parameter in shown["parameters"]}
@@ -46,17 +46,17 @@ def test_show_hides_what_the_run_fills_in(cli) -> None:
         ("nt_xnet", "did you mean 'nt_xent'"),
     ],
 )
-def test_show_answers_a_typo_with_the_name_that_was_meant(cli, asked: str, answer: str) -> None:
+def test_show_suggests_a_similar_name(cli, asked: str, answer: str) -> None:
     result = cli("plugins", "show", asked)
     assert (result.status, result.out) == (2, "")
     assert answer in result.err
 
 
-def test_a_bare_name_will_do_where_one_kind_has_it(cli) -> None:
+def test_the_kind_may_be_omitted_if_the_name_is_unique(cli) -> None:
     assert cli("plugins", "show", "nt_xent").out == cli("plugins", "show", "loss/nt_xent").out
 
 
-def test_show_says_when_a_name_goes(cli, site) -> None:
+def test_show_prints_a_deprecation(cli, site) -> None:
     site.install(
         "acme",
         "import sslreg\nsslreg_api = 1\n@sslreg.hookimpl\ndef sslreg_register(registry):\n"
@@ -69,5 +69,5 @@ def test_show_says_when_a_name_goes(cli, site) -> None:
         assert json.loads(cli("plugins", "show", "callback/old", "--json").out)["deprecation"] == said
 
 
-def test_a_kind_that_is_none_is_called_so(cli) -> None:
+def test_an_unknown_kind_is_refused(cli) -> None:
     assert "error[unknown-kind]" in cli("plugins", "show", "foo/nt_xent").err

@@ -13,7 +13,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_a_shipped_spec_is_shown_without_any_option(cli) -> None:
+def test_a_shipped_spec_is_previewed_without_options(cli) -> None:
     result = cli("preview", "digits-simclr")
     assert result.status == 0, result.err
     assert result.out == "digits-simclr-views.png: views of 8 images\n"
@@ -29,7 +29,7 @@ def test_a_shipped_spec_is_shown_without_any_option(cli) -> None:
         (["--html", "--out", "a.htm"], "a.htm"),
     ],
 )
-def test_a_page_is_asked_for_by_option_or_by_name(cli, arguments: list[str], file: str) -> None:
+def test_a_page_is_selected_by_option_or_by_name(cli, arguments: list[str], file: str) -> None:
     assert cli("preview", "digits-simclr", "--samples", 2, *arguments).status == 0
     assert Path(file).read_text().count('class="sample"') == 2
 
@@ -41,14 +41,14 @@ def test_seed_epoch_and_params_reach_the_page(cli) -> None:
     assert "affine: angle" in page
 
 
-def test_a_page_under_an_images_name_is_refused(cli) -> None:
+def test_a_page_with_the_suffix_of_an_image_is_refused(cli) -> None:
     result = cli("preview", "digits-simclr", "--html", "--out", "views.png")
     assert result.status == 2
     assert "does not end in .html" in result.err
     assert not Path("views.png").exists()
 
 
-def test_broken_images_are_named_on_standard_error(cli, photos: Path) -> None:
+def test_unreadable_images_are_named_on_standard_error(cli, photos: Path) -> None:
     Path("mine").mkdir()
     Path("mine/whole.jpg").write_bytes((photos / "rgb.jpg").read_bytes())
     Path("mine/half.jpg").write_bytes((photos / "rgb.jpg").read_bytes()[:200])
@@ -58,7 +58,7 @@ def test_broken_images_are_named_on_standard_error(cli, photos: Path) -> None:
     assert "whole" not in result.err
 
 
-def test_data_that_is_not_there_is_named(cli) -> None:
+def test_missing_data_is_reported(cli) -> None:
     result = cli("preview", "folder-simclr", "--set", "data.train.root=nowhere")
     assert result.status == 2
     assert "nowhere" in result.err

@@ -9,7 +9,7 @@ import pytest
 from sslreg import Run
 
 
-def test_it_writes_a_page_and_says_where(cli, tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_is_written_and_named(cli, tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sslreg.report.report_page.render_report", lambda runs: f"the page of {len(runs)} runs")
     result = cli("report", tiny_run.path, tiny_run.path)
@@ -19,13 +19,13 @@ def test_it_writes_a_page_and_says_where(cli, tiny_run: Run, tmp_path: Path, mon
 
 
 @pytest.mark.parametrize("out", ["report.pdf", "no/such/folder/report.html"])
-def test_a_place_that_cannot_be_written_is_refused_before_any_work(cli, tmp_path: Path, out: str) -> None:
+def test_an_output_that_cannot_be_written_is_refused_first(cli, tmp_path: Path, out: str) -> None:
     result = cli("report", tmp_path, "--out", tmp_path / out)
     assert result.status == 2
     assert "is not the folder of a run" not in result.err
 
 
-def test_a_folder_that_is_no_run_is_named(cli, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_run_is_refused(cli, tmp_path: Path) -> None:
     result = cli("report", tmp_path, "--out", tmp_path / "report.html")
     assert result.status == 2
     assert "is not the folder of a run" in result.err

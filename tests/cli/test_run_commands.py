@@ -1,4 +1,4 @@
-"""train, evaluate and embed, with what a person gets wrong."""
+"""train, evaluate and embed, and mistakes in their arguments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from sslreg import Run
 
 
-def test_train_ends_with_the_figures_and_what_to_do_next(cli, spec_file: Path) -> None:
+def test_train_prints_the_metrics_and_the_next_commands(cli, spec_file: Path) -> None:
     result = cli("train", spec_file, "--set", "trainer.max_epochs=1", "--out", "out")
     assert result.status == 0, result.err
     assert {path.name for path in Path("out").iterdir()} >= {
@@ -45,7 +45,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_mistake_is_one_clear_message_and_leaves_nothing_behind(cli, spec_file: Path, case: str) -> None:
+def test_a_mistake_is_one_message_and_leaves_no_files(cli, spec_file: Path, case: str) -> None:
     if case == "a GPU where there is none" and torch.cuda.is_available():
         pytest.skip("there is one")
     Path("empty").mkdir()
@@ -56,7 +56,7 @@ def test_a_mistake_is_one_clear_message_and_leaves_nothing_behind(cli, spec_file
     assert not Path("runs").exists()
 
 
-def test_a_missing_spec_is_answered_with_those_that_exist(cli) -> None:
+def test_a_missing_spec_suggests_existing_ones(cli) -> None:
     result = cli("train", "digits-simlcr.yaml")
     assert result.status == 2
     assert "digits-simclr" in result.err
@@ -72,14 +72,14 @@ def test_training_into_a_folder_in_use_is_refused(cli, spec_file: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["evaluate", "embed"])
-def test_a_folder_that_is_no_run_is_named(cli, tmp_path: Path, command: str) -> None:
+def test_a_folder_that_is_not_a_run_is_refused(cli, tmp_path: Path, command: str) -> None:
     extra = ["--out", tmp_path / "e.npz"] if command == "embed" else []
     result = cli(command, tmp_path, *extra)
     assert result.status == 2
     assert "is not the folder of a run" in result.err
 
 
-def test_embed_writes_what_the_run_evaluated(cli, tiny_run: Run, tmp_path: Path) -> None:
+def test_embed_writes_the_evaluated_embeddings(cli, tiny_run: Run, tmp_path: Path) -> None:
     out = tmp_path / "e.npz"
     assert cli("embed", tiny_run.path, "--out", out).status == 0
     with np.load(out) as archive:
@@ -89,14 +89,14 @@ def test_embed_writes_what_the_run_evaluated(cli, tiny_run: Run, tmp_path: Path)
         assert len(archive["names"]) == len(archive["targets"]) == 449
 
 
-def test_embed_names_a_split_that_the_spec_lacks(cli, tiny_run: Run, tmp_path: Path) -> None:
+def test_embed_reports_a_missing_split(cli, tiny_run: Run, tmp_path: Path) -> None:
     result = cli("embed", tiny_run.path, "--split", "reference", "--out", tmp_path / "e.npz")
     assert result.status == 2
     assert "data.reference" in result.err
 
 
 @pytest.mark.parametrize("out", ["e.txt", "no/such/folder/e.npz"])
-def test_embed_refuses_a_file_that_it_cannot_write(cli, tiny_run: Run, out: str) -> None:
+def test_embed_refuses_an_unknown_format(cli, tiny_run: Run, out: str) -> None:
     assert cli("embed", tiny_run.path, "--out", out).status == 2
 
 
@@ -107,7 +107,7 @@ def copy(tiny_run: Run, tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
-def test_a_run_without_its_checkpoints_says_so(cli, copy: Path, tmp_path: Path) -> None:
+def test_a_run_without_checkpoints_is_reported(cli, copy: Path, tmp_path: Path) -> None:
     shutil.rmtree(copy / "checkpoints")
     result = cli("embed", copy, "--out", tmp_path / "e.npz")
     assert result.status == 1
@@ -115,7 +115,7 @@ def test_a_run_without_its_checkpoints_says_so(cli, copy: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("command", ["evaluate", "embed"])
-def test_a_damaged_checkpoint_is_told_of_and_the_one_before_it_used(
+def test_a_damaged_checkpoint_is_reported_and_the_previous_one_used(
     cli, copy: Path, tmp_path: Path, command: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     extra = ["knn"] if command == "evaluate" else ["--out", tmp_path / "e.npz"]

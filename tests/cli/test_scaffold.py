@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A package of each kind as it is generated, and in ``site`` the metadata by which they are found."""
+    """A generated package of each kind; the folder ``site`` contains their metadata, as pip would install it."""
     folder = tmp_path_factory.mktemp("packages")
     for kind in KINDS:
         name = f"acme-{kind.replace('_', '-')}"
@@ -30,7 +30,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_in(packages: Path, *command: object) -> None:
-    """Run a command where the packages are importable; what it says is shown if it fails."""
+    """Run a command with the packages on the path; its output is shown if it fails."""
     path = os.pathsep.join(map(str, (packages / "site", *packages.glob("acme-*/src"))))
     environment = {**os.environ, "PYTHONPATH": path, "MYPYPATH": path, "OMP_NUM_THREADS": "1"}
     result = subprocess.run(
@@ -72,7 +72,7 @@ def test_a_generated_package_is_installed_by_pip(wheel_environment, tmp_path: Pa
         wheel_environment.uninstall("acme-loss")
 
 
-def test_the_command_says_what_it_wrote_and_what_to_do_next(cli, tmp_path: Path, monkeypatch) -> None:
+def test_the_command_prints_the_files_and_the_next_commands(cli, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = cli("plugins", "new", "acme-noise", "--kind", "augmentation")
     assert result.status == 0
@@ -92,7 +92,7 @@ def test_the_command_says_what_it_wrote_and_what_to_do_next(cli, tmp_path: Path,
         (("acme-noise", "--kind", "loss", "--to", "taken"), "taken exists already"),
     ],
 )
-def test_what_cannot_be_written_is_refused(cli, tmp_path: Path, monkeypatch, arguments, message: str) -> None:
+def test_invalid_names_and_folders_are_refused(cli, tmp_path: Path, monkeypatch, arguments, message: str) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "file").touch()
@@ -109,5 +109,5 @@ def test_every_kind_has_an_example() -> None:
 @pytest.mark.parametrize(
     ("version", "range_"), [("0.1.0", ">=0.1,<0.2"), ("0.12.3", ">=0.12,<0.13"), ("1.4.0", ">=1.4,<2")]
 )
-def test_the_range_ends_where_promises_do(version: str, range_: str) -> None:
+def test_the_version_range_ends_at_the_next_incompatible_version(version: str, range_: str) -> None:
     assert version_range(version) == range_

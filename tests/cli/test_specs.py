@@ -21,14 +21,14 @@ SHIPPED = {
 }
 
 
-def test_list_says_what_each_spec_is(cli) -> None:
+def test_list_prints_a_summary_of_each_spec(cli) -> None:
     specs = json.loads(cli("specs", "list", "--json").out)["specs"]
     assert {spec["name"] for spec in specs} >= SHIPPED
     assert all(len(spec["summary"]) > 20 for spec in specs)
 
 
 @pytest.mark.parametrize("name", sorted(shipped_specs()))
-def test_every_shipped_spec_is_sound(name: str) -> None:
+def test_every_shipped_spec_has_no_warnings(name: str) -> None:
     spec = sslreg.load_spec(name)
     assert (spec.name, spec.warnings) == (name, ())
 
@@ -47,7 +47,7 @@ def test_a_copy_points_an_editor_to_the_schema_beside_it(cli, tmp_path: Path) ->
     assert "definitions" in json.loads((tmp_path / "sslreg.schema.json").read_text())
 
 
-def test_a_copy_replaces_nothing_unasked(cli, tmp_path: Path) -> None:
+def test_a_copy_replaces_nothing_without_force(cli, tmp_path: Path) -> None:
     target = tmp_path / "mine.yaml"
     target.write_text("precious")
     result = cli("specs", "copy", "digits-simclr", target)

@@ -15,7 +15,7 @@ def plugin(distribution: str, *components: tuple[str, str], status: str = "loade
     return PluginReport("entry", distribution, "1.0", status, error, components=tuple(registry.components))
 
 
-def test_a_component_knows_where_it_comes_from() -> None:
+def test_a_component_has_its_origin() -> None:
     registry = Registry("blurs", "acme-ssl", "2.1")
     registry.augmentation("acme_blur", "acme.blur:Blur", summary="a blur", invariances=("texture",))
     (info,) = registry.components
@@ -37,7 +37,7 @@ def test_a_component_knows_where_it_comes_from() -> None:
         ("augmentation", "a", "m:a", {"invariances": ("smell",)}, "shape, texture, color, not smell"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(kind: str, name: str, target: str, extra: dict, message: str) -> None:
+def test_invalid_registrations_are_refused(kind: str, name: str, target: str, extra: dict, message: str) -> None:
     with pytest.raises(RegistrationError, match=message):
         Registry().register(kind, name, target, **extra)
 
@@ -49,12 +49,12 @@ def test_registering_a_name_twice_is_refused() -> None:
         registry.loss("a", "m:b")
 
 
-def test_a_kind_that_does_not_exist_has_no_method() -> None:
+def test_an_unknown_kind_has_no_method() -> None:
     with pytest.raises(AttributeError, match="'losses'"):
         Registry().losses("a", "m:a")
 
 
-def test_an_unknown_name_suggests_the_nearest() -> None:
+def test_an_unknown_name_suggests_similar_ones() -> None:
     catalog = Catalog([plugin("acme", ("loss", "nt_xent"), ("loss", "dcl"))])
     with pytest.raises(UserError, match=r"no plugin provides the loss 'nt_xnet'(?s:.*)did you mean 'nt_xent'"):
         catalog.get("loss", "nt_xnet")
@@ -72,26 +72,26 @@ def test_a_failed_plugin_is_named_as_a_possible_source() -> None:
         Catalog([broken]).get("loss", "acme_loss")
 
 
-def test_two_claims_to_a_name_have_to_be_told_apart() -> None:
+def test_an_ambiguous_name_is_refused() -> None:
     catalog = Catalog([plugin("acme", ("loss", "nt_xent")), plugin("other", ("loss", "nt_xent"))])
     with pytest.raises(UserError, match=r"by acme and by other(?s:.*)'acme:nt_xent' or 'other:nt_xent'"):
         catalog.get("loss", "nt_xent")
     assert catalog.get("loss", "other:nt_xent").distribution == "other"
 
 
-def test_a_distribution_that_lacks_the_component_is_answered_with_the_one_that_has_it() -> None:
+def test_a_wrong_distribution_is_answered_with_the_right_one() -> None:
     with pytest.raises(UserError, match="it is provided by acme"):
         Catalog([plugin("acme", ("loss", "a"))]).get("loss", "other:a")
 
 
-def test_a_target_that_does_not_resolve_names_its_distribution() -> None:
+def test_a_target_that_cannot_be_imported_names_its_distribution() -> None:
     registry = Registry("entry", "acme", "1.0")
     registry.loss("a", "math:no_such_function")
     with pytest.raises(UserError, match="loss 'a' of acme cannot be imported from 'math:no_such_function'"):
         registry.components[0].load()
 
 
-def test_a_name_that_will_go_says_when_and_what_to_use_instead() -> None:
+def test_a_deprecated_name_warns_with_its_replacement() -> None:
     registry = Registry("entry", "acme", "1.4")
     registry.loss("old", "math:sqrt", removed_in="2.0", replacement="new")
     registry.loss("new", "math:sqrt")
@@ -101,7 +101,7 @@ def test_a_name_that_will_go_says_when_and_what_to_use_instead() -> None:
     assert catalog.get("loss", "new").deprecation is None
 
 
-def test_a_target_that_ends_the_program_is_only_broken(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_target_that_exits_is_a_broken_component(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "module_that_exits.py").write_text("raise SystemExit('bye')")
     monkeypatch.syspath_prepend(str(tmp_path))
     registry = Registry("entry", "acme", "1.0")

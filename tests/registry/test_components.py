@@ -1,4 +1,4 @@
-"""What holds for every registered default component."""
+"""Properties of all default components."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ DEFAULTS = [info for info in installed() if info.distribution == "sslreg"]
 
 
 @pytest.mark.parametrize("info", DEFAULTS, ids=lambda info: f"{info.kind}/{info.name}")
-def test_a_default_component_says_what_it_is(info: ComponentInfo) -> None:
+def test_every_default_component_has_a_summary(info: ComponentInfo) -> None:
     assert info.summary
     assert not info.summary.endswith(".")
 
 
-def test_the_four_kinds_that_the_project_is_about_are_provided() -> None:
+def test_every_kind_has_a_default_component() -> None:
     provided = {info.kind for info in DEFAULTS}
     assert {"augmentation", "model", "loss", "memory_bank"} <= provided <= set(KINDS)

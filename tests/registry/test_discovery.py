@@ -1,4 +1,4 @@
-"""Plugins found on the path as pip would have installed them, whole and broken ones."""
+"""Discovery of working and broken plugins that are installed on the path."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_plugin_provides_its_components(site) -> None:
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_plugin_is_reported_and_harms_no_other(site, case: str) -> None:
+def test_a_broken_plugin_is_reported_and_others_load(site, case: str) -> None:
     source, error = BROKEN[case]
     site.install("broken", source)
     site.install("good", GOOD.format(name="good"))
@@ -60,7 +60,7 @@ def test_a_broken_plugin_is_reported_and_harms_no_other(site, case: str) -> None
     assert catalog.get("loss", "good_loss").distribution == "good"
 
 
-def test_an_entry_point_to_nothing_is_reported(site) -> None:
+def test_an_entry_point_without_a_module_is_reported(site) -> None:
     site.install("hollow", None)
     (report,) = discovered(site).plugins
     assert (report.status, (report.error or "").partition(":")[0]) == ("failed", "ModuleNotFoundError")
@@ -80,7 +80,7 @@ def test_two_distributions_may_use_one_entry_point_name(site) -> None:
         PluginSelection(allow=frozenset()),
     ],
 )
-def test_a_plugin_that_is_kept_out_is_never_imported(
+def test_a_blocked_plugin_is_never_imported(
     site, selection: PluginSelection, capsys: pytest.CaptureFixture[str]
 ) -> None:
     site.install("bomb", "print('boom')")
@@ -98,7 +98,7 @@ def test_what_a_plugin_prints_goes_to_standard_error(site, capsys: pytest.Captur
     assert (captured.out, captured.err) == ("", "hello\n")
 
 
-def test_the_environment_selects() -> None:
+def test_the_environment_selects_plugins() -> None:
     assert PluginSelection.from_environment({}) == PluginSelection()
     assert PluginSelection.from_environment({"SSLREG_PLUGINS": ""}) == PluginSelection(allow=frozenset())
     chosen = PluginSelection.from_environment({"SSLREG_PLUGINS": "a, b", "SSLREG_DISABLE_PLUGINS": "b"})

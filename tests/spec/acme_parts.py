@@ -1,4 +1,4 @@
-"""Components of a made-up plugin package, which the tests of the spec write specs for."""
+"""Components of an imaginary plugin package, which the specs of the tests use."""
 
 from __future__ import annotations
 
@@ -126,17 +126,17 @@ class NeedsCallable:
 
 
 class Signed:
-    """What it takes is written on it."""
+    """A class whose signature is set explicitly."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
 
 
 class NotAContract(nn.Module):
-    """Derives from no contract."""
+    """A module that does not derive from a contract."""
 
 
 class Warm:
-    """A schedule that needs time."""
+    """A schedule with a minimum length."""
 
     def __init__(self, optimizer, epochs: int):
         self.epochs = epochs

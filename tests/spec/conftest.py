@@ -7,19 +7,19 @@ from sslreg.registry import Catalog, ComponentInfo, PluginReport, Registry
 
 HERE = Path(__file__).parent
 
-# The made-up package's module is imported by its name, as a plugin's is.
+# The imaginary package is imported by name, like a plugin.
 sys.path.append(str(HERE))
 
 
 @pytest.fixture(scope="session")
 def valid() -> str:
-    """A spec in which every component is the made-up package's."""
+    """A spec that uses only components of the imaginary package."""
     return (HERE / "valid.yaml").read_text()
 
 
 @pytest.fixture(scope="session")
 def acme() -> Catalog:
-    """The made-up package, another that clashes with it in one name, one that is broken and one that is blocked."""
+    """The imaginary package, one that provides the same name, a broken one and a blocked one."""
     registry = Registry("parts", "acme-ssl", "1.2")
     registry.dataset("photos", "acme_parts:Photos", summary="Photos in a folder")
     registry.augmentation("crop", "acme_parts:Crop", invariances=("shape",))
@@ -55,7 +55,7 @@ def acme() -> Catalog:
 
 @pytest.fixture
 def info():
-    """Makes the `ComponentInfo` of a target in the made-up package."""
+    """Makes the `ComponentInfo` of a target in the imaginary package."""
 
     def make(kind: str, target: str) -> ComponentInfo:
         return ComponentInfo(kind, "made_up", target if ":" in target else f"acme_parts:{target}")

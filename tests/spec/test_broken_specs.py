@@ -1,4 +1,4 @@
-"""Every mistake of the corpus is named with its code, at its place, in order."""
+"""Every mistake in the corpus is reported with its code and location, in order."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ CORPUS = yaml.safe_load((Path(__file__).parent / "broken_specs.yaml").read_text(
 
 
 @pytest.mark.parametrize("case", CORPUS, ids=[case["about"] for case in CORPUS])
-def test_a_mistake_is_named_where_it_is(case, valid, acme, tmp_path):
+def test_each_mistake_is_reported_at_its_location(case, valid, acme, tmp_path):
     text = case.get("text", valid)
     for old, new in case.get("change", {}).items():
         assert text.count(old) == 1, f"valid.yaml has {old!r} {text.count(old)} times"
@@ -35,6 +35,6 @@ def _place(found) -> str:
     return f"{found.code} {file}{found.line}:{found.column}"
 
 
-def test_the_corpus_is_as_large_as_it_should_be():
+def test_the_corpus_is_large_and_has_distinct_cases():
     assert len(CORPUS) >= 60
     assert len({case["about"] for case in CORPUS}) == len(CORPUS)

@@ -1,4 +1,4 @@
-"""Bases lie under a spec, --set over it, and references are filled in last."""
+"""A spec is merged over its bases, then overrides are applied and references resolved."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def data(text, overrides=(), **more):
 class TestExtends:
     @pytest.fixture
     def beside(self, tmp_path):
-        """Writes files and gives the name of a spec beside them."""
+        """Writes files and returns the path of a spec in the same folder."""
 
         def write(**files):
             for name, text in files.items():
@@ -32,66 +32,66 @@ class TestExtends:
 
         return write
 
-    def test_maps_merge_and_lists_replace(self, beside):
+    def test_mappings_are_merged_and_lists_are_replaced(self, beside):
         file = beside(base="a: {x: 1, y: {z: 2}}\nb: [1, 2, 3]\nc: kept\n")
 
         found = data("extends: base.yaml\na: {y: {w: 3}}\nb: [4]\n", file=file)
 
         assert found == {"a": {"x": 1, "y": {"z": 2, "w": 3}}, "b": [4], "c": "kept"}
 
-    def test_null_replaces_a_map(self, beside):
+    def test_null_replaces_a_mapping(self, beside):
         assert data("extends: base.yaml\na: null\n", file=beside(base="a: {x: 1}\n")) == {"a": None}
 
-    def test_of_several_bases_the_later_is_above(self, beside):
+    def test_later_bases_override_earlier_ones(self, beside):
         file = beside(one="a: 1\nb: 1\nc: 1\n", two="b: 2\nc: 2\n")
 
         assert data("extends: [one.yaml, two.yaml]\nc: 3\n", file=file) == {"a": 1, "b": 2, "c": 3}
 
-    def test_a_base_is_looked_for_beside_the_file_that_names_it(self, beside, tmp_path):
+    def test_a_base_is_relative_to_the_file_that_names_it(self, beside, tmp_path):
         (tmp_path / "sub").mkdir()
         (tmp_path / "sub/middle.yaml").write_text("extends: deep.yaml\nb: 2\n")
         (tmp_path / "sub/deep.yaml").write_text("a: 1\n")
 
         assert data("extends: sub/middle.yaml\n", file=beside()) == {"a": 1, "b": 2}
 
-    def test_a_base_may_be_reached_twice(self, beside):
+    def test_a_base_may_be_extended_twice(self, beside):
         file = beside(base="a: 1\n", left="extends: base.yaml\nb: 1\n", right="extends: base.yaml\nc: 1\n")
 
         assert data("extends: [left.yaml, right.yaml]\n", file=file) == {"a": 1, "b": 1, "c": 1}
 
-    def test_a_shipped_spec_is_a_base_by_its_name(self, beside):
+    def test_a_shipped_spec_can_be_extended_by_name(self, beside):
         found = data("extends: digits-simclr\nseed: 7\n", file=beside())
 
         assert found["seed"] == 7
         assert found["loss"]["use"] == "nt_xent"
 
-    def test_a_name_too_long_for_a_file_is_a_missing_one(self, beside):
+    def test_a_name_too_long_for_a_file_is_reported_as_missing(self, beside):
         with pytest.raises(UserError, match="there is no spec"):
             composed(f"extends: {'a' * 5000}\n", file=beside())
 
-    def test_a_value_keeps_the_place_where_it_was_written(self, beside, tmp_path):
+    def test_a_value_keeps_its_location_in_the_base(self, beside, tmp_path):
         tree = composed("extends: base.yaml\na: {y: 2}\n", file=beside(base="# base\na: {x: 1}\n"))
 
         assert find_nearest(tree, ("a", "x")).location == Location(str(tmp_path / "base.yaml"), 2, 8)
         assert find_nearest(tree, ("a", "y")).location == Location(str(tmp_path / "spec.yaml"), 2, 8)
 
 
-class TestAnotherComponentOverABase:
-    """Maps merge, so what was written for the component below stays; what the one above does not take is left out."""
+class TestReplacedComponent:
+    """Keys that were written for a replaced component are kept if the new one has them, and ignored otherwise."""
 
-    def test_what_both_take_stays(self, valid, acme):
+    def test_keys_of_both_components_are_kept(self, valid, acme):
         spec = parse_spec(valid, overrides=["optimizer.use=adamw"], catalog=acme)
 
         assert spec.optimizer.params == {"lr": 0.06}
         assert "momentum" not in spec.to_dict()["optimizer"]
 
-    def test_what_is_left_out_is_said(self, valid, acme):
+    def test_ignored_keys_are_reported(self, valid, acme):
         (warning,) = parse_spec(valid, overrides=["optimizer.use=adamw"], catalog=acme).warnings
 
         assert (warning.code, warning.line, warning.column) == ("inherited-key", 13, 33)
         assert "written for 'sgd'" in warning.message
 
-    def test_a_base_is_treated_alike(self, valid, acme, tmp_path):
+    def test_keys_from_a_base_are_ignored_alike(self, valid, acme, tmp_path):
         (tmp_path / "base.yaml").write_text(valid)
         (tmp_path / "spec.yaml").write_text("extends: base.yaml\noptimizer: {use: adamw, weight_decay: 0.1}\n")
 
@@ -100,7 +100,7 @@ class TestAnotherComponentOverABase:
         assert spec.optimizer.params == {"lr": 0.06, "weight_decay": 0.1}
         assert [warning.code for warning in spec.warnings] == ["inherited-key"]
 
-    def test_what_is_written_beside_the_new_name_must_fit(self, valid, acme):
+    def test_keys_written_for_the_new_component_are_checked(self, valid, acme):
         with pytest.raises(UserError, match="has no key 'nesterov'"):
             parse_spec(valid, overrides=["optimizer.use=adamw", "optimizer.nesterov=true"], catalog=acme)
 
@@ -119,25 +119,25 @@ class TestOverrides:
             ("a='1'", {"a": "1", "b": [{"c": 1}, 2]}),
         ],
     )
-    def test_a_value_is_set(self, override, expected):
+    def test_an_override_sets_a_value(self, override, expected):
         assert data("a: 1\nb: [{c: 1}, 2]\n", [override]) == expected
 
-    def test_a_map_is_replaced_not_merged(self):
+    def test_an_override_replaces_a_mapping(self):
         assert data("a: {x: 1}\n", ["a={y: 2}"]) == {"a": {"y": 2}}
 
-    def test_null_has_room_for_keys(self):
+    def test_an_override_can_add_keys_to_null(self):
         assert data("a:\n", ["a.b=1"]) == {"a": {"b": 1}}
 
-    def test_later_ones_see_earlier_ones(self):
+    def test_later_overrides_see_earlier_ones(self):
         assert data("a: 1\n", ["b=[1, 2]", "b.1=3"]) == {"a": 1, "b": [1, 3]}
 
-    def test_a_value_knows_its_argument_and_column(self):
+    def test_a_value_has_its_argument_as_location(self):
         tree = composed("a: 1\n", ["b=1", "c.d=2"])
 
         assert find_nearest(tree, ("c", "d")).location == Location("--set", 2, 5)
         assert tree.key_locations["c"] == Location("--set", 2, 1)
 
-    def test_an_argument_of_several_lines_takes_as_many(self):
+    def test_an_argument_may_have_several_lines(self):
         tree = composed("a: 1\n", ["b=[1,\r\n 2,\r 3]", "c=2"])
 
         assert find_nearest(tree, ("b", 2)).location == Location("--set", 3, 2)
@@ -145,26 +145,26 @@ class TestOverrides:
 
 
 class TestReferences:
-    def test_a_reference_is_what_it_names(self):
+    def test_a_reference_is_replaced_by_its_target(self):
         found = data("a: {b: [1, {c: x}]}\nd: ${a.b.1.c}\ne: ${a.b}\n")
 
         assert found == {"a": {"b": [1, {"c": "x"}]}, "d": "x", "e": [1, {"c": "x"}]}
 
-    def test_references_lead_on(self):
+    def test_references_may_point_to_references(self):
         assert data("a: ${b}\nb: ${c.d}\nc: ${e}\ne: {d: 1}\n") == {"a": 1, "b": 1, "c": {"d": 1}, "e": {"d": 1}}
 
-    def test_they_see_what_is_set(self):
+    def test_references_see_overrides(self):
         assert data("a: 1\nb: ${a}\n", ["a=2", "c=${b}"]) == {"a": 2, "b": 2, "c": 2}
 
-    def test_the_environment_is_read_as_yaml(self):
+    def test_environment_variables_are_parsed_as_yaml(self):
         found = data("a: ${env:N}\nb: ${env:S}\n", environ={"N": "4", "S": "no"})
 
         assert found == {"a": 4, "b": "no"}
 
-    def test_the_environment_is_not_searched_for_references(self):
+    def test_environment_variables_contain_no_references(self):
         assert data("a: ${env:X}\nb: 1\n", environ={"X": "${b}"}) == {"a": "${b}", "b": 1}
 
-    def test_text_that_is_a_number_is_text_where_text_is_due(self, valid, acme, monkeypatch):
+    def test_an_environment_variable_counts_as_text_too(self, valid, acme, monkeypatch):
         monkeypatch.setenv("ACME_LABEL", "007")
 
         spec = parse_spec(valid, overrides=["loss.label=${env:ACME_LABEL}", "seed=${env:ACME_LABEL}"], catalog=acme)
@@ -172,7 +172,7 @@ class TestReferences:
         assert spec.loss.params["label"] == "007"
         assert spec.seed == 7
 
-    def test_secrets_are_neither_resolved_nor_shown(self, valid, acme, monkeypatch):
+    def test_secrets_are_neither_saved_nor_printed(self, valid, acme, monkeypatch):
         monkeypatch.setenv("ACME_TOKEN", "hunter2")
         secret = ["loss.label=${env:ACME_TOKEN}", "name=${loss.label}"]
 
@@ -187,7 +187,7 @@ class TestReferences:
 
 
 def chain(length, link):
-    """A spec of many values of which each refers to the next."""
+    """A spec of many values, each of which refers to the next."""
     return "".join(link.format(here=number, there=number + 1) for number in range(length)) + f"a{length}: 1\n"
 
 
@@ -202,7 +202,7 @@ def chain(length, link):
     ],
     ids=["references", "references in maps", "aliases", "a path to set", "a value to set"],
 )
-def test_depth_is_bounded_however_it_comes_about(text, overrides):
+def test_the_depth_of_a_spec_is_limited(text, overrides):
     with pytest.raises(UserError) as raised:
         composed(text, overrides)
 
@@ -210,7 +210,7 @@ def test_depth_is_bounded_however_it_comes_about(text, overrides):
 
 
 @pytest.mark.parametrize("step", ["1" * 5000, "٣", "²", "-1", "1e0"])
-def test_only_a_short_number_is_an_item_s(step):
+def test_only_a_short_number_is_an_index(step):
     with pytest.raises(UserError, match="is a list and has no item"):
         composed("a: [1, 2]\n", [f"a.{step}=1"])
     with pytest.raises(UserError, match="does not exist"):

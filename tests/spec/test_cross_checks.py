@@ -1,4 +1,4 @@
-"""Doubts about how the parts of a spec fit are said where they can be mended."""
+"""Parts of a spec that do not fit together are reported at their locations."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from sslreg import UserError
 from sslreg.spec import induced_invariances, parse_spec
 
 
-def test_a_view_that_destroys_what_the_task_needs_is_warned_of(valid, acme):
+def test_a_view_that_removes_what_the_task_needs_causes_a_warning(valid, acme):
     spec = parse_spec(valid, overrides=["task={keep: [color]}"], catalog=acme)
 
     (warning,) = spec.warnings
@@ -19,20 +19,20 @@ def test_a_view_that_destroys_what_the_task_needs_is_warned_of(valid, acme):
     "override",
     ["task={keep: [texture]}", "views.0.augment.1.p=0", "views.0.augment.1={use: one_of, augment: []}"],
 )
-def test_a_view_that_leaves_it_alone_is_not(valid, acme, override):
+def test_a_view_that_keeps_what_the_task_needs_causes_none(valid, acme, override):
     overrides = ["task={keep: [color]}", override]
 
     assert parse_spec(valid, overrides=overrides, catalog=acme).warnings == ()
 
 
-def test_a_view_inside_of_another_counts(valid, acme):
+def test_nested_augmentations_are_checked(valid, acme):
     nested = "views.0.augment.1={use: one_of, augment: [{use: crop, size: 8}, {use: jitter}]}"
     spec = parse_spec(valid, overrides=["task={keep: [color, shape]}", nested], catalog=acme)
 
     assert [warning.file for warning in spec.warnings] == ["<spec>", "--set", "--set"]
 
 
-def test_what_views_induce_is_listed_with_its_source(valid, acme):
+def test_induced_invariances_name_their_augmentations(valid, acme):
     spec = parse_spec(valid, catalog=acme)
 
     induced = induced_invariances(spec.views)
@@ -50,11 +50,11 @@ def test_a_model_without_a_limit_takes_any_number_of_views(valid, acme, override
 
 
 @pytest.mark.parametrize("devices", ["4", "[0, 1]", "auto", "'2'", "-1", "0"])
-def test_a_batch_that_can_be_shared_is_fine(valid, acme, devices):
+def test_a_divisible_batch_is_accepted(valid, acme, devices):
     assert parse_spec(valid, overrides=[f"trainer.devices={devices}"], catalog=acme).trainer
 
 
-def test_a_schedule_longer_than_the_training_is_found_before_anything_is_built(tiny_spec):
+def test_a_schedule_longer_than_the_training_is_an_error(tiny_spec):
     with pytest.raises(UserError, match="schedule 'cosine' needs 3 epochs, but the training has 2") as raised:
         parse_spec(tiny_spec, "tiny.yaml", overrides=["schedule.warmup_epochs=3"])
 
@@ -62,11 +62,11 @@ def test_a_schedule_longer_than_the_training_is_found_before_anything_is_built(t
 
 
 @pytest.mark.parametrize("overrides", [["schedule.warmup_epochs=2"], ["trainer={max_steps: 5}"]])
-def test_a_schedule_that_fits_or_cannot_be_judged_yet_is_fine(tiny_spec, overrides):
+def test_a_schedule_that_fits_or_is_unknown_is_accepted(tiny_spec, overrides):
     assert parse_spec(tiny_spec, "tiny.yaml", overrides=overrides).schedule
 
 
-def test_accumulation_is_warned_of_where_a_loss_compares_the_samples_of_a_batch(valid, acme):
+def test_accumulation_with_a_loss_that_compares_a_batch_causes_a_warning(valid, acme):
     spec = parse_spec(valid, overrides=["trainer.accumulate_grad_batches=4"], catalog=acme)
 
     (warning,) = spec.warnings
@@ -82,7 +82,7 @@ def test_accumulation_is_warned_of_where_a_loss_compares_the_samples_of_a_batch(
         ["trainer.accumulate_grad_batches=4", "loss={use: prototypes}", "model={use: open, backbone: {use: tiny}}"],
     ],
 )
-def test_accumulation_that_takes_no_negatives_away_is_fine(valid, acme, overrides, monkeypatch):
+def test_accumulation_without_lost_negatives_causes_no_warning(valid, acme, overrides, monkeypatch):
     monkeypatch.setattr("acme_parts.Open.gives", ("prototype scores",))
 
     assert parse_spec(valid, overrides=overrides, catalog=acme).warnings == ()

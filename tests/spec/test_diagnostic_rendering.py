@@ -1,4 +1,4 @@
-"""Findings read well in a terminal and in CI."""
+"""Diagnostics are rendered for terminals and for GitHub."""
 
 from rich.console import Console
 
@@ -12,7 +12,7 @@ def text(*found, source=""):
     return render(found, {"a.yaml": source}).plain
 
 
-def test_a_finding_shows_its_line_and_underlines_the_word():
+def test_a_diagnostic_shows_its_line_and_underlines_the_word():
     assert text(FOUND, source="version: 1\nloss: temprature: 5\n") == (
         "error[unknown-key]: loss takes no 'temprature'\n"
         " --> a.yaml:2:7\n"
@@ -22,31 +22,31 @@ def test_a_finding_shows_its_line_and_underlines_the_word():
     )
 
 
-def test_a_caret_stands_below_its_character_after_wide_ones_and_tabs():
+def test_the_caret_is_aligned_after_wide_characters_and_tabs():
     lines = text(Diagnostic("x", "y", None, "a.yaml", 1, 6), source="\t图片: z\n").splitlines()
 
     assert lines[2].index("z") + 2 == lines[3].index("^")  # two characters are twice as wide
 
 
-def test_a_long_line_is_shown_around_the_place():
+def test_a_long_line_is_cropped_around_the_column():
     lines = text(Diagnostic("x", "y", None, "a.yaml", 1, 500), source="a" * 499 + "B" + "a" * 500).splitlines()
 
     assert len(lines[2]) < 130
     assert lines[2][lines[3].index("^")] == "B"
 
 
-def test_a_finding_without_a_source_or_a_place_is_still_said():
+def test_a_diagnostic_without_source_or_location_is_rendered():
     assert text(Diagnostic("x", "y")) == "error[x]: y"
     assert render([FOUND], {}).plain.splitlines()[1:] == [" --> a.yaml:2:7", "  = hint: did you mean 'temperature'?"]
 
 
-def test_findings_are_apart_and_warnings_differ():
+def test_diagnostics_are_separated_and_labeled_by_severity():
     both = text(FOUND, Diagnostic("x", "y", severity="warning"))
 
     assert "\n\nwarning[x]: y" in both
 
 
-def test_brackets_in_a_spec_are_not_taken_for_markup():
+def test_brackets_in_a_spec_are_not_markup():
     console = Console(record=True, width=80)
     console.print(render([Diagnostic("x", "[bold]y[/]", None, "a.yaml", 1, 1)], {"a.yaml": "[red]: [/]"}))
 
@@ -60,7 +60,7 @@ def test_github_gets_a_workflow_command():
     )
 
 
-def test_github_s_special_characters_are_escaped():
+def test_special_characters_are_escaped_for_github():
     found = Diagnostic("x", "100%\r\n::error::", None, "a,b:c.yaml", 1, 1, "warning")
 
     assert format_for_github(found) == "::warning file=a%2Cb%3Ac.yaml,line=1,col=1,title=x::100%25%0D%0A::error::"

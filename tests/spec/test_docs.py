@@ -1,4 +1,4 @@
-"""The guide to the language says what the language does."""
+"""The page on specs is complete and correct."""
 
 import ast
 import re
@@ -18,7 +18,7 @@ EXAMPLES = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
 
 
 @pytest.mark.parametrize("example", [text for text in EXAMPLES if "version:" in text])
-def test_every_whole_example_is_right(example, monkeypatch):
+def test_every_complete_example_is_valid(example, monkeypatch):
     monkeypatch.setenv("PHOTOS", "photos")
 
     assert parse_spec(example, catalog=installed())
@@ -34,7 +34,7 @@ def test_every_section_is_described():
 
 
 def codes():
-    """The codes that the package's modules give to findings: the argument after the place, or the keyword."""
+    """The codes of diagnostics in the package: the argument after the location, or the keyword."""
     for path in Path(sslreg.spec.__path__[0]).glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
@@ -51,13 +51,13 @@ def test_every_code_is_described():
         code for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for code in re.findall("`(.*?)`", row)
     }
 
-    # These two are the registry's.
+    # The registry reports the other two.
     assert described == {*codes(), "ambiguous-component", "unknown-component"}
 
 
-def test_the_corpus_has_every_code():
+def test_the_corpus_covers_every_code():
     corpus = yaml.safe_load((Path(__file__).parent / "broken_specs.yaml").read_text())
     said = {finding.split()[0] for case in corpus for finding in case["says"]}
 
-    # What these need cannot be written into the corpus; other tests have them.
+    # The corpus cannot express these; other tests cover them.
     assert {*codes()} - said == {"encoding", "unreadable", "invariance", "inherited-key", "accumulation"}

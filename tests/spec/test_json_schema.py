@@ -1,4 +1,4 @@
-"""The JSON Schema offers what `load_spec` takes."""
+"""The JSON Schema describes what `load_spec` accepts."""
 
 import json
 import re
@@ -22,7 +22,7 @@ def test_every_section_is_described(schema):
     assert schema["else"]["additionalProperties"] is False
 
 
-def test_a_component_s_parameters_are_those_of_its_constructor(schema):
+def test_the_parameters_of_a_component_are_those_of_its_constructor(schema):
     crop = schema["definitions"]["augmentation-crop"]
 
     assert list(crop["properties"]) == ["use", "size", "scale", "ratio", "p"]
@@ -32,7 +32,7 @@ def test_a_component_s_parameters_are_those_of_its_constructor(schema):
     assert crop["properties"]["scale"]["default"] == [0.08, 1.0]
 
 
-def test_bounds_and_words_are_kept(schema):
+def test_bounds_and_choices_are_kept(schema):
     def form(component, parameter):
         return schema["definitions"][component]["properties"][parameter]["anyOf"][0]
 
@@ -41,7 +41,7 @@ def test_bounds_and_words_are_kept(schema):
     assert form("augmentation-jitter", "p") == {"type": "number", "minimum": 0, "maximum": 1}
 
 
-def test_lists_of_fixed_length_are_written_as_draft_7_has_them(schema):
+def test_lists_of_fixed_length_follow_draft_7(schema):
     (pair, _) = schema["definitions"]["augmentation-crop"]["properties"]["scale"]["anyOf"]
 
     assert pair["items"] == [{"type": "number"}, {"type": "number"}]
@@ -57,7 +57,7 @@ def test_any_value_may_be_a_reference(schema):
     assert reference not in schema["definitions"]["loss-contrast"]["properties"]["label"].get("anyOf", [])
 
 
-def test_what_the_run_fills_in_is_hidden(schema):
+def test_parameters_from_the_run_are_hidden(schema):
     assert list(schema["definitions"]["memory_bank-fifo"]["properties"]) == ["use", "size"]
 
 
@@ -71,14 +71,14 @@ def test_a_slot_takes_the_components_of_its_kind(schema):
     }
 
 
-def test_a_component_that_cannot_be_imported_takes_anything(schema):
+def test_a_component_that_cannot_be_imported_accepts_any_key(schema):
     gone = schema["definitions"]["callback-gone"]
 
     assert "additionalProperties" not in gone
     assert "cannot be imported" in gone["description"]
 
 
-def test_a_spec_that_extends_another_may_leave_anything_out(schema):
+def test_a_spec_with_extends_may_omit_anything(schema):
     partial = {name: part for name, part in schema["definitions"].items() if name.endswith("-partial")}
 
     assert schema["if"] == {"required": ["extends"]}
@@ -86,7 +86,7 @@ def test_a_spec_that_extends_another_may_leave_anything_out(schema):
     assert '"required"' not in re.sub(r'"if": \{.*?\]\}', "", json.dumps([schema["then"], partial]))
 
 
-def test_every_reference_leads_somewhere():
+def test_every_reference_is_defined():
     schema = json_schema(installed())
     named = set(re.findall(r'"#/definitions/([^"]+)"', json.dumps(schema)))
 

@@ -1,4 +1,4 @@
-"""A valid spec becomes a `Spec` whose values are those written, and the defaults."""
+"""A valid spec is loaded as a `Spec` with the written values and the defaults."""
 
 import pickle
 from pathlib import Path
@@ -17,7 +17,7 @@ def spec(valid, acme):
     return parse_spec(valid, "valid.yaml", catalog=acme)
 
 
-def test_what_is_written_is_there(spec):
+def test_written_values_are_loaded(spec):
     assert (spec.version, spec.name, spec.data.batch_size) == (1, "acme", 64)
     assert spec.trainer == {"max_epochs": 5}
     assert [view.repeat for view in spec.views] == [2]
@@ -25,7 +25,7 @@ def test_what_is_written_is_there(spec):
     assert spec.optimizer.params == {"lr": 0.06, "momentum": 0.9}
 
 
-def test_what_is_not_written_has_its_default(spec):
+def test_missing_values_have_their_defaults(spec):
     assert (spec.seed, spec.task, spec.embed_view, spec.callbacks, spec.loggers) == (0, None, None, (), ())
     assert (spec.data.reference, spec.data.test, spec.data.channels, spec.data.on_error) == (None, None, 3, "raise")
     assert spec.views[0].place == "auto"
@@ -36,23 +36,23 @@ def test_what_is_not_written_has_its_default(spec):
 @pytest.mark.parametrize(
     ("file", "name"), [("dir/my photos.yaml", "my-photos"), ("<spec>", "spec"), ("été.yaml", "été"), ("-.yaml", "run")]
 )
-def test_a_spec_without_a_name_is_called_after_its_file(valid, acme, file, name):
+def test_the_default_name_is_that_of_the_file(valid, acme, file, name):
     assert parse_spec(valid.replace("name: acme\n", ""), file, catalog=acme).name == name
 
 
-def test_a_spec_may_do_without_a_schedule(valid, acme):
+def test_the_schedule_is_optional(valid, acme):
     assert parse_spec(valid.replace("schedule: {use: steps, step_size: 10}\n", ""), catalog=acme).schedule is None
 
 
-def test_lists_become_what_the_constructor_takes(spec):
+def test_lists_are_converted_to_the_annotated_type(spec):
     assert spec.views[0].augment[0].params == {"size": 32, "scale": (0.2, 1.0)}
 
 
-def test_whole_numbers_do_for_numbers(valid, acme):
+def test_an_integer_is_accepted_as_a_float(valid, acme):
     assert parse_spec(valid, overrides=["loss.temperature=1"], catalog=acme).loss.params["temperature"] == 1.0
 
 
-def test_keys_of_the_run_are_apart_from_parameters(spec):
+def test_keys_of_the_kind_are_separate_from_parameters(spec):
     crop, jitter = spec.views[0].augment
 
     assert (crop.keys, jitter.keys) == ({"p": 1.0}, {"p": 0.8})
@@ -61,7 +61,7 @@ def test_keys_of_the_run_are_apart_from_parameters(spec):
     assert spec.evaluate[0].keys == {"every": 5, "as": None}
 
 
-def test_nested_components_know_their_place(spec):
+def test_nested_components_have_their_path(spec):
     backbone = spec.model.params["backbone"]
 
     assert isinstance(backbone, ComponentSpec)
@@ -69,7 +69,7 @@ def test_nested_components_know_their_place(spec):
     assert backbone.info.distribution == "acme-ssl"
 
 
-def test_nested_lists_are_lists(valid, acme):
+def test_nested_components_are_in_lists(valid, acme):
     container = "views.0.augment.1={use: one_of, augment: [{use: jitter}, {use: crop, size: 8}]}"
     spec = parse_spec(valid, overrides=[container], catalog=acme)
 
@@ -81,30 +81,30 @@ def test_nested_lists_are_lists(valid, acme):
     assert type(inner) is list
 
 
-def test_null_is_no_component_where_none_is_allowed(valid, acme):
+def test_null_is_accepted_for_optional_components(valid, acme):
     spec = parse_spec(valid, overrides=["schedule=null", "task=", "embed_view=", "loss.memory_bank=null"], catalog=acme)
 
     assert (spec.schedule, spec.task, spec.embed_view) == (None, None, None)
     assert spec.loss.params["memory_bank"] is None
 
 
-def test_no_embedding_view_and_an_empty_one_differ(valid, acme):
+def test_an_empty_embedding_view_differs_from_none(valid, acme):
     assert parse_spec(valid, overrides=["embed_view=[]"], catalog=acme).embed_view == ()
 
 
-def test_a_name_that_several_provide_is_told_apart(valid, acme):
+def test_a_distribution_disambiguates_a_name(valid, acme):
     spec = parse_spec(valid, overrides=["loss.use=other-ssl:twice"], catalog=acme)
 
     assert spec.loss.info.distribution == "other-ssl"
 
 
-def test_all_components_are_listed_nested_ones_too(spec):
+def test_nested_components_are_listed(spec):
     assert [component.use for component in spec.components()] == [
         "photos", "crop", "jitter", "pairs", "tiny", "contrast", "sgd", "steps", "knn",
     ]  # fmt: skip
 
 
-def test_a_resolved_spec_reads_back_as_the_same(spec, acme):
+def test_a_dumped_spec_loads_as_the_same_spec(spec, acme):
     again = parse_spec(spec.to_yaml(), "valid.yaml", catalog=acme)
 
     assert again.to_dict() == spec.to_dict()
@@ -116,7 +116,7 @@ def test_a_spec_keeps_its_text_and_its_file(spec, valid):
     assert (spec.source, spec.file) == (valid, "valid.yaml")
 
 
-def test_a_spec_keeps_all_that_it_was_put_together_from(valid, acme, tmp_path):
+def test_a_spec_keeps_all_its_sources(valid, acme, tmp_path):
     (tmp_path / "base.yaml").write_text(valid)
     (tmp_path / "spec.yaml").write_text("extends: base.yaml\n")
 
@@ -126,7 +126,7 @@ def test_a_spec_keeps_all_that_it_was_put_together_from(valid, acme, tmp_path):
     assert spec.sources["--set"] == "seed=1\nname=b\n"
 
 
-def test_a_spec_crosses_process_boundaries(spec):
+def test_a_spec_can_be_pickled(spec):
     assert pickle.loads(pickle.dumps(spec)).to_dict() == spec.to_dict()
 
 
@@ -141,7 +141,7 @@ def test_a_spec_crosses_process_boundaries(spec):
         (("callbacks", 0), (1, 1)),
     ],
 )
-def test_a_finding_is_placed_as_near_as_is_known(spec, at, place):
+def test_an_error_has_the_nearest_known_location(spec, at, place):
     error = spec.error(at, "odd", "an odd value", "mend it")
     (found,) = error.diagnostics
 
@@ -154,7 +154,7 @@ def test_a_finding_is_placed_as_near_as_is_known(spec, at, place):
     ("name", "hint"),
     [("simclrr.yaml", "'simclr.yaml'"), ("digits-smclr", "'digits-simclr'"), ("no/x.yaml", "no folder 'no'")],
 )
-def test_a_file_that_does_not_exist_brings_up_those_that_do(tmp_path, monkeypatch, name, hint):
+def test_a_missing_file_suggests_existing_ones(tmp_path, monkeypatch, name, hint):
     monkeypatch.chdir(tmp_path)
     Path("simclr.yaml").write_text("version: 1\n")
 
@@ -164,14 +164,14 @@ def test_a_file_that_does_not_exist_brings_up_those_that_do(tmp_path, monkeypatc
     assert hint in raised.value.diagnostics[0].hint
 
 
-def test_the_public_name_takes_what_the_command_line_takes(tmp_path, monkeypatch):
+def test_the_public_function_takes_overrides(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     assert sslreg.load_spec("digits-simclr", ["seed=3"]).seed == 3
 
 
 @pytest.mark.parametrize("name", shipped_specs())
-def test_every_shipped_spec_is_right(name):
+def test_every_shipped_spec_is_valid(name):
     spec = load_spec(name, catalog=installed())
 
     assert spec.name == name

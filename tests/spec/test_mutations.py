@@ -1,6 +1,6 @@
-"""However a spec is mangled, the answer is a spec or errors at their places: never another exception.
+"""A mutated spec gives a spec or errors with locations, never another exception.
 
-``SSLREG_MUTATIONS=5000`` in the environment tries that many in place of the few of a usual run.
+``SSLREG_MUTATIONS=5000`` in the environment tries that many mutations instead of the default number.
 """
 
 import os
@@ -16,7 +16,7 @@ from sslreg.spec.diagnostic_rendering import format_for_github, render
 
 MUTATIONS = int(os.environ.get("SSLREG_MUTATIONS", "150"))
 
-#: What a slip, a bad merge or malice may put into a spec.
+#: Pieces of text that a typo, a bad merge or an attack may put into a spec.
 PIECES = st.sampled_from(
     """
     null|true|no|0|-1|1e-3|1e999|.nan|0o17|''|'128'|[]|{}|[[]]|{use: knn}|use:|use: |: |- |, |
@@ -58,7 +58,7 @@ def edits(draw, text: str) -> str:
 
 
 def answer(text, catalog, overrides=()):
-    """What `parse_spec` says: a spec, or errors that are located and can be shown."""
+    """Load a spec, or return its error after checking that all diagnostics are located and can be rendered."""
     try:
         spec = parse_spec(text, overrides=overrides, catalog=catalog)
     except UserError as error:
@@ -80,28 +80,28 @@ quickly = settings(
 
 @quickly
 @given(st.data())
-def test_a_mangled_spec_is_answered(valid, acme, data):
+def test_a_mutated_spec_is_loaded_or_refused(valid, acme, data):
     answer(data.draw(edits(valid)), acme)
 
 
 @quickly
 @given(st.data())
-def test_a_mangled_shipped_spec_is_answered(data):
+def test_a_mutated_shipped_spec_is_loaded_or_refused(data):
     path = data.draw(st.sampled_from(sorted(shipped_specs().values())))
     answer(data.draw(edits(path.read_text())), installed())
 
 
 @quickly
 @given(st.text(st.sampled_from("abdlostvix.=[]{}$:0123 -'\"\n"), max_size=25) | edits("views.0.augment.1.p=0.5"))
-def test_a_mangled_override_is_answered(valid, acme, override):
+def test_a_mutated_override_is_applied_or_refused(valid, acme, override):
     answer(valid, acme, [override])
 
 
-def test_an_unmangled_one_is_a_spec(valid, acme):
+def test_an_unchanged_spec_is_loaded(valid, acme):
     assert isinstance(answer(valid, acme), Spec)
 
 
-def test_text_from_anywhere_is_answered(acme):
+def test_arbitrary_text_is_refused(acme):
     for path in [Path(__file__), *Path(__file__).parent.glob("*.yaml")]:
         with pytest.raises(UserError):
             parse_spec(path.read_text() + "\nx: 1\n", catalog=acme)

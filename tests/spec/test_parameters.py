@@ -1,4 +1,4 @@
-"""What a component takes is read off its constructor."""
+"""The parameters of a component are read from its constructor."""
 
 import inspect
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def of(monkeypatch):
     parameters_of.cache_clear()
 
 
-def test_names_types_and_defaults_are_the_signature_s(of):
+def test_names_types_and_defaults_come_from_the_signature(of):
     def loss(a: int, b: Annotated[float, Field(gt=0)] = 0.5, *, c: str | None = None): ...
 
     found = of(loss)
@@ -41,14 +41,14 @@ def test_names_types_and_defaults_are_the_signature_s(of):
     assert found["c"].annotation == str | None
 
 
-def test_a_hint_may_be_missing_or_beyond_evaluation(info):
+def test_a_hint_may_be_missing_or_unknown(info):
     found = parameters_of(info("callback", "paint"))
 
     assert found["weights"].annotation is Any
     assert found["color"].annotation is acme_parts.Color
 
 
-def test_catch_alls_are_passed_over(info):
+def test_variadic_parameters_are_ignored(info):
     assert list(parameters_of(info("callback", "paint"))) == ["color", "weights"]
 
 
@@ -56,7 +56,7 @@ def test_a_partial_has_other_defaults(info):
     assert parameters_of(info("callback", "thick_paint"))["color"].default is acme_parts.Color.BLUE
 
 
-def test_a_signature_that_is_written_on_counts(of):
+def test_an_explicit_signature_is_used(of):
     class Signed:
         def __init__(self, *args, **kwargs): ...
 
@@ -85,7 +85,7 @@ def test_a_signature_that_is_written_on_counts(of):
         (Any, None),
     ],
 )
-def test_a_contract_is_a_slot(of, hint, slot):
+def test_a_contract_makes_a_slot(of, hint, slot):
     def loss(bank=None): ...
 
     loss.__annotations__["bank"] = hint
@@ -94,30 +94,30 @@ def test_a_contract_is_a_slot(of, hint, slot):
     assert (found["bank"].slot if "bank" in found else None) == slot
 
 
-def test_a_fact_of_the_run_is_not_for_the_spec(info):
+def test_a_fact_of_the_run_is_not_writable(info):
     found = parameters_of(info("memory_bank", "Fifo"))
 
     assert found["dim"].from_run == "embedding_dim"
     assert list(found.writable) == ["size"]
 
 
-def test_a_fact_that_may_be_absent_is_one_too(of):
+def test_a_fact_of_the_run_may_be_optional(of):
     def loss(classes: Annotated[int, sslreg.FromRun("num_classes")] | None = None): ...
 
     assert of(loss)["classes"].from_run == "num_classes"
 
 
-def test_what_the_run_passes_by_position_is_passed_over(info):
+def test_positional_parameters_are_ignored(info):
     assert "params" not in parameters_of(info("optimizer", "torch.optim:SGD"))
     assert "optimizer" not in parameters_of(info("schedule", "torch.optim.lr_scheduler:StepLR"))
 
 
-def test_a_name_that_the_kind_keeps_is_hidden(info):
+def test_names_reserved_by_the_kind_are_hidden(info):
     assert list(parameters_of(info("augmentation", "Jitter"))) == ["brightness"]
     assert kind_keys("augmentation")["p"].default == 1.0
 
 
-def test_torch_s_optimizers_register_unchanged(info):
+def test_optimizers_of_torch_register_unchanged(info):
     found = parameters_of(info("optimizer", "torch.optim:AdamW"))
 
     assert found["lr"].annotation is float
@@ -134,14 +134,14 @@ def test_every_optimizer_of_torch_can_be_written(info, name):
     assert not found.unwritable
 
 
-def test_torchvision_s_data_sets_register_unchanged(info):
+def test_data_sets_of_torchvision_register_unchanged(info):
     found = parameters_of(info("dataset", "torchvision.datasets:CIFAR10"))
 
     assert list(found) == ["root", "train", "download"]
     assert found["root"].annotation == str | Path
 
 
-def test_torchvision_s_transforms_register_unchanged(info):
+def test_transforms_of_torchvision_register_unchanged(info):
     blur = parameters_of(info("augmentation", "torchvision.transforms.v2:GaussianBlur"))
     crop = parameters_of(info("augmentation", "torchvision.transforms.v2:RandomResizedCrop"))
 
@@ -151,7 +151,7 @@ def test_torchvision_s_transforms_register_unchanged(info):
     assert getattr(chosen, "value", chosen) == "bilinear"
 
 
-def test_what_has_no_form_in_a_spec_is_left_out_or_makes_it_unwritable(info):
+def test_types_that_yaml_cannot_express_are_omitted_or_unwritable(info):
     assert "transform" not in parameters_of(info("dataset", "Photos"))
     assert parameters_of(info("callback", "NeedsCallable")).unwritable == ("function",)
 
@@ -187,7 +187,7 @@ def test_docstrings_describe_parameters(info, kind, target, name, text):
         (list[sslreg.Augmentation] | None, "list[augmentation] | None"),
     ],
 )
-def test_types_read_as_people_write_them(of, hint, text):
+def test_types_are_formatted_as_written(of, hint, text):
     def loss(x): ...
 
     loss.__annotations__["x"] = hint
@@ -195,12 +195,12 @@ def test_types_read_as_people_write_them(of, hint, text):
     assert of(loss)["x"].type_text == text
 
 
-def test_what_cannot_be_called_is_a_broken_component(of):
+def test_a_target_that_is_not_callable_is_a_broken_component(of):
     with pytest.raises(UserError, match="cannot be called"):
         of(42)
 
 
-def test_sections_are_read_off_their_dataclasses():
+def test_keys_of_sections_come_from_their_dataclasses():
     assert section_keys(DataSpec)["train"].slot == Slot("dataset")
     assert section_keys(DataSpec)["batch_size"].default == 256
     assert section_keys(Sections)["data"].required

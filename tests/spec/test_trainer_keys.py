@@ -1,4 +1,4 @@
-"""The table of trainer keys is what the installed Lightning takes."""
+"""The table of trainer keys matches the installed Lightning."""
 
 import inspect
 from datetime import timedelta
@@ -26,13 +26,13 @@ def members(hint) -> set:
     return {(type(value), value) for value in get_args(hint)} if get_origin(hint) is Literal else {hint}
 
 
-def test_every_argument_of_lightning_is_a_key_or_the_run_s():
+def test_every_argument_of_lightning_is_a_key_or_set_by_the_run():
     assert {*WRITABLE, *SET_BY_RUN} == set(signature())
     assert not {*WRITABLE} & {*SET_BY_RUN}
 
 
 @pytest.mark.parametrize("name", WRITABLE)
-def test_a_key_s_type_and_default_are_lightning_s(name):
+def test_types_and_defaults_are_those_of_lightning(name):
     parameter = signature()[name]
     form = writable_type(parameter.annotation)
     annotation, default = WRITABLE[name]

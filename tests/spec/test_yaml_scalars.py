@@ -1,4 +1,4 @@
-"""Plain scalars mean what YAML 1.2 says, and what is written reads back the same."""
+"""Plain scalars follow YAML 1.2, and dumped data reads back the same."""
 
 import math
 
@@ -46,21 +46,21 @@ from sslreg.spec.yaml_scalars import parse_scalar
         ("inf", "inf"),
     ],
 )
-def test_a_plain_scalar_means_what_yaml_12_says(text, value):
+def test_plain_scalars_follow_yaml_12(text, value):
     found = parse_scalar(text)
 
     assert found == value
     assert type(found) is type(value)
 
 
-def test_not_a_number_is_a_number():
+def test_nan_is_a_float():
     assert math.isnan(parse_scalar(".nan"))
 
 
 @pytest.mark.parametrize(
     "text", ["0o17", "1e-3", "no", "1_000", "12:30", "0x1F", "null", "2020-01-01", "", " a", "a\nb", "é"]
 )
-def test_text_that_looks_like_something_else_reads_back_as_text(text):
+def test_text_that_looks_like_another_type_is_quoted(text):
     written = dump({"a": text})
 
     assert read(written) == {"a": text}
@@ -76,7 +76,7 @@ data = st.recursive(
 
 
 @given(data)
-def test_what_is_written_reads_back_the_same(value):
+def test_dumped_data_parses_as_the_same(value):
     assert read(dump({"a": value})) == {"a": value}
 
 
@@ -93,5 +93,5 @@ def read(text):
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     )
 )
-def test_what_is_written_is_read_back_without_places(data):
+def test_dumped_data_loads_as_the_same(data):
     assert load(dump(data)) == data
