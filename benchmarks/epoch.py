@@ -50,7 +50,7 @@ from torch.utils.data import DataLoader
 from benchmarks._timing import write_results
 from sslreg.runs.folder import RunFolder
 from sslreg.spec import parse_spec
-from sslreg.training.loop import prepared
+from sslreg.training.loop import prepare, start_run
 from sslreg_backbones.convnet import ConvNet
 from sslreg_optimizers.cosine import CosineWithWarmup
 
@@ -173,10 +173,10 @@ def train_sslreg(folder: Path, seed: int, epochs: int, workers: int, clock: Call
         epochs=epochs,
     )
     spec = parse_spec(text, "epoch.yaml")
-    training = prepared(spec, RunFolder(folder / f"run-{seed}"), Console(file=io.StringIO()))
-    training.trainer.callbacks.append(clock)  # type: ignore[attr-defined]
-    training.run()
-    return training.pipeline.model.backbone.eval()
+    setup = prepare(spec, RunFolder(folder / f"run-{seed}"), Console(file=io.StringIO()))
+    setup.trainer.callbacks.append(clock)  # type: ignore[attr-defined]
+    start_run(setup)
+    return setup.pipeline.model.backbone.eval()
 
 
 def train_lightly(folder: Path, seed: int, epochs: int, workers: int, clock: Callback) -> nn.Module:

@@ -41,7 +41,7 @@ from sslreg.contracts import Batch
 from sslreg.runs.folder import RunFolder
 from sslreg.spec import parse_spec
 from sslreg.training.lightning_trainer import quiet_lightning
-from sslreg.training.loop import prepared
+from sslreg.training.loop import prepare, start_run
 
 BATCH, IMAGES = 64, 1024
 
@@ -127,9 +127,9 @@ def measure(spec: sslreg.Spec, folder: Path) -> dict[str, list[float]]:
     console = Console(file=io.StringIO(), force_terminal=True)
     turns = TakeTurns(by_hand(assemble(spec)))
     with quiet_lightning():
-        training = prepared(spec, RunFolder(folder), console)
-        training.trainer.callbacks.append(turns)  # type: ignore[attr-defined]
-        training.run()
+        setup = prepare(spec, RunFolder(folder), console)
+        setup.trainer.callbacks.append(turns)  # type: ignore[attr-defined]
+        start_run(setup)
     return {name: taken[2:] for name, taken in turns.seconds.items()}
 
 

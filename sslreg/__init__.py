@@ -13,6 +13,7 @@ from sslreg.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from sslreg.assembly import build as build, build_collate as build_collate
+    from sslreg.atomic_files import atomic_write as atomic_write
     from sslreg.contracts import (
         Augmentation as Augmentation,
         Backbone as Backbone,
@@ -58,9 +59,10 @@ if TYPE_CHECKING:
     )
     from sslreg.registry import ComponentInfo as ComponentInfo, Registry as Registry, hookimpl as hookimpl
     from sslreg.report import Preview as Preview, preview as preview, write_report as write_report
+    from sslreg.runs import Run as Run, load_run as load_run
     from sslreg.spec import Spec as Spec, load_spec as load_spec
     from sslreg.spec.from_run import FromRun as FromRun
-    from sslreg.training import Run as Run, load_run as load_run, resume as resume, train as train
+    from sslreg.training import resume as resume, train as train
     from sslreg.views import (
         Collate as Collate,
         DeferredBatch as DeferredBatch,
@@ -81,6 +83,7 @@ _EXPORTS = {
         "Loss MemoryBank Model Params Part PartialImage PartialReader Pixels PlainModule Reader Sample Source "
         "StepOutput SupportsFusion SupportsHostParams SupportsPartialDecoding SupportsStrength SupportsUint8"
     ),
+    "sslreg.atomic_files": "atomic_write",
     "sslreg.errors": "Diagnostic SslregError UserError",
     "sslreg.evaluation.embedding_statistics": "effective_rank singular_values",
     "sslreg.evaluation.nearest_neighbors": "nearest_neighbors",
@@ -89,7 +92,8 @@ _EXPORTS = {
     "sslreg.report": "Preview preview write_report",
     "sslreg.spec": "Spec load_spec",
     "sslreg.spec.from_run": "FromRun",
-    "sslreg.training": "Run load_run resume train",
+    "sslreg.runs": "Run load_run",
+    "sslreg.training": "resume train",
     "sslreg.views": (
         "Collate DeferredBatch Operation ViewPlan WithProbability apply_where empty_result noise_like to_float"
     ),

@@ -1,5 +1,8 @@
-"""Training curves in the terminal and as pictures: `sslreg curves RUN`, the end of `sslreg train`, and `curves.png` and
-`curves.svg` in every run's folder, beside `collapse.png` and `collapse.svg` where a collapse was watched for."""
+"""Training curves as text and as pictures.
+
+`sslreg curves RUN` and the end of `sslreg train` show them in the terminal. Every run's folder has `curves.png` and
+`curves.svg`, and `collapse.png` and `collapse.svg` if there are figures that detect a collapse.
+"""
 
 from __future__ import annotations
 
@@ -22,17 +25,17 @@ def sslreg_cli(app: typer.Typer) -> None:
 
 @sslreg.hookimpl
 def sslreg_run_finished(run: sslreg.Run) -> None:
-    """Draw the run's curves into its folder, as far as it got."""
+    """Plot the run's curves into its folder, as far as it was trained."""
     from sslreg_curves.metrics import read_metrics
-    from sslreg_curves.plots import draw
+    from sslreg_curves.plots import save_plots
 
-    draw(run.path, read_metrics(run.path), run.summary.get("baseline", {}))
+    save_plots(run.path, read_metrics(run.path), run.summary.get("baseline", {}))
 
 
 @sslreg.hookimpl
 def sslreg_run_summary(run: sslreg.Run, lines: list[str]) -> None:
-    """The course of the loss and of what was evaluated."""
-    from sslreg_curves.metrics import reached, read_metrics
-    from sslreg_curves.terminal import lines as drawn
+    """Add the curves of the loss and of the evaluations."""
+    from sslreg_curves.metrics import read_metrics, select_results
+    from sslreg_curves.terminal import format_curves
 
-    lines.extend(drawn(reached(read_metrics(run.path)), 40))
+    lines.extend(format_curves(select_results(read_metrics(run.path)), 40))

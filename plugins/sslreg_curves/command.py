@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from sslreg_curves.metrics import read_metrics
-from sslreg_curves.terminal import lines
+from sslreg_curves.terminal import format_curves
 
 
 def curves(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, finished or not.")],
-    width: Annotated[int, typer.Option("--width", min=1, help="Characters for a curve.")] = 40,
+    width: Annotated[int, typer.Option("--width", min=1, help="Characters per curve.")] = 40,
 ) -> None:
-    """Show a run's curves in the terminal, while it trains too."""
-    for line in lines(read_metrics(run), width):
+    """Show a run's curves in the terminal, also while it trains."""
+    for line in format_curves(read_metrics(run), width):
         typer.echo(line)

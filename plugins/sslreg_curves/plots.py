@@ -1,8 +1,7 @@
-"""Curves as pictures in a run's folder."""
+"""Plots of curves in a run's folder."""
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,52 +11,59 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sslreg_curves.metrics import COLLAPSE, INTERVAL, Curve, without_intervals
+import sslreg
+from sslreg_curves.metrics import COLLAPSE, INTERVAL, Curve, drop_intervals
 
-#: Panels of a figure; a run with more figures than that has the others in its metrics.csv.
-MOST = 24
+#: The largest number of panels. Further figures are only in metrics.csv.
+MAX_PANELS = 24
 
-#: Inches: the width and the height of a panel.
+#: The width and the height of a panel in inches.
 WIDTH, HEIGHT = 4.0, 2.4
 
-#: Inches around a panel's curve: left, below, right, above, for its numbers and its title.
+#: The margins of a panel's axes in inches: left, bottom, right, top.
 MARGINS = (0.65, 0.35, 0.15, 0.35)
 
-#: Points from which on a curve is a line without marks.
-DENSE = 40
+#: The largest number of points that are drawn with markers.
+MAX_MARKERS = 40
 
-#: Text stays text in SVG, and equal curves give equal files.
+#: Text remains text in SVG, and equal curves give equal files.
 _SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "sslreg", "font.size": 9.0, "axes.titlesize": 9.0}
 
-#: Evaluations beside which a run's own is seen, by their names in its summary, and the color of each.
+#: The baselines in a run's summary that are drawn as lines, and their colors.
 _BASELINES = {"untrained": "tab:orange", "raw_pixels": "tab:gray"}
 
 Baseline = Mapping[str, Mapping[str, float]]
 
 
-def draw(folder: Path, curves: dict[str, Curve], baseline: Baseline) -> list[Path]:
-    """Draw ``curves`` and, where there are such figures, ``collapse``, each as PNG and SVG; the files are returned.
+def save_plots(folder: Path, curves: dict[str, Curve], baseline: Baseline) -> list[Path]:
+    """Save ``curves`` and, if there are such figures, ``collapse``, each as PNG and SVG.
 
-    baseline: figures of raw pixels and of the untrained backbone, drawn as levels in the panels of the same name.
+    Args:
+        folder: The folder of the files.
+        curves: The curves by name.
+        baseline: Figures of raw pixels and of the untrained backbone, drawn as lines in the panels of the same name.
+
+    Returns:
+        The paths of the files.
     """
-    shown = without_intervals(curves)
-    spread = [name for name in COLLAPSE if name in shown]
-    others = [name for name in shown if name not in COLLAPSE][:MOST]
+    shown = drop_intervals(curves)
+    collapse = [name for name in COLLAPSE if name in shown]
+    others = [name for name in shown if name not in COLLAPSE][:MAX_PANELS]
     files = []
-    for stem, names in (("curves", others), ("collapse", spread)):
+    for stem, names in (("curves", others), ("collapse", collapse)):
         if names:
-            files += _save(folder / stem, _figure(names, curves, baseline))
+            files += _save(folder / stem, _build_figure(names, curves, baseline))
     return files
 
 
-def _figure(names: list[str], curves: dict[str, Curve], baseline: Baseline) -> Figure:
-    """A panel for each figure, all over the same steps."""
+def _build_figure(names: list[str], curves: dict[str, Curve], baseline: Baseline) -> Figure:
+    """Build a figure with one panel per name, all over the same steps."""
     last = max(step for name in names for step, _ in curves[name])
     columns = min(3, len(names))
     rows = -(-len(names) // columns)
     figure = Figure(figsize=(columns * WIDTH, rows * HEIGHT))
     for number, name in enumerate(names):
-        # Placed by hand: a layout engine draws everything several times to find the same places.
+        # Computed here, because a layout engine draws everything several times to find the same positions.
         row, column = divmod(number, columns)
         left, bottom, right, top = MARGINS
         panel = figure.add_axes(
@@ -75,7 +81,7 @@ def _figure(names: list[str], curves: dict[str, Curve], baseline: Baseline) -> F
 
 def _draw_panel(panel: Axes, name: str, curves: dict[str, Curve], baseline: Baseline) -> None:
     steps, values = zip(*curves[name], strict=True)
-    panel.plot(steps, values, linewidth=1.2, marker="" if len(steps) > DENSE else ".")
+    panel.plot(steps, values, linewidth=1.2, marker="" if len(steps) > MAX_MARKERS else ".")
     _draw_interval(panel, curves[name], dict(curves.get(f"{name}{INTERVAL}", [])))
     for subject, color in _BASELINES.items():
         if name in baseline.get(subject, {}):
@@ -103,11 +109,10 @@ def _draw_interval(panel: Axes, curve: Curve, widths: Mapping[int, float]) -> No
 def _save(stem: Path, figure: Figure) -> list[Path]:
     files = []
     for kind, options in (("png", {"dpi": 110}), ("svg", {"metadata": {"Date": None}})):
-        path, draft = stem.with_suffix(f".{kind}"), stem.with_name(f".{stem.name}.{kind}.draft")
+        path = stem.with_suffix(f".{kind}")
         settings: Any = _SETTINGS
-        with rc_context(settings), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of characters that the font lacks
+        with rc_context(settings), warnings.catch_warnings(), sslreg.atomic_write(path) as draft:
+            warnings.simplefilter("ignore")  # characters that the font lacks
             figure.savefig(draft, format=kind, **options)
-        os.replace(draft, path)
         files.append(path)
     return files

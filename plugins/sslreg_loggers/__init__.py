@@ -1,4 +1,4 @@
-"""The default loggers: Lightning's, beside the run folder's own metrics.csv."""
+"""The default loggers: Lightning's, in addition to the metrics.csv in the run's folder."""
 
 import sslreg
 

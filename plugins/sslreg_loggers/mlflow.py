@@ -1,4 +1,4 @@
-"""MLflow by Lightning's logger."""
+"""Lightning's MLflow logger."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Annotated
 
 import sslreg
-from sslreg_loggers._log_paths import Memory, logs, require, title
+from sslreg_loggers._run_logs import RunIDFile, log_folder, require_package, run_title
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
@@ -17,23 +17,26 @@ def mlflow_logger(
     experiment: str = "sslreg",
     tracking_uri: str | None = None,
 ) -> Logger:
-    """Sends figures to MLflow. A resumed run goes on in the same run there.
+    """Send figures to MLflow. A resumed run continues the same run there.
 
-    experiment: where the run appears.
-    tracking_uri: the server or store; by default the variable MLFLOW_TRACKING_URI, else ``logs/mlflow.db`` in the run's
-        folder, which ``mlflow ui --backend-store-uri sqlite:///RUN/logs/mlflow.db`` shows.
+    Args:
+        experiment: the experiment under which the run appears.
+        tracking_uri: the server or store. By default the environment variable MLFLOW_TRACKING_URI, or else
+            ``logs/mlflow.db`` in the run's folder, which ``mlflow ui --backend-store-uri
+            sqlite:///RUN/logs/mlflow.db`` shows.
 
-    ValueError: mlflow is not installed.
+    Raises:
+        ValueError: mlflow is not installed.
     """
-    require("mlflow")
-    from sslreg_loggers._resumable import ResumableMLFlowLogger
+    require_package("mlflow")
+    from sslreg_loggers._resumable_loggers import ResumableMLFlowLogger
 
-    here = logs(run_folder).absolute()
-    given = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
+    folder = log_folder(run_folder).absolute()
+    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
     return ResumableMLFlowLogger(
-        Memory(run_folder, "mlflow"),
+        RunIDFile(run_folder, "mlflow"),
         experiment_name=experiment,
-        run_name=title(run_folder),
-        tracking_uri=given or f"sqlite:///{here}/mlflow.db",
-        artifact_location=None if given else (here / "mlflow").as_uri(),
+        run_name=run_title(run_folder),
+        tracking_uri=uri or f"sqlite:///{folder}/mlflow.db",
+        artifact_location=None if uri else (folder / "mlflow").as_uri(),
     )

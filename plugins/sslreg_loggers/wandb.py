@@ -1,11 +1,11 @@
-"""Weights & Biases by Lightning's logger."""
+"""Lightning's logger for Weights & Biases."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
 import sslreg
-from sslreg_loggers._log_paths import Memory, logs, require, title
+from sslreg_loggers._run_logs import RunIDFile, log_folder, require_package, run_title
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
@@ -17,24 +17,27 @@ def wandb_logger(
     entity: str | None = None,
     offline: bool = False,
 ) -> Logger:
-    """Sends figures to Weights & Biases; its files are under ``logs`` in the run's folder.
+    """Send figures to Weights & Biases. Its files are under ``logs`` in the run's folder.
 
-    The key is `wandb login`'s, or in the variable WANDB_API_KEY; it has no place in a spec. A resumed run goes on in
-    the same run there.
+    The API key comes from `wandb login` or the environment variable WANDB_API_KEY; it does not belong in a spec. A
+    resumed run continues the same run there.
 
-    project: where the run appears; entity: whose project it is, by default one's own.
-    offline: keep everything in the folder, for `wandb sync` to send later.
+    Args:
+        project: the project in which the run appears.
+        entity: the user or team that owns the project, by default the user who is logged in.
+        offline: keep everything in the folder, for `wandb sync` to send later.
 
-    ValueError: wandb is not installed.
+    Raises:
+        ValueError: wandb is not installed.
     """
-    require("wandb")
-    from sslreg_loggers._resumable import ResumableWandbLogger
+    require_package("wandb")
+    from sslreg_loggers._resumable_loggers import ResumableWandbLogger
 
     return ResumableWandbLogger(
-        Memory(run_folder, "wandb"),
-        name=title(run_folder),
+        RunIDFile(run_folder, "wandb"),
+        name=run_title(run_folder),
         project=project,
         entity=entity,
         offline=offline,
-        save_dir=logs(run_folder),
+        save_dir=log_folder(run_folder),
     )

@@ -7,6 +7,10 @@ import signal
 
 import torch.distributed as dist
 
+#: The signals that ask a run to stop, as far as the platform has them. A queue sends SIGTERM to get the machine and
+#: SIGUSR1 when the time is up; a person sends SIGINT.
+STOP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGUSR1", "SIGINT") if hasattr(signal, name))
+
 
 def start_method(workers: int, processes: int | None = None) -> str | None:
     """What a DataLoader with so many workers takes as `multiprocessing_context`; None is Python's own choice.
@@ -29,5 +33,5 @@ def leave_signals_to_parent(worker: int) -> None:
     A terminal's Ctrl-C and a queue's signals reach every process of a run. The parent finishes its step first, for
     which it needs its workers, and then ends them; a parent that dies takes them with it, by torch's own watch.
     """
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+    for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)

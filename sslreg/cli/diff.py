@@ -60,7 +60,7 @@ def _load_values(name: str) -> dict[str, Any]:
 
     if not Path(name).is_dir():
         return load_spec(name).to_dict()
-    from sslreg.training import load_run
+    from sslreg.runs import load_run
 
     run = load_run(name)
     return run.spec.to_dict() | {_LOCK: {key: value for key, value in run.lock.items() if key != "facts"}}

@@ -26,14 +26,14 @@ def embed(
     from sslreg.evaluation import abbreviate_list
     from sslreg.export.data_selection import select_data
     from sslreg.export.embedding_writer import require_format, write_embeddings
-    from sslreg.runs.run_evaluation import best_device
-    from sslreg.training import load_run
+    from sslreg.runs import load_run
+    from sslreg.runs.run_evaluation import select_device
 
     require_format(out)
     loaded = load_run(run)
     selected = select_data(loaded, split.value, data)
     with progress(len(selected.samples), "images") as update:
-        file = write_embeddings(loaded, selected, out, device=best_device(), on_progress=update)
+        file = write_embeddings(loaded, selected, out, device=select_device(), on_progress=update)
     if file.resumed:
         stderr.print(f"resumed after {format_count(file.resumed, 'image')}", style="dim")
     if file.skipped:

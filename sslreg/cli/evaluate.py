@@ -28,9 +28,9 @@ def evaluate(
     The baselines are raw pixels and the untrained backbone. Metrics on the run's own data are added to its
     evaluations.json; those on other data are only printed.
     """
-    from sslreg.runs.run_evaluation import evaluate_run, keep_evaluations
+    from sslreg.runs import load_run
+    from sslreg.runs.run_evaluation import evaluate_run, save_evaluations
     from sslreg.spec import load_spec
-    from sslreg.training import load_run
 
     loaded = load_run(run)
     in_spec = {entry.keys["as"] or entry.info.name for entry in loaded.spec.evaluate}
@@ -44,4 +44,4 @@ def evaluate(
     else:
         print_metrics(metrics)
     if data is None:
-        keep_evaluations(loaded, metrics)
+        save_evaluations(loaded, metrics)

@@ -31,7 +31,7 @@ def export(
     The exported file is checked on real images. The model card is written as JSON and as Markdown.
     """
     from sslreg.export.backbone import export_backbone
-    from sslreg.training import load_run
+    from sslreg.runs import load_run
 
     exported = export_backbone(load_run(run), form, out, data=data, force=force)
     file, *cards = exported.files

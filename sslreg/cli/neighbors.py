@@ -17,7 +17,7 @@ from sslreg.errors import SslregError, UserError
 if TYPE_CHECKING:
     from sslreg.export.data_selection import SelectedData
     from sslreg.export.neighbor_query import Neighbor, Query
-    from sslreg.training import Run
+    from sslreg.runs import Run
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".html", ".htm")
 
@@ -51,7 +51,7 @@ def neighbors(
     from sslreg.export.embedding_reader import read_embeddings
     from sslreg.export.neighbor_query import find_neighbors, parse_query
     from sslreg.runs.run_evaluation import embed_samples
-    from sslreg.training import load_run
+    from sslreg.runs import load_run
 
     loaded = load_run(run)
     query = parse_query(loaded, image)

@@ -18,14 +18,14 @@ from sslreg.metric_names import INTERVAL, drop_intervals, format_value
 if TYPE_CHECKING:
     from sslreg.runs.records import RunRecord
 
-#: Figures that the list shows of itself; others are asked for by --columns.
+#: The number of figures that the list shows by default; --columns selects others.
 FIGURES_SHOWN = 4
 
 COLORS = {"running": "cyan", "interrupted": "yellow", "failed": "red", "dead": "red", "broken": "red"}
 
-app = typer.Typer(name="runs", help="Find runs by what they were and what they reached.", no_args_is_help=True)
+app = typer.Typer(name="runs", help="Find runs by their specs and results.", no_args_is_help=True)
 
-Root = Annotated[Path, typer.Argument(metavar="ROOT", help="The folder under which the runs are.")]
+Root = Annotated[Path, typer.Argument(metavar="ROOT", help="The folder that contains the runs.")]
 Where = Annotated[
     list[str] | None,
     typer.Option(
@@ -41,10 +41,11 @@ def list_(
     root: Root = Path("runs"),
     where: Where = None,
     sort: Annotated[
-        str | None, typer.Option("--sort", metavar="PATH", help="Order by this value, the largest first.")
+        str | None, typer.Option("--sort", metavar="PATH", help="Sort by this value, the largest first.")
     ] = None,
     columns: Annotated[
-        str | None, typer.Option("--columns", metavar="PATH,PATH", help="Show these values instead of the usual ones.")
+        str | None,
+        typer.Option("--columns", metavar="PATH,PATH", help="Show these values, not the default ones."),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -52,19 +53,19 @@ def list_(
 
     For example: sslreg runs list --where model.use=simclr --sort knn_top1
     """
-    from sslreg.runs.queries import ordered, require_path
+    from sslreg.runs.queries import require_path, sort_runs
 
-    runs = _found(root, where)
+    runs = _select_runs(root, where)
     if sort is not None:
-        runs = ordered(runs, sort, descending=True)
-    asked = [path.strip() for path in columns.split(",") if path.strip()] if columns else []
-    for path in asked:
+        runs = sort_runs(runs, sort, descending=True)
+    requested = [path.strip() for path in columns.split(",") if path.strip()] if columns else []
+    for path in requested:
         require_path(runs, path)
-    shown = asked or _usual_columns(runs)
+    shown = requested or _default_columns(runs)
     if sort is not None and not {sort, f"final.{sort}"} & set(shown):
         shown = [*shown, sort]
     if json:
-        print_json({"runs": [_as_json(run) | {"columns": _columns(run, shown)} for run in runs]})
+        print_json({"runs": [_as_json(run) | {"columns": _read_columns(run, shown)} for run in runs]})
         return
     _print_table(runs, shown)
     for run in runs:
@@ -81,22 +82,20 @@ def show(run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of 
     from sslreg.runs.records import find_runs
 
     if not run.is_dir():
+        raise UserError(f"there is no folder {run}", hint="list the runs: sslreg runs list", code="not-a-run")
+    runs = find_runs(run)
+    if len(runs) != 1 or runs[0].path != run:
         raise UserError(
-            f"there is no folder {run}", hint="see which runs there are: sslreg runs list", code="not-a-run"
+            f"{run} is not the folder of a run", hint=f"list the runs in it: sslreg runs list {run}", code="not-a-run"
         )
-    found = find_runs(run)
-    if len(found) != 1 or found[0].path != run:
-        raise UserError(
-            f"{run} is not the folder of a run", hint=f"see what is there: sslreg runs list {run}", code="not-a-run"
-        )
-    (record,) = found
+    (record,) = runs
     if json:
         print_json(_as_json(record) | {"values": record.values})
         return
-    rows = [("state", record.state), ("started", _text("started", record.started))]
+    rows = [("state", record.state), ("started", _format_value("started", record.started))]
     if record.problem:
         rows.append(("problem", record.problem))
-    _print_columns([*rows, *((path, _text(path, value)) for path, value in record.leaves())])
+    _print_columns([*rows, *((path, _format_value(path, value)) for path, value in record.leaves())])
 
 
 @app.command()
@@ -105,7 +104,7 @@ def best(
     root: Root = Path("runs"),
     where: Where = None,
     lowest: Annotated[
-        bool, typer.Option("--lowest", help="The smallest is best, as it always is for the loss.")
+        bool, typer.Option("--lowest", help="The smallest figure is best; for the loss this is the default.")
     ] = False,
     json: Json = False,
 ) -> None:
@@ -113,44 +112,47 @@ def best(
 
     For example: sslreg report $(sslreg runs best knn_top1)
     """
-    from sslreg.runs.queries import best_run
+    from sslreg.runs.queries import find_best_run
 
-    run, value = best_run(_found(root, where), metric, lowest=lowest)
+    run, value = find_best_run(_select_runs(root, where), metric, lowest=lowest)
     if json:
         print_json(_as_json(run) | {"metric": metric, "value": value})
         return
-    stderr.print(f"{metric} {_text(metric, value)}", highlight=False, markup=False)
+    stderr.print(f"{metric} {_format_value(metric, value)}", highlight=False, markup=False)
     typer.echo(run.path)
 
 
-def _found(root: Path, where: list[str] | None) -> list[RunRecord]:
-    from sslreg.runs.queries import lacking, matching
+def _select_runs(root: Path, where: list[str] | None) -> list[RunRecord]:
+    from sslreg.runs.queries import count_missing, filter_runs
     from sslreg.runs.records import find_runs
 
     runs = find_runs(root)
     if not runs:
-        raise UserError(f"there is no run under {root}", hint="sslreg train SPEC makes one", code="no-runs")
+        raise UserError(f"there is no run under {root}", hint="sslreg train SPEC creates one", code="no-runs")
     for condition in where or ():
-        found = matching(runs, condition)
-        if unsaid := lacking(runs, condition):
-            # What a spec leaves to a component's default is not among its values.
-            stderr.print(f"{unsaid} of {len(runs)} runs have no value there: {condition}", style="dim", markup=False)
-        runs = found
+        selected = filter_runs(runs, condition)
+        if missing := count_missing(runs, condition):
+            # A run has no value for a parameter that its spec leaves at the default.
+            stderr.print(f"{missing} of {len(runs)} runs have no value there: {condition}", style="dim", markup=False)
+        runs = selected
     if not runs:
-        stderr.print(f"no run under {root} is like that", markup=False)
+        stderr.print(f"no run under {root} matches", markup=False)
     return runs
 
 
 def _print_table(runs: list[RunRecord], shown: list[str]) -> None:
     rows = [["run", "state", *(path.removeprefix("final.") for path in shown)]]
     for run in runs:
-        values = [_text(path, value, run.value(f"{path}{INTERVAL}")) for path, value in _columns(run, shown).items()]
+        values = [
+            _format_value(path, value, run.value(f"{path}{INTERVAL}"))
+            for path, value in _read_columns(run, shown).items()
+        ]
         rows.append([str(run.path), run.state, *values])
     _print_columns(rows, headed=True)
 
 
 def _print_columns(rows: Sequence[Sequence[str]], *, headed: bool = False) -> None:
-    """Columns without a frame, of which nothing is cut: a path is there to be copied. The second has the state."""
+    """Print columns without a frame and without truncation, so that paths can be copied. The second is the state."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for number, row in enumerate(rows):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
@@ -160,26 +162,37 @@ def _print_columns(rows: Sequence[Sequence[str]], *, headed: bool = False) -> No
         typer.echo(typer.style(line, bold=True) if headed and number == 0 else line)
 
 
-def _usual_columns(runs: list[RunRecord]) -> list[str]:
-    """What is of interest without asking: when, how long, and the figures of the latest run that has some."""
+def _default_columns(runs: list[RunRecord]) -> list[str]:
+    """Return the default columns: start, epochs, and the figures of the latest run that has some."""
     finals = [run.values["final"] for run in runs if isinstance(run.values.get("final"), dict)]
     figures = drop_intervals(finals[-1] if finals else ())
     return ["started", "epochs", *(f"final.{name}" for name in figures[:FIGURES_SHOWN])]
 
 
-def _columns(run: RunRecord, paths: list[str]) -> dict[str, Any]:
-    from sslreg.runs.records import MISSING, as_scalar
+def _read_columns(run: RunRecord, paths: list[str]) -> dict[str, Any]:
+    from sslreg.runs.records import MISSING, to_scalar
 
-    values = ((path, as_scalar(run.value(path))) for path in paths)
+    values = ((path, to_scalar(run.value(path))) for path in paths)
     return {path: None if value is MISSING else value for path, value in values}
 
 
 def _as_json(run: RunRecord) -> dict[str, Any]:
-    return {"path": str(run.path), "state": run.state, "started": _text("started", run.started), "problem": run.problem}
+    return {
+        "path": str(run.path),
+        "state": run.state,
+        "started": _format_value("started", run.started),
+        "problem": run.problem,
+    }
 
 
-def _text(path: str, value: Any, interval: Any = None) -> str:
-    """A value for people. interval: the half-width of its confidence interval, where it is a figure that has one."""
+def _format_value(path: str, value: Any, interval: Any = None) -> str:
+    """Format a value for people.
+
+    Args:
+        path: The path of the value.
+        value: The value.
+        interval: The half-width of the confidence interval of a figure that has one.
+    """
     if path == "started":
         return datetime.fromtimestamp(value).astimezone().isoformat(" ", "minutes")[:16]
     if value is None:

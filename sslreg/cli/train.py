@@ -10,12 +10,12 @@ import typer
 from sslreg.cli.console import print_diagnostics, stderr, stdout
 from sslreg.cli.metrics_table import print_metrics
 from sslreg.cli.options import Overrides
-from sslreg.cli.requeue import is_restart, requeueing
+from sslreg.cli.requeue import is_restart, requeue_on_timeout
 from sslreg.errors import UserError
 from sslreg.metric_names import format_count
 
 if TYPE_CHECKING:
-    from sslreg.training import Run
+    from sslreg.runs import Run
 
 
 def train(
@@ -27,19 +27,19 @@ def train(
         Path | None, typer.Option("--out", metavar="DIR", help="The run's folder; default runs/NAME/TIMESTAMP.")
     ] = None,
     locked: Annotated[
-        bool, typer.Option("--locked", help="Refuse versions other than those in the lock.json beside the spec.")
+        bool, typer.Option("--locked", help="Refuse versions other than those in the lock.json next to the spec.")
     ] = False,
     resume: Annotated[
-        Path | None, typer.Option("--resume", metavar="RUN", help="Go on with a run from its last checkpoint.")
+        Path | None, typer.Option("--resume", metavar="RUN", help="Resume a run from its last checkpoint.")
     ] = None,
     auto_resume: Annotated[
-        bool, typer.Option("--auto-resume", help="Go on with the run in --out if there is one, or else start it.")
+        bool, typer.Option("--auto-resume", help="Resume the run in --out if there is one, or else start it.")
     ] = False,
     dry: Annotated[
         bool, typer.Option("--dry-run", help="Try everything with two steps and a few images, and keep nothing.")
     ] = False,
 ) -> None:
-    """Train what a spec describes, or go on with a run."""
+    """Train what a spec describes, or resume a run."""
     if (spec is None) == (resume is None):
         raise UserError("name either a SPEC to train or a run to --resume", code="bad-argument")
     if resume is not None:
@@ -47,19 +47,19 @@ def train(
             raise UserError(
                 "--out, --locked, --dry-run and --auto-resume are for a new run, not for --resume", code="bad-argument"
             )
-        from sslreg.training.resume import resume as resume_training
+        from sslreg.training import resume as resume_training
 
-        with requeueing(finds_its_run=True):
+        with requeue_on_timeout(can_find_run=True):
             _print_result(resume_training(resume, overrides or (), console=stderr))
         return
     if auto_resume and out is None:
-        raise UserError("--auto-resume looks into --out, so name that too", code="bad-argument")
+        raise UserError("--auto-resume needs the folder of the run: name it with --out", code="bad-argument")
     from sslreg.spec import load_spec
 
     assert spec is not None
 
     loaded = load_spec(spec, overrides or ())
-    from sslreg.training.lightning_trainer import is_main_process
+    from sslreg.training.distributed.ranks import is_main_process
 
     if is_main_process():
         print_diagnostics(loaded.warnings, loaded.sources, stderr)
@@ -71,12 +71,12 @@ def train(
     if dry:
         if out is not None:
             raise UserError("--dry-run keeps nothing, so it takes no --out", code="bad-argument")
-        from sslreg.cli.dry_run import rehearse
+        from sslreg.cli.dry_run import print_dry_run
 
-        rehearse(loaded)
+        print_dry_run(loaded)
         return
 
-    with requeueing(finds_its_run=out is not None):
+    with requeue_on_timeout(can_find_run=out is not None):
         if out is not None and (auto_resume or is_restart()):
             from sslreg.training.resume import train_or_resume
 
@@ -88,16 +88,16 @@ def train(
 
 
 def _print_result(run: Run) -> None:
-    """The figures, where everything is, and what to do with it next; of several processes one prints."""
-    from sslreg.runs.run_hooks import summary_lines
-    from sslreg.training.lightning_trainer import is_main_process
+    """Print the figures, the folder and the next steps; of several processes one prints."""
+    from sslreg.runs.run_hooks import collect_summary_lines
+    from sslreg.training.distributed.ranks import is_main_process
 
     if not is_main_process():
         return
     summary = run.summary
     if summary["baseline"]:
         print_metrics({"trained": summary["final"], **summary["baseline"]})
-    for line in summary_lines(run):
+    for line in collect_summary_lines(run):
         stdout.print(line, highlight=False, markup=False)
     stdout.print(
         f"trained {format_count(summary['epochs'], 'epoch')}, {format_count(summary['steps'], 'step')} at "

@@ -20,9 +20,9 @@ from sslreg.export.backbone_writers import format_usage, run_usage, write_backbo
 from sslreg.export.data_selection import select_evaluation_data
 from sslreg.export.files import require_new
 from sslreg.export.model_card import build_card, to_markdown
+from sslreg.runs import Run
 from sslreg.spec import ComponentSpec, find_components
 from sslreg.spec.parameters import parameters_of
-from sslreg.training import Run
 
 #: The number of images of the check, and the largest difference that is allowed. It is a share of the largest feature
 #: if that is above 1.

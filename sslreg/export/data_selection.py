@@ -10,9 +10,9 @@ from typing import Any
 from sslreg.assembly import Builder, SampleDataset
 from sslreg.contracts import ImageLike
 from sslreg.errors import SslregError, UserError
+from sslreg.runs import Run
 from sslreg.spec import Spec, load_spec
 from sslreg.spec.extends import find_spec
-from sslreg.training import Run
 
 #: The splits that a spec can name under `data`.
 SPLITS = ("train", "reference", "test")

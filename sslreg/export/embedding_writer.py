@@ -23,7 +23,7 @@ from sslreg.export.data_selection import SelectedData
 from sslreg.export.npz_writer import write_npz
 from sslreg.export.parquet_writer import require_pyarrow, write_parquet
 from sslreg.export.partial_results import Parts
-from sslreg.training import Run
+from sslreg.runs import Run
 
 log = logging.getLogger(__name__)
 

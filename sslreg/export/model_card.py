@@ -8,8 +8,8 @@ from typing import Any
 
 from sslreg.export.preprocessing import build_torchvision_code, find_statistics, list_steps
 from sslreg.metric_names import drop_intervals, drop_strengths, format_count, format_metric
+from sslreg.runs import Run
 from sslreg.spec.yaml_dump import dump
-from sslreg.training import Run
 from sslreg.version import __version__
 
 

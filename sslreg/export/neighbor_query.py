@@ -12,7 +12,7 @@ from sslreg.contracts import Embeddings, ImageLike
 from sslreg.errors import UserError
 from sslreg.evaluation.nearest_neighbors import nearest_neighbors
 from sslreg.export.data_selection import SPLITS, SelectedData, read_image, select_data
-from sslreg.training import Run
+from sslreg.runs import Run
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from sslreg.evaluation import embed
 from sslreg.images import load_image
 from sslreg.report.denormalization import to_pil_image
 from sslreg.report.drawing import shrink_image
-from sslreg.training import Run
+from sslreg.runs import Run
 
 #: The largest number of images that are embedded. From a larger set they are drawn at random, but always the same.
 MOST = 2000

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sslreg.runs import Run
 from sslreg.runs.folder import RunFolder
 from sslreg.runs.records import RunRecord, read_run
-from sslreg.training import Run
 
 #: The steps and values of a metric.
 Curve = list[tuple[float, float]]

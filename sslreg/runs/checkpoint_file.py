@@ -1,7 +1,7 @@
-"""A checkpoint on disk: written so that nothing cuts it short, and read so that nothing damaged or hostile gets in.
+"""Checkpoint files: written atomically with a checksum, and read without trusting their content.
 
-The file is what `torch.save` writes, a zip archive, whose comment holds the SHA-256 of all that comes before it. So
-the checksum travels with the file, the two cannot be of different ages, and `torch.load` reads it as any other.
+A file is a zip archive from `torch.save`. Its comment holds the SHA-256 of everything before it, so that the checksum
+and the content cannot be of different ages. `torch.load` reads the file like any other.
 """
 
 from __future__ import annotations
@@ -27,23 +27,25 @@ log = logging.getLogger(__name__)
 
 _MARK = b"sslreg sha256 "
 _COMMENT = len(_MARK) + 64
-#: How the record begins that ends a zip archive, and its size without the comment, whose length are its last two bytes.
+#: The signature of the record at the end of a zip archive, and the size of the record without the comment. Its last
+#: two bytes are the length of the comment.
 _END, _END_SIZE = b"PK\x05\x06", 22
 
 
 class DamagedCheckpointError(SslregError):
-    """A checkpoint that is missing, was cut short, or holds other bytes than were written."""
+    """A checkpoint is missing, truncated, or has other bytes than were written."""
 
 
 def write_checkpoint(content: Mapping[str, Any], path: Path, previous: Path | None = None) -> None:
-    """Put a checkpoint in the place of `path` in one step; what was there goes to `previous`, if that is named.
+    """Replace a checkpoint atomically. The old one is moved to `previous`, if that is given.
 
-    SslregError: it cannot be written; what was there is left as it was.
+    Raises:
+        WriteError: The checkpoint cannot be written. The old one is unchanged.
     """
     with atomic_write(path) as draft:
-        with _os_errors(), draft.open("wb+") as file:
+        with _unwrap_os_errors(), draft.open("wb+") as file:
             torch.save(dict(content), file)
-            _seal(file)
+            _append_checksum(file)
             file.flush()
             os.fsync(file.fileno())
         if previous is not None and path.exists():
@@ -51,8 +53,8 @@ def write_checkpoint(content: Mapping[str, Any], path: Path, previous: Path | No
 
 
 @contextlib.contextmanager
-def _os_errors() -> Iterator[None]:
-    """What `torch.save` makes of an operating system's error becomes that error again."""
+def _unwrap_os_errors() -> Iterator[None]:
+    """Raise the OSError behind a RuntimeError of `torch.save`."""
     try:
         yield
     except RuntimeError as error:
@@ -64,8 +66,8 @@ def _os_errors() -> Iterator[None]:
         raise cause from error
 
 
-def _seal(file: IO[bytes]) -> None:
-    """Give the archive in `file` its checksum for a comment."""
+def _append_checksum(file: IO[bytes]) -> None:
+    """Write the checksum of the archive in `file` as its comment."""
     file.seek(-2, os.SEEK_END)
     file.write(struct.pack("<H", _COMMENT))
     file.seek(0)
@@ -75,9 +77,11 @@ def _seal(file: IO[bytes]) -> None:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """The content of a checkpoint, its tensors on the CPU. Reading it runs no code that it might hold.
+    """Return the content of a checkpoint, with its tensors on the CPU. No code in the file can run.
 
-    DamagedCheckpointError: it is missing or not as it was written; SslregError: it was not written by sslreg.
+    Raises:
+        DamagedCheckpointError: The file is missing or not as it was written.
+        SslregError: The file was not written by sslreg.
     """
     _verify(path)
     try:
@@ -94,29 +98,29 @@ def _verify(path: Path) -> None:
             file.seek(max(size - _COMMENT - _END_SIZE, 0))
             tail = file.read()
             end, comment = tail[:-_COMMENT], tail[-_COMMENT:]
-            is_sealed = end.startswith(_END) and comment.startswith(_MARK)
-            digest = _digest(file, size - _COMMENT) if is_sealed else b""
+            has_checksum = end.startswith(_END) and comment.startswith(_MARK)
+            digest = _digest(file, size - _COMMENT) if has_checksum else b""
     except OSError as error:
         reason = "it is missing" if error.errno == errno.ENOENT else f"it cannot be read: {error.strerror}"
         raise DamagedCheckpointError(f"{path}: {reason}", code="broken-checkpoint") from error
-    if is_sealed and comment != _MARK + digest:
+    if has_checksum and comment != _MARK + digest:
         raise DamagedCheckpointError(f"{path}: its checksum does not match its content", code="broken-checkpoint")
-    if not is_sealed and _is_whole_archive(tail):
+    if not has_checksum and _is_whole_archive(tail):
         raise SslregError(
             f"{path} cannot be read: it has no checksum, so it was not written by sslreg", code="broken-checkpoint"
         )
-    if not is_sealed:
-        raise DamagedCheckpointError(f"{path}: it was cut short, or its end is damaged", code="broken-checkpoint")
+    if not has_checksum:
+        raise DamagedCheckpointError(f"{path}: it is truncated, or its end is damaged", code="broken-checkpoint")
 
 
 def _is_whole_archive(tail: bytes) -> bool:
-    """Whether a file that ends so is a zip archive of which nothing is missing."""
+    """Return whether a file with this end is a complete zip archive."""
     at = tail.rfind(_END)
     return at >= 0 and tail[at + _END_SIZE - 2 : at + _END_SIZE] == struct.pack("<H", len(tail) - at - _END_SIZE)
 
 
 def _digest(file: IO[bytes], end: int) -> bytes:
-    """The checksum of a file's first `end` bytes, as hexadecimal digits."""
+    """Return the checksum of a file's first `end` bytes, as hexadecimal digits."""
     digest = hashlib.sha256()
     file.seek(0)
     while chunk := file.read(min(1 << 20, end - file.tell())):
@@ -124,25 +128,26 @@ def _digest(file: IO[bytes], end: int) -> bytes:
     return digest.hexdigest().encode()
 
 
-def newest_checkpoint(folder: RunFolder) -> tuple[Path, dict[str, Any]]:
-    """The last checkpoint of a run, or the one before it where that one is damaged, which is then warned of.
+def load_newest_checkpoint(folder: RunFolder) -> tuple[Path, dict[str, Any]]:
+    """Load the last checkpoint of a run, or, with a warning, the one before it if the last one is damaged.
 
-    SslregError: there is none, both are damaged, or one was not written by sslreg.
+    Raises:
+        SslregError: There is no checkpoint, both are damaged, or one was not written by sslreg.
     """
     try:
         return folder.last_checkpoint, read_checkpoint(folder.last_checkpoint)
     except DamagedCheckpointError as damage:
         if not folder.previous_checkpoint.exists():
-            raise _nothing_left(folder, damage) from damage
+            raise _no_checkpoint_error(folder, damage) from damage
         try:
             content = read_checkpoint(folder.previous_checkpoint)
         except DamagedCheckpointError as other:
-            raise _nothing_left(folder, damage, other) from other
+            raise _no_checkpoint_error(folder, damage, other) from other
         log.warning("%s; the one before it is used, from step %d", damage, content["global_step"])
         return folder.previous_checkpoint, content
 
 
-def _nothing_left(folder: RunFolder, *damages: DamagedCheckpointError) -> SslregError:
+def _no_checkpoint_error(folder: RunFolder, *damages: DamagedCheckpointError) -> SslregError:
     if not folder.last_checkpoint.exists() and len(damages) == 1:
         return SslregError(
             f"{folder.path} has no checkpoint: {folder.last_checkpoint} is missing",
@@ -151,15 +156,15 @@ def _nothing_left(folder: RunFolder, *damages: DamagedCheckpointError) -> Sslreg
         )
     return SslregError(
         "no checkpoint is left that can be used: " + "; ".join(str(damage) for damage in damages),
-        hint="start the run again, or put a copy of its last.ckpt in place",
+        hint="start the run again, or restore a copy of its last.ckpt",
         code="broken-checkpoint",
     )
 
 
-def set_damaged_aside(folder: RunFolder) -> None:
-    """Make the checkpoint before the last one the last, so that the damaged one does not take its place.
+def promote_previous_checkpoint(folder: RunFolder) -> None:
+    """Make the checkpoint before the last one the last, so that a damaged one does not become the previous one.
 
-    The damaged one is kept as ``damaged.ckpt``.
+    The damaged one is renamed to ``damaged.ckpt``.
     """
     with contextlib.suppress(FileNotFoundError):
         folder.last_checkpoint.replace(folder.checkpoints / "damaged.ckpt")

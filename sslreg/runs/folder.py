@@ -1,4 +1,4 @@
-"""The folder that a run leaves behind: where everything in it is, and how it is written."""
+"""The folder of a run, and the paths in it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The paths of a run. Reading them asks nothing of the disk; `create` makes the folder."""
+    """The paths of a run. They are computed without access to the disk; `create` creates the folder."""
 
     path: Path
 
@@ -31,7 +31,7 @@ class RunFolder:
 
     @property
     def lock(self) -> Path:
-        """Versions of everything that took part, and what the run knew (`FromRun`)."""
+        """The versions of all components, and what the run knew (`FromRun`)."""
         return self.path / "lock.json"
 
     @property
@@ -41,12 +41,12 @@ class RunFolder:
 
     @property
     def summary(self) -> Path:
-        """Status and final figures."""
+        """The status and the final figures."""
         return self.path / "summary.json"
 
     @property
-    def in_use(self) -> Path:
-        """Locked by the process that trains here, which it names."""
+    def lock_file(self) -> Path:
+        """The file that the process which trains here locks; it names the process."""
         return self.path / ".in_use"
 
     @property
@@ -59,12 +59,12 @@ class RunFolder:
 
     @property
     def previous_checkpoint(self) -> Path:
-        """The one before the last, for when that turns out to be damaged."""
+        """The checkpoint before the last one, in case the last one is damaged."""
         return self.checkpoints / PREVIOUS
 
     @classmethod
     def default(cls, name: str) -> RunFolder:
-        """``runs/NAME/TIMESTAMP``, with a number behind it where two runs start in the same second."""
+        """Return ``runs/NAME/TIMESTAMP``, with a number appended if two runs start in the same second."""
         root = Path("runs") / name
         stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
         path, number = root / stamp, 2
@@ -73,10 +73,15 @@ class RunFolder:
         return cls(path)
 
     def create(self) -> None:
-        """Make the folder. UserError: it holds something already; SslregError: it cannot be made."""
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        """Create the folder.
+
+        Raises:
+            UserError: The folder is not empty.
+            SslregError: It cannot be created.
+        """
+        if self.path.exists() and (not self.path.is_dir() or set(self.path.iterdir()) - {self.lock_file}):
             raise UserError(
-                f"{self.path} is there already and not empty",
+                f"{self.path} already exists and is not empty",
                 hint="choose another folder with --out, or remove it",
                 code="run-folder-taken",
             )
@@ -84,16 +89,19 @@ class RunFolder:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SslregError(
-                f"the run folder {self.path} cannot be made: {error.strerror}",
+                f"the run folder {self.path} cannot be created: {error.strerror}",
                 hint="choose another with --out",
                 code="run-folder-unwritable",
             ) from error
 
     def clear(self) -> None:
-        """Take away what a run has written before its first checkpoint. What else is there stays."""
-        for path in (self.spec, self.resolved_spec, self.lock, self.metrics, self.summary, self.in_use):
+        """Remove what a run writes before its first checkpoint, and nothing else.
+
+        The file of the run lock remains: the caller holds the lock, and Windows cannot remove an open file.
+        """
+        for path in (self.spec, self.resolved_spec, self.lock, self.metrics, self.summary):
             path.unlink(missing_ok=True)
         for path in self.checkpoints.glob(".*.draft"):
             path.unlink()
-        with suppress(OSError):  # not empty, or not there
+        with suppress(OSError):  # it is not empty, or does not exist
             self.checkpoints.rmdir()

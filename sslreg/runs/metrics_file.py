@@ -1,4 +1,4 @@
-"""metrics.csv: what was measured, step by step."""
+"""The file metrics.csv: the figures of every step and evaluation."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from sslreg.atomic_files import explain_write_errors, write_text
 
 
 class MetricsFile:
-    """Appends rows of figures to a CSV file whose columns may grow: a new figure rewrites the file with one more.
+    """A CSV file of figures to which rows are appended. A new figure rewrites the file with one more column.
 
-    Every row has `step` and `epoch`; a figure that a row lacks is empty there.
+    Every row has `step` and `epoch`. A figure that a row lacks is empty.
     """
 
     def __init__(self, path: Path) -> None:
@@ -21,40 +21,40 @@ class MetricsFile:
         self._columns = ["step", "epoch"]
         self._rows: list[dict[str, str]] = []
         if path.exists():
-            # A process that was killed may have left a part of a line; its step is taken again.
-            whole, end, _ = path.read_text().rpartition("\n")
+            # A killed process may have left a part of a line; its step is trained again.
+            whole, end, _ = path.read_text(encoding="utf-8").rpartition("\n")
             reader = csv.DictReader(io.StringIO(whole + end))
             self._rows = list(reader)
             self._columns = list(reader.fieldnames or self._columns)
 
     def append(self, rows: list[dict[str, float]]) -> None:
-        """Add rows, in order. Nothing is left in a buffer. SslregError: they cannot be written."""
-        new = [name for row in rows for name in row if name not in self._columns]
-        texts = [{name: _text(value) for name, value in row.items()} for row in rows]
+        """Append rows without buffering. Raises WriteError."""
+        new_columns = [name for row in rows for name in row if name not in self._columns]
+        texts = [{name: _format_value(value) for name, value in row.items()} for row in rows]
         self._rows += texts
-        if new or not self.path.exists():
-            self._columns += list(dict.fromkeys(new))
-            write_text(self.path, self._table(self._rows, header=True))
+        if new_columns or not self.path.exists():
+            self._columns += list(dict.fromkeys(new_columns))
+            write_text(self.path, self._format_table(self._rows, header=True))
         else:
-            with explain_write_errors(self.path), self.path.open("a", newline="") as file:
-                file.write(self._table(texts, header=False))
+            with explain_write_errors(self.path), self.path.open("a", encoding="utf-8", newline="") as file:
+                file.write(self._format_table(texts, header=False))
 
     def __len__(self) -> int:
-        """How many rows there are."""
+        """Return the number of rows."""
         return len(self._rows)
 
-    def keep(self, rows: int) -> None:
-        """Forget all rows but the first so many: a run that goes on from a checkpoint takes the others again."""
+    def truncate(self, rows: int) -> None:
+        """Delete all rows after the first `rows`: a run that resumes from a checkpoint computes the others again."""
         self._rows = self._rows[:rows]
-        write_text(self.path, self._table(self._rows, header=True))
+        write_text(self.path, self._format_table(self._rows, header=True))
 
     def sync(self) -> None:
-        """Have the disk hold all rows, as a checkpoint that counts on them has to. SslregError: it cannot."""
+        """Flush all rows to the disk, because a checkpoint relies on them. Raises WriteError."""
         if self.path.exists():
-            with explain_write_errors(self.path), self.path.open("rb") as file:
+            with explain_write_errors(self.path), self.path.open("rb+") as file:
                 os.fsync(file.fileno())
 
-    def _table(self, rows: list[dict[str, str]], header: bool) -> str:
+    def _format_table(self, rows: list[dict[str, str]], header: bool) -> str:
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, self._columns, restval="", lineterminator="\n")
         if header:
@@ -63,5 +63,5 @@ class MetricsFile:
         return text.getvalue()
 
 
-def _text(value: float) -> str:
+def _format_value(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.7g}"

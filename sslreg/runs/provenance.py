@@ -1,4 +1,4 @@
-"""Which versions made a run: enough to say why another run differs."""
+"""The versions that made a run, which show why another run differs."""
 
 from __future__ import annotations
 
@@ -14,33 +14,40 @@ from sslreg.spec.diff import ABSENT, find_changes
 from sslreg.version import __version__
 
 
-def lock(spec: Spec, facts: dict[str, Any]) -> dict[str, Any]:
-    """The content of ``lock.json``: python, torch, sslreg, and every component's distribution, version and target.
+def build_lock(spec: Spec, facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of ``lock.json``: versions of python, torch, sslreg, and each component's distribution.
 
-    facts: what the run knew when it was assembled; with them its model is built again without its data.
+    Args:
+        spec: The spec.
+        facts: What the run knew when it was assembled. Its model can be built from them without its data.
     """
-    return _versions(spec) | {"facts": facts}
+    return _read_versions(spec) | {"facts": facts}
 
 
 def require_lock(spec: Spec) -> None:
-    """Compare what is installed with the ``lock.json`` beside a spec's file. UserError: it is missing or differs."""
+    """Compare the installed versions with the ``lock.json`` next to a spec's file.
+
+    Raises:
+        UserError: The lock is missing, or a version differs.
+    """
     path = Path(spec.file).with_name("lock.json")
     try:
-        locked = json.loads(path.read_text())
+        locked = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(
-            f"there is no lock to hold {spec.file} to: {path}: {error}",
-            hint="train the spec.resolved.yaml in a run's folder, which has its lock.json beside it",
+            f"there is no lock to compare with {spec.file}: {path}: {error}",
+            hint="train the spec.resolved.yaml in a run's folder, next to its lock.json",
             code="no-lock",
         ) from error
     del locked["facts"]
-    changes = list(find_changes(locked, _versions(spec)))
+    changes = list(find_changes(locked, _read_versions(spec)))
     if changes:
         raise UserError(
             *(
                 Diagnostic(
                     "lock-differs",
-                    f"{change.path}: the lock has {_said(change.before)}, installed is {_said(change.after)}",
+                    f"{change.path}: the lock has {_format_version(change.before)}, installed is "
+                    f"{_format_version(change.after)}",
                     file=str(path),
                 )
                 for change in changes
@@ -48,11 +55,11 @@ def require_lock(spec: Spec) -> None:
         )
 
 
-def _said(value: Any) -> str:
+def _format_version(value: Any) -> str:
     return "nothing" if value is ABSENT else json.dumps(value)
 
 
-def _versions(spec: Spec) -> dict[str, Any]:
+def _read_versions(spec: Spec) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "torch": version("torch"),

@@ -1,4 +1,4 @@
-"""A run that was trained: what it was, what it reached, and its backbone for use."""
+"""A trained run: its spec, its results, and its backbone."""
 
 from __future__ import annotations
 
@@ -14,16 +14,22 @@ from torch import Tensor
 from sslreg.assembly import Builder, SampleDataset, build_embed_collate, build_model, make_first_view
 from sslreg.contracts import Backbone, ImageLike, Model, Sample
 from sslreg.errors import SslregError, UserError
-from sslreg.runs.checkpoint_file import newest_checkpoint
+from sslreg.runs.checkpoint_file import load_newest_checkpoint
 from sslreg.runs.folder import RunFolder
 from sslreg.spec import Spec, load_spec
 
 
 class Run:
-    """A finished (or interrupted) run, read from its folder.
+    """A finished or interrupted run, read from its folder.
 
-    The model is built again from the resolved spec and what the lock says the run knew, so neither its training data
-    nor Lightning is needed.
+    The model is built from the resolved spec and the facts in the lock, which needs neither the training data nor
+    Lightning.
+
+    Args:
+        path: The run's folder.
+
+    Raises:
+        UserError: The folder holds no run.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -32,7 +38,7 @@ class Run:
         if not self.folder.resolved_spec.is_file():
             raise UserError(
                 f"{path} is not the folder of a run: it has no {self.folder.resolved_spec.name}",
-                hint="name a folder that 'sslreg train' made, for example runs/NAME/TIMESTAMP",
+                hint="name a folder that 'sslreg train' created, for example runs/NAME/TIMESTAMP",
                 code="not-a-run",
             )
 
@@ -43,28 +49,29 @@ class Run:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """The content of summary.json, read afresh."""
-        return _content(self.folder.summary)
+        """The content of summary.json, read anew on each access."""
+        return _read_json(self.folder.summary)
 
     @cached_property
     def lock(self) -> dict[str, Any]:
         """The content of lock.json."""
-        return _content(self.folder.lock)
+        return _read_json(self.folder.lock)
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What the run knew about itself, by `FromRun`'s names."""
+        """What the run knew about itself, by the names of `FromRun`."""
         facts: dict[str, Any] = self.lock["facts"]
         return facts
 
     def untrained_model(self) -> Model:
-        """The model as it was before the first step."""
+        """Build the model as it was before the first step."""
         return build_model(Builder(self.spec, self.facts))
 
     def model(self) -> Model:
-        """The trained model, its weights averaged with ``engine.ema``, on the CPU and in eval mode.
+        """Build the trained model on the CPU and in eval mode. With ``engine.ema`` it has the averaged weights.
 
-        SslregError: there is no checkpoint, or it does not fit.
+        Raises:
+            SslregError: There is no checkpoint, or it does not fit.
         """
         model = self.untrained_model()
         state = self.checkpoint()["state_dict"]
@@ -80,11 +87,11 @@ class Run:
         return model.eval()
 
     def backbone(self) -> Backbone:
-        """The trained backbone: images (N, C, H, W), as `preprocess` makes them, to features (N, D)."""
+        """Build the trained backbone, which maps images (N, C, H, W) from `preprocess` to features (N, D)."""
         return self.model().backbone
 
     def preprocess(self) -> Callable[[ImageLike], Tensor]:
-        """A function from an image (a path, bytes, a PIL image, an array) to the tensor (C, H, W) that was embedded."""
+        """Return a function from an image (path, bytes, PIL image, array) to the tensor (C, H, W) that is embedded."""
         collate = build_embed_collate(self.spec)
 
         def preprocess(image: ImageLike) -> Tensor:
@@ -93,9 +100,11 @@ class Run:
         return preprocess
 
     def embed(self, images: Sequence[ImageLike] | Tensor, batch_size: int = 256) -> Tensor:
-        """Features (N, D) of images, preprocessed as in the run's evaluations, on the CPU.
+        """Return the features (N, D) of images, preprocessed as in the run's evaluations, on the CPU.
 
-        images: N of what `preprocess` takes, or a tensor (N, C, H, W) of pixels.
+        Args:
+            images: N images that `preprocess` accepts, or a tensor (N, C, H, W) of pixels.
+            batch_size: The number of images that are embedded at once.
         """
         preprocess, model = self.preprocess(), self._embedder
         features = []
@@ -106,7 +115,7 @@ class Run:
         return torch.cat(features)
 
     def split(self, name: str) -> SampleDataset:
-        """One of the spec's data sets: train, reference or test. UserError: the spec has none of that name."""
+        """Load one of the spec's data sets: train, reference or test. Raises UserError if the spec lacks it."""
         component = getattr(self.spec.data, name, None)
         if component is None:
             raise self.spec.error(("data",), "no-such-split", f"the spec names no data.{name}")
@@ -117,12 +126,14 @@ class Run:
         return self.model()
 
     def checkpoint(self) -> dict[str, Any]:
-        """The content of the last checkpoint that is whole, on the CPU.
+        """Load the newest whole checkpoint onto the CPU.
 
-        If the last one is damaged, the one before it is taken, with a warning. SslregError: there is none, none is
-        whole, or one was not written by sslreg.
+        If the last one is damaged, the one before it is used and a warning logged.
+
+        Raises:
+            SslregError: There is no checkpoint, none is whole, or one was not written by sslreg.
         """
-        _, content = newest_checkpoint(self.folder)
+        _, content = load_newest_checkpoint(self.folder)
         return content
 
 
@@ -131,14 +142,14 @@ def load_run(path: str | Path) -> Run:
     return Run(path)
 
 
-def _content(path: Path) -> dict[str, Any]:
-    """UserError: the file is missing or damaged."""
+def _read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file. Raises UserError if it is missing or damaged."""
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path} is missing or damaged: {getattr(error, 'strerror', None) or error}",
-            hint="sslreg runs list names runs that are broken",
+            hint="sslreg runs list shows which runs are broken",
             code="broken-run",
         ) from error
     return content

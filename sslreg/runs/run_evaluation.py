@@ -1,4 +1,4 @@
-"""Evaluates a run after its training, with its own evaluators or others, on its own data or others'."""
+"""Evaluation of a finished run, with its evaluators or others, on its data or others."""
 
 from __future__ import annotations
 
@@ -18,15 +18,21 @@ from sslreg.spec import Spec, load_spec
 
 
 def evaluate_run(run: Run, evaluators: Sequence[str] = (), data: Spec | None = None) -> dict[str, dict[str, float]]:
-    """Figures of the backbone as trained, of raw pixels and of the backbone before training.
+    """Evaluate the trained backbone, raw pixels and the untrained backbone.
 
-    They are under ``trained``, ``raw_pixels`` and ``untrained``.
+    Args:
+        run: The run.
+        evaluators: Names from the run's spec, or of installed evaluators, which then have their defaults; by default
+            the evaluators of the spec.
+        data: A spec whose reference and test sets replace those of the run.
 
-    evaluators: names from the run's spec, or of any installed evaluator, which then has its defaults; none given means
-    those of the spec. data: a spec whose reference and test sets take the place of the run's. UserError: nothing
-    to evaluate with, or on.
+    Returns:
+        Figures by subject: ``trained``, ``raw_pixels`` and ``untrained``.
+
+    Raises:
+        UserError: There is no evaluator or no data.
     """
-    spec = _respecified(run, evaluators, data)
+    spec = _override_spec(run, evaluators, data)
     if not spec.evaluate:
         raise UserError(
             f"the spec of {run.path} names no evaluators",
@@ -34,29 +40,29 @@ def evaluate_run(run: Run, evaluators: Sequence[str] = (), data: Spec | None = N
             code="no-evaluators",
         )
     builder = Builder(spec, run.facts)
-    named = build_evaluators(builder)
-    reference, test = build_evaluation_sets(builder, named)
-    device = best_device()
+    built = build_evaluators(builder)
+    reference, test = build_evaluation_sets(builder, built)
+    device = select_device()
     evaluation = Evaluation(spec, reference, test, build_embed_collate(spec), device)
     return {
-        "trained": evaluation.evaluate_model(run.model().to(device), named),
-        **evaluate_baselines(evaluation, run.untrained_model().to(device), named),
+        "trained": evaluation.evaluate_model(run.model().to(device), built),
+        **evaluate_baselines(evaluation, run.untrained_model().to(device), built),
     }
 
 
-def keep_evaluations(run: Run, figures: Mapping[str, Mapping[str, float]]) -> None:
-    """Add figures of a run on its own data to its ``evaluations.json``, where they replace older ones of their names.
+def save_evaluations(run: Run, figures: Mapping[str, Mapping[str, float]]) -> None:
+    """Add figures of a run on its data to its ``evaluations.json``. They replace older ones of the same names.
 
-    The file has figures by subject, as `evaluate_run` gives them, and the `steps` that the run had trained. What is
-    there of another number of steps is of other weights, and is dropped.
+    The file has figures by subject, as `evaluate_run` returns them, and the `steps` that the run has trained. Figures
+    for another number of steps belong to other weights and are dropped.
     """
     path = run.path / "evaluations.json"
     steps = run.summary.get("steps")
-    kept: dict[str, Any] = {}
+    previous: dict[str, Any] = {}
     if path.is_file():
-        found = json.loads(path.read_text(encoding="utf-8"))
-        kept = found if found.get("steps") == steps else {}
-    merged = {subject: {**kept.get(subject, {}), **own} for subject, own in figures.items()}
+        content = json.loads(path.read_text(encoding="utf-8"))
+        previous = content if content.get("steps") == steps else {}
+    merged = {subject: {**previous.get(subject, {}), **new} for subject, new in figures.items()}
     write_json(path, {"steps": steps, **merged})
 
 
@@ -67,7 +73,7 @@ def embed_split(run: Run, split: str) -> Embeddings:
 
 def embed_samples(run: Run, samples: SampleDataset) -> Embeddings:
     """Embed a data set with the run's model."""
-    device = best_device()
+    device = select_device()
     return embed(
         samples,
         build_embed_collate(run.spec),
@@ -77,17 +83,17 @@ def embed_samples(run: Run, samples: SampleDataset) -> Embeddings:
     )
 
 
-def best_device() -> torch.device:
-    """Where a run is used after its training: on a GPU where there is one."""
+def select_device() -> torch.device:
+    """Return the device on which a finished run is used: the GPU if there is one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _respecified(run: Run, evaluators: Sequence[str], data: Spec | None) -> Spec:
-    """The run's spec with other evaluators or other data, as overrides would have it."""
+def _override_spec(run: Run, evaluators: Sequence[str], data: Spec | None) -> Spec:
+    """Return the run's spec with overrides for other evaluators or other data."""
     overrides = []
     if evaluators:
-        own = {entry.get("as", entry["use"]): entry for entry in run.spec.to_dict().get("evaluate", [])}
-        entries: list[dict[str, Any]] = [own.get(name, {"use": name}) for name in evaluators]
+        specified = {entry.get("as", entry["use"]): entry for entry in run.spec.to_dict().get("evaluate", [])}
+        entries: list[dict[str, Any]] = [specified.get(name, {"use": name}) for name in evaluators]
         overrides.append(f"evaluate={json.dumps(entries)}")
     if data is not None:
         other = data.to_dict()["data"]

@@ -1,4 +1,4 @@
-"""Tells plugins that a run has ended."""
+"""Plugin hooks that are called when a run has ended."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from sslreg.runs.run import Run
 log = logging.getLogger(__name__)
 
 
-def announce(run: Run) -> None:
-    """Call every plugin's `sslreg_run_finished`. What one of them raises is logged, and hinders no other."""
-    _call("sslreg_run_finished", "react to the end of the run", run=run)
+def call_run_finished(run: Run) -> None:
+    """Call every plugin's `sslreg_run_finished`. An exception of one plugin is logged, and the others are called."""
+    _call_plugins("sslreg_run_finished", "react to the end of the run", run=run)
 
 
-def summary_lines(run: Run) -> list[str]:
-    """What plugins have to say of a finished run, by `sslreg_run_summary`; what one of them raises is logged."""
+def collect_summary_lines(run: Run) -> list[str]:
+    """Return the lines that plugins add to a run's summary by `sslreg_run_summary`. Their exceptions are logged."""
     lines: list[str] = []
-    _call("sslreg_run_summary", "add to the run's summary", run=run, lines=lines)
+    _call_plugins("sslreg_run_summary", "add to the run's summary", run=run, lines=lines)
     return lines
 
 
-def _call(hook: str, purpose: str, **arguments: Any) -> None:
+def _call_plugins(hook: str, purpose: str, **arguments: Any) -> None:
     catalog = installed()
     for plugin in catalog.plugins:
         if error := call_hook(catalog, plugin, hook, **arguments):

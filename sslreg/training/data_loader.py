@@ -1,4 +1,4 @@
-"""The training loader: which samples in which order, and how a failure in a worker comes home."""
+"""The data loader of the training: the order of the samples, and errors that come back from its workers."""
 
 from __future__ import annotations
 
@@ -22,13 +22,20 @@ Order = Callable[[torch.Generator, int, int], torch.Tensor]
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
-    """Yields ``(epoch, index)`` in an order that depends on the seed and the epoch, and on the data set's `order`.
+    """A sampler of ``(epoch, index)`` in an order that depends on the seed, the epoch and the data set's `order`.
 
-    The order is cut into batches over all ranks, and a rank gets its share of each: rank r the r-th block. So the
-    ranks' shares side by side are the batch that one process would see. Incomplete batches are dropped.
+    The order is cut into global batches, and each rank gets a share: rank r the r-th block. The concatenated shares of
+    all ranks are therefore the batch that a single process would see. Incomplete batches are dropped.
 
-    order: `SampleDataset.order`; a permutation if none is given. epoch, batches: where to begin; the first pass leaves
-    out so many batches of its epoch.
+    Args:
+        num_samples: The size of the data set.
+        batch_size: The size of a global batch.
+        order: `SampleDataset.order`; by default a permutation.
+        seed: The seed of the order.
+        rank: The rank of this process.
+        world_size: The number of processes.
+        epoch: The epoch of the first pass.
+        batches: The number of batches that the first pass omits, because they are done.
     """
 
     def __init__(
@@ -54,15 +61,15 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
     @property
     def share(self) -> int:
-        """Samples of a batch that go to one rank."""
+        """The number of samples of a batch that go to one rank."""
         return self.batch_size // self.world_size
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by the trainer before each pass."""
+        """Set the epoch of the next pass. The trainer calls this."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        """Of a whole pass."""
+        """Return the number of samples in a whole pass."""
         return self.num_samples // self.batch_size * self.share
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
@@ -79,39 +86,39 @@ def _permutation(num_samples: int, generator: torch.Generator, batch_size: int, 
 
 
 def epoch_generator(seed: int, epoch: int) -> torch.Generator:
-    """Where an epoch's order is drawn from, the same for the same seed and epoch."""
-    # Two generators, so that neighboring seeds and epochs do not share orders (seed 1, epoch 0 and seed 0, epoch 1).
+    """Return the generator for an epoch's order, which depends on the seed and the epoch alone."""
+    # Two generators, so that seed 1, epoch 0 and seed 0, epoch 1 have different orders.
     offset = int(torch.randint(2**62, (), generator=torch.Generator().manual_seed(seed)))
     return torch.Generator().manual_seed(offset + epoch)
 
 
 @dataclass(frozen=True)
-class Failure:
-    """What a worker returns in place of a batch when a sample cannot be used.
+class CollateError:
+    """The error that a worker returns in place of a batch.
 
-    An exception would reach the main process with the worker's traceback for a message.
+    The message of an exception would contain the worker's traceback.
     """
 
     diagnostics: tuple[Diagnostic, ...]
     error: type[SslregError]
 
 
-class Guarded:
-    """A collate whose `SslregError`s come back as a `Failure`."""
+class ErrorReturningCollate:
+    """A collate function that returns an SslregError as a `CollateError` instead of raising it."""
 
     def __init__(self, collate: ReplaceUnreadable) -> None:
         self.collate = collate
 
-    def __call__(self, samples: list[Sample]) -> Batch | DeferredBatch | Failure:
+    def __call__(self, samples: list[Sample]) -> Batch | DeferredBatch | CollateError:
         try:
             return self.collate(samples)
         except SslregError as error:
-            return Failure(error.diagnostics, type(error))
+            return CollateError(error.diagnostics, type(error))
 
 
-def arrived(batch: Batch | DeferredBatch | BatchInFlight | Failure, device: torch.device) -> Batch:
-    """The batch on its device, finished. The error that a worker met is raised here."""
-    if isinstance(batch, Failure):
+def finish_batch(batch: Batch | DeferredBatch | BatchInFlight | CollateError, device: torch.device) -> Batch:
+    """Return the finished batch on its device, or raise the error that a worker returned."""
+    if isinstance(batch, CollateError):
         raise batch.error(*batch.diagnostics)
     if isinstance(batch, BatchInFlight):
         return batch.wait()
@@ -120,10 +127,19 @@ def arrived(batch: Batch | DeferredBatch | BatchInFlight | Failure, device: torc
     return batch.to(device, non_blocking=True)
 
 
-def training_loader(
+def build_training_loader(
     pipeline: Pipeline, *, rank: int, world_size: int, device: torch.device, epoch: int = 0, batches: int = 0
 ) -> DataLoader[Any]:
-    """The loader that a rank trains from. epoch, batches: where its first pass begins."""
+    """Build the data loader of a rank.
+
+    Args:
+        pipeline: The data set and the collate function.
+        rank: The rank of this process.
+        world_size: The number of processes.
+        device: The device that trains.
+        epoch: The epoch of the first pass.
+        batches: The number of batches of that epoch that are done.
+    """
     data = pipeline.spec.data
     sampler = EpochSampler(
         len(pipeline.train),
@@ -135,20 +151,20 @@ def training_loader(
         epoch=epoch,
         batches=batches,
     )
-    kind: Callable[..., DataLoader[Any]] = DataLoader
+    loader_type: Callable[..., DataLoader[Any]] = DataLoader
     if device.type == "cuda":
-        kind = partial(PrefetchingDataLoader, device=device)
-    return kind(
+        loader_type = partial(PrefetchingDataLoader, device=device)
+    return loader_type(
         pipeline.train,
         batch_size=sampler.share,
         sampler=sampler,
         num_workers=data.workers,
         multiprocessing_context=start_method(data.workers, world_size),
-        collate_fn=Guarded(ReplaceUnreadable(pipeline.collate, pipeline.train)),
+        collate_fn=ErrorReturningCollate(ReplaceUnreadable(pipeline.collate, pipeline.train)),
         worker_init_fn=leave_signals_to_parent,
         drop_last=True,
         pin_memory=device.type == "cuda",
         persistent_workers=data.workers > 0,
-        # Its own, so that beginning a pass draws nothing from the generator whose state a checkpoint carries.
+        # A separate generator: the start of a pass must not draw from the one whose state a checkpoint holds.
         generator=torch.Generator(),
     )

@@ -1,9 +1,8 @@
-"""Tries everything that a training does, with two steps and a few images, and leaves nothing behind."""
+"""A trial of everything that a training does, with two steps and a few images, that leaves nothing behind."""
 
 from __future__ import annotations
 
 import gc
-import resource
 import sys
 import tempfile
 import time
@@ -18,39 +17,50 @@ from rich.console import Console
 from torch.utils.data import Subset
 
 from sslreg.assembly import SampleDataset
-from sslreg.contracts import Model
 from sslreg.errors import UserError
 from sslreg.evaluation import embed, evaluate_raw_pixels
 from sslreg.runs.folder import RunFolder
 from sslreg.runs.run import Run
 from sslreg.spec import Spec
 from sslreg.training.lightning_trainer import quiet_lightning
-from sslreg.training.loop import Training, evaluation_of, prepared
+from sslreg.training.loop import TrainingSetup, build_evaluation, prepare, resume_run, start_run
 
-#: Optimizer steps that are taken before the run is resumed.
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+#: The number of optimizer steps before the run is resumed.
 STEPS = 2
-#: Images of a data set that are embedded: two batches.
+#: The number of images of a data set that are embedded: two batches.
 IMAGES = 512
 
 
 @dataclass(frozen=True)
 class DryRun:
-    """What was tried, and what the training would take.
+    """The results of a dry run, and what the training would need.
 
-    losses: of each step. checkpoint_bytes: the size of a checkpoint. embedded: images that went through the embedding
-    view. judged: the evaluators that ran; too_few: those that cannot judge so few images, and what they say.
-    memory_bytes: the most that this process held; worker_bytes: that a loading process held, 0 without any;
-    device_bytes: the most that was held on the accelerator, None without one. step_seconds: what a step took after the
-    first one; steps_per_epoch, steps: of the whole training.
+    Attributes:
+        losses: The loss of each step.
+        checkpoint_bytes: The size of a checkpoint.
+        embedded: The number of images that went through the embedding view.
+        evaluated: The names of the evaluators that ran.
+        too_few: The evaluators that need more images, with their messages.
+        memory_bytes: The peak memory of this process, None if unknown.
+        worker_bytes: The peak memory of a worker of the data loader, 0 without workers, None if unknown.
+        device_bytes: The peak memory on the accelerator, None without one.
+        step_seconds: The duration of a step after the first one.
+        steps_per_epoch: The number of steps in an epoch of the training.
+        steps: The number of steps of the whole training.
     """
 
     losses: list[float]
     checkpoint_bytes: int
     embedded: int
-    judged: list[str]
+    evaluated: list[str]
     too_few: dict[str, str]
-    memory_bytes: int
-    worker_bytes: int
+    memory_bytes: int | None
+    worker_bytes: int | None
     device_bytes: int | None
     step_seconds: float
     steps_per_epoch: int
@@ -58,107 +68,108 @@ class DryRun:
 
     @property
     def epoch_seconds(self) -> float:
-        """What an epoch will take, without evaluations. A guess from one step."""
+        """The duration of an epoch without evaluations, estimated from one step."""
         return self.step_seconds * self.steps_per_epoch
 
     @property
     def seconds(self) -> float:
-        """What the training will take, without evaluations."""
+        """The duration of the training without evaluations, estimated from one step."""
         return self.step_seconds * self.steps
 
 
 def dry_run(spec: Spec, *, console: Console | None = None) -> DryRun | None:
-    """Train two steps in a temporary folder, save and load a checkpoint, embed and evaluate a few images, and go on.
+    """Train two steps in a temporary folder, save and load a checkpoint, evaluate a few images, and resume.
 
-    Loggers are built, so that a missing package is found, and get nothing; plugins are not told of the end of a run.
-    Of several processes one returns what was found, the others None. Raises what a training would raise.
+    Loggers are built, so that a missing package is noticed, but get nothing. Plugins are not called at the end. Of
+    several processes, the main one returns the results and the others None. Raises what a training would raise.
     """
     console = console or Console(stderr=True)
     with quiet_lightning(), tempfile.TemporaryDirectory(prefix="sslreg-dry-run-") as folder:
-        begun, found = _begin(spec, RunFolder(Path(folder) / "run"), console)
-        gc.collect()  # what has trained is in cycles, and would take its memory beside what goes on
-        _rehearsal(spec, begun, console, STEPS + 1).resume()
-    return found
+        run_folder, result = _train_and_evaluate(spec, RunFolder(Path(folder) / "run"), console)
+        gc.collect()  # the first training is in reference cycles, and would occupy memory during the second
+        resume_run(_prepare_short_training(spec, run_folder, console, STEPS + 1))
+    return result
 
 
-def _rehearsal(spec: Spec, folder: RunFolder, console: Console, steps: int) -> Training:
-    """A training of so many steps that tells nobody, and evaluates nothing by itself."""
-    training = prepared(spec, folder, console)
-    training.evaluation = None
-    training.tells_plugins = False
-    training.trainer.loggers = []
-    training.trainer.fit_loop.epoch_loop.max_steps = steps
-    return training
+def _prepare_short_training(spec: Spec, folder: RunFolder, console: Console, steps: int) -> TrainingSetup:
+    """Prepare a training of a few steps without evaluations, loggers and plugins."""
+    setup = prepare(spec, folder, console)
+    setup.evaluation = None
+    setup.calls_plugins = False
+    setup.trainer.loggers = []
+    setup.trainer.fit_loop.epoch_loop.max_steps = steps
+    return setup
 
 
-def _begin(spec: Spec, folder: RunFolder, console: Console) -> tuple[RunFolder, DryRun | None]:
-    """Do everything but to go on. The folder is that of the process which writes."""
-    training = _rehearsal(spec, folder, console, STEPS)
-    steps = _Steps()
-    training.trainer.callbacks.append(steps)  # type: ignore[attr-defined]
-    run = training.run()
-    if not training.trainer.is_global_zero:
+def _train_and_evaluate(spec: Spec, folder: RunFolder, console: Console) -> tuple[RunFolder, DryRun | None]:
+    """Do everything but resume. Return the folder of the main process."""
+    setup = _prepare_short_training(spec, folder, console, STEPS)
+    timer = _StepTimer()
+    setup.trainer.callbacks.append(timer)  # type: ignore[attr-defined]
+    run = start_run(setup)
+    if not setup.trainer.is_global_zero:
         return run.folder, None
-    device = training.trainer.strategy.root_device
-    model = run.model().to(device)
-    judged: list[str] = []
-    too_few: dict[str, str] = {}
-    evaluation = evaluation_of(training.pipeline, device)
+    embedded, evaluated, too_few = _evaluate_subset(setup, run)
+    facts, has_workers = setup.pipeline.facts, setup.spec.data.workers > 0
+    result = DryRun(
+        losses=timer.losses,
+        checkpoint_bytes=run.folder.last_checkpoint.stat().st_size,
+        embedded=embedded,
+        evaluated=evaluated,
+        too_few=too_few,
+        memory_bytes=peak_memory(),
+        worker_bytes=peak_memory(of_children=True) if has_workers else 0,
+        device_bytes=torch.cuda.max_memory_allocated(setup.device) if setup.device.type == "cuda" else None,
+        step_seconds=timer.seconds * setup.trainer.accumulate_grad_batches,
+        steps_per_epoch=facts["steps_per_epoch"],
+        steps=facts["total_steps"],
+    )
+    return run.folder, result
+
+
+def _evaluate_subset(setup: TrainingSetup, run: Run) -> tuple[int, list[str], dict[str, str]]:
+    """Embed a few images, and try each evaluator on them.
+
+    Returns:
+        The number of embedded images, the evaluators that ran, and the messages of those that need more images.
+    """
+    model = run.model().to(setup.device)
+    evaluation = build_evaluation(setup.pipeline, setup.device)
     if evaluation is None:
-        embedded = _embed_few(training, model, device)
-        return run.folder, _found(training, run, steps, embedded, judged, too_few)
-    reference, test = _few(evaluation.reference), _few(evaluation.test)
-    few = replace(evaluation, reference=reference, test=test)
-    for named in training.pipeline.evaluators:
+        subset = _take_subset(setup.pipeline.train)
+        return len(embed(subset, setup.pipeline.embed_collate, model.embed, device=setup.device)), [], {}
+    reference, test = _take_subset(evaluation.reference), _take_subset(evaluation.test)
+    evaluation = replace(evaluation, reference=reference, test=test)
+    evaluated: list[str] = []
+    too_few: dict[str, str] = {}
+    for named in setup.pipeline.evaluators:
         try:
-            evaluate_raw_pixels(few, [named])
-            few.evaluate_model(model, [named])
-            judged.append(named.name)
+            evaluate_raw_pixels(evaluation, [named])
+            evaluation.evaluate_model(model, [named])
+            evaluated.append(named.name)
         except UserError as error:
             if error.diagnostics[0].code != "cannot-evaluate":
                 raise
             too_few[named.name] = error.diagnostics[0].message
-    return run.folder, _found(training, run, steps, len(reference) + len(test), judged, too_few)
+    return len(reference) + len(test), evaluated, too_few
 
 
-def _embed_few(training: Training, model: Model, device: torch.device) -> int:
-    few = _few(training.pipeline.train)
-    return len(embed(few, training.pipeline.embed_collate, model.embed, device=device))
-
-
-def _few(samples: SampleDataset) -> SampleDataset:
-    """Some of the samples, from all over the set: a folder's classes lie one after the other."""
+def _take_subset(samples: SampleDataset) -> SampleDataset:
+    """Return samples from the whole set, because the classes of a folder are contiguous."""
     count = min(IMAGES, len(samples))
     return SampleDataset(Subset(samples.source, [number * len(samples) // count for number in range(count)]))
 
 
-def _found(
-    training: Training, run: Run, steps: _Steps, embedded: int, judged: list[str], too_few: dict[str, str]
-) -> DryRun:
-    device = training.trainer.strategy.root_device
-    facts, accumulated = training.pipeline.facts, training.trainer.accumulate_grad_batches
-    return DryRun(
-        losses=steps.losses,
-        checkpoint_bytes=run.folder.last_checkpoint.stat().st_size,
-        embedded=embedded,
-        judged=judged,
-        too_few=too_few,
-        memory_bytes=_peak(resource.RUSAGE_SELF),
-        worker_bytes=_peak(resource.RUSAGE_CHILDREN) if training.spec.data.workers else 0,
-        device_bytes=torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None,
-        step_seconds=steps.seconds * accumulated,
-        steps_per_epoch=facts["steps_per_epoch"],
-        steps=facts["total_steps"],
-    )
+def peak_memory(*, of_children: bool = False) -> int | None:
+    """Return the peak memory in bytes of this process, or of its largest child that has ended; None if unknown."""
+    if resource is None:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN if of_children else resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts kilobytes
 
 
-def _peak(whose: int) -> int:
-    most = resource.getrusage(whose).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
-
-
-class _Steps(Callback):
-    """Notes when batches end, and the losses of steps."""
+class _StepTimer(Callback):
+    """A callback that records the times at which batches end, and the losses of steps."""
 
     def __init__(self) -> None:
         self.ends: list[float] = []
@@ -166,7 +177,7 @@ class _Steps(Callback):
 
     @property
     def seconds(self) -> float:
-        """What a batch takes, loading included; the first one, which sets everything up, does not count."""
+        """The duration of a batch, loading included, without the first one, which initializes everything."""
         return (self.ends[-1] - self.ends[0]) / max(1, len(self.ends) - 1)
 
     def on_train_batch_end(

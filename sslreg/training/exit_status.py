@@ -1,4 +1,4 @@
-"""How a training ends: what its summary says then, and what is raised when it ends before its time."""
+"""How a training exits: the status in its summary, and the error that tells the user how to resume."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import lightning.pytorch as lightning
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from sslreg.atomic_files import WriteError
-from sslreg.errors import InterruptedRunError, SslregError, StoppedRunError
+from sslreg.errors import InterruptedRunError, StoppedRunError
 from sslreg.runs.folder import RunFolder
 from sslreg.training.callbacks.checkpoint_saver import CheckpointSaver
 from sslreg.training.distributed.collectives import exit_together
-from sslreg.training.failure_messages import explained
+from sslreg.training.failure_messages import explain_failure
 from sslreg.training.rewind import RewindRun
 from sslreg.training.stop_signals import StopRequested
 
@@ -24,41 +24,47 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def ending(trainer: lightning.Trainer, checkpoints: CheckpointSaver, finish: Callable[[str], None]) -> Iterator[None]:
-    """Write how the training within ends, and raise what says why, and what can be done.
+def record_exit(
+    trainer: lightning.Trainer, checkpoints: CheckpointSaver, write_status: Callable[[str], None]
+) -> Iterator[None]:
+    """Write the status with which the block ends, and raise an error that says why and how to resume.
 
-    finish: writes the run's summary with a status.
+    Args:
+        trainer: The trainer that runs in the block.
+        checkpoints: The saver, which knows the folder and the signals.
+        write_status: Writes the run's summary with a status: finished, interrupted or failed.
     """
     try:
         yield
     except (StopRequested, SIGTERMException) as request:
-        with exit_together():  # torchrun ends the others once one has ended
-            finish("interrupted")
-        raise interrupted(checkpoints.folder, trainer.global_step, checkpoints.stop.received) from request
+        with exit_together():  # torchrun ends the other processes once one has ended
+            write_status("interrupted")
+        raise interrupted_error(checkpoints.folder, trainer.global_step, checkpoints.stop.received) from request
     except RewindRun:
         raise
     except BaseException as error:
         folder = checkpoints.folder
-        # Lightning makes a SystemExit of an interrupt.
+        # Lightning turns an interrupt into a SystemExit.
         if isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt):
-            finish("interrupted")
-            raise stopped(folder, trainer.global_step) from error
+            write_status("interrupted")
+            raise stopped_error(folder, trainer.global_step) from error
         try:
-            finish("failed")
+            write_status("failed")
         except WriteError as unwritten:
-            if not isinstance(error, WriteError):  # which says so already
+            if not isinstance(error, WriteError):  # whose message is the same
                 log.warning("%s", unwritten)
-        if known := failure(error, folder):
-            raise known from error
+        if explained := explain_failure(error):
+            is_resumable = folder.last_checkpoint.exists()
+            raise explained.with_hint(f"then {resume_hint(folder)}") if is_resumable else explained from error
         raise
-    with exit_together():  # so whoever reads the summary finds it whole
-        finish("finished")
+    with exit_together():  # so that every process finds the summary complete
+        write_status("finished")
 
 
-def before_the_first_step(received: signal.Signals | None) -> InterruptedRunError:
-    """For a run that was asked to stop before it had a folder."""
+def not_started_error(received: signal.Signals | None) -> InterruptedRunError:
+    """Return the error for a run that was asked to stop before it had a folder."""
     error = InterruptedRunError(
-        f"interrupted{_by(received)} before the first step; nothing was trained",
+        f"interrupted{_by_signal(received)} before the first step; nothing was trained",
         hint="start it again",
         code="interrupted",
     )
@@ -66,37 +72,30 @@ def before_the_first_step(received: signal.Signals | None) -> InterruptedRunErro
     return error
 
 
-def interrupted(folder: RunFolder, step: int, received: signal.Signals | None) -> InterruptedRunError:
-    """For a run that was asked to stop, and has saved its state."""
+def interrupted_error(folder: RunFolder, step: int, received: signal.Signals | None) -> InterruptedRunError:
+    """Return the error for a run that was asked to stop and has saved its state."""
     error = InterruptedRunError(
-        f"interrupted{_by(received)} after step {step}; what was trained is in {folder.path}",
-        hint=how_to_go_on(folder),
+        f"interrupted{_by_signal(received)} after step {step}; what was trained is in {folder.path}",
+        hint=resume_hint(folder),
         code="interrupted",
     )
     error.signal = received
     return error
 
 
-def stopped(folder: RunFolder, step: int) -> StoppedRunError:
-    """For a run that was stopped in the middle of whatever it did."""
+def stopped_error(folder: RunFolder, step: int) -> StoppedRunError:
+    """Return the error for a run that was stopped at once, in the middle of a step."""
     return StoppedRunError(
         f"stopped at once, after step {step}; the steps since the last checkpoint in {folder.path} will be taken again",
-        hint=how_to_go_on(folder),
+        hint=resume_hint(folder),
         code="interrupted",
     )
 
 
-def failure(error: BaseException, folder: RunFolder) -> SslregError | None:
-    """What failed, and how to go on after it is mended; None for what may be a fault of the program."""
-    known = explained(error)
-    if known is not None and folder.last_checkpoint.exists():
-        return known.with_hint(f"then {how_to_go_on(folder)}")
-    return known
+def resume_hint(folder: RunFolder) -> str:
+    """Return the hint with the command that resumes a run."""
+    return f"resume with: sslreg train --resume {shlex.quote(str(folder.path))}"
 
 
-def how_to_go_on(folder: RunFolder) -> str:
-    return f"go on with: sslreg train --resume {shlex.quote(str(folder.path))}"
-
-
-def _by(received: signal.Signals | None) -> str:
+def _by_signal(received: signal.Signals | None) -> str:
     return "" if received is None else f" by {received.name}"

@@ -1,4 +1,4 @@
-"""What the failures of machines mean for a run, and what can be done about them."""
+"""Messages for failures of the machine: the cause and the remedy."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch.utils.data.dataloader
 from sslreg.errors import SslregError
 
 
-def explained(error: BaseException) -> SslregError | None:
-    """A failure of the machine as a message and its remedy; None for what may be a fault of the program."""
+def explain_failure(error: BaseException) -> SslregError | None:
+    """Return a failure of the machine as an error with a remedy, None for what may be a bug."""
     match error:
         case SslregError():
             return error
@@ -23,23 +23,23 @@ def explained(error: BaseException) -> SslregError | None:
                 code="out-of-memory",
             )
         case RuntimeError() if found := re.match(r"DataLoader worker (\(pid(?:\(s\))? [\d, ]+\)) ", str(error)):
-            return _worker_killed(f" {found[1]}")
-        case ConnectionError() | EOFError() if _is_from_loader(error):
-            return _worker_killed("")  # in the middle of handing over a batch
+            return _worker_killed_error(f" {found[1]}")
+        case ConnectionError() | EOFError() if _is_from_data_loader(error):
+            return _worker_killed_error("")  # while it was handing over a batch
         case OSError():
             place = f"{error.filename}: " if error.filename else ""
             return SslregError(f"{place}{error.strerror or error}", code="operating-system")
     return None
 
 
-def _worker_killed(which: str) -> SslregError:
+def _worker_killed_error(worker: str) -> SslregError:
     return SslregError(
-        f"a process that loads data{which} was killed, most likely because memory ran out",
+        f"a process that loads data{worker} was killed, most likely because memory ran out",
         hint="lower data.workers or make the batches smaller",
         code="worker-killed",
     )
 
 
-def _is_from_loader(error: BaseException) -> bool:
+def _is_from_data_loader(error: BaseException) -> bool:
     frames = traceback.walk_tb(error.__traceback__)
     return any(frame.f_globals.get("__name__") == torch.utils.data.dataloader.__name__ for frame, _ in frames)

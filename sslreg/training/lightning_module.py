@@ -1,4 +1,4 @@
-"""The model and its loss as Lightning wants them."""
+"""The Lightning module that trains a model with its loss."""
 
 from __future__ import annotations
 
@@ -8,21 +8,25 @@ from typing import Any
 
 import lightning.pytorch as lightning
 import torch
-from torch import Tensor
 
 from sslreg.assembly import Pipeline
 from sslreg.contracts import Batch, MemoryBank, Model, StepOutput
 from sslreg.errors import SslregError
 from sslreg.spec import find_components
-from sslreg.training.callbacks.non_finite_guard import Guard, SkipStep, discard_staged
-from sslreg.training.data_loader import arrived
+from sslreg.training.callbacks.non_finite_guard import NonFiniteGuard, SkipStep, discard_staged_rows
+from sslreg.training.data_loader import finish_batch
 from sslreg.training.weight_average import WeightAverage
 
 
 class TrainingModule(lightning.LightningModule):
-    """Runs a model's steps; everything that is particular to a method stays in the model and the loss."""
+    """A Lightning module that runs a model's steps. Everything specific to a method is in the model and the loss.
 
-    def __init__(self, pipeline: Pipeline, guard: Guard | None = None) -> None:
+    Args:
+        pipeline: The model, the loss and the optimizer.
+        guard: Replaces the output of a step that a component refuses; None to let the error end the run.
+    """
+
+    def __init__(self, pipeline: Pipeline, guard: NonFiniteGuard | None = None) -> None:
         super().__init__()
         self.pipeline = pipeline
         self.model = pipeline.model
@@ -33,21 +37,21 @@ class TrainingModule(lightning.LightningModule):
         if engine.channels_last:
             self.model.to(memory_format=torch.channels_last)
         self.average = None if engine.ema is None else WeightAverage(self.model, engine.ema)
-        # Every rank writes its own bank, with the same rows; a broadcast from rank 0 would cost and add nothing.
+        # Every rank fills its bank with the same rows; a broadcast from rank 0 would cost time and change nothing.
         self._ddp_params_and_buffers_to_ignore = [
             f"{prefix}.{name}"
             for prefix, module in self.named_modules()
             if isinstance(module, MemoryBank)
             for name, _ in module.named_buffers()
         ]
-        # Nor does the average need one: every rank averages the same weights, and one rank's is evaluated.
+        # The average needs no broadcast either: every rank averages the same weights, and one rank evaluates.
         self._ddp_params_and_buffers_to_ignore += [name for name in self.state_dict() if name.startswith("average.")]
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Batch:
-        here = arrived(batch, device)
+        finished = finish_batch(batch, device)
         if self.pipeline.spec.engine.channels_last:
-            here.views = [view.contiguous(memory_format=torch.channels_last) for view in here.views]
-        return here
+            finished.views = [view.contiguous(memory_format=torch.channels_last) for view in finished.views]
+        return finished
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         try:
@@ -55,21 +59,21 @@ class TrainingModule(lightning.LightningModule):
         except SslregError as error:
             if self.guard is None:
                 raise
-            output = self.guard.instead_of(error, self)
+            output = self.guard.replace_output(error, self)
         except ValueError as error:
-            raise SslregError(f"{self._involved()}: {error}", code="broken-component") from error
+            raise SslregError(f"{self._describe_components()}: {error}", code="broken-component") from error
         if not isinstance(output, StepOutput) or output.loss.ndim != 0:
             shape = f", and the loss has shape {tuple(output.loss.shape)}" if isinstance(output, StepOutput) else ""
             raise SslregError(
-                f"{self._involved()}: training_step has to return a StepOutput with a scalar loss{shape}",
+                f"{self._describe_components()}: training_step must return a StepOutput with a scalar loss{shape}",
                 code="broken-component",
             )
         figures = {"loss": output.loss.detach(), **output.metrics}
         self.log_dict(figures, batch_size=len(batch), logger=False)  # loggers get the rows of metrics.csv
         return {"loss": output.loss, "figures": figures, "embeddings": output.embeddings}
 
-    def _involved(self) -> str:
-        """The model, the loss and what is nested in them, each with its package: one of them is at fault."""
+    def _describe_components(self) -> str:
+        """Return the model, the loss and their components, each with its package: one of them is at fault."""
         spec = self.pipeline.spec
         return ", ".join(str(component.info) for component in find_components([spec.model, spec.loss]))
 
@@ -85,10 +89,10 @@ class TrainingModule(lightning.LightningModule):
             super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
         except SkipStep:
             return
-        if not self._has_stepped:  # a gradient scaler found that gradients overflow, and tries a smaller scale next
-            discard_staged(self)
+        if not self._has_stepped:  # a gradient scaler found an overflow, and will try a smaller scale
+            discard_staged_rows(self)
             return
-        # Here rather than in a hook: a checkpoint callback may run before the module's own hooks.
+        # Not in a hook, because a checkpoint callback may run before the module's hooks.
         self.model.after_step()
         self.loss.commit()
         if self.average is not None:
@@ -105,15 +109,8 @@ class TrainingModule(lightning.LightningModule):
     def _note_step(self, *_: Any) -> None:
         self._has_stepped = True
 
-    @property
-    def result(self) -> Model:
-        """The model that is evaluated and used: the weights' average, if there is one, in float32 as in a `Run`."""
+    def evaluated_model(self) -> Model:
+        """Return the model to evaluate and use: the weight average if there is one, in float32 as in a `Run`."""
         model = self.model if self.average is None else self.average.model
-        is_single = next(model.parameters()).dtype == torch.float32
-        return model if is_single else copy.deepcopy(model).float()
-
-    @property
-    def learning_rate(self) -> float:
-        """That of the first parameter group."""
-        rate: float | Tensor = self.trainer.optimizers[0].param_groups[0]["lr"]
-        return float(rate)
+        is_float32 = next(model.parameters()).dtype == torch.float32
+        return model if is_float32 else copy.deepcopy(model).float()

@@ -1,4 +1,4 @@
-"""Lightning's trainer, as a spec asks for it."""
+"""Lightning's trainer, built from a spec."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 import lightning.pytorch as lightning
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities import rank_zero_only
 
 from sslreg.assembly import Builder
 from sslreg.runs.folder import RunFolder
@@ -20,18 +19,19 @@ from sslreg.training.distributed.sync_batch_norm import SyncBatchNorm
 
 
 def build_trainer(spec: Spec, folder: RunFolder) -> lightning.Trainer:
-    """Lightning's trainer with the spec's keys.
+    """Build Lightning's trainer with the options under `trainer` in the spec.
 
-    UserError: it refuses them, as when there is no such device, or would not do as they say.
+    Raises:
+        UserError: Lightning refuses the options, for example because a device is missing, or would ignore one.
     """
-    trainer = _trainer(spec, folder)
+    trainer = _build_trainer(spec, folder)
     if trainer.strategy.root_device.type == "cpu" and spec.trainer.get("precision") in HALF_MIXED:
-        # Lightning would take bf16-mixed instead without a word.
+        # Lightning would silently use bf16-mixed instead.
         raise spec.error(("trainer", "precision"), "wrong-value", *NO_HALF_ON_CPU)
     return trainer
 
 
-def _trainer(spec: Spec, folder: RunFolder) -> lightning.Trainer:
+def _build_trainer(spec: Spec, folder: RunFolder) -> lightning.Trainer:
     loggers = [Builder(spec, {"run_folder": str(folder.path)}).build(component) for component in spec.loggers]
     try:
         return lightning.Trainer(
@@ -46,14 +46,14 @@ def _trainer(spec: Spec, folder: RunFolder) -> lightning.Trainer:
         )
     except (MisconfigurationException, ValueError, TypeError) as error:
         at = next((("trainer", key) for key in ("accelerator", "devices") if key in spec.trainer), ("trainer",))
-        hint = "without trainer.accelerator and trainer.devices the best device there is is used" if at[1:] else None
+        hint = "omit trainer.accelerator and trainer.devices to use the best device" if at[1:] else None
         raise spec.error(at, "trainer", f"the trainer refuses this: {error}", hint) from error
 
 
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Keep Lightning's remarks about itself away from the user; errors still come through."""
-    # The last one is what Lightning speaks through once anything has imported it by its older name, as lightly does.
+    """Hide Lightning's messages about itself during the block, except for errors."""
+    # Lightning uses the last logger once anything has imported it by its older name, as lightly does.
     names = ("lightning.pytorch", "lightning.fabric", "pytorch_lightning")
     loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
@@ -62,14 +62,9 @@ def quiet_lightning() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"lightning\.")
-            # torch's, of a schedule that goes on where the very first step is left out, as it should.
+            # torch warns if a schedule advances although the very first optimizer step was skipped, which is correct.
             warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-def is_main_process() -> bool:
-    """Whether this process speaks for all that train together."""
-    return int(getattr(rank_zero_only, "rank", None) or 0) == 0

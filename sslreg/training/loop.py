@@ -1,10 +1,10 @@
-"""Trains what a spec describes."""
+"""The story of a run: prepare, evaluate the baseline, create or reopen the folder, fit, rewind and retry, finish."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+import gc
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,284 +13,288 @@ import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
+from torch.utils.data import DataLoader
 
-from sslreg.assembly import Builder, Pipeline, assemble
-from sslreg.atomic_files import write_json, write_text
+from sslreg.assembly import Pipeline, assemble
 from sslreg.evaluation import Evaluation, evaluate_baselines
-from sslreg.runs import provenance
-from sslreg.runs.checkpoint_file import newest_checkpoint, set_damaged_aside
+from sslreg.runs.checkpoint_file import load_newest_checkpoint, promote_previous_checkpoint
 from sslreg.runs.folder import RunFolder
-from sslreg.runs.metrics_file import MetricsFile
 from sslreg.runs.run import Run
-from sslreg.runs.run_hooks import announce
-from sslreg.runs.run_lock import in_use
+from sslreg.runs.run_hooks import call_run_finished
+from sslreg.runs.run_lock import hold_run_lock
+from sslreg.runs.run_writer import RunWriter
 from sslreg.spec import Spec
-from sslreg.training.callbacks.checkpoint_saver import CheckpointSaver
-from sslreg.training.callbacks.collapse_watch import CollapseWatch
-from sslreg.training.callbacks.metrics_loggers import metrics_file
-from sslreg.training.callbacks.metrics_recorder import MetricsRecorder
-from sslreg.training.callbacks.non_finite_guard import Guard
-from sslreg.training.callbacks.periodic_evaluation import PeriodicEvaluation
-from sslreg.training.callbacks.progress import TrainingProgress
-from sslreg.training.callbacks.skipped_samples import SkippedSamples
-from sslreg.training.callbacks.throughput import Throughput
-from sslreg.training.checkpoints.resume_position import ResumePosition
-from sslreg.training.data_loader import training_loader
+from sslreg.training.callbacks.non_finite_guard import NonFiniteError
+from sslreg.training.data_loader import build_training_loader
 from sslreg.training.distributed.collectives import exit_together
-from sslreg.training.distributed.ranks import in_turn, require_all_processes
-from sslreg.training.distributed.sync_batch_norm import refuse_other_layers
-from sslreg.training.distributed.watchdog import watched
-from sslreg.training.exit_status import before_the_first_step, ending
+from sslreg.training.distributed.ranks import is_main_process, require_all_processes, run_main_process_first
+from sslreg.training.distributed.sync_batch_norm import require_replaceable_layers
+from sslreg.training.distributed.watchdog import watch_processes
+from sslreg.training.exit_status import not_started_error, record_exit
 from sslreg.training.lightning_module import TrainingModule
 from sslreg.training.lightning_trainer import build_trainer, quiet_lightning
-from sslreg.training.rewind import rewind_on_non_finite, rewinding
+from sslreg.training.rewind import RewindHistory, RewindRun, build_rewind
+from sslreg.training.run_callbacks import RunCallbacks, build_callbacks, build_custom_callbacks
 from sslreg.training.stop_signals import StopRequested, StopSignals
 
 
 def train(spec: Spec, out: str | Path | None = None, *, console: Console | None = None) -> Run:
-    """Train what `spec` describes and return the finished run.
+    """Train what a spec describes and return the finished run.
 
-    out: the run's folder, new or empty; by default ``runs/NAME/TIMESTAMP``. console: where progress is shown (standard
-    error if not given). The folder is made only once everything has been built and fits, so a UserError
-    leaves nothing behind; what fails later leaves a folder whose summary says so.
+    The folder is created only after everything has been built and fits, so that a UserError leaves nothing behind. A
+    later failure leaves a folder whose summary says so.
 
-    SIGTERM, SIGUSR1 and Ctrl-C finish the running step and raise InterruptedRunError, with a checkpoint written; a
-    second Ctrl-C raises StoppedRunError at once.
+    SIGTERM, SIGUSR1 and Ctrl-C finish the running step, write a checkpoint and raise InterruptedRunError. A second
+    Ctrl-C raises StoppedRunError at once.
+
+    Args:
+        spec: The spec.
+        out: The run's folder, new or empty; by default ``runs/NAME/TIMESTAMP``.
+        console: Where progress is shown; by default standard error.
     """
-    console = console or Console(stderr=True)
+    folder = RunFolder(Path(out)) if out is not None else RunFolder.default(spec.name)
+    return train_to_end(spec, folder, console or Console(stderr=True), resume=False)
+
+
+def train_to_end(spec: Spec, folder: RunFolder, console: Console, *, resume: bool) -> Run:
+    """Train from the start, or from the newest whole checkpoint, until the run is finished.
+
+    With ``engine.on_nan: rewind``, numbers that are not finite make the run prepare everything anew and resume from its
+    last checkpoint.
+    """
+    rewinds = RewindHistory(enabled=spec.engine.on_nan == "rewind")
     with quiet_lightning():
-        folder = RunFolder(Path(out)) if out is not None else RunFolder.default(spec.name)
-        return _rewinding(spec, folder, console, Training.run)
+        while True:
+            setup = prepare(spec, folder, console)
+            setup.rewinds = rewinds
+            try:
+                return resume_run(setup) if resume or len(rewinds) else start_run(setup)
+            except RewindRun as rewind:
+                if is_main_process():
+                    message = f"{rewind}; going back to step {rewind.checkpoint}"
+                    console.print(message, style="yellow", highlight=False)
+                rewinds.add(rewind)
+                folder = rewind.folder
+            # Free what has trained so far before everything is built again. It contains reference cycles.
+            del setup
+            gc.collect()
 
 
-def go_on(spec: Spec, folder: RunFolder, console: Console) -> Run:
-    """Go on with a run from its newest checkpoint that is whole, and return it when it is finished."""
-    with quiet_lightning():
-        return _rewinding(spec, folder, console, Training.resume)
+@dataclass
+class TrainingSetup:
+    """The objects of one attempt to train. Nothing is written yet.
+
+    Attributes:
+        spec: The spec.
+        folder: The run's folder.
+        console: Where progress is shown.
+        trainer: Lightning's trainer.
+        pipeline: The assembled components.
+        evaluation: What the evaluators need, None without evaluation.
+        writer: The writer of the run's spec, lock and summary.
+        stop: The signals that ask the run to stop.
+        rewinds: The rewinds so far.
+        calls_plugins: Whether plugins are called when the run has ended.
+    """
+
+    spec: Spec
+    folder: RunFolder
+    console: Console
+    trainer: lightning.Trainer
+    pipeline: Pipeline
+    evaluation: Evaluation | None
+    writer: RunWriter
+    stop: StopSignals = field(default_factory=StopSignals)
+    rewinds: RewindHistory = field(default_factory=partial(RewindHistory, enabled=False))
+    calls_plugins: bool = True
+
+    @property
+    def device(self) -> torch.device:
+        """The device of this process."""
+        return self.trainer.strategy.root_device
+
+    def hold_lock(self) -> AbstractContextManager[None]:
+        """Hold the lock of the folder in the main process, which writes it."""
+        return hold_run_lock(self.folder) if self.trainer.is_global_zero else nullcontext()
 
 
-def _rewinding(spec: Spec, folder: RunFolder, console: Console, start: Callable[[Training], Run]) -> Run:
-    def again(folder: RunFolder, until: int, may_rewind: bool) -> Run:
-        training = prepared(spec, folder, console)
-        training.guard_until, training.may_rewind = until, may_rewind
-        return training.resume(rewound=True)
-
-    return rewinding(lambda: start(prepared(spec, folder, console)), again, console)
-
-
-def prepared(spec: Spec, folder: RunFolder, console: Console) -> Training:
-    """Everything that a training needs, with nothing written yet. UserError: something does not fit."""
+def prepare(spec: Spec, folder: RunFolder, console: Console) -> TrainingSetup:
+    """Build everything that a training needs. Raises UserError if something does not fit."""
     trainer = build_trainer(spec, folder)
     require_all_processes(spec, trainer)
     device = trainer.strategy.root_device
-    place = None if device.type == "cpu" else device
-    pipeline = in_turn(trainer, lambda: assemble(spec, world_size=trainer.world_size, device=place))
+    accelerator = None if device.type == "cpu" else device
+    pipeline = run_main_process_first(
+        trainer, lambda: assemble(spec, world_size=trainer.world_size, device=accelerator)
+    )
     if trainer.world_size > 1 and spec.trainer.get("sync_batchnorm"):
-        refuse_other_layers(spec, pipeline.model)
-    return Training(spec, folder, trainer, pipeline, console)
+        require_replaceable_layers(spec, pipeline.model)
+    writer = RunWriter(folder, spec, pipeline.facts, pipeline.learning_rate)
+    return TrainingSetup(spec, folder, console, trainer, pipeline, build_evaluation(pipeline, device), writer)
 
 
-class Training:
-    """One run in progress: the objects that its stages share."""
-
-    def __init__(
-        self, spec: Spec, folder: RunFolder, trainer: lightning.Trainer, pipeline: Pipeline, console: Console
-    ) -> None:
-        self.spec = spec
-        self.folder = folder
-        self.trainer = trainer
-        self.pipeline = pipeline
-        self.console = console
-        self.evaluation = evaluation_of(pipeline, trainer.strategy.root_device)
-        self.meter = Throughput(spec.data.batch_size)
-        self.skipped = SkippedSamples(folder, pipeline.train)
-        self.stop = StopSignals()
-        self.guard_until = 0
-        self.may_rewind = spec.engine.on_nan == "rewind"
-        self.summary: dict[str, Any] = {"name": spec.name, "status": "running", "resumed_at": []}
-        self.summary["learning_rate"] = float(f"{pipeline.learning_rate:.6g}")
-        self.tells_plugins = True
-
-    def run(self) -> Run:
-        """Train from the beginning, into a new folder."""
-        with self.stop:
-            with exit_together():
-                if self.trainer.is_global_zero:
-                    self.summary["baseline"] = self._baseline()
-                    self.folder.create()
-            with self._claimed():
-                if self.trainer.is_global_zero:
-                    write_text(self.folder.spec, self.spec.source)
-                    write_text(self.folder.resolved_spec, self.spec.to_yaml())
-                    write_json(self.folder.lock, provenance.lock(self.spec, self.pipeline.facts))
-                    write_json(self.folder.summary, self.summary)
-                return self._fit()
-
-    def resume(self, *, rewound: bool = False) -> Run:
-        """Go on from the newest checkpoint that is whole. rewound: this process comes from a later step."""
-        with self.stop, self._claimed():
-            with exit_together():
-                self._require_same_data()
-                if self.trainer.is_global_zero:
-                    path, checkpoint = newest_checkpoint(self.folder)
-                    if path != self.folder.last_checkpoint:
-                        set_damaged_aside(self.folder)
-                    self._reopen(checkpoint, "rewound_at" if rewound else "resumed_at")
-            _, checkpoint = newest_checkpoint(self.folder)
-            position = checkpoint["callbacks"]["ResumePosition"]
-            return self._fit(position["epoch"], position["batches"], self.folder.last_checkpoint)
-
-    def _require_same_data(self) -> None:
-        """UserError: the order of the samples would be another one, since they are more or fewer."""
-        before, now = (facts["num_samples"] for facts in (Run(self.folder.path).facts, self.pipeline.facts))
-        if before != now:
-            raise self.spec.error(
-                ("data", "train"),
-                "data-changed",
-                f"the training set has {now} samples, and had {before} when {self.folder.path} was begun",
-                "put back what is missing, or take away what was added",
-            )
-
-    def _reopen(self, checkpoint: dict[str, Any], how: str) -> None:
-        """Set the folder back to what it was when the checkpoint was written."""
-        self.summary.update(json.loads(self.folder.summary.read_text()), status="running")
-        self.summary[how] = [*self.summary.get(how, []), checkpoint["global_step"]]
-        write_text(self.folder.resolved_spec, self.spec.to_yaml())
-        lock = json.loads(self.folder.lock.read_text())
-        self._tell_of_move(lock["facts"]["world_size"], self.trainer.world_size)
-        write_json(self.folder.lock, lock | {"facts": self.pipeline.facts})
-        write_json(self.folder.summary, self.summary)
-        MetricsFile(self.folder.metrics).keep(checkpoint["callbacks"]["MetricsRecorder"]["rows"])
-
-    def _tell_of_move(self, before: int, now: int) -> None:
-        if before != now:
-            self.console.print(
-                f"the run began in {before} processes and goes on in {now}: its batches stay the same, but rounding, "
-                "draws from generators and, without trainer.sync_batchnorm, batch statistics are others from here on",
-                style="yellow",
-                highlight=False,
-            )
-
-    def _claimed(self) -> AbstractContextManager[None]:
-        """The folder, held by the process that writes it."""
-        return in_use(self.folder) if self.trainer.is_global_zero else nullcontext()
-
-    def _fit(self, epoch: int = 0, batches: int = 0, checkpoint: Path | None = None) -> Run:
-        source = f"{self.spec.loss.info}, {self.spec.model.info}"
-        guard = self._guard(source)
-        recorder = MetricsRecorder(
-            metrics_file(self.folder, self.spec, self.trainer.loggers) if self.trainer.is_global_zero else None,
-            self.spec.trainer.get("log_every_n_steps", 50),
-            source,
-            guard,
-        )
-        evaluations = self._evaluations(recorder)
-        checkpoints = CheckpointSaver(self.folder, self.spec.checkpoint, recorder, evaluations, self.stop)
-        finish = partial(self._finish, recorder=recorder, evaluations=evaluations, guard=guard)
-        with ending(self.trainer, checkpoints, finish):
-            self._attach(guard, recorder, evaluations, checkpoints)
-            module = TrainingModule(self.pipeline, guard)
-            # Before a checkpoint is loaded: double precision would not survive the way through single.
-            self.trainer.precision_plugin.convert_module(module)
-            if self.spec.engine.compile:
-                # The backbone alone, in place: its parameters keep their names in checkpoints.
-                self.pipeline.model.backbone.compile()
-            loader = training_loader(
-                self.pipeline,
-                rank=self.trainer.global_rank,
-                world_size=self.trainer.world_size,
-                device=self.trainer.strategy.root_device,
-                epoch=epoch,
-                batches=batches,
-            )
-            back = rewind_on_non_finite(checkpoints) if self.may_rewind else nullcontext()
-            with watched(self.trainer, self.folder, self.console), back:
-                self.trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
-            if not checkpoints.started:
-                # All was trained, and only its end is missing; Lightning then calls nothing.
-                module.to(self.trainer.strategy.root_device)
-                if evaluations is not None and not evaluations.final:
-                    evaluations.on_train_end(self.trainer, module)
-                checkpoints.on_train_end(self.trainer, module)
-        return Run(checkpoints.folder.path)
-
-    def _guard(self, source: str) -> Guard | None:
-        match self.spec.engine.on_nan:
-            case "skip":
-                return Guard(None, source)
-            case "rewind":
-                return Guard(self.guard_until, source)
-        return None
-
-    def _baseline(self) -> dict[str, dict[str, float]]:
-        """What the evaluators say of raw pixels and of the backbone before training."""
-        if self.evaluation is None:
-            return {}
-        try:
-            with self.stop.interruptible():
-                return self._evaluate_baseline(self.evaluation)
-        except StopRequested as request:
-            raise before_the_first_step(self.stop.received) from request
-
-    def _evaluate_baseline(self, evaluation: Evaluation) -> dict[str, dict[str, float]]:
-        self.console.print("evaluating raw pixels and the untrained backbone", style="dim")
-        model = self.pipeline.model.to(self.trainer.strategy.root_device)
-        return evaluate_baselines(evaluation, model, self.pipeline.evaluators)
-
-    def _evaluations(self, recorder: MetricsRecorder) -> PeriodicEvaluation | None:
-        if self.evaluation is None:
-            return None
-        return PeriodicEvaluation(self.evaluation, self.pipeline.evaluators, recorder, self.meter, self.stop)
-
-    def _attach(
-        self,
-        guard: Guard | None,
-        recorder: MetricsRecorder,
-        evaluations: PeriodicEvaluation | None,
-        checkpoints: CheckpointSaver,
-    ) -> None:
-        """Give the trainer its callbacks, in the order in which they act: measure, record, evaluate, save."""
-        own = [
-            ResumePosition(self.spec.seed),
-            self.meter,
-            guard,
-            recorder,
-            CollapseWatch(recorder, self.console, stop=self.spec.engine.on_collapse == "stop"),
-            self.skipped,
-            evaluations,
-            checkpoints,
-            TrainingProgress(self.console, self.meter, recorder),
-        ]
-        builder = Builder(self.spec, {**self.pipeline.facts, "run_folder": str(self.folder.path)})
-        theirs = [builder.build(component) for component in self.spec.callbacks]
-        callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
-        callbacks += [callback for callback in (*theirs, *own) if callback is not None]
-
-    def _finish(
-        self, status: str, recorder: MetricsRecorder, evaluations: PeriodicEvaluation | None, guard: Guard | None
-    ) -> None:
-        if not self.trainer.is_global_zero:
-            return
-        final = {} if evaluations is None else dict(evaluations.final)
-        if "loss" in recorder.latest:
-            final["loss"] = recorder.latest["loss"]
-        self.summary.update(
-            status=status,
-            epochs=self.trainer.current_epoch,
-            steps=self.trainer.global_step,
-            images_per_second=round(self.meter.images_per_second, 1),
-            waiting_for_data=round(self.meter.waiting_share, 4),
-            skipped_samples=self.skipped.count,
-            skipped_steps=0 if guard is None else guard.count,
-            final=final,
-        )
-        write_json(self.folder.summary, self.summary)
-        if self.tells_plugins:
-            announce(Run(self.folder.path))
-
-
-def evaluation_of(pipeline: Pipeline, device: torch.device) -> Evaluation | None:
-    """What the spec's evaluators need, where it names the data for them."""
+def build_evaluation(pipeline: Pipeline, device: torch.device) -> Evaluation | None:
+    """Return what the spec's evaluators need, None if the spec names no data for them."""
     if pipeline.reference is None or pipeline.test is None:
         return None
     return Evaluation(pipeline.spec, pipeline.reference, pipeline.test, pipeline.embed_collate, device)
+
+
+def start_run(setup: TrainingSetup) -> Run:
+    """Train from the start, into a new folder."""
+    baseline: dict[str, dict[str, float]] = {}
+    with setup.stop:
+        with exit_together():
+            if setup.trainer.is_global_zero:
+                baseline = evaluate_baseline(setup)
+                setup.folder.create()
+        with setup.hold_lock():
+            if setup.trainer.is_global_zero:
+                setup.writer.start(baseline)
+            return fit(setup)
+
+
+def evaluate_baseline(setup: TrainingSetup) -> dict[str, dict[str, float]]:
+    """Return the figures of raw pixels and of the untrained backbone."""
+    if setup.evaluation is None:
+        return {}
+    try:
+        with setup.stop.interruptible():
+            setup.console.print("evaluating raw pixels and the untrained backbone", style="dim")
+            model = setup.pipeline.model.to(setup.device)
+            return evaluate_baselines(setup.evaluation, model, setup.pipeline.evaluators)
+    except StopRequested as request:
+        raise not_started_error(setup.stop.received) from request
+
+
+def resume_run(setup: TrainingSetup) -> Run:
+    """Train from the newest whole checkpoint in the folder."""
+    with setup.stop, setup.hold_lock():
+        with exit_together():
+            require_same_data(setup)
+            if setup.trainer.is_global_zero:
+                reopen_folder(setup)
+        _, checkpoint = load_newest_checkpoint(setup.folder)
+        position = checkpoint["callbacks"]["ResumePosition"]
+        return fit(setup, setup.folder.last_checkpoint, position["epoch"], position["batches"])
+
+
+def require_same_data(setup: TrainingSetup) -> None:
+    """Raise a UserError if the training set has another size, which would change the order of the samples."""
+    before, now = (facts["num_samples"] for facts in (Run(setup.folder.path).facts, setup.pipeline.facts))
+    if before != now:
+        raise setup.spec.error(
+            ("data", "train"),
+            "data-changed",
+            f"the training set has {now} samples, and had {before} when {setup.folder.path} was started",
+            "restore the samples that are missing, or remove those that were added",
+        )
+
+
+def reopen_folder(setup: TrainingSetup) -> None:
+    """Restore the folder to its state when the newest whole checkpoint was written."""
+    path, checkpoint = load_newest_checkpoint(setup.folder)
+    if path != setup.folder.last_checkpoint:
+        promote_previous_checkpoint(setup.folder)
+    before, now = setup.writer.read_lock()["facts"]["world_size"], setup.trainer.world_size
+    if before != now:
+        setup.console.print(
+            f"the run started in {before} processes and resumes in {now}: its batches stay the same. Rounding, random "
+            "draws and, without trainer.sync_batchnorm, batch statistics differ from now on",
+            style="yellow",
+            highlight=False,
+        )
+    setup.writer.reopen(checkpoint, "rewound_at" if len(setup.rewinds) else "resumed_at")
+
+
+def fit(setup: TrainingSetup, checkpoint: Path | None = None, epoch: int = 0, batches: int = 0) -> Run:
+    """Train to the end, and record how the training exits.
+
+    Args:
+        setup: The objects of the training.
+        checkpoint: The checkpoint to load, None for a new run.
+        epoch: The epoch of the first batch.
+        batches: The number of batches of that epoch that are done.
+    """
+    callbacks = build_callbacks(
+        setup.folder,
+        setup.pipeline,
+        setup.trainer,
+        setup.evaluation,
+        setup.stop,
+        setup.console,
+        guard_until=setup.rewinds.guard_until,
+    )
+    with record_exit(setup.trainer, callbacks.checkpoints, partial(write_summary, setup, callbacks)):
+        add_callbacks(setup, callbacks)
+        module = TrainingModule(setup.pipeline, callbacks.guard)
+        # Before a checkpoint is loaded: its double precision must not pass through single precision.
+        setup.trainer.precision_plugin.convert_module(module)
+        if setup.spec.engine.compile:
+            # Only the backbone, in place: its parameters keep their names in checkpoints.
+            setup.pipeline.model.backbone.compile()
+        loader = build_training_loader(
+            setup.pipeline,
+            rank=setup.trainer.global_rank,
+            world_size=setup.trainer.world_size,
+            device=setup.device,
+            epoch=epoch,
+            batches=batches,
+        )
+        fit_or_request_rewind(setup, callbacks, module, loader, checkpoint)
+        if not callbacks.checkpoints.started:
+            finish_trained_run(setup, callbacks, module)
+    return Run(callbacks.checkpoints.folder.path)
+
+
+def add_callbacks(setup: TrainingSetup, callbacks: RunCallbacks) -> None:
+    """Add the spec's callbacks and then the run's own to the trainer."""
+    trainer_callbacks: list[Callback] = setup.trainer.callbacks  # type: ignore[attr-defined]
+    trainer_callbacks += [*build_custom_callbacks(setup.folder, setup.pipeline), *callbacks]
+
+
+def fit_or_request_rewind(
+    setup: TrainingSetup,
+    callbacks: RunCallbacks,
+    module: TrainingModule,
+    loader: DataLoader[Any],
+    checkpoint: Path | None,
+) -> None:
+    """Let Lightning fit the module. Raises RewindRun after numbers that are not finite, if the run may rewind."""
+    with watch_processes(setup.trainer, setup.folder, setup.console, shared=(RewindRun, StopRequested)):
+        try:
+            setup.trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
+        except NonFiniteError as error:
+            if error.step is None or not setup.rewinds.is_allowed:
+                raise
+            raise build_rewind(error, error.step, callbacks.checkpoints) from None
+
+
+def finish_trained_run(setup: TrainingSetup, callbacks: RunCallbacks, module: TrainingModule) -> None:
+    """Evaluate and save a run whose steps are all trained. Lightning calls no callback for it."""
+    module.to(setup.device)
+    if callbacks.evaluations is not None and not callbacks.evaluations.final:
+        callbacks.evaluations.on_train_end(setup.trainer, module)
+    callbacks.checkpoints.on_train_end(setup.trainer, module)
+
+
+def write_summary(setup: TrainingSetup, callbacks: RunCallbacks, status: str) -> None:
+    """Write the status and the results of the run in the main process, and call the plugins."""
+    if not setup.trainer.is_global_zero:
+        return
+    final = {} if callbacks.evaluations is None else dict(callbacks.evaluations.final)
+    if "loss" in callbacks.recorder.latest:
+        final["loss"] = callbacks.recorder.latest["loss"]
+    results = {
+        "status": status,
+        "epochs": setup.trainer.current_epoch,
+        "steps": setup.trainer.global_step,
+        "images_per_second": round(callbacks.throughput.images_per_second, 1),
+        "waiting_for_data": round(callbacks.throughput.waiting_share, 4),
+        "skipped_samples": callbacks.skipped.count,
+        "skipped_steps": 0 if callbacks.guard is None else callbacks.guard.skipped_steps,
+        "final": final,
+    }
+    setup.writer.finish(results)
+    if setup.calls_plugins:
+        call_run_finished(Run(setup.folder.path))

@@ -1,4 +1,4 @@
-"""The next batch is made on the device while the training is at work on the one before it."""
+"""A data loader that prepares the next batch on the device while the current one is trained on."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from torch.utils.data import DataLoader
 from sslreg.views import DeferredBatch
 
 Item = TypeVar("Item")
-Begun = TypeVar("Begun")
+Result = TypeVar("Result")
 
 
 class PrefetchingDataLoader(DataLoader[Any]):
-    """A DataLoader that has the device begin each `DeferredBatch` one step before it is trained on.
+    """A DataLoader that starts each `DeferredBatch` on the device one step before it is trained on.
 
-    A step that waits for the device, as to look at its loss, would otherwise leave the device idle until the next batch
-    has been sent and made. One more batch is held on the device.
+    A step that waits for the device, for example to read its loss, would otherwise leave the device idle until the next
+    batch is copied and computed. The device holds one more batch.
     """
 
     def __init__(self, *args: Any, device: torch.device, **kwargs: Any) -> None:
@@ -27,31 +27,31 @@ class PrefetchingDataLoader(DataLoader[Any]):
         self.device = device
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        return prefetch_one(super().__iter__(), self._begun)
+        return prefetch_one(super().__iter__(), self._start)
 
-    def _begun(self, item: Any) -> Any:
+    def _start(self, item: Any) -> Any:
         return item.start(self.device) if isinstance(item, DeferredBatch) else item
 
 
-def prefetch_one(items: Iterable[Item], begin: Callable[[Item], Begun]) -> Iterator[Begun]:
-    """What `begin` makes of each item, begun when the one before it is handed over.
+def prefetch_one(items: Iterable[Item], start: Callable[[Item], Result]) -> Iterator[Result]:
+    """Yield `start(item)` for each item. `start` is called when the item before is handed over.
 
-    An Exception that an item meets, or the items end with, is raised when its turn comes; other exceptions at once.
+    An Exception of an item, or of the iteration, is raised in its turn; other exceptions are raised at once.
     """
     remaining = iter(items)
-    upcoming = _next(remaining, begin)
+    upcoming = _start_next(remaining, start)
     while upcoming is not None:
-        here = upcoming.result()
-        upcoming = _next(remaining, begin)
-        yield here
+        current = upcoming.result()
+        upcoming = _start_next(remaining, start)
+        yield current
 
 
-def _next(remaining: Iterator[Item], begin: Callable[[Item], Begun]) -> Future[Begun] | None:
-    begun: Future[Begun] = Future()
+def _start_next(remaining: Iterator[Item], start: Callable[[Item], Result]) -> Future[Result] | None:
+    future: Future[Result] = Future()
     try:
-        begun.set_result(begin(next(remaining)))
+        future.set_result(start(next(remaining)))
     except StopIteration:
         return None
     except Exception as error:  # noqa: BLE001
-        begun.set_exception(error)
-    return begun
+        future.set_exception(error)
+    return future

@@ -1,70 +1,76 @@
-"""Goes back to the last checkpoint when training has led to numbers that are not finite."""
+"""Rewinding to the last checkpoint after numbers that are not finite: ``engine.on_nan: rewind`` of the spec."""
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
-
-from rich.console import Console
-
-from sslreg.runs.checkpoint_file import newest_checkpoint
+from sslreg.runs.checkpoint_file import load_newest_checkpoint
 from sslreg.runs.folder import RunFolder
-from sslreg.runs.run import Run
 from sslreg.training.callbacks.checkpoint_saver import CheckpointSaver
-from sslreg.training.callbacks.non_finite_guard import IN_A_ROW, REWINDS, NonFiniteError
-from sslreg.training.distributed.collectives import any_process, run_on_main
-from sslreg.training.lightning_trainer import is_main_process
+from sslreg.training.callbacks.non_finite_guard import MAX_SKIPS_IN_A_ROW, NonFiniteError
+from sslreg.training.distributed.collectives import reduce_any, run_on_main_process
 from sslreg.training.stop_signals import StopRequested
 
+#: How often a run may rewind to the same checkpoint.
+MAX_REWINDS = 3
 
-class RewindRun(Exception):  # noqa: N818  (it is no error: the run goes on)
-    """Training is to go back.
 
-    folder: the run's; checkpoint: the step it goes back to; until: the last step that is to be guarded.
+class RewindRun(Exception):  # noqa: N818  (it is no error: the run resumes)
+    """A request to resume from the last checkpoint.
+
+    Attributes:
+        folder: The run's folder.
+        checkpoint: The step of the checkpoint.
+        guard_until: The last step to guard when it is trained again.
     """
 
-    def __init__(self, message: str, folder: RunFolder, checkpoint: int, until: int) -> None:
+    def __init__(self, message: str, folder: RunFolder, checkpoint: int, guard_until: int) -> None:
         super().__init__(message)
         self.folder = folder
         self.checkpoint = checkpoint
-        self.until = until
+        self.guard_until = guard_until
 
 
-@contextmanager
-def rewind_on_non_finite(checkpoints: CheckpointSaver) -> Iterator[None]:
-    """RewindRun in place of a NonFiniteError that says from which step; it is raised by all processes alike.
+class RewindHistory:
+    """The rewinds of a run so far.
 
-    StopRequested: the run was asked to stop meanwhile; its last checkpoint is what it would go back to.
+    Args:
+        enabled: Whether the run may rewind at all.
+
+    Attributes:
+        guard_until: The last step to guard, 0 before the first rewind.
     """
-    try:
-        yield
-    except NonFiniteError as error:
-        if error.step is None:
-            raise
-        if any_process(checkpoints.stop.received is not None)[0]:
-            raise StopRequested from None
-        folder = checkpoints.folder
-        step = run_on_main(lambda: newest_checkpoint(folder)[1]["global_step"])
-        raise RewindRun(error.diagnostics[0].message, folder, step, error.step + IN_A_ROW) from None
+
+    def __init__(self, *, enabled: bool) -> None:
+        self.enabled = enabled
+        self.guard_until = 0
+        self._checkpoints: list[int] = []
+
+    def add(self, rewind: RewindRun) -> None:
+        self._checkpoints.append(rewind.checkpoint)
+        self.guard_until = rewind.guard_until
+
+    def __len__(self) -> int:
+        return len(self._checkpoints)
+
+    @property
+    def is_allowed(self) -> bool:
+        """Whether the run may rewind once more."""
+        is_exhausted = bool(self._checkpoints) and self._checkpoints.count(self._checkpoints[-1]) >= MAX_REWINDS
+        return self.enabled and not is_exhausted
 
 
-def rewinding(start: Callable[[], Run], again: Callable[[RunFolder, int, bool], Run], console: Console) -> Run:
-    """Train to the end, with as many returns as it takes.
+def build_rewind(error: NonFiniteError, step: int, checkpoints: CheckpointSaver) -> RewindRun:
+    """Build the request to rewind, in all processes alike. A collective call.
 
-    again: goes on from a folder's last checkpoint, guarded up to a step, and told whether it may raise `RewindRun` too.
+    Args:
+        error: The failure.
+        step: The last step that may be the cause.
+        checkpoints: The saver, which knows the folder and the signals.
+
+    Raises:
+        StopRequested: The run was asked to stop in the meantime; its last checkpoint is the one to rewind to.
     """
-    attempt = start
-    returns: list[int] = []
-    while True:
-        try:
-            return attempt()
-        except RewindRun as found:
-            if is_main_process():
-                console.print(f"{found}; going back to step {found.checkpoint}", style="yellow", highlight=False)
-            returns.append(found.checkpoint)
-            folder, until = found.folder, found.until
-        # Out here, where no traceback keeps what trained so far in memory; but it is in cycles.
-        gc.collect()
-        attempt = partial(again, folder, until, returns.count(returns[-1]) < REWINDS)
+    if reduce_any(checkpoints.stop.received is not None)[0]:
+        raise StopRequested from None
+    folder = checkpoints.folder
+    checkpoint = run_on_main_process(lambda: load_newest_checkpoint(folder)[1]["global_step"])
+    return RewindRun(error.diagnostics[0].message, folder, checkpoint, step + MAX_SKIPS_IN_A_ROW)

@@ -1,4 +1,4 @@
-"""Signals that ask a run to stop: they are heard at once, and obeyed where nothing is lost."""
+"""Signals that ask a run to stop. A handler notes them at once; the run obeys where it loses nothing."""
 
 from __future__ import annotations
 
@@ -10,57 +10,62 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Self
 
-#: What asks a run to stop: a queue that wants the machine, a queue whose time is up, a person.
-ASKING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+from sslreg.assembly.loader_workers import STOP_SIGNALS
+
+#: The signal of a child that ended, where the platform has it.
+_CHILD_SIGNALS = (signal.SIGCHLD,) if hasattr(signal, "SIGCHLD") else ()
 
 
 class StopRequested(BaseException):
-    """Ends what a run is doing, once it has been asked to stop and its state is safe."""
+    """Ends what a run is doing after a request to stop, once its state is safe."""
 
 
 class StopSignals:
-    """Listens to the signals that ask a run to stop, from ``with`` to the end of its block.
+    """A listener for the signals that ask a run to stop, active inside a ``with`` block.
 
-    received: the first signal that came. The training looks at it after every step; what may be broken off anywhere,
-    as an evaluation may, runs within `interruptible` and is left with `StopRequested`. A second Ctrl-C raises
-    KeyboardInterrupt at once.
+    The training looks at `received` after every step. Work that may be interrupted anywhere, such as an evaluation,
+    runs inside `interruptible` and ends with `StopRequested`. A second Ctrl-C raises KeyboardInterrupt at once.
 
-    Only a process's main thread can listen to signals; elsewhere this does nothing. Processes that are forked (the
-    loader's workers) hear nothing either: their parent decides.
+    Only the main thread of a process can listen to signals; in other threads this class does nothing. Forked processes
+    (the workers of the data loader) ignore the signals, since their parent decides.
+
+    Attributes:
+        received: The first signal that arrived, or None.
     """
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
-        self._before: dict[signal.Signals, Any] = {}
-        self._child_before: Any = None
+        self._previous_handlers: dict[signal.Signals, Any] = {}
         self._interruptible = False
         self._process = os.getpid()
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.getsignal(number) for number in (*ASKING, signal.SIGCHLD)}
-        self.listen()
+            self._previous_handlers = {number: signal.getsignal(number) for number in (*STOP_SIGNALS, *_CHILD_SIGNALS)}
+        self.install_handlers()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)
-        self._before = {}
+        self._previous_handlers = {}
 
-    def listen(self) -> None:
-        """Take the signals, also from Lightning, which puts handlers of its own in place when it begins to fit.
+    def install_handlers(self) -> None:
+        """Install the handlers, also in place of those that Lightning installs when it begins to fit.
 
-        Its handlers save or communicate in the middle of whatever is being done. torch's handler of SIGCHLD raises
-        there when a worker dies; without it that is noticed where the worker's batch is waited for, between two steps.
+        Lightning's handlers save or communicate in the middle of whatever is running. torch's handler of SIGCHLD raises
+        there when a worker dies; without it, the loop notices a dead worker where it waits for a batch, between two
+        steps.
         """
-        if self._before:
-            for number in ASKING:
-                signal.signal(number, self._hear)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        if self._previous_handlers:
+            for number in STOP_SIGNALS:
+                signal.signal(number, self._handle)
+            for number in _CHILD_SIGNALS:
+                signal.signal(number, signal.SIG_DFL)
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """What is done within may be left anywhere, and is, with `StopRequested`, when a signal comes or has come."""
+        """Raise StopRequested anywhere in the block as soon as a signal arrives, and at once if one has arrived."""
         if self.received is not None:
             raise StopRequested
         self._interruptible = True
@@ -69,13 +74,13 @@ class StopSignals:
         finally:
             self._interruptible = False
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._process:
             return
         if self.received is None:
             self.received = signal.Signals(number)
             if number == signal.SIGINT:
-                # Not through a buffered stream, which may be in the middle of a write of its own.
+                # Unbuffered, because the signal may interrupt a write to the buffered stream.
                 os.write(2, b"\nfinishing this step; Ctrl-C again stops at once\n")
             if self._interruptible:
                 raise StopRequested

@@ -12,13 +12,12 @@ from sslreg.contracts import MemoryBank, Model
 
 
 class WeightAverage(nn.Module):
-    """Holds a second model whose weights follow those of the first.
+    """A second model whose weights follow those of the first.
 
-    At step n = 0, 1, … an average a of weights w becomes d a + (1 - d) w, d being the smaller of `decay` and
-    (1 + n) / (10 + n): so that the start, which is random, is soon forgotten in a short run too (as
-    tf.train.ExponentialMovingAverage has it). The running statistics of batch normalization are averaged as the
-    weights are, which they then belong to; whole numbers are copied. Memory banks are no weights: both models have the
-    same ones.
+    At step n = 0, 1, … the average a of the weights w becomes d a + (1 - d) w, where d is the smaller of `decay` and
+    (1 + n) / (10 + n). The random initial weights are then soon forgotten, also in a short run (as in
+    tf.train.ExponentialMovingAverage). The running statistics of batch normalization are averaged like the weights that
+    they belong to; integers are copied. Memory banks are no weights: both models share them.
     """
 
     def __init__(self, model: Model, decay: float) -> None:
@@ -26,18 +25,24 @@ class WeightAverage(nn.Module):
         banks = {name: module for name, module in model.named_modules() if isinstance(module, MemoryBank)}
         self.model: Model = copy.deepcopy(model, {id(bank): bank for bank in banks.values()}).requires_grad_(False)
         self.decay = decay
-        self._banks = tuple(f"{name}." for name in banks)
+        self._bank_prefixes = tuple(f"{name}." for name in banks)
 
     @torch.no_grad()
     def update(self, model: Model, steps: int) -> None:
-        """Follow the weights. steps: how many the optimizer had taken before the one that led to them."""
-        averages, weights = self._state(self.model), self._state(model)
-        moving = [name for name, value in averages.items() if value.is_floating_point()]
+        """Move the average towards the weights of `model`.
+
+        Args:
+            model: The model that is trained.
+            steps: The number of optimizer steps before the one that led to these weights.
+        """
+        averages, weights = self._averaged_state(self.model), self._averaged_state(model)
+        floating = [name for name, value in averages.items() if value.is_floating_point()]
         decay = min(self.decay, (1 + steps) / (10 + steps))
-        follow = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-        follow([averages[name] for name in moving], [weights[name] for name in moving], None)
-        for name in averages.keys() - moving:
+        update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        update([averages[name] for name in floating], [weights[name] for name in floating], None)
+        for name in averages.keys() - floating:
             averages[name].copy_(weights[name])
 
-    def _state(self, model: Model) -> dict[str, Tensor]:
-        return {name: value for name, value in model.state_dict().items() if not name.startswith(self._banks)}
+    def _averaged_state(self, model: Model) -> dict[str, Tensor]:
+        """Return the state of a model without its memory banks."""
+        return {name: value for name, value in model.state_dict().items() if not name.startswith(self._bank_prefixes)}

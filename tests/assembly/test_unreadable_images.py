@@ -9,7 +9,7 @@ import torch
 from sslreg import Sample, UserError
 from sslreg.assembly import ReplaceUnreadable, SampleDataset, build_collate, unreadable_images
 from sslreg.spec import parse_spec
-from sslreg.training.data_loader import Failure, Guarded
+from sslreg.training.data_loader import CollateError, ErrorReturningCollate
 from sslreg.views import SKIPPED, DeferredBatch
 
 IMAGES = list(np.random.default_rng(0).integers(0, 256, (10, 1, 10, 10), dtype=np.uint8))
@@ -21,9 +21,9 @@ def samples(*broken: int) -> SampleDataset:
 
 @pytest.fixture
 def guarded(tiny_spec: str):
-    def made(source: SampleDataset, on_error: str = "skip") -> Guarded:
+    def made(source: SampleDataset, on_error: str = "skip") -> ErrorReturningCollate:
         collate = build_collate(parse_spec(tiny_spec, "tiny.yaml", [f"data.on_error={on_error}"]))
-        return Guarded(ReplaceUnreadable(collate, source))
+        return ErrorReturningCollate(ReplaceUnreadable(collate, source))
 
     return made
 
@@ -63,7 +63,7 @@ def test_lost_data_is_an_error(guarded, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(unreadable_images, "MAX_TRIED", 5)
     source = samples(*range(8))
     failure = guarded(source)([source[0, 1], source[0, 2]])
-    assert isinstance(failure, Failure)
+    assert isinstance(failure, CollateError)
     assert failure.error is UserError
     assert "none of these 2 images" in failure.diagnostics[0].message
     assert "any of the 5 that follow" in failure.diagnostics[0].message
@@ -72,5 +72,5 @@ def test_lost_data_is_an_error(guarded, monkeypatch: pytest.MonkeyPatch) -> None
 def test_nothing_is_replaced_if_errors_are_raised(guarded) -> None:
     source = samples(3)
     failure = guarded(source, "raise")([source[0, 3]])
-    assert isinstance(failure, Failure)
+    assert isinstance(failure, CollateError)
     assert "cannot be read" in failure.diagnostics[0].message

@@ -15,7 +15,7 @@ def test_it_says_what_it_tried_and_what_the_training_takes(cli, tiny_spec: str, 
     assert result.status == 0
     said = result.out.splitlines()
     assert said[0].startswith("trained 2 steps of 64 images: loss ")
-    assert re.fullmatch(r"wrote a checkpoint of [\d.]+ MB, read it back and went on from it", said[1])
+    assert re.fullmatch(r"wrote a checkpoint of [\d.]+ MB, read it back and resumed from it", said[1])
     assert said[2].startswith("embedded 961 images: few_shot, neighbors ran")
     assert said[3].startswith("peak memory: ")
     assert said[4].startswith("an epoch of 21 steps takes about ")

@@ -53,7 +53,7 @@ def test_a_job_whose_time_is_up_is_requeued_and_its_next_start_goes_on(spec_file
     os.killpg(process.pid, signal.SIGUSR1)
     _, said = process.communicate()
     assert process.returncode == 75, said
-    assert "job 123 is back in the queue and goes on by itself" in said
+    assert "job 123 is requeued and resumes by itself" in said
     assert "Traceback" not in said
     assert (scontrol / "scontrol.log").read_text() == "requeue 123\n"
     assert Run("run").summary["status"] == "interrupted"
@@ -74,20 +74,20 @@ def interrupted(by: signal.Signals) -> InterruptedRunError:
 
 
 @pytest.mark.parametrize(
-    ("by", "finds_its_run", "said"),
+    ("by", "can_find_run", "said"),
     [
-        (signal.SIGUSR1, False, "job 7_2 was not requeued: without --out it would not find its run"),
+        (signal.SIGUSR1, False, "job 7_2 was not requeued: without --out it could not find its run"),
         (signal.SIGUSR1, True, "job 7_2 could not be requeued: scontrol: No such file or directory"),
         (signal.SIGTERM, True, None),
     ],
 )
 def test_what_becomes_of_a_job_is_said(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, by: signal.Signals, finds_its_run: bool, said: str | None
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, by: signal.Signals, can_find_run: bool, said: str | None
 ) -> None:
     for name, value in {"SLURM_JOB_ID": "9", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "2"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(InterruptedRunError) as caught, requeue.requeueing(finds_its_run=finds_its_run):
+    with pytest.raises(InterruptedRunError) as caught, requeue.requeue_on_timeout(can_find_run=can_find_run):
         raise interrupted(by)
     assert caught.value.diagnostics[0].hint == ("go on" if said is None else f"go on; {said}")
 
@@ -127,13 +127,13 @@ def test_a_folder_that_holds_something_else_is_not_touched(cli, spec_file: Path)
     Path("run", "precious").write_text("mine")
     result = cli(*TRAIN)
     assert result.status == 2
-    assert "is there already and not empty" in result.err
+    assert "already exists and is not empty" in result.err
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("train", "tiny.yaml", "--auto-resume"), "--auto-resume looks into --out"),
+        (("train", "tiny.yaml", "--auto-resume"), "--auto-resume needs the folder of the run"),
         (("train", "--resume", "run", "--auto-resume"), "are for a new run"),
     ],
 )

@@ -121,7 +121,7 @@ def test_a_damaged_checkpoint_is_reported_and_the_previous_one_used(
     extra = ["knn"] if command == "evaluate" else ["--out", tmp_path / "e.npz"]
     (copy / "checkpoints" / "last.ckpt").write_bytes(b"torn")
     assert cli(command, copy, *extra).status == 0
-    assert "last.ckpt: it was cut short, or its end is damaged; the one before it is used" in caplog.text
+    assert "last.ckpt: it is truncated, or its end is damaged; the one before it is used" in caplog.text
     (copy / "checkpoints" / "previous.ckpt").write_bytes(b"torn too")
     result = cli(command, copy, *extra)
     assert result.status == 1

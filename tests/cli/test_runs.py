@@ -43,7 +43,7 @@ def test_chosen_runs_with_chosen_columns_as_json(cli, root: Path, tiny_run: Run)
 def test_conditions_that_no_run_meets_are_said_to_find_nothing(cli, root: Path) -> None:
     result = cli("runs", "list", root, "--where", "model=nope")
     assert result.status == 0
-    assert "is like that" in result.err
+    assert "matches" in result.err
 
 
 def test_what_is_sorted_by_is_shown(cli, root: Path) -> None:

@@ -17,8 +17,8 @@ from sslreg import Model, Run, SslregError, UserError
 from sslreg.export import embedding_writer
 from sslreg.export.data_selection import SelectedData, select_data, select_evaluation_data
 from sslreg.export.embedding_writer import BATCH, EmbeddingFile, write_embeddings
+from sslreg.runs import embed_split
 from sslreg.spec import parse_spec
-from sslreg.training import embed_split
 
 CPU = torch.device("cpu")
 

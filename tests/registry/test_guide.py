@@ -15,7 +15,7 @@ import pytest
 import sslreg
 from sslreg.cli import main
 from sslreg.registry import hookspecs, installed
-from sslreg.runs.run_hooks import announce
+from sslreg.runs.run_hooks import call_run_finished
 from sslreg.testing import temporary_components
 from sslreg.testing.case import Case
 from sslreg.testing.conformance import checks_of
@@ -82,7 +82,7 @@ def test_the_hooks_of_the_guide_work(
     site, tiny_run: sslreg.Run, capsys: pytest.CaptureFixture[str], monkeypatch
 ) -> None:
     site.install("acme-notes", next(block for block in BLOCKS if "def sslreg_run_finished" in block))
-    announce(tiny_run)
+    call_run_finished(tiny_run)
     assert (tiny_run.path / "note.txt").read_text() == "tiny: finished"
     monkeypatch.setattr(sys, "argv", ["sslreg", "disk", str(tiny_run.path)])
     with pytest.raises(SystemExit):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sslreg import SslregError
-from sslreg.runs.checkpoint_file import newest_checkpoint, read_checkpoint, write_checkpoint
+from sslreg.runs.checkpoint_file import load_newest_checkpoint, read_checkpoint, write_checkpoint
 from sslreg.runs.folder import RunFolder
 
 
@@ -54,7 +54,7 @@ def test_a_flipped_bit_anywhere_is_noticed_and_the_checkpoint_before_it_used(
     folder: RunFolder, share: float, caplog: pytest.LogCaptureFixture
 ) -> None:
     flip_a_bit(folder.last_checkpoint, share)
-    path, read = newest_checkpoint(folder)
+    path, read = load_newest_checkpoint(folder)
     assert (path, read["global_step"]) == (folder.previous_checkpoint, 1)
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
@@ -67,26 +67,26 @@ def test_a_torn_checkpoint_is_noticed_and_the_one_before_it_used(
     folder: RunFolder, share: float, caplog: pytest.LogCaptureFixture
 ) -> None:
     cut_short(folder.last_checkpoint, share)
-    assert newest_checkpoint(folder)[1]["global_step"] == 1
-    assert "last.ckpt: it was cut short" in caplog.text
+    assert load_newest_checkpoint(folder)[1]["global_step"] == 1
+    assert "last.ckpt: it is truncated" in caplog.text
 
 
 def test_a_missing_last_checkpoint_leaves_the_one_before_it(folder: RunFolder) -> None:
     """As when the power goes between the two renames."""
     folder.last_checkpoint.unlink()
-    assert newest_checkpoint(folder)[1]["global_step"] == 1
+    assert load_newest_checkpoint(folder)[1]["global_step"] == 1
 
 
 def test_two_damaged_checkpoints_are_one_error_that_names_both(folder: RunFolder) -> None:
     cut_short(folder.last_checkpoint, 0.5)
     flip_a_bit(folder.previous_checkpoint, 0.5)
-    with pytest.raises(SslregError, match=r"last\.ckpt: it was cut short.*; .*previous\.ckpt: its checksum"):
-        newest_checkpoint(folder)
+    with pytest.raises(SslregError, match=r"last\.ckpt: it is truncated.*; .*previous\.ckpt: its checksum"):
+        load_newest_checkpoint(folder)
 
 
 def test_no_checkpoint_at_all_says_so(tmp_path: Path) -> None:
     with pytest.raises(SslregError, match="has no checkpoint"):
-        newest_checkpoint(RunFolder(tmp_path))
+        load_newest_checkpoint(RunFolder(tmp_path))
 
 
 class Hostile:
@@ -108,7 +108,7 @@ def test_a_checkpoint_cannot_run_code(folder: RunFolder, tmp_path: Path, is_seal
     else:
         torch.save(hostile, folder.last_checkpoint)
     with pytest.raises(SslregError, match=r"last\.ckpt cannot be read"):
-        newest_checkpoint(folder)
+        load_newest_checkpoint(folder)
     assert not (tmp_path / "owned").exists()
 
 
@@ -136,5 +136,5 @@ def test_a_full_disk_is_named_and_leaves_what_was_there(
         write_checkpoint(
             content(3) | {"more": torch.zeros(100_000)}, folder.last_checkpoint, folder.previous_checkpoint
         )
-    assert newest_checkpoint(folder)[1]["global_step"] == 2
+    assert load_newest_checkpoint(folder)[1]["global_step"] == 2
     assert len(list(folder.checkpoints.iterdir())) == 2

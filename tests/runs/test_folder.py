@@ -12,7 +12,7 @@ from sslreg.runs.folder import RunFolder
 
 def test_a_folder_that_holds_something_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("mine")
-    with pytest.raises(UserError, match="is there already and not empty"):
+    with pytest.raises(UserError, match="already exists and is not empty"):
         RunFolder(tmp_path).create()
     assert [path.name for path in tmp_path.iterdir()] == ["precious"]
 
@@ -24,7 +24,7 @@ def test_an_empty_folder_may_be_used(tmp_path: Path) -> None:
 
 def test_a_folder_below_a_file_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(SslregError, match="cannot be made"):
+    with pytest.raises(SslregError, match="cannot be created"):
         RunFolder(tmp_path / "file" / "run").create()
 
 

@@ -47,7 +47,7 @@ def test_a_torn_last_line_is_forgotten(tmp_path: Path) -> None:
     path.write_text(path.read_text()[:-8])
     metrics = MetricsFile(path)
     metrics.append([{"step": 12, "epoch": 0, "loss": 4.25}])
-    metrics.keep(2)
+    metrics.truncate(2)
     assert [row["step"] for row in rows(path)] == ["1", "12"]
 
 
@@ -55,7 +55,7 @@ def test_rows_after_a_number_can_be_dropped(tmp_path: Path) -> None:
     path = tmp_path / "metrics.csv"
     metrics = MetricsFile(path)
     metrics.append([{"step": step, "epoch": 0, "loss": 1.0} for step in range(1, 6)])
-    metrics.keep(3)
+    metrics.truncate(3)
     metrics.append([{"step": 4, "epoch": 0, "loss": 2.0}])
     assert [(row["step"], row["loss"]) for row in rows(path)] == [("1", "1"), ("2", "1"), ("3", "1"), ("4", "2")]
     assert len(metrics) == 4

@@ -14,9 +14,9 @@ import pytest
 
 from sslreg.errors import UserError
 from sslreg.runs.folder import RunFolder
-from sslreg.runs.queries import best_run, lacking, matching, ordered
-from sslreg.runs.records import MISSING, SILENCE, RunRecord, find_runs, read_run
-from sslreg.runs.run_lock import in_use
+from sslreg.runs.queries import count_missing, filter_runs, find_best_run, sort_runs
+from sslreg.runs.records import DEAD_AFTER, MISSING, RunRecord, find_runs, read_run
+from sslreg.runs.run_lock import hold_run_lock
 
 SPEC = """
 name: {name}
@@ -123,11 +123,11 @@ def test_figures_measured_afterwards_have_their_own_names_too(make: Make) -> Non
     ],
 )
 def test_a_condition_chooses_runs(three: list[RunRecord], condition: str, expected: list[str]) -> None:
-    assert names(matching(three, condition)) == expected
+    assert names(filter_runs(three, condition)) == expected
 
 
 def test_runs_without_a_value_are_counted(three: list[RunRecord]) -> None:
-    assert lacking(three, "knn_top1>0.5") == 1
+    assert count_missing(three, "knn_top1>0.5") == 1
 
 
 @pytest.mark.parametrize(
@@ -141,21 +141,21 @@ def test_runs_without_a_value_are_counted(three: list[RunRecord]) -> None:
 )
 def test_a_condition_that_can_hold_for_none_is_explained(three: list[RunRecord], condition: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        matching(three, condition)
+        filter_runs(three, condition)
 
 
 def test_runs_are_ordered_by_numbers_then_text_then_nothing(three: list[RunRecord]) -> None:
-    assert names(ordered(three, "loss.temperature")) == ["second", "first", "third"]
-    assert names(ordered(three, "knn_top1", descending=True)) == ["second", "first", "third"]
+    assert names(sort_runs(three, "loss.temperature")) == ["second", "first", "third"]
+    assert names(sort_runs(three, "knn_top1", descending=True)) == ["second", "first", "third"]
 
 
 def test_the_best_run_has_the_largest_figure_or_the_smallest_loss(three: list[RunRecord]) -> None:
-    assert best_run(three, "knn_top1")[0].path.name == "second"
-    assert best_run(three, "knn_top1", lowest=True)[0].path.name == "first"
-    assert best_run(three, "loss") == (three[1], 2.0)
-    assert best_run(three, "final.loss") == (three[1], 2.0)
+    assert find_best_run(three, "knn_top1")[0].path.name == "second"
+    assert find_best_run(three, "knn_top1", lowest=True)[0].path.name == "first"
+    assert find_best_run(three, "loss") == (three[1], 2.0)
+    assert find_best_run(three, "final.loss") == (three[1], 2.0)
     with pytest.raises(UserError, match="did you mean 'knn_top1'"):
-        best_run(three, "knn_top_1")
+        find_best_run(three, "knn_top_1")
 
 
 @pytest.mark.parametrize(
@@ -183,8 +183,8 @@ def test_a_broken_run_harms_no_other(make: Make, tmp_path: Path) -> None:
     (make("two") / "summary.json").write_text('{"status": 1, "final": [null]}')
     runs = find_runs(tmp_path / "runs")
     assert [run.state for run in runs] == ["broken", "1"]
-    assert names(ordered(runs, "knn_top1")) == ["one", "two"]
-    assert names(matching(runs, "model=simclr")) == ["two"]
+    assert names(sort_runs(runs, "knn_top1")) == ["one", "two"]
+    assert names(filter_runs(runs, "model=simclr")) == ["two"]
 
 
 def test_a_missing_root_is_a_users_error(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_listing_runs_imports_no_torch(make: Make) -> None:
 def test_a_run_is_running_as_long_as_a_process_has_its_folder(make: Make) -> None:
     folder = make("one", status="running")
     os.utime(folder / "summary.json", (1, 1))
-    with in_use(RunFolder(folder)):
+    with hold_run_lock(RunFolder(folder)):
         assert read_run(folder).state == "running"
     assert read_run(folder).state == "dead"
 
@@ -213,6 +213,6 @@ def test_where_locks_tell_nothing_a_silent_run_that_says_running_is_dead(make: M
     assert read_run(folder).state == "running"
     (folder / "metrics.csv").touch()
     for name in ("summary.json", "metrics.csv"):
-        before = (folder / name).stat().st_mtime - SILENCE - 1
+        before = (folder / name).stat().st_mtime - DEAD_AFTER - 1
         os.utime(folder / name, (before, before))
     assert read_run(folder).state == "dead"

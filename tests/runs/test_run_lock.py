@@ -14,14 +14,14 @@ import pytest
 import sslreg
 from sslreg import Run, SslregError
 from sslreg.runs.folder import RunFolder
-from sslreg.runs.run_lock import in_use, is_in_use
+from sslreg.runs.run_lock import hold_run_lock, is_locked
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from sslreg.runs.run_lock import in_use
+from sslreg.runs.run_lock import hold_run_lock
 from sslreg.runs.folder import RunFolder
-with in_use(RunFolder(Path(sys.argv[1]))):
+with hold_run_lock(RunFolder(Path(sys.argv[1]))):
     print("held", flush=True)
     time.sleep(600)
 """
@@ -50,8 +50,8 @@ def test_a_folder_that_another_process_has_is_refused_and_the_process_named(
 def test_a_process_that_is_killed_lets_go(tiny_run: Run, holder: subprocess.Popen[str]) -> None:
     os.kill(holder.pid, signal.SIGKILL)
     holder.wait()
-    with in_use(tiny_run.folder):
-        assert str(os.getpid()) in tiny_run.folder.in_use.read_text()
+    with hold_run_lock(tiny_run.folder):
+        assert str(os.getpid()) in tiny_run.folder.lock_file.read_text()
 
 
 def test_a_child_that_outlives_its_parent_holds_nothing(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_child_that_outlives_its_parent_holds_nothing(tmp_path: Path) -> None:
     )
     assert process.wait() == 0
     try:
-        with in_use(RunFolder(tmp_path)):
+        with hold_run_lock(RunFolder(tmp_path)):
             assert str(os.getpid()) in (tmp_path / ".in_use").read_text()
     finally:
         os.killpg(process.pid, signal.SIGKILL)
@@ -72,38 +72,38 @@ def test_a_child_that_outlives_its_parent_holds_nothing(tmp_path: Path) -> None:
         process.stdout.close()
 
 
-def test_whether_a_folder_is_in_use_can_be_told_without_taking_it(
+def test_whether_a_folder_is_locked_can_be_told_without_taking_it(
     tiny_run: Run, holder: subprocess.Popen[str], tmp_path: Path
 ) -> None:
-    assert is_in_use(tiny_run.folder) is True
+    assert is_locked(tiny_run.folder) is True
     holder.kill()
     holder.wait()
-    assert is_in_use(tiny_run.folder) is False
-    assert is_in_use(RunFolder(tmp_path)) is None
+    assert is_locked(tiny_run.folder) is False
+    assert is_locked(RunFolder(tmp_path)) is None
 
 
 def test_a_process_that_trains_in_a_folder_does_not_do_so_twice(tmp_path: Path) -> None:
     """As two threads, or a callback, might; the first one keeps the folder."""
     folder = RunFolder(tmp_path)
-    with in_use(folder):
-        with pytest.raises(SslregError, match="is in use by this process"), in_use(folder):
+    with hold_run_lock(folder):
+        with pytest.raises(SslregError, match="is in use by this process"), hold_run_lock(folder):
             raise AssertionError
-        assert is_in_use(folder) is True
+        assert is_locked(folder) is True
         assert asked_elsewhere(tmp_path) == "True\n"
     assert asked_elsewhere(tmp_path) == "False\n"
-    with in_use(folder):
+    with hold_run_lock(folder):
         pass
 
 
 def asked_elsewhere(folder: Path) -> str:
     """What another process finds out about a folder."""
-    program = "import sys; from pathlib import Path; from sslreg.runs.run_lock import is_in_use\n"
-    program += "from sslreg.runs.folder import RunFolder; print(is_in_use(RunFolder(Path(sys.argv[1]))))"
+    program = "import sys; from pathlib import Path; from sslreg.runs.run_lock import is_locked\n"
+    program += "from sslreg.runs.folder import RunFolder; print(is_locked(RunFolder(Path(sys.argv[1]))))"
     return subprocess.run([sys.executable, "-c", program, folder], capture_output=True, text=True, check=True).stdout
 
 
 def test_a_process_that_asks_about_its_own_folder_keeps_it(tmp_path: Path) -> None:
-    with in_use(RunFolder(tmp_path)):
-        assert is_in_use(RunFolder(tmp_path)) is True
+    with hold_run_lock(RunFolder(tmp_path)):
+        assert is_locked(RunFolder(tmp_path)) is True
         assert asked_elsewhere(tmp_path) == "True\n"
-    assert is_in_use(RunFolder(tmp_path)) is False
+    assert is_locked(RunFolder(tmp_path)) is False

@@ -24,7 +24,7 @@ import sslreg
 from sslreg.assembly import assemble
 from sslreg.errors import InterruptedRunError
 from sslreg.training import loop
-from sslreg.training.loop import Training
+from sslreg.training.loop import TrainingSetup
 
 DDP = ["trainer.devices=2", "trainer.strategy=ddp", "evaluate=[]"]
 DOUBLE = ["trainer.max_epochs=1", "trainer.precision=64-true"]
@@ -103,19 +103,19 @@ class Asked(Callback):
 
 def witnessed(folder: Path, name: str, action: Any, *also: Callback, cut: int | None = None) -> None:
     """Run `action`, which trains into FOLDER/NAME, with the callbacks added."""
-    attach = Training._attach
+    attach = loop.add_callbacks
 
-    def with_callbacks(self: Training, *arguments: Any) -> Any:
-        self.trainer.callbacks += [*also, Witness(folder / f"{name}-{self.trainer.global_rank}.pt", cut)]  # type: ignore[attr-defined]
-        return attach(self, *arguments)
+    def with_callbacks(setup: TrainingSetup, *arguments: Any) -> Any:
+        setup.trainer.callbacks += [*also, Witness(folder / f"{name}-{setup.trainer.global_rank}.pt", cut)]  # type: ignore[attr-defined]
+        return attach(setup, *arguments)
 
-    Training._attach = with_callbacks  # type: ignore[method-assign]
+    loop.add_callbacks = with_callbacks
     try:
         action()
     except PowerCutError:
         assert cut is not None
     finally:
-        Training._attach = attach  # type: ignore[method-assign]
+        loop.add_callbacks = attach
 
 
 def train(folder: Path, name: str, overrides: list[str], *also: Callback, cut: int | None = None) -> None:

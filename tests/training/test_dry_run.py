@@ -45,7 +45,7 @@ def test_everything_is_tried_and_told(spec) -> None:
     assert found is not None
     assert len(found.losses) == 2
     assert found.embedded == IMAGES + 449
-    assert sorted(found.judged) == ["few_shot", "neighbors"]
+    assert sorted(found.evaluated) == ["few_shot", "neighbors"]
     assert found.too_few == {}
     assert found.checkpoint_bytes > 10_000
     assert found.memory_bytes > 100e6
@@ -76,7 +76,7 @@ def test_an_evaluator_that_needs_more_images_is_named(spec) -> None:
     with temporary_components(evaluator={"choosy": Choosy}):
         found = dry_run(spec("evaluate=[{use: choosy}, {use: knn}]"))
     assert found is not None
-    assert found.judged == ["knn"]
+    assert found.evaluated == ["knn"]
     assert list(found.too_few) == ["choosy"]
     assert "1000 images are the least" in found.too_few["choosy"]
 
@@ -84,7 +84,7 @@ def test_an_evaluator_that_needs_more_images_is_named(spec) -> None:
 def test_images_are_embedded_without_evaluators_too(spec) -> None:
     found = dry_run(spec("evaluate=[]"))
     assert found is not None
-    assert (found.embedded, found.judged) == (IMAGES, [])
+    assert (found.embedded, found.evaluated) == (IMAGES, [])
 
 
 class Loud(Logger):
@@ -101,7 +101,7 @@ class Loud(Logger):
 
 def test_loggers_and_plugins_are_not_told(spec, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[object] = []
-    monkeypatch.setattr(loop, "announce", told.append)
+    monkeypatch.setattr(loop, "call_run_finished", told.append)
     with temporary_components(logger={"loud": Loud}):
         assert dry_run(spec("loggers=[{use: loud}]"))
     assert told == []

@@ -15,7 +15,7 @@ from sslreg import Run, UserError
 from sslreg.runs.run_evaluation import evaluate_run
 from sslreg.spec import parse_spec
 from sslreg.testing.temporary_components import temporary_components
-from sslreg.training.loop import Training
+from sslreg.training import loop
 from sslreg_losses import NTXentLoss
 from sslreg_memory_banks import FIFOMemoryBank
 from sslreg_models.moco import MoCo
@@ -65,14 +65,14 @@ def resumed(trained: Trained, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     """As `trained`, but cut off after nine steps and resumed."""
 
     def train(*overrides: str) -> Run:
-        attach = Training._attach
+        attach = loop.add_callbacks
 
-        def with_cut(self, *arguments):
-            self.trainer.callbacks.append(Cut())
-            return attach(self, *arguments)
+        def with_cut(setup, *arguments):
+            setup.trainer.callbacks.append(Cut())
+            return attach(setup, *arguments)
 
         with monkeypatch.context() as patch:
-            patch.setattr(Training, "_attach", with_cut)
+            patch.setattr(loop, "add_callbacks", with_cut)
             with pytest.raises(Cut.Error):
                 trained(*overrides, "checkpoint.every_minutes=1.0e-9", name="cut")
         return sslreg.resume(tmp_path / "cut")

@@ -17,7 +17,7 @@ import sslreg
 from sslreg import Run, SslregError, UserError
 from sslreg.runs.records import read_run
 from sslreg.spec import parse_spec
-from sslreg.training.failure_messages import explained
+from sslreg.training.failure_messages import explain_failure
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_full_disk_is_one_message_and_the_last_checkpoint_is_good(
     with pytest.raises(SslregError, match=r"last\.ckpt cannot be written: no space is left on its disk") as caught:
         sslreg.train(parse_spec(tiny_spec, "tiny.yaml", options), path)
     assert len(caught.value.diagnostics) == 1
-    assert caught.value.diagnostics[0].hint == f"make room there; then go on with: sslreg train --resume {path}"
+    assert caught.value.diagnostics[0].hint == f"make room there; then resume with: sslreg train --resume {path}"
     assert caplog.records == []
     assert Run(path).summary["status"] == "running"  # there was no room to say so
     assert read_run(path).state == "dead"
@@ -138,7 +138,7 @@ def test_an_image_that_vanishes_is_named_and_the_run_goes_on_when_it_is_back(
     path = tmp_path / "run"
     with pytest.raises(UserError, match=r"07\.jpg") as caught:
         sslreg.train(of_images(tiny_spec, images, f"data.workers={workers}"), path)
-    assert f"then go on with: sslreg train --resume {path}" in str(caught.value)
+    assert f"then resume with: sslreg train --resume {path}" in str(caught.value)
     with pytest.raises(UserError, match="the training set has 11 samples, and had 12"):
         sslreg.resume(path)
     lost.write_bytes(content)
@@ -167,12 +167,12 @@ def test_an_image_that_vanishes_may_be_skipped_and_is_listed(
         (OSError(5, "Input/output error", "a.jpg"), r"a\.jpg: Input/output error"),
     ],
 )
-def test_a_failure_of_the_machine_is_explained(error: BaseException, message: str) -> None:
-    found = explained(error)
+def test_a_failure_of_the_machine_is_explain_failure(error: BaseException, message: str) -> None:
+    found = explain_failure(error)
     assert found is not None
     with pytest.raises(SslregError, match=message):
         raise found
 
 
 def test_a_fault_of_the_program_keeps_its_traceback() -> None:
-    assert explained(RuntimeError("shapes do not fit")) is None
+    assert explain_failure(RuntimeError("shapes do not fit")) is None

@@ -128,7 +128,7 @@ def test_a_broken_image_stops_the_step_that_needs_it() -> None:
 @pytest.fixture
 def always_ahead(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Has runs on the CPU load as runs on a GPU do. The list counts the batches that are begun."""
-    here, begin = torch.device("cpu"), PrefetchingDataLoader._begun
+    here, begin = torch.device("cpu"), PrefetchingDataLoader._start
     begun: list[int] = []
 
     def counted(self: PrefetchingDataLoader, item: DeferredBatch) -> BatchInFlight:
@@ -139,7 +139,7 @@ def always_ahead(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     def assembled(spec: sslreg.Spec, world_size: int, device: None) -> Pipeline:
         return assemble(spec, world_size=world_size, device=here)
 
-    monkeypatch.setattr(PrefetchingDataLoader, "_begun", counted)
+    monkeypatch.setattr(PrefetchingDataLoader, "_start", counted)
     monkeypatch.setattr(data_loader, "DataLoader", partial(PrefetchingDataLoader, device=here))
     monkeypatch.setattr(loop, "assemble", assembled)
     return begun

@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import Callback
 import sslreg
 from sslreg import Run, SslregError, UserError
 from sslreg.spec import parse_spec
-from sslreg.training.loop import Training
+from sslreg.training import loop
 
 EVERY_STEP = "checkpoint.every_minutes=1.0e-9"
 
@@ -40,16 +40,16 @@ def train(tiny_spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         spec = parse_spec(tiny_spec, "tiny.yaml", ["evaluate.0.every=1", *overrides])
         if cut is None:
             return sslreg.train(spec, folder).path
-        attach = Training._attach
+        attach = loop.add_callbacks
 
-        def with_cut(self, *arguments):
-            self.trainer.callbacks.append(CutAt(cut))
-            return attach(self, *arguments)
+        def with_cut(setup, *arguments):
+            setup.trainer.callbacks.append(CutAt(cut))
+            return attach(setup, *arguments)
 
-        monkeypatch.setattr(Training, "_attach", with_cut)
+        monkeypatch.setattr(loop, "add_callbacks", with_cut)
         with pytest.raises(PowerCutError):
             sslreg.train(spec, folder)
-        monkeypatch.setattr(Training, "_attach", attach)
+        monkeypatch.setattr(loop, "add_callbacks", attach)
         return folder
 
     return run
@@ -70,17 +70,17 @@ def test_a_run_may_be_cut_off_again_and_again(
     train, moco, undisturbed: Path, assert_same, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = train("broken", *moco, EVERY_STEP, cut=5)
-    attach = Training._attach
+    attach = loop.add_callbacks
     for cut in (6, 21, 30):
 
-        def with_cut(self, *arguments, cut=cut):
-            self.trainer.callbacks.append(CutAt(cut))
-            return attach(self, *arguments)
+        def with_cut(setup, *arguments, cut=cut):
+            setup.trainer.callbacks.append(CutAt(cut))
+            return attach(setup, *arguments)
 
-        monkeypatch.setattr(Training, "_attach", with_cut)
+        monkeypatch.setattr(loop, "add_callbacks", with_cut)
         with pytest.raises(PowerCutError):
             sslreg.resume(broken)
-    monkeypatch.setattr(Training, "_attach", attach)
+    monkeypatch.setattr(loop, "add_callbacks", attach)
     assert sslreg.resume(broken).summary["resumed_at"] == [5, 6, 21, 30]
     assert_same(undisturbed, broken)
 

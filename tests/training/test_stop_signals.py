@@ -14,7 +14,7 @@ from sslreg import Run
 from sslreg.errors import InterruptedRunError, StoppedRunError
 from sslreg.evaluation import Evaluation
 from sslreg.spec import parse_spec
-from sslreg.training.stop_signals import ASKING, StopSignals
+from sslreg.training.stop_signals import STOP_SIGNALS, StopSignals
 
 Trained = Callable[..., Path]
 
@@ -104,15 +104,15 @@ def test_a_signal_before_the_first_step_leaves_a_run_that_goes_on(
 ) -> None:
     from sslreg.training import loop
 
-    build = loop.training_loader
+    build = loop.build_training_loader
 
     def loader(*arguments, **options):
         sends(signal.SIGTERM)()
         return build(*arguments, **options)
 
-    monkeypatch.setattr(loop, "training_loader", loader)
+    monkeypatch.setattr(loop, "build_training_loader", loader)
     path = interrupted()
-    monkeypatch.setattr(loop, "training_loader", build)
+    monkeypatch.setattr(loop, "build_training_loader", build)
     assert sslreg.resume(path).summary["resumed_at"] == [0]
     assert_same(undisturbed, path)
 
@@ -142,11 +142,11 @@ def test_the_message_names_the_signal_and_the_way_to_go_on(tiny_spec: str, tmp_p
         sslreg.train(parse_spec(tiny_spec, "tiny.yaml", ["evaluate=[]"]), tmp_path / "my run")
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.message == f"interrupted by SIGTERM after step 4; what was trained is in {tmp_path / 'my run'}"
-    assert diagnostic.hint == f"go on with: sslreg train --resume '{tmp_path / 'my run'}'"
+    assert diagnostic.hint == f"resume with: sslreg train --resume '{tmp_path / 'my run'}'"
 
 
 def test_handlers_are_put_back() -> None:
-    before = [signal.getsignal(number) for number in (*ASKING, signal.SIGCHLD)]
+    before = [signal.getsignal(number) for number in (*STOP_SIGNALS, signal.SIGCHLD)]
     with StopSignals() as stop:
-        assert signal.getsignal(signal.SIGTERM) == stop._hear
-    assert [signal.getsignal(number) for number in (*ASKING, signal.SIGCHLD)] == before
+        assert signal.getsignal(signal.SIGTERM) == stop._handle
+    assert [signal.getsignal(number) for number in (*STOP_SIGNALS, signal.SIGCHLD)] == before

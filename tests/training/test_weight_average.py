@@ -14,7 +14,7 @@ import sslreg
 from sslreg import Run
 from sslreg.runs.run_evaluation import evaluate_run
 from sslreg.spec import parse_spec
-from sslreg.training.loop import Training
+from sslreg.training import loop
 from sslreg.training.weight_average import WeightAverage
 from sslreg_memory_banks import FIFOMemoryBank
 
@@ -80,14 +80,14 @@ class WeightsOfEachStep(Callback):
 
 
 def with_callback(monkeypatch: pytest.MonkeyPatch, callback: Callback) -> None:
-    attach = Training._attach
+    attach = loop.add_callbacks
 
-    def attached(self, *arguments):
-        made = attach(self, *arguments)
-        self.trainer.callbacks.insert(0, callback)
+    def attached(setup, *arguments):
+        made = attach(setup, *arguments)
+        setup.trainer.callbacks.insert(0, callback)
         return made
 
-    monkeypatch.setattr(Training, "_attach", attached)
+    monkeypatch.setattr(loop, "add_callbacks", attached)
 
 
 def test_a_run_is_evaluated_and_used_by_its_average(tiny_spec: str, tmp_path: Path, monkeypatch) -> None:

@@ -1,1 +1,1 @@
-"""What is looked at while training: evaluations, and whether the embeddings collapse."""
+"""Lightning callbacks: metrics, progress, evaluations, guards and checkpoints."""

@@ -1,4 +1,4 @@
-"""Saves a run's state: the last one, and the best by a figure."""
+"""Saving a run's state: the last one, and the best one by a figure."""
 
 from __future__ import annotations
 
@@ -15,24 +15,26 @@ from sslreg.errors import SslregError
 from sslreg.runs.folder import RunFolder
 from sslreg.spec.sections import CheckpointSpec
 from sslreg.training.callbacks.metrics_recorder import MetricsRecorder
-from sslreg.training.callbacks.non_finite_guard import require_finite
+from sslreg.training.callbacks.non_finite_guard import require_finite_weights
 from sslreg.training.callbacks.periodic_evaluation import PeriodicEvaluation
-from sslreg.training.distributed.collectives import any_process
+from sslreg.training.distributed.collectives import reduce_any
 from sslreg.training.stop_signals import StopRequested, StopSignals
 
 log = logging.getLogger(__name__)
 
 
 class CheckpointSaver(Callback):
-    """Writes ``last.ckpt`` when training starts, as often as the spec says, and when training ends, however it ends.
+    """A callback that writes ``last.ckpt`` when training starts, as often as the spec asks, and however training ends.
 
-    Whenever an evaluation raises the figure called `best` in the spec, ``best.ckpt`` is written as well. When a signal
-    asks the run to stop, the state after the running step is written and `StopRequested` raised.
+    Whenever an evaluation raises the figure that `best` names in the spec, ``best.ckpt`` is written too. After a signal
+    that asks the run to stop, the state after the running step is written and `StopRequested` raised.
 
-    This callback comes after all that a step or an epoch does to a run's state, so that it saves all of it. Of several
-    processes one writes, and all decide alike: saving is a collective call.
+    This callback runs after all others that change a run's state in a step or an epoch, so that it saves all of it. Of
+    several processes one writes, and all decide alike: saving is a collective call.
 
-    started: whether there was anything to train.
+    Attributes:
+        folder: The run's folder. Other processes learn the main one's when training starts.
+        started: Whether there was anything to train.
     """
 
     def __init__(
@@ -54,29 +56,29 @@ class CheckpointSaver(Callback):
         self._step = 0
         self._saved: tuple[int, list[str]] = (-1, [])
         self._saved_at = time.monotonic()
-        # A state from the middle of a step would not lead to where the run was going.
-        self._between_steps = False
+        # A state from the middle of a step would lead elsewhere than the run was heading.
+        self._is_between_steps = False
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self.started = True
-        # Each process named a folder by the time of its own start; the first one's was made.
+        # Each process named a folder by the time of its start; only the main one's was created.
         self.folder = trainer.strategy.broadcast(self.folder)
-        self.stop.listen()
+        self.stop.install_handlers()
         self._step = trainer.global_step
         if self._resumed:
-            self._saved = self._reached(trainer)
-            self._keep_best(trainer)  # an evaluation that the checkpoint was still owing may have been the best
+            self._saved = self._position(trainer)
+            self._save_if_best(trainer)  # an evaluation that was pending in the checkpoint may have been the best
         else:
-            # So a folder that cannot be written to is known before the work, and there is always a way to go on.
+            # A folder that cannot be written is noticed before the work, and the run can be resumed from the start on.
             self.save_last(trainer)
-        self._between_steps = True
-        if any_process(self.stop.received is not None)[0]:
+        self._is_between_steps = True
+        if reduce_any(self.stop.received is not None)[0]:
             raise StopRequested
 
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        self._between_steps = False
+        self._is_between_steps = False
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -84,55 +86,55 @@ class CheckpointSaver(Callback):
         if trainer.global_step == self._step:
             return  # gradients are accumulating, and no checkpoint holds them
         self._step = trainer.global_step
-        # What the epoch's end does has to come before its checkpoint.
+        # The end of an epoch changes the state, so its checkpoint is written afterwards.
         if not trainer.is_last_batch and trainer.global_step != trainer.max_steps:
-            self._between_steps = True
+            self._is_between_steps = True
             self._save_if_due(trainer)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self._between_steps = True
-        self._keep_best(trainer)
+        self._is_between_steps = True
+        self._save_if_best(trainer)
         if trainer.global_step == trainer.max_steps or trainer.current_epoch + 1 == trainer.max_epochs:
-            # All is trained. What is left is an evaluation, which may take long and hears signals itself.
+            # Only an evaluation is left, which may take long and listens to signals itself.
             self.save_last(trainer)
         else:
             self._save_if_due(trainer)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self._keep_best(trainer)
+        self._save_if_best(trainer)
         self.save_last(trainer)
-        if any_process(self._owes_evaluation)[0]:
+        if reduce_any(bool(self._pending_evaluators))[0]:
             raise StopRequested
 
     def on_exception(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
     ) -> None:
-        """Save what a failure left whole. One of several processes cannot do that alone."""
+        """Save the state after a failure if it is whole. One of several processes cannot do that alone."""
         if isinstance(exception, WriteError):
             return
-        is_whole = self.started and (self._between_steps or self._owes_evaluation)
-        if is_whole and trainer.world_size == 1 and self._reached(trainer) != self._saved:
+        is_whole = self.started and (self._is_between_steps or bool(self._pending_evaluators))
+        if is_whole and trainer.world_size == 1 and self._position(trainer) != self._saved:
             try:
                 self.save_last(trainer)
-            except SslregError as error:  # what failed first is what matters
+            except SslregError as error:  # the first failure is the one to report
                 log.warning("%s", error)
 
-    def _reached(self, trainer: lightning.Trainer) -> tuple[int, list[str]]:
-        """The step, and the evaluations that are owed there."""
-        return trainer.global_step, [] if self.evaluations is None else self.evaluations.owed
+    def _position(self, trainer: lightning.Trainer) -> tuple[int, list[str]]:
+        """Return the step and the evaluators that are pending there."""
+        return trainer.global_step, self._pending_evaluators
 
     @property
-    def _owes_evaluation(self) -> bool:
-        return self.evaluations is not None and bool(self.evaluations.owed)
+    def _pending_evaluators(self) -> list[str]:
+        return [] if self.evaluations is None else self.evaluations.pending
 
-    def _keep_best(self, trainer: lightning.Trainer) -> None:
+    def _save_if_best(self, trainer: lightning.Trainer) -> None:
         value = self.recorder.evaluated.get(self.spec.best) if self.spec.best else None
         if trainer.strategy.broadcast(value is not None and value > self._best_value):
             self._best_value = float("-inf") if value is None else value
             self._save(trainer, self.folder.checkpoints / "best.ckpt")
 
     def _save_if_due(self, trainer: lightning.Trainer) -> None:
-        due, stop = any_process(self._is_due(), self.stop.received is not None)
+        due, stop = reduce_any(self._is_due(), self.stop.received is not None)
         if due or stop:
             self.save_last(trainer)
         if stop:
@@ -151,13 +153,13 @@ class CheckpointSaver(Callback):
         self._resumed = True
 
     def save_last(self, trainer: lightning.Trainer) -> None:
-        """Write ``last.ckpt``. SslregError: it cannot be written, or the state is not worth keeping."""
+        """Write ``last.ckpt``. Raises SslregError if it cannot be written or the state is not finite."""
         self.recorder.flush(trainer)
         self._save(trainer, self.folder.last_checkpoint)
-        self._saved_at, self._saved = time.monotonic(), self._reached(trainer)
+        self._saved_at, self._saved = time.monotonic(), self._position(trainer)
 
     def _save(self, trainer: lightning.Trainer, path: Path) -> None:
-        require_finite(trainer)
+        require_finite_weights(trainer)
         failure = None
         try:
             self.recorder.sync()
@@ -165,5 +167,5 @@ class CheckpointSaver(Callback):
         except SslregError as error:
             failure = error
             trainer.strategy.barrier("Trainer.save_checkpoint")  # where the other processes wait
-        if any_process(failure is not None)[0]:
+        if reduce_any(failure is not None)[0]:
             raise failure or SslregError("the process that writes checkpoints cannot write them", code="unwritable")

@@ -1,4 +1,4 @@
-"""Watches whether the embeddings collapse: to one point, or into few dimensions."""
+"""Detection of collapsed embeddings: all in one point, or in few dimensions."""
 
 from __future__ import annotations
 
@@ -21,26 +21,29 @@ from sslreg.evaluation.embedding_statistics import (
     uniformity,
 )
 from sslreg.training.callbacks.metrics_recorder import MetricsRecorder
-from sslreg.training.lightning_module import TrainingModule
 
-#: Rows that the figures are of: the last ones of an epoch.
+#: The number of rows that the figures describe: the last rows of an epoch.
 ROWS = 512
 #: An `embedding_std` below this is a collapse to a point.
-LEAST_STD = 0.1
+MIN_STD = 0.1
 #: An `effective_rank` below this is a collapse to a line.
-LEAST_RANK = 1.5
+MIN_RANK = 1.5
 
 
 class CollapseWatch(Callback):
-    """At the end of each epoch, writes how far the embeddings of its last steps spread, and says when they do not.
+    """A callback that records at the end of each epoch how the last embeddings spread, and reports a collapse.
 
-    The embeddings are those that the model returns in its `StepOutput`; positives are the first two tensors that the
-    loss is called with, where these are of the shape (N, D). What a method does not give is left out. With several
-    processes the figures are those of the first one's share. No random number is drawn and nothing is computed twice,
-    and what has been collected of an epoch is in the checkpoint: a run is the same with the watch and without, and
-    resumed it has the same figures.
+    The embeddings are those of the model's `StepOutput`. Positives are the first two tensors that the loss is called
+    with, if both have the shape (N, D). Figures that a method does not allow are omitted. With several processes, the
+    figures describe the share of the first one.
 
-    stop: whether a collapse ends the run: SslregError. Otherwise it is warned of, once.
+    The callback draws no random number and computes nothing twice. A checkpoint holds the rows collected in an epoch,
+    so a run is the same with and without the callback, and a resumed run has the same figures.
+
+    Args:
+        recorder: The recorder of the figures.
+        console: Where a warning is printed, once.
+        stop: Whether a collapse ends the run with an SslregError instead.
     """
 
     def __init__(self, recorder: MetricsRecorder, console: Console, *, stop: bool = False) -> None:
@@ -49,13 +52,13 @@ class CollapseWatch(Callback):
         self.stop = stop
         self._rows: list[Tensor] = []
         self._distances: list[Tensor] = []
-        self._is_told = False
+        self._has_warned = False
         self._positives: tuple[Tensor, Tensor] | None = None
-        self._is_late = False
+        self._is_near_end = False
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        assert isinstance(pl_module, TrainingModule)
-        self._hook = pl_module.loss.register_forward_pre_hook(self._see_positives)
+        assert isinstance(pl_module.loss, nn.Module)
+        self._hook = pl_module.loss.register_forward_pre_hook(self._store_positives)
 
     def teardown(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
         if hasattr(self, "_hook"):
@@ -67,16 +70,16 @@ class CollapseWatch(Callback):
         left = trainer.num_training_batches - batch_idx
         if trainer.max_steps > 0:
             left = min(left, (trainer.max_steps - trainer.global_step) * trainer.accumulate_grad_batches)
-        self._is_late = (left - 1) * len(batch) < ROWS
+        self._is_near_end = (left - 1) * len(batch) < ROWS
         self._positives = None
 
-    def _see_positives(self, loss: nn.Module, given: tuple[Any, ...]) -> None:
-        """Keep what the loss compares first; a symmetric method calls it again with the same in another order."""
-        if not self._is_late or self._positives is not None or len(given) < 2:
+    def _store_positives(self, loss: nn.Module, inputs: tuple[Any, ...]) -> None:
+        """Store the first inputs of the loss; a symmetric method calls it again with the same in another order."""
+        if not self._is_near_end or self._positives is not None or len(inputs) < 2:
             return
-        some, others = given[:2]
-        if isinstance(some, Tensor) and isinstance(others, Tensor) and some.ndim == 2 and some.shape == others.shape:
-            self._positives = some.detach(), others.detach()
+        a, b = inputs[:2]
+        if isinstance(a, Tensor) and isinstance(b, Tensor) and a.ndim == 2 and a.shape == b.shape:
+            self._positives = a.detach(), b.detach()
 
     def on_train_batch_end(
         self,
@@ -86,12 +89,12 @@ class CollapseWatch(Callback):
         batch: Batch,
         batch_idx: int,
     ) -> None:
-        if not self._is_late or not trainer.is_global_zero:
+        if not self._is_near_end or not trainer.is_global_zero:
             return
         if outputs["embeddings"] is not None:
-            _keep(self._rows, outputs["embeddings"].detach().float().clone())
+            _append_rows(self._rows, outputs["embeddings"].detach().float().clone())
         if self._positives is not None:
-            _keep(self._distances, squared_distances(*self._positives))
+            _append_rows(self._distances, squared_distances(*self._positives))
             self._positives = None
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -100,12 +103,12 @@ class CollapseWatch(Callback):
         self._distances.clear()
         if figures:
             self.recorder.record_evaluation({"step": trainer.global_step, "epoch": trainer.current_epoch, **figures})
-        found = trainer.strategy.broadcast(_collapse(figures))
-        if not found or self._is_told:
+        collapse = trainer.strategy.broadcast(_describe_collapse(figures))
+        if not collapse or self._has_warned:
             return
-        self._is_told = True
-        message = f"the embeddings have collapsed in epoch {trainer.current_epoch + 1}: {found}"
-        hint = "lower the learning rate, or look at the projection, the views and the loss"
+        self._has_warned = True
+        message = f"the embeddings have collapsed in epoch {trainer.current_epoch + 1}: {collapse}"
+        hint = "lower the learning rate, or check the projection, the views and the loss"
         if self.stop:
             raise SslregError(message, hint=hint, code="collapsed")
         if trainer.is_global_zero:
@@ -124,24 +127,24 @@ class CollapseWatch(Callback):
         return figures
 
     def state_dict(self) -> dict[str, Any]:
-        return {"rows": self._rows, "distances": self._distances, "is_told": self._is_told}
+        return {"rows": self._rows, "distances": self._distances, "is_told": self._has_warned}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._rows, self._distances = list(state_dict["rows"]), list(state_dict["distances"])
-        self._is_told = state_dict["is_told"]
+        self._has_warned = state_dict["is_told"]
 
 
-def _keep(kept: list[Tensor], new: Tensor) -> None:
-    """Add rows, and let go of the oldest that the last `ROWS` do without."""
-    kept.append(new)
-    while sum(map(len, kept)) - len(kept[0]) >= ROWS:
-        del kept[0]
+def _append_rows(rows: list[Tensor], new: Tensor) -> None:
+    """Append rows, and delete the oldest beyond the last `ROWS`."""
+    rows.append(new)
+    while sum(map(len, rows)) - len(rows[0]) >= ROWS:
+        del rows[0]
 
 
-def _collapse(figures: dict[str, float]) -> str | None:
-    """What says that embeddings have collapsed, if anything does."""
-    if figures.get("embedding_std", 1.0) < LEAST_STD:
-        return f"their standard deviation is {figures['embedding_std']:.3g}, 1 where they spread and 0 in one point"
-    if figures.get("effective_rank", LEAST_RANK) < LEAST_RANK:
+def _describe_collapse(figures: dict[str, float]) -> str | None:
+    """Return which figure shows a collapse, None if none does."""
+    if figures.get("embedding_std", 1.0) < MIN_STD:
+        return f"their standard deviation is {figures['embedding_std']:.3g} (1 if they spread, 0 in one point)"
+    if figures.get("effective_rank", MIN_RANK) < MIN_RANK:
         return f"their effective rank is {figures['effective_rank']:.3g}, as if they lay on a line"
     return None

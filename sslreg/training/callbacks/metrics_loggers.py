@@ -1,4 +1,4 @@
-"""Hands what goes into metrics.csv on to the spec's loggers."""
+"""Passing the rows of metrics.csv to the spec's loggers."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from sslreg.runs.metrics_file import MetricsFile
 from sslreg.spec import Spec
 
 
-def metrics_file(folder: RunFolder, spec: Spec, loggers: Sequence[Logger]) -> MetricsFile:
-    """A run's metrics.csv, whose rows reach the loggers too, if there are any.
+def open_metrics_file(folder: RunFolder, spec: Spec, loggers: Sequence[Logger]) -> MetricsFile:
+    """Open a run's metrics.csv. If there are loggers, they get its rows too.
 
-    A logger is told the spec as hyperparameters when the run is new; the values of ``${env:…}`` stay out of it.
+    When the run is new, each logger gets the spec as hyperparameters, without the values of ``${env:…}``.
     """
     if not loggers:
         return MetricsFile(folder.metrics)
     if not folder.metrics.exists():
         for logger in loggers:
             logger.log_hyperparams(spec.to_dict())
-    return LoggedMetrics(folder, loggers, spec.trainer.get("log_every_n_steps", 50))
+    return LoggedMetricsFile(folder, loggers, spec.trainer.get("log_every_n_steps", 50))
 
 
-class LoggedMetrics(MetricsFile):
-    """A metrics.csv that hands on its rows: of steps each `every_steps`-th, of evaluations and of epochs all.
+class LoggedMetricsFile(MetricsFile):
+    """A metrics.csv that passes its rows to loggers: every `every_steps`-th step, and all evaluations and epochs.
 
-    How many rows have been handed on is kept in ``logs/handed_on``: a run that goes on from a checkpoint takes the rows
-    behind it again, and no logger is to get a row twice.
+    ``logs/handed_on`` holds the number of rows that were passed on. A run that resumes from a checkpoint computes later
+    rows again, and no logger may get a row twice.
     """
 
     def __init__(self, folder: RunFolder, loggers: Sequence[Logger], every_steps: int) -> None:
@@ -36,22 +36,22 @@ class LoggedMetrics(MetricsFile):
         self.loggers = loggers
         self.every_steps = every_steps
         self._count_file = folder.path / "logs" / "handed_on"
-        self._handed_on = int(self._count_file.read_text()) if self._count_file.exists() else 0
+        self._logged = int(self._count_file.read_text()) if self._count_file.exists() else 0
 
     def append(self, rows: list[dict[str, float]]) -> None:
         first = len(self._rows)
         super().append(rows)
-        new = rows[max(0, self._handed_on - first) :]
+        new = rows[max(0, self._logged - first) :]
         for row in new:
             if "lr" not in row or row["step"] % self.every_steps == 0:
-                self._hand_on(row)
+                self._log(row)
         for logger in self.loggers if new else ():
             logger.save()
-        self._handed_on = max(self._handed_on, len(self._rows))
+        self._logged = max(self._logged, len(self._rows))
         self._count_file.parent.mkdir(exist_ok=True)
-        self._count_file.write_text(str(self._handed_on))
+        self._count_file.write_text(str(self._logged))
 
-    def _hand_on(self, row: dict[str, float]) -> None:
+    def _log(self, row: dict[str, float]) -> None:
         figures = {name: value for name, value in row.items() if name != "step"}
         for logger in self.loggers:
             logger.log_metrics(figures, step=int(row["step"]))

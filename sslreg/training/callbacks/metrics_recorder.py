@@ -1,4 +1,4 @@
-"""Writes what the steps measured to metrics.csv, and stops a run whose loss is no number."""
+"""Recording the figures of steps and evaluations in metrics.csv, and stopping at a loss that is not finite."""
 
 from __future__ import annotations
 
@@ -11,25 +11,32 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from sslreg.runs.metrics_file import MetricsFile
-from sslreg.training.callbacks.non_finite_guard import Guard, non_finite
-from sslreg.training.lightning_module import TrainingModule
+from sslreg.training.callbacks.non_finite_guard import NonFiniteGuard, non_finite_error
 
 
 class MetricsRecorder(Callback):
-    """Collects one row a step and writes the rows every `every_steps` steps and at an epoch's end.
+    """A callback that collects one row per step and writes rows every `every_steps` steps and at the end of an epoch.
 
-    Reading a figure waits for the device, which is why rows are not written one by one. A loss that is not finite is
-    noticed when its row is written, and rows are written before a checkpoint, so a checkpoint is from before it.
+    Reading a figure waits for the device, so rows are not written one by one. A loss that is not finite is noticed when
+    its row is written. Rows are written before a checkpoint, so that no checkpoint comes after such a loss.
 
-    Of several processes all keep rows and one writes their mean: `flush` is a collective call.
+    All of several processes keep rows, and one writes their mean: `flush` is a collective call. A step that the guard
+    skipped has a row without figures.
 
-    A step that `guard` left out has a row without figures.
+    Args:
+        file: The file to write, None if another process writes it.
+        every_steps: The number of steps between two writes.
+        source: The components that compute the loss, for an error's message.
+        guard: The guard that may skip steps.
 
-    file: None where another process writes. latest: the last step's row as written; evaluated: the latest figure of
-    each evaluation. source: what computes the loss, for an error's message.
+    Attributes:
+        latest: The last step's row as written.
+        evaluated: The latest figure of each evaluation.
     """
 
-    def __init__(self, file: MetricsFile | None, every_steps: int, source: str, guard: Guard | None = None) -> None:
+    def __init__(
+        self, file: MetricsFile | None, every_steps: int, source: str, guard: NonFiniteGuard | None = None
+    ) -> None:
         self.file = file
         self.guard = guard
         self.source = source
@@ -47,15 +54,14 @@ class MetricsRecorder(Callback):
     ) -> None:
         if trainer.global_step == self._step:
             return  # gradients are accumulating; the row belongs to the step
-        assert isinstance(pl_module, TrainingModule)
         self._step = trainer.global_step
-        is_left_out = self.guard is not None and self.guard.last_left_out
+        is_skipped = self.guard is not None and self.guard.skipped_last_step
         self._pending.append(
             {
                 "step": self._step,
                 "epoch": trainer.current_epoch,
-                **({} if is_left_out else outputs["figures"]),
-                "lr": pl_module.learning_rate,
+                **({} if is_skipped else outputs["figures"]),
+                "lr": _learning_rate(trainer),
             }
         )
         if len(self._pending) >= self.every_steps:
@@ -71,10 +77,10 @@ class MetricsRecorder(Callback):
         self.latest, self.evaluated = state_dict["latest"], state_dict["evaluated"]
 
     def flush(self, trainer: lightning.Trainer) -> None:
-        """Write the rows that are waiting. NonFiniteError: a loss among them is not finite."""
+        """Write the pending rows. Raises NonFiniteError if a loss among them is not finite."""
         if not self._pending:
             return
-        rows = _averaged(self._pending, trainer)
+        rows = _average_rows(self._pending, trainer)
         self._pending.clear()
         if self.file is not None:
             self.file.append(rows)
@@ -83,22 +89,28 @@ class MetricsRecorder(Callback):
                 self.latest = row
                 if not math.isfinite(row["loss"]):
                     step = int(row["step"])
-                    raise non_finite(f"the loss is {row['loss']} at step {step} ({self.source})", step)
+                    raise non_finite_error(f"the loss is {row['loss']} at step {step} ({self.source})", step)
 
     def sync(self) -> None:
-        """Have the disk hold all rows that were written."""
+        """Flush all written rows to the disk."""
         if self.file is not None:
             self.file.sync()
 
     def record_evaluation(self, row: dict[str, float]) -> None:
-        """Write an evaluation's figures, with the step and the epoch that they belong to."""
+        """Write the figures of an evaluation, together with its step and epoch."""
         if self.file is not None:
             self.file.append([row])
         self.evaluated.update((name, value) for name, value in row.items() if name not in ("step", "epoch"))
 
 
-def _averaged(pending: list[dict[str, Any]], trainer: lightning.Trainer) -> list[dict[str, float]]:
-    """The rows with their tensors as numbers, each the mean over all processes, read off the device at once."""
+def _learning_rate(trainer: lightning.Trainer) -> float:
+    """Return the learning rate of the first parameter group."""
+    rate: float | Tensor = trainer.optimizers[0].param_groups[0]["lr"]
+    return float(rate)
+
+
+def _average_rows(pending: list[dict[str, Any]], trainer: lightning.Trainer) -> list[dict[str, float]]:
+    """Return the rows with their tensors as means over all processes. They are read from the device at once."""
     tensors = [[value.float() for value in row.values() if isinstance(value, Tensor)] for row in pending]
     if not any(tensors):
         return list(pending)

@@ -1,11 +1,11 @@
-"""What becomes of a loss, a gradient or weights that are not finite: ``engine.on_nan`` of the spec.
+"""Handling of losses, gradients and weights that are not finite: ``engine.on_nan`` of the spec.
 
-* ``stop`` ends the run. Losses are read some steps at a time, and weights before each checkpoint, so it costs nothing,
+* ``stop`` ends the run. Losses are read every few steps, and weights before each checkpoint, so that it costs nothing,
   and no checkpoint has weights that are not finite.
-* ``skip`` leaves out the optimizer's step for such a batch. Whether to step has to be known before the step, so the
-  host waits for the device once a step.
-* ``rewind`` costs nothing until it happens. Then the run goes back to its last checkpoint and does as ``skip`` until
-  `IN_A_ROW` steps past the place: whatever batch led there, by its loss or by its gradient, is left out.
+* ``skip`` omits the optimizer step for such a batch. This must be known before the step, so that the host waits for the
+  device once per step.
+* ``rewind`` costs nothing until it happens. The run then resumes from its last checkpoint and skips as above until
+  `MAX_SKIPS_IN_A_ROW` steps past the failure. It omits the batch that caused it, by its loss or by its gradient.
 """
 
 from __future__ import annotations
@@ -19,160 +19,169 @@ from torch import Tensor, nn
 
 from sslreg.contracts import Loss, MemoryBank, StepOutput
 from sslreg.errors import SslregError
-from sslreg.training.distributed.collectives import any_process
+from sslreg.training.distributed.collectives import reduce_any
 
-#: So many batches in a row may be left out; more are no accident.
-IN_A_ROW = 100
-#: How often a run goes back to the same checkpoint.
-REWINDS = 3
-#: The code of the error of a loss or a memory bank that is given numbers that are not finite.
+#: The number of batches in a row that may be skipped. More are no accident.
+MAX_SKIPS_IN_A_ROW = 100
+#: The error code of a loss or a memory bank that receives numbers that are not finite.
 NON_FINITE_INPUT = "non-finite-embedding"
 
-CURE = "lower the learning rate, clip with trainer.gradient_clip_val, or train in 32-true precision"
+HINT = "lower the learning rate, clip with trainer.gradient_clip_val, or train in 32-true precision"
 
 
 class NonFiniteError(SslregError):
     """Training has led to numbers that are not finite.
 
-    step: the last step that may have been at fault, None where that is not known.
+    Attributes:
+        step: The last step that may be the cause, None if that is unknown.
     """
 
     step: int | None = None
 
 
 class SkipStep(Exception):  # noqa: N818  (it is no error: it keeps the optimizer from stepping)
-    """Raised within an optimizer's step, after its gradients are there and before it uses them."""
+    """Raised within an optimizer step, after the gradients exist and before they are used."""
 
 
-def non_finite(message: str, step: int | None, hint: str = CURE) -> NonFiniteError:
-    error = NonFiniteError(message, hint=hint, code="loss-not-finite")
+def non_finite_error(message: str, step: int | None) -> NonFiniteError:
+    """Return the error for numbers that are not finite."""
+    error = NonFiniteError(message, hint=HINT, code="loss-not-finite")
     error.step = step
     return error
 
 
-def require_finite(trainer: lightning.Trainer) -> None:
-    """NonFiniteError, in all processes: a parameter or a running statistic is not finite."""
+def require_finite_weights(trainer: lightning.Trainer) -> None:
+    """Raise NonFiniteError in all processes if a parameter or a running statistic is not finite in any of them."""
     module, step = trainer.lightning_module, trainer.global_step
-    tensors = [*module.named_parameters(), *_buffers(module).items()]
-    found = _first_not_finite([(name, value.detach()) for name, value in tensors])
-    if any_process(found is not None)[0]:
-        name = "something in another process" if found is None else found.removeprefix("model.")
-        raise non_finite(f"{name} is not finite after step {step}", step)
+    tensors = [*module.named_parameters(), *_forward_buffers(module).items()]
+    name = _find_non_finite([(name, value.detach()) for name, value in tensors])
+    if reduce_any(name is not None)[0]:
+        culprit = "something in another process" if name is None else name.removeprefix("model.")
+        raise non_finite_error(f"{culprit} is not finite after step {step}", step)
 
 
-def _first_not_finite(tensors: list[tuple[str, Tensor]]) -> str | None:
+def _find_non_finite(tensors: list[tuple[str, Tensor]]) -> str | None:
     checked = [(name, value) for name, value in tensors if value.is_floating_point() and value.numel()]
     if not checked or bool(torch.stack([value.isfinite().all() for _, value in checked]).all()):
         return None
     return next(name for name, value in checked if not value.isfinite().all())
 
 
-class Guard(Callback):
-    """Leaves out the optimizer's step where the loss or the gradient is not finite.
+class NonFiniteGuard(Callback):
+    """A callback that skips the optimizer step if the loss or the gradient is not finite.
 
-    What the batch's forward pass did is undone too: running statistics are put back, and what was staged for memory
-    banks is dropped. The momentum encoder stays, and the schedule and the step counter go on.
+    It also undoes the batch's forward pass: it restores running statistics and discards what was staged for memory
+    banks. The momentum encoder does not move; the schedule and the step counter advance.
 
-    until: guards up to this step; None for all steps. count: steps left out; last_left_out: whether the last one was.
+    Args:
+        until: The last step to guard, None to guard all steps.
+        source: The components that compute the loss, for an error's message.
+
+    Attributes:
+        skipped_steps: The number of skipped steps.
+        skipped_last_step: Whether the last step was skipped.
     """
 
     def __init__(self, until: int | None, source: str) -> None:
         self.until = until
         self.source = source
-        self.count = 0
-        self.last_left_out = False
-        self._in_a_row = 0
-        self._finite: Tensor | None = None
-        self._before: dict[str, Tensor] = {}
+        self.skipped_steps = 0
+        self.skipped_last_step = False
+        self._skips_in_a_row = 0
+        self._is_finite: Tensor | None = None
+        self._buffers_before: dict[str, Tensor] = {}
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         assert isinstance(pl_module.loss, Loss)
         if trainer.world_size > 1:
-            # A loss that refuses what one process gives it would leave the others waiting in its gathering.
-            pl_module.loss.register_forward_pre_hook(_refuse_alike)
+            # A loss that refuses the input of one process would leave the others waiting in its all_gather.
+            pl_module.loss.register_forward_pre_hook(_refuse_in_all_processes)
 
-    def watches(self, step: int) -> bool:
-        """Whether the step after `step` steps is guarded."""
+    def is_active(self, step: int) -> bool:
+        """Return whether the step after `step` steps is guarded."""
         return self.until is None or step < self.until
 
-    def instead_of(self, error: SslregError, module: lightning.LightningModule) -> StepOutput:
-        """What a step gives where a component refuses numbers that are not finite: a loss that is not.
+    def replace_output(self, error: SslregError, module: lightning.LightningModule) -> StepOutput:
+        """Return a step output whose loss is NaN, after a component has refused numbers that are not finite.
 
-        NonFiniteError: the step is not guarded; otherwise the error itself, if it is about something else.
+        Raises:
+            NonFiniteError: The step is not guarded.
+            SslregError: `error` itself, if its reason is another one.
         """
         if error.diagnostics[0].code != NON_FINITE_INPUT:
             raise error
-        if not self.watches(module.global_step):
+        if not self.is_active(module.global_step):
             step = module.global_step + 1
-            raise non_finite(f"{error.diagnostics[0].message} at step {step} ({self.source})", step) from error
-        # Of all parameters, so that processes which share their gradients find them all.
+            message = f"{error.diagnostics[0].message} at step {step} ({self.source})"
+            raise non_finite_error(message, step) from error
+        # The loss depends on all parameters, so that processes which reduce their gradients find all of them.
         trained = [parameter.sum() for parameter in module.parameters() if parameter.requires_grad]
         return StepOutput(torch.stack(trained).sum() * float("nan"))
 
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        if self._finite is None and self.watches(trainer.global_step):
-            self._before = {name: buffer.clone() for name, buffer in _buffers(pl_module).items()}
+        if self._is_finite is None and self.is_active(trainer.global_step):
+            self._buffers_before = {name: buffer.clone() for name, buffer in _forward_buffers(pl_module).items()}
 
     def on_before_backward(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, loss: Tensor
     ) -> None:
-        finite = loss.detach().isfinite()
-        self._finite = finite if self._finite is None else self._finite & finite
+        is_finite = loss.detach().isfinite()
+        self._is_finite = is_finite if self._is_finite is None else self._is_finite & is_finite
 
     def on_before_optimizer_step(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
-        finite, self._finite = self._finite, None
-        self.last_left_out = False
-        if finite is None or not self.watches(trainer.global_step):
+        is_finite, self._is_finite = self._is_finite, None
+        self.skipped_last_step = False
+        if is_finite is None or not self.is_active(trainer.global_step):
             return
         scaler = getattr(trainer.precision_plugin, "scaler", None)
-        if scaler is None:  # a scaler sees to gradients itself: that they overflow is how it finds its scale
-            finite = finite & _gradient_norm(optimizer).isfinite()
-        if not any_process(not bool(finite))[0]:
-            self._in_a_row = 0
+        if scaler is None:  # a scaler checks the gradients itself: their overflow is how it finds its scale
+            is_finite = is_finite & _gradient_norm(optimizer).isfinite()
+        if not reduce_any(not bool(is_finite))[0]:
+            self._skips_in_a_row = 0
             return
-        self.count += 1
-        self._in_a_row += 1
-        if self._in_a_row > IN_A_ROW:
-            raise non_finite(
-                f"the loss or its gradient was not finite in {IN_A_ROW} steps in a row, up to step "
+        self.skipped_steps += 1
+        self._skips_in_a_row += 1
+        if self._skips_in_a_row > MAX_SKIPS_IN_A_ROW:
+            raise non_finite_error(
+                f"the loss or its gradient was not finite in {MAX_SKIPS_IN_A_ROW} steps in a row, up to step "
                 f"{trainer.global_step + 1} ({self.source})",
                 None,
             )
-        self.last_left_out = True
-        self._undo(pl_module)
+        self.skipped_last_step = True
+        self._undo_forward(pl_module)
         if scaler is not None:
             scaler.update()
         raise SkipStep
 
-    def _undo(self, module: nn.Module) -> None:
-        for name, buffer in _buffers(module).items():
-            buffer.copy_(self._before[name])
-        discard_staged(module)
+    def _undo_forward(self, module: nn.Module) -> None:
+        for name, buffer in _forward_buffers(module).items():
+            buffer.copy_(self._buffers_before[name])
+        discard_staged_rows(module)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"count": self.count, "in_a_row": self._in_a_row}
+        return {"count": self.skipped_steps, "in_a_row": self._skips_in_a_row}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.count, self._in_a_row = state_dict["count"], state_dict["in_a_row"]
+        self.skipped_steps, self._skips_in_a_row = state_dict["count"], state_dict["in_a_row"]
 
 
-def discard_staged(module: nn.Module) -> None:
-    """Drop what a batch has staged for the memory banks within a module."""
+def discard_staged_rows(module: nn.Module) -> None:
+    """Discard the rows that a batch has staged for the memory banks within a module."""
     for part in module.modules():
         if isinstance(part, MemoryBank | Loss):
             part.discard()
 
 
-def _refuse_alike(loss: nn.Module, given: tuple[Any, ...]) -> None:
-    """Refuse what a loss is given, in all processes, if in any of them it is not finite."""
-    tensors = [value.detach() for value in given if isinstance(value, Tensor) and value.is_floating_point()]
-    finite = all(bool(value.isfinite().all()) for value in tensors)
-    if any_process(not finite)[0]:
-        raise SslregError("an embedding is not finite", hint=CURE, code=NON_FINITE_INPUT)
+def _refuse_in_all_processes(loss: nn.Module, inputs: tuple[Any, ...]) -> None:
+    """Refuse a loss's inputs in all processes if they are not finite in any of them."""
+    tensors = [value.detach() for value in inputs if isinstance(value, Tensor) and value.is_floating_point()]
+    is_finite = all(bool(value.isfinite().all()) for value in tensors)
+    if reduce_any(not is_finite)[0]:
+        raise SslregError("an embedding is not finite", hint=HINT, code=NON_FINITE_INPUT)
 
 
 def _gradient_norm(optimizer: torch.optim.Optimizer) -> Tensor:
@@ -185,8 +194,8 @@ def _gradient_norm(optimizer: torch.optim.Optimizer) -> Tensor:
     return torch.nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
 
 
-def _buffers(module: nn.Module) -> dict[str, Tensor]:
-    """The buffers that a forward pass may write to: all but those of memory banks, which are large, and staged."""
+def _forward_buffers(module: nn.Module) -> dict[str, Tensor]:
+    """Return the buffers that a forward pass may change: all but those of memory banks, which are large and staged."""
     return {
         f"{prefix}.{name}": buffer
         for prefix, part in module.named_modules()

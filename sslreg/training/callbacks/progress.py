@@ -1,4 +1,4 @@
-"""What a person sees while a run trains."""
+"""The progress of a run on the terminal."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ from sslreg.evaluation.embedding_statistics import FIGURES
 from sslreg.training.callbacks.metrics_recorder import MetricsRecorder
 from sslreg.training.callbacks.throughput import Throughput
 
-#: Seconds between two lines where there is no terminal to draw a bar on: at the ends of epochs, and within one.
+#: Without a terminal: the least seconds between two lines, at the ends of epochs and within an epoch.
 LINE_EVERY = 10.0
 LINE_WITHIN_EPOCH_EVERY = 60.0
-#: How often a second the bar is drawn: each time takes a millisecond from the thread that trains.
-DRAWN_PER_SECOND = 2
+#: Refreshes of the bar per second. Each takes a millisecond from the thread that trains.
+REFRESHES_PER_SECOND = 2
 
 
 class TrainingProgress(Callback):
-    """A bar on a terminal, a line now and then elsewhere.
+    """A bar on a terminal, a line every few seconds elsewhere.
 
-    Both tell the loss, the learning rate, images/s, the share of waiting, the latest evaluation and the time that is
-    left: what the remaining steps take at the pace since training began or went on, evaluations included.
+    Both show the loss, the learning rate, images/s, the share of waiting, the latest evaluation and the time left. The
+    time left assumes the pace since the training started or resumed, evaluations included.
     """
 
-    def __init__(self, console: Console, meter: Throughput, recorder: MetricsRecorder) -> None:
+    def __init__(self, console: Console, throughput: Throughput, recorder: MetricsRecorder) -> None:
         self.console = console
-        self.meter = meter
+        self.throughput = throughput
         self.recorder = recorder
         self._progress: Progress | None = None
         self._task = TaskID(0)
-        self._drawn_at = 0.0
-        self._began = (0.0, 0)
+        self._last_line = 0.0
+        self._start = (0.0, 0)
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if not trainer.is_global_zero:
             return
         if self.console.is_terminal:
             self._progress = Progress(
-                *self._columns(), console=self.console, refresh_per_second=DRAWN_PER_SECOND, transient=True
+                *self._columns(), console=self.console, refresh_per_second=REFRESHES_PER_SECOND, transient=True
             )
             self._task = self._progress.add_task("train", total=trainer.estimated_stepping_batches, status="")
             self._progress.start()
-        self._drawn_at = time.monotonic()
-        self._began = time.monotonic(), trainer.global_step
+        self._last_line = time.monotonic()
+        self._start = time.monotonic(), trainer.global_step
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -64,10 +64,10 @@ class TrainingProgress(Callback):
 
     def _print_line(self, trainer: lightning.Trainer, every: float) -> None:
         now = time.monotonic()
-        if self._progress is None and trainer.is_global_zero and now - self._drawn_at >= every:
-            self._drawn_at = now
-            began, done = self._began
-            left = time_left(now - began, trainer.global_step - done, trainer.estimated_stepping_batches - done)
+        if self._progress is None and trainer.is_global_zero and now - self._last_line >= every:
+            self._last_line = now
+            start, done = self._start
+            left = format_time_left(now - start, trainer.global_step - done, trainer.estimated_stepping_batches - done)
             self.console.print(self._status(trainer) + (f"  {left} left" if left else ""), highlight=False)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -91,14 +91,20 @@ class TrainingProgress(Callback):
         parts = [f"epoch {trainer.current_epoch + 1}" + (f"/{trainer.max_epochs}" if trainer.max_epochs else "")]
         if "loss" in latest:
             parts.append(f"loss {latest['loss']:.4g}  lr {latest['lr']:.3g}")
-        parts.append(f"{self.meter.images_per_second:,.0f} images/s  waiting {self.meter.waiting_share:.0%}")
+        parts.append(f"{self.throughput.images_per_second:,.0f} images/s  waiting {self.throughput.waiting_share:.0%}")
         evaluated = {name: value for name, value in self.recorder.evaluated.items() if name not in FIGURES}
         parts += [f"{name} {value:.3f}" for name, value in evaluated.items()]
         return "  ".join(parts)
 
 
-def time_left(seconds: float, done: int, steps: float) -> str | None:
-    """How long it takes to the end of so many steps, of which some are done, as h:mm:ss; None while nobody knows."""
+def format_time_left(seconds: float, done: int, steps: float) -> str | None:
+    """Return the time that the remaining steps take, as h:mm:ss, or None if it is unknown.
+
+    Args:
+        seconds: The time that the finished steps took.
+        done: The number of finished steps.
+        steps: The number of all steps.
+    """
     if done <= 0 or not math.isfinite(steps):
         return None
     return str(timedelta(seconds=round(seconds / done * max(0, steps - done))))

@@ -1,4 +1,4 @@
-"""Lists the samples that could not be read, where the spec says to go on without them."""
+"""The list of samples that could not be read, for `data.on_error: skip`."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from lightning.pytorch.callbacks import Callback
 from sslreg.assembly import SampleDataset
 from sslreg.contracts import Batch
 from sslreg.runs.folder import RunFolder
-from sslreg.training.distributed.collectives import gathered
+from sslreg.training.distributed.collectives import all_gather_object
 from sslreg.views import SKIPPED, Skipped
 
-#: After how many batches several processes put together what they skipped.
-TOGETHER_EVERY = 50
+#: Batches after which several processes gather the samples that they skipped.
+GATHER_EVERY = 50
 
 
 class SkippedSamples(Callback):
-    """Writes ``skipped.csv`` (index, name, reason), a line for each sample the first time that it is skipped.
+    """A callback that writes ``skipped.csv`` (index, name, reason) with one row per skipped sample.
 
-    One process writes at once. Of several, the main one writes for all, now and then and whenever the state is saved.
+    A single process writes at once. Of several, the main one writes for all, every `GATHER_EVERY` batches and whenever
+    the state is saved.
 
-    count: how often a sample was replaced by another, over all epochs and processes.
+    Attributes:
+        count: How often a sample was replaced by another, over all epochs and processes.
     """
 
     def __init__(self, folder: RunFolder, samples: SampleDataset) -> None:
@@ -35,8 +37,8 @@ class SkippedSamples(Callback):
         self._is_main = True
 
     def state_dict(self) -> dict[str, Any]:
-        """A collective call, after which nothing is pending."""
-        self._put_together()
+        """Gather and write what is pending, and return the state. A collective call."""
+        self._gather()
         return {"count": self.count, "listed": sorted(self._listed)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -54,25 +56,25 @@ class SkippedSamples(Callback):
         batch_idx: int,
     ) -> None:
         self._pending += batch.extras.get(SKIPPED, [])
-        if trainer.world_size == 1 or (batch_idx + 1) % TOGETHER_EVERY == 0:
-            self._put_together()
+        if trainer.world_size == 1 or (batch_idx + 1) % GATHER_EVERY == 0:
+            self._gather()
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self._put_together()
+        self._gather()
 
-    def _put_together(self) -> None:
-        skipped = [one for of_rank in gathered(self._pending) for one in of_rank]
+    def _gather(self) -> None:
+        skipped = [sample for of_rank in all_gather_object(self._pending) for sample in of_rank]
         self._pending = []
         self.count += len(skipped)
-        new = list({one.index: one for one in skipped if one.index not in self._listed}.values())
-        self._listed.update(one.index for one in new)
+        new = list({sample.index: sample for sample in skipped if sample.index not in self._listed}.values())
+        self._listed.update(sample.index for sample in new)
         if new and self._is_main:
             self._write(new)
 
-    def _write(self, new: list[Skipped]) -> None:
-        is_first = not self.path.exists()
-        with self.path.open("a", newline="") as file:
+    def _write(self, skipped: list[Skipped]) -> None:
+        is_new_file = not self.path.exists()
+        with self.path.open("a", encoding="utf-8", errors="surrogateescape", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            if is_first:
+            if is_new_file:
                 writer.writerow(["index", "name", "reason"])
-            writer.writerows([one.index, self.samples.name(one.index), one.reason] for one in new)
+            writer.writerows([sample.index, self.samples.name(sample.index), sample.reason] for sample in skipped)

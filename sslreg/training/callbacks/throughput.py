@@ -1,4 +1,4 @@
-"""How fast a run goes, and how much of the time it waits for data."""
+"""The speed of a run, and the share of time that it waits for data."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from lightning.pytorch.callbacks import Callback
 
 
 class Throughput(Callback):
-    """Clocks the training loop from the outside.
+    """A clock for the training loop.
 
-    images: samples trained on; seconds: time spent on that, without evaluations and checkpoints; waiting: the part of
-    `seconds` between a step's end and the next one's start, which is when the loader is asked for a batch.
+    Attributes:
+        images: The number of samples trained on.
+        seconds: The time spent on them, without evaluations and checkpoints.
+        waiting: The part of `seconds` between the end of a step and the start of the next, in which the loader is
+            asked for a batch.
     """
 
     def __init__(self, batch_size: int) -> None:
@@ -21,7 +24,7 @@ class Throughput(Callback):
         self.images = 0
         self.seconds = 0.0
         self.waiting = 0.0
-        self._since: float | None = None
+        self._lap_start: float | None = None
 
     @property
     def images_per_second(self) -> float:
@@ -29,25 +32,25 @@ class Throughput(Callback):
 
     @property
     def waiting_share(self) -> float:
-        """Between 0 and 1."""
+        """The share of `seconds` spent waiting, between 0 and 1."""
         return self.waiting / self.seconds if self.seconds else 0.0
 
     def pause(self) -> None:
-        """Forget the time since the last step; whoever does something else than training says so."""
-        self._since = None
+        """Discard the time since the last step, after work other than training."""
+        self._lap_start = None
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self._since = time.perf_counter()
+        self._lap_start = time.perf_counter()
 
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        self.waiting += self._lap()
+        self.waiting += self._measure_lap()
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self._lap()
+        self._measure_lap()
         self.images += self.batch_size
 
     def state_dict(self) -> dict[str, Any]:
@@ -56,9 +59,9 @@ class Throughput(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.images, self.seconds, self.waiting = (state_dict[name] for name in ("images", "seconds", "waiting"))
 
-    def _lap(self) -> float:
+    def _measure_lap(self) -> float:
         now = time.perf_counter()
-        lap = 0.0 if self._since is None else now - self._since
-        self._since = now
+        lap = 0.0 if self._lap_start is None else now - self._lap_start
+        self._lap_start = now
         self.seconds += lap
         return lap

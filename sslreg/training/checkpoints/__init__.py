@@ -1,1 +1,1 @@
-"""What a run saves to go on from, and how that is written and read."""
+"""What a run saves in order to resume, and how checkpoints are written and read."""

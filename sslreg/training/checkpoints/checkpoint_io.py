@@ -1,4 +1,4 @@
-"""How Lightning writes and reads checkpoints here."""
+"""The plugin through which Lightning writes and reads checkpoints."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from sslreg.runs.folder import LAST, PREVIOUS
 
 
 class AtomicCheckpointIO(CheckpointIO):
-    """Writes and reads files with a checksum; a run's last checkpoint leaves the one before it in place.
+    """Checkpoint files with a checksum, replaced atomically. A run's last checkpoint keeps the one before it.
 
-    Whatever Lightning or a callback asks for, nothing is ever unpickled that could run code.
+    Reading never unpickles anything that could run code, whatever Lightning or a callback asks for.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:

@@ -1,4 +1,4 @@
-"""Where a run stands in its data and its randomness: what a checkpoint needs to go on exactly."""
+"""The position of a run in its data and its random numbers, which a checkpoint needs to resume exactly."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from sslreg.training.distributed.collectives import gathered
+from sslreg.training.distributed.collectives import all_gather_object
 
 
 class ResumePosition(Callback):
-    """Counts what has been trained on, and carries the states of torch's, NumPy's and Python's generators.
+    """A callback that counts finished batches and saves the generator states of torch, NumPy and Python.
 
-    epoch: the epoch that the next batch belongs to; batches: how many of it are done. The order of the samples follows
-    from seed and epoch, so these two numbers say which sample is next, whatever the loader had fetched ahead.
+    The order of the samples follows from seed and epoch, so that `epoch` and `batches` determine the next sample,
+    whatever the data loader had prefetched.
 
-    The generators are set when training starts, which is after the loader has begun its pass: to what the checkpoint
-    has for this process, or else, in a new run and where more processes go on than before, by the seed (and the rank,
-    so that dropout differs between processes).
+    The generators are set when training starts, after the data loader has begun its pass. They get the states that the
+    checkpoint has for this process. In a new run, or if a run resumes in more processes than before, they are seeded
+    with seed + rank, so that dropout differs between processes.
+
+    Attributes:
+        epoch: The epoch that the next batch belongs to.
+        batches: The number of batches of that epoch that are done.
     """
 
     def __init__(self, seed: int) -> None:
@@ -48,8 +52,9 @@ class ResumePosition(Callback):
         self.epoch, self.batches = self.epoch + 1, 0
 
     def state_dict(self) -> dict[str, Any]:
-        """A collective call: every process has generators of its own, and one writes the checkpoint."""
-        return {"epoch": self.epoch, "batches": self.batches, "generators": gathered(_generators())}
+        """Collect the generators of all processes, since one process writes the checkpoint. A collective call."""
+        generators = all_gather_object(_get_generators())
+        return {"epoch": self.epoch, "batches": self.batches, "generators": generators}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.epoch, self.batches = state_dict["epoch"], state_dict["batches"]
@@ -57,9 +62,9 @@ class ResumePosition(Callback):
 
 
 @contextmanager
-def generators_kept() -> Iterator[None]:
-    """What is done within draws what it likes; the generators are then as they were."""
-    states = _generators()
+def preserve_generators() -> Iterator[None]:
+    """Restore the states of the generators after the block."""
+    states = _get_generators()
     try:
         yield
     finally:
@@ -72,8 +77,8 @@ def _seed_generators(seed: int) -> None:
     random.seed(seed)
 
 
-def _generators() -> dict[str, Any]:
-    """The states, of CUDA that of one device, in types that a checkpoint may hold without being able to run code."""
+def _get_generators() -> dict[str, Any]:
+    """Return the states, for CUDA that of one device, in types that can be loaded without running code."""
     name, words, *rest = np.random.get_state(legacy=True)
     version, numbers, gauss = random.getstate()
     return {

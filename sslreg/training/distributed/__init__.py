@@ -1,1 +1,1 @@
-"""Several processes that train one model: what they agree on, and what becomes of the run when one dies."""
+"""Training in several processes: collectives, ranks, synchronized batch normalization, and a watchdog for them."""

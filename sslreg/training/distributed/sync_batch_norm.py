@@ -1,4 +1,4 @@
-"""Batch normalization by the statistics of all processes, for `trainer.sync_batchnorm`."""
+"""Batch normalization with the statistics of all processes, for `trainer.sync_batchnorm`."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from sslreg import distributed
 from sslreg.spec import Spec
 
-#: The layers that can be exchanged. What derives from them adds something that an exchange would lose.
-PLAIN = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+#: The layers that can be replaced. Their subclasses add behavior that a replacement would lose.
+REPLACEABLE = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 class SyncBatchNorm(TorchSyncBatchNorm):
-    """Exchanges a model's layers: for torch's own, which need a GPU, or for `AllReducedBatchNorm`."""
+    """A plugin that replaces a model's layers by torch's own, which need a GPU, or else by `AllReducedBatchNorm`."""
 
     def apply(self, model: nn.Module) -> nn.Module:
         if dist.get_backend() == "nccl":
             return super().apply(model)
         for parent in list(model.modules()):
             for name, child in parent.named_children():
-                if isinstance(child, _BatchNorm) and type(child) in PLAIN:
+                if isinstance(child, _BatchNorm) and type(child) in REPLACEABLE:
                     parent.register_module(name, AllReducedBatchNorm(child))
         return model
 
@@ -30,15 +30,18 @@ class SyncBatchNorm(TorchSyncBatchNorm):
         for parent in list(model.modules()):
             for name, child in parent.named_children():
                 if isinstance(child, AllReducedBatchNorm):
-                    parent.register_module(name, child.original())
+                    parent.register_module(name, child.to_original())
         return super().revert(model)
 
 
 class AllReducedBatchNorm(_BatchNorm):
-    """Normalizes a batch (N, C, …) by the mean and the variance of all processes' batches, which are of one size.
+    """A layer that normalizes a batch (N, C, …) by mean and variance over the batches of all processes.
 
-    torch's SyncBatchNorm made of operations that a CPU has as well. Two passes, because a variance as the difference of
-    two sums would lose digits. Parameters and buffers are those of the layer whose place it takes.
+    It equals torch's SyncBatchNorm, but consists of operations that a CPU has too. All processes must have batches of
+    the same size. There are two passes, because a variance computed as a difference of sums loses digits.
+
+    Args:
+        layer: The layer to replace; the parameters and buffers are shared with it.
     """
 
     def __init__(self, layer: _BatchNorm) -> None:
@@ -46,8 +49,8 @@ class AllReducedBatchNorm(_BatchNorm):
         self._parameters, self._buffers, self.training = layer._parameters, layer._buffers, layer.training
         self._type = type(layer)
 
-    def original(self) -> _BatchNorm:
-        """A layer of the type that this one was made from, with the same parameters and buffers."""
+    def to_original(self) -> _BatchNorm:
+        """Return a layer of the replaced layer's type that shares this layer's parameters and buffers."""
         layer = self._type(self.num_features, self.eps, self.momentum, self.affine, self.track_running_stats)
         layer._parameters, layer._buffers, layer.training = self._parameters, self._buffers, self.training
         return layer
@@ -65,28 +68,29 @@ class AllReducedBatchNorm(_BatchNorm):
         centered = input - mean.view(shape)
         variance = distributed.mean(centered.square().mean(axes))
         if self.track_running_stats:
-            self._track(mean.detach(), variance.detach(), input.numel() // input.shape[1] * distributed.world_size())
+            count = input.numel() // input.shape[1] * distributed.world_size()
+            self._update_running_stats(mean.detach(), variance.detach(), count)
         output = centered * (variance + self.eps).rsqrt().view(shape)
         return output * self.weight.view(shape) + self.bias.view(shape) if self.affine else output
 
-    def _track(self, mean: Tensor, variance: Tensor, count: int) -> None:
-        """Move the running statistics towards those of this batch of `count` numbers per channel."""
+    def _update_running_stats(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        """Move the running statistics towards those of a batch with `count` values per channel."""
         assert self.num_batches_tracked is not None
         assert self.running_mean is not None
         assert self.running_var is not None
         self.num_batches_tracked.add_(1)
-        share = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
-        self.running_mean.lerp_(mean, share)
-        self.running_var.lerp_(variance * (count / (count - 1)), share)
+        weight = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+        self.running_mean.lerp_(mean, weight)
+        self.running_var.lerp_(variance * (count / (count - 1)), weight)
 
 
-def refuse_other_layers(spec: Spec, model: nn.Module) -> None:
-    """UserError: the model has a batch normalization that cannot be exchanged without losing what it adds."""
+def require_replaceable_layers(spec: Spec, model: nn.Module) -> None:
+    """Raise a UserError if the model has a custom batch normalization that a replacement would change."""
     for module in model.modules():
-        if isinstance(module, _BatchNorm) and type(module) not in PLAIN:
+        if isinstance(module, _BatchNorm) and type(module) not in REPLACEABLE:
             raise spec.error(
                 ("trainer", "sync_batchnorm"),
                 "cannot-sync",
-                f"the model has {type(module).__name__} layers, which normalize in a way of their own",
-                "leave out trainer.sync_batchnorm, or what makes them (MoCo: model.bn_splits)",
+                f"the model has {type(module).__name__} layers, a custom normalization that cannot be synchronized",
+                "omit trainer.sync_batchnorm, or the option that creates these layers (MoCo: model.bn_splits)",
             )

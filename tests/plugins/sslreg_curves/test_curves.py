@@ -13,9 +13,9 @@ from PIL import Image
 
 import sslreg
 from sslreg.cli import main
-from sslreg_curves.metrics import COLLAPSE, Curve, reached, read_metrics
-from sslreg_curves.plots import draw
-from sslreg_curves.terminal import lines
+from sslreg_curves.metrics import COLLAPSE, Curve, read_metrics, select_results
+from sslreg_curves.plots import save_plots
+from sslreg_curves.terminal import format_curves
 
 CURVES: dict[str, Curve] = {"loss": [(step, 8.0 - step) for step in range(1, 9)], "knn_top1": [(4, 0.25), (8, 0.75)]}
 INTERVALS: dict[str, Curve] = {"knn_top1_ci": [(4, 0.05), (8, 0.02)]}
@@ -34,25 +34,25 @@ def test_a_line_that_is_being_written_is_left_for_later(tmp_path: Path) -> None:
 
 
 def test_a_line_shows_first_value_course_and_last_value() -> None:
-    loss, knn = lines({**CURVES, **INTERVALS}, 8)
+    loss, knn = format_curves({**CURVES, **INTERVALS}, 8)
     assert loss.split() == ["loss", "7", "█▇▆▅▄▃▂▁", "0"]
     assert knn.split() == ["knn_top1", "0.25", "▁█", "0.75"]
 
 
 def test_a_long_curve_is_averaged_into_the_width() -> None:
-    (line,) = lines({"loss": [(step, float(step)) for step in range(1000)]}, 4)
+    (line,) = format_curves({"loss": [(step, float(step)) for step in range(1000)]}, 4)
     assert line.split()[2] == "▁▃▆█"
 
 
 def test_a_flat_curve_is_no_division_by_zero() -> None:
-    (line,) = lines({"loss": [(1, 2.0), (2, 2.0)]}, 10)
+    (line,) = format_curves({"loss": [(1, 2.0), (2, 2.0)]}, 10)
     assert line.split()[2] == "▁▁"
 
 
 def test_a_summary_has_the_loss_and_evaluations_that_took_a_course() -> None:
     curves = {**CURVES, **INTERVALS, "lr": CURVES["loss"], "effective_rank": CURVES["loss"], "few_shot_1": [(8, 0.5)]}
-    assert list(reached(curves)) == ["loss", "knn_top1"]
-    assert len(reached({str(number): CURVES["loss"] for number in range(20)})) == 8
+    assert list(select_results(curves)) == ["loss", "knn_top1"]
+    assert len(select_results({str(number): CURVES["loss"] for number in range(20)})) == 8
 
 
 def texts(path: Path) -> list[str]:
@@ -62,7 +62,7 @@ def texts(path: Path) -> list[str]:
 
 def test_a_figure_has_a_panel_for_each_curve_and_levels_for_the_baselines(tmp_path: Path) -> None:
     odd = {"a<b $x": [(8, 1.0)], "名": [(1, 1.0)]}
-    files = draw(tmp_path, {**CURVES, **INTERVALS, **odd}, {"untrained": {"knn_top1": 0.2}, "raw_pixels": {}})
+    files = save_plots(tmp_path, {**CURVES, **INTERVALS, **odd}, {"untrained": {"knn_top1": 0.2}, "raw_pixels": {}})
     assert [path.name for path in files] == ["curves.png", "curves.svg"] == sorted(p.name for p in tmp_path.iterdir())
     said = texts(tmp_path / "curves.svg")
     assert {"loss: 0", "knn_top1: 0.75", "a<b $x: 1", "名: 1", "untrained"} <= set(said)
@@ -74,19 +74,19 @@ def test_a_figure_has_a_panel_for_each_curve_and_levels_for_the_baselines(tmp_pa
 def test_equal_curves_give_equal_files(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        draw(tmp_path / name, CURVES, {})
+        save_plots(tmp_path / name, CURVES, {})
     assert (tmp_path / "one" / "curves.svg").read_bytes() == (tmp_path / "two" / "curves.svg").read_bytes()
 
 
 def test_what_tells_of_a_collapse_has_a_figure_of_its_own(tmp_path: Path) -> None:
-    files = draw(tmp_path, {**CURVES, **dict.fromkeys(COLLAPSE, CURVES["loss"])}, {})
+    files = save_plots(tmp_path, {**CURVES, **dict.fromkeys(COLLAPSE, CURVES["loss"])}, {})
     assert [path.name for path in files] == ["curves.png", "curves.svg", "collapse.png", "collapse.svg"]
     assert "embedding_std (1 spread, 0 one point): 0" in texts(tmp_path / "collapse.svg")
     assert not any("embedding_std" in text for text in texts(tmp_path / "curves.svg"))
 
 
 def test_hundreds_of_figures_make_no_endless_picture(tmp_path: Path) -> None:
-    draw(tmp_path, {f"figure {number}": [(1, 1.0), (2, 2.0)] for number in range(40)}, {})
+    save_plots(tmp_path, {f"figure {number}": [(1, 1.0), (2, 2.0)] for number in range(40)}, {})
     assert len([text for text in texts(tmp_path / "curves.svg") if text.startswith("figure")]) == 24
 
 

@@ -17,7 +17,7 @@ import sslreg
 from sslreg import Run, UserError
 from sslreg.spec import parse_spec
 from sslreg.testing.temporary_components import temporary_components
-from sslreg.training.loop import Training
+from sslreg.training import loop
 
 Train = Callable[..., Run]
 
@@ -56,14 +56,14 @@ def resumed(train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tr
     """As `train`, but cut off in step 31 and resumed from step 24: six steps are taken, and measured, twice."""
 
     def run(*overrides: str) -> Run:
-        attach, folder = Training._attach, tmp_path / "run"
+        attach, folder = loop.add_callbacks, tmp_path / "run"
 
-        def with_cut(self, *arguments):
-            self.trainer.callbacks.append(Cut(folder))
-            return attach(self, *arguments)
+        def with_cut(setup, *arguments):
+            setup.trainer.callbacks.append(Cut(folder))
+            return attach(setup, *arguments)
 
         with monkeypatch.context() as patch:
-            patch.setattr(Training, "_attach", with_cut)
+            patch.setattr(loop, "add_callbacks", with_cut)
             with pytest.raises(CutError):
                 train("checkpoint.every_minutes=1.0e-9", *overrides)
         shutil.rmtree(folder / "checkpoints")

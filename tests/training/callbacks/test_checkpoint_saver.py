@@ -12,7 +12,7 @@ from sslreg import Run, SslregError
 from sslreg.atomic_files import write_json
 from sslreg.runs.checkpoint_file import read_checkpoint
 from sslreg.spec import parse_spec
-from sslreg.training.loop import Training
+from sslreg.training import loop
 
 
 class PowerCutError(Exception):
@@ -91,15 +91,15 @@ def test_what_fails_between_two_steps_loses_none_of_them(
     """The state is whole then, and is saved although no checkpoint was due."""
     from sslreg.training import lightning_module
 
-    arrived, calls = lightning_module.arrived, []
+    finish_batch, calls = lightning_module.finish_batch, []
 
     def vanishing(batch, device):
         calls.append(batch)
         if len(calls) == 30:
             raise PowerCutError
-        return arrived(batch, device)
+        return finish_batch(batch, device)
 
-    monkeypatch.setattr(lightning_module, "arrived", vanishing)
+    monkeypatch.setattr(lightning_module, "finish_batch", vanishing)
     path = tmp_path / "run"
     with pytest.raises(PowerCutError):
         sslreg.train(parse_spec(tiny_spec, "tiny.yaml", moco), path)
@@ -144,10 +144,10 @@ def test_a_failing_evaluation_is_owed_and_made_up_for(
 def test_a_failure_before_the_first_step_is_in_the_summary(
     tiny_spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(self, *arguments):
+    def failing(setup, *arguments):
         raise PowerCutError
 
-    monkeypatch.setattr(Training, "_attach", failing)
+    monkeypatch.setattr(loop, "add_callbacks", failing)
     with pytest.raises(PowerCutError):
         sslreg.train(parse_spec(tiny_spec, "tiny.yaml", ["evaluate=[]"]), tmp_path / "run")
     assert Run(tmp_path / "run").summary["status"] == "failed"

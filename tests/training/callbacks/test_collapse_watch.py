@@ -23,9 +23,9 @@ from sslreg.evaluation.embedding_statistics import (
 )
 from sslreg.spec import parse_spec
 from sslreg.testing.temporary_components import temporary_components
+from sslreg.training import loop
 from sslreg.training.callbacks import collapse_watch
 from sslreg.training.callbacks.collapse_watch import ROWS
-from sslreg.training.loop import Training
 
 FIGURES = {"embedding_std", "effective_rank", "alignment", "uniformity"}
 
@@ -148,16 +148,16 @@ def test_a_collapse_stops_the_run_where_that_is_asked_for(train, tmp_path: Path)
 
 def test_a_run_is_the_same_without_the_watch(train, monkeypatch: pytest.MonkeyPatch) -> None:
     path, _ = train(name="watched")
-    attach = Training._attach
+    attach = loop.add_callbacks
 
-    def unwatched(self, *arguments):
-        made = attach(self, *arguments)
-        self.trainer.callbacks[:] = [
-            callback for callback in self.trainer.callbacks if not isinstance(callback, collapse_watch.CollapseWatch)
+    def unwatched(setup, *arguments):
+        made = attach(setup, *arguments)
+        setup.trainer.callbacks[:] = [
+            callback for callback in setup.trainer.callbacks if not isinstance(callback, collapse_watch.CollapseWatch)
         ]
         return made
 
-    monkeypatch.setattr(Training, "_attach", unwatched)
+    monkeypatch.setattr(loop, "add_callbacks", unwatched)
     other, _ = train(name="unwatched")
     assert not watched(other)
     losses = [[row["loss"] for row in rows(each) if row["loss"]] for each in (path, other)]

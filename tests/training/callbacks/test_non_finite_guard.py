@@ -14,9 +14,10 @@ import sslreg
 from sslreg import Run, SslregError
 from sslreg.runs.folder import RunFolder
 from sslreg.spec import parse_spec
+from sslreg.training import loop
 from sslreg.training.callbacks import non_finite_guard
 from sslreg.training.lightning_module import TrainingModule
-from sslreg.training.rewind import RewindRun, rewinding
+from sslreg.training.rewind import RewindRun
 
 
 def poison_loss(module: TrainingModule, output: dict) -> None:
@@ -93,7 +94,7 @@ def test_a_step_that_is_left_out_leaves_everything_as_it_was(
 
 
 def test_too_many_in_a_row_are_no_accident(train, poison, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(non_finite_guard, "IN_A_ROW", 4)
+    monkeypatch.setattr(non_finite_guard, "MAX_SKIPS_IN_A_ROW", 4)
     poison(poison_loss, *range(3, 20))
     with pytest.raises(SslregError, match=r"not finite in 4 steps in a row, up to step 8 \(loss 'nt_xent'"):
         train("skip")
@@ -114,21 +115,29 @@ def test_rewinding_ends_where_skipping_would_have(
     assert "going back to step 8" in capsys.readouterr().err
 
 
-def test_a_run_goes_back_to_a_checkpoint_three_times_at_most() -> None:
-    told = []
+def test_a_run_goes_back_to_a_checkpoint_three_times_at_most(
+    tiny_spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allowed, guarded = [], []
 
-    def again(folder: RunFolder, until: int, may_rewind: bool) -> Run:
-        told.append(may_rewind)
-        if not may_rewind:
+    def resume(setup: loop.TrainingSetup) -> Run:
+        allowed.append(setup.rewinds.is_allowed)
+        guarded.append(setup.rewinds.guard_until)
+        if not setup.rewinds.is_allowed:
             raise SslregError("no more")
-        raise RewindRun("spoilt", folder, 8, until + 1)
+        raise RewindRun("spoilt", setup.folder, 8, setup.rewinds.guard_until + 1)
 
-    def start() -> Run:
-        raise RewindRun("spoilt", RunFolder(Path("run")), 8, 10)
+    def start(setup: loop.TrainingSetup) -> Run:
+        assert setup.rewinds.is_allowed
+        raise RewindRun("spoilt", setup.folder, 8, 10)
 
+    monkeypatch.setattr(loop, "start_run", start)
+    monkeypatch.setattr(loop, "resume_run", resume)
+    spec = parse_spec(tiny_spec, "tiny.yaml", ["evaluate=[]", "engine.on_nan=rewind"])
     with pytest.raises(SslregError, match="no more"):
-        rewinding(start, again, Console(quiet=True))
-    assert told == [True, True, False]
+        loop.train_to_end(spec, RunFolder(tmp_path / "run"), Console(quiet=True), resume=False)
+    assert allowed == [True, True, False]
+    assert guarded == [10, 11, 12]
 
 
 def test_weights_that_are_not_finite_are_not_saved(train, poison, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 import sslreg
 from sslreg.spec import parse_spec
 from sslreg.training.callbacks import progress
-from sslreg.training.callbacks.progress import time_left
+from sslreg.training.callbacks.progress import format_time_left
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from sslreg.training.callbacks.progress import time_left
     ],
 )
 def test_the_time_left_is_that_of_the_remaining_steps_at_the_pace_so_far(seconds, done, steps, text) -> None:
-    assert time_left(seconds, done, steps) == text
+    assert format_time_left(seconds, done, steps) == text
 
 
 def lines(spec: str, folder: Path, *overrides: str) -> list[str]:

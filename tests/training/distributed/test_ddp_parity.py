@@ -19,7 +19,7 @@ import sslreg
 from sslreg import Run
 from sslreg.assembly import assemble
 from sslreg.contracts import Batch
-from sslreg.training.data_loader import training_loader
+from sslreg.training.data_loader import build_training_loader
 
 pytestmark = pytest.mark.slow  # for the start of the pair
 
@@ -75,7 +75,7 @@ def test_shuffled_batch_norm_is_the_one_of_the_paper(pair: Path) -> None:
     bank = torch.zeros(0, 16, dtype=torch.float64)
     torch.manual_seed(spec.seed)  # the main process's generator, from which the shuffles are drawn
     curve = []
-    for batch in training_loader(pipeline, rank=0, world_size=1, device=torch.device("cpu")):
+    for batch in build_training_loader(pipeline, rank=0, world_size=1, device=torch.device("cpu")):
         assert isinstance(batch, Batch)
         a, b = (view.double() for view in batch.views)
         queries = torch.cat([query(half) for half in a.chunk(2)])
@@ -116,7 +116,7 @@ def test_parameters_and_bank_are_the_same_bit_for_bit_in_every_process(pair: Pat
 def test_the_views_of_a_sample_are_the_same_and_each_sample_comes_once(pair: Path) -> None:
     spec = sslreg.load_spec(pair / "simclr" / "spec.resolved.yaml")
     expected: dict[tuple[int, int], Tensor] = {}
-    for batch in training_loader(assemble(spec), rank=0, world_size=1, device=torch.device("cpu")):
+    for batch in build_training_loader(assemble(spec), rank=0, world_size=1, device=torch.device("cpu")):
         assert isinstance(batch, Batch)
         expected |= {(0, index): view for index, view in zip(batch.indices.tolist(), batch.views[0], strict=True)}
     first, second = (witness["views"] for witness in seen(pair, "simclr single"))

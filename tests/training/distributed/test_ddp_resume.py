@@ -43,7 +43,7 @@ def test_one_process_may_go_on_with_what_two_began(
     run = sslreg.resume(tmp_path / "moves", ALONE)
     assert run.summary["resumed_at"] == [9]
     assert run.facts["world_size"] == 1
-    assert "began in 2 processes and goes on in 1" in " ".join(capsys.readouterr().err.split())
+    assert "started in 2 processes and resumes in 1" in " ".join(capsys.readouterr().err.split())
     expected = Run(pair / "simclr").checkpoint()["state_dict"]
     for name, value in run.checkpoint()["state_dict"].items():
         torch.testing.assert_close(value, expected[name], rtol=0, atol=1e-12)

@@ -1,4 +1,4 @@
-"""Loggers of services that give a run an identity, by which a resumed run finds it again."""
+"""Loggers for services that give a run an ID, with which a resumed run continues there."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger, MLFlowLogger, WandbLogger
 
-from sslreg_loggers._log_paths import Memory
+from sslreg_loggers._run_logs import RunIDFile
 
 
 class ResumableWandbLogger(WandbLogger):
-    """Goes on with the run that `memory` knows; a new run is remembered when it is told its hyperparameters."""
+    """A logger that continues the run with the stored ID. The ID of a new run is stored with its hyperparameters."""
 
-    def __init__(self, memory: Memory, **arguments: Any) -> None:
-        super().__init__(id=memory.read(), **arguments)
-        self.memory = memory
+    def __init__(self, id_file: RunIDFile, **arguments: Any) -> None:
+        super().__init__(id=id_file.read(), **arguments)
+        self.id_file = id_file
 
     def log_hyperparams(self, params: Any) -> None:
         super().log_hyperparams(params)
-        self.memory.write(str(self.experiment.id))
+        self.id_file.write(str(self.experiment.id))
 
 
 class ResumableMLFlowLogger(Logger):
-    """The same for MLflow, whose own logger opens its store at once: this one waits until there is something to log."""
+    """The same for MLflow. It opens its store when there is something to log; Lightning's logger opens it at once."""
 
-    def __init__(self, memory: Memory, **arguments: Any) -> None:
+    def __init__(self, id_file: RunIDFile, **arguments: Any) -> None:
         super().__init__()
-        self.memory = memory
+        self.id_file = id_file
         self.arguments = arguments
 
     @cached_property
     def logger(self) -> MLFlowLogger:
-        """Lightning's."""
-        self.memory.path.parent.mkdir(parents=True, exist_ok=True)
-        return MLFlowLogger(run_id=self.memory.read(), **self.arguments)
+        """Lightning's logger."""
+        self.id_file.path.parent.mkdir(parents=True, exist_ok=True)
+        return MLFlowLogger(run_id=self.id_file.read(), **self.arguments)
 
     @property
     def name(self) -> str | None:
@@ -49,7 +49,7 @@ class ResumableMLFlowLogger(Logger):
 
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
         self.logger.log_hyperparams(params)
-        self.memory.write(str(self.logger.run_id))
+        self.id_file.write(str(self.logger.run_id))
 
     def finalize(self, status: str) -> None:
         if "logger" in vars(self):

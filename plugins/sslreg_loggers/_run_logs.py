@@ -1,0 +1,36 @@
+"""Paths, names and IDs of a run's logs."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+
+def log_folder(run_folder: str) -> Path:
+    """Return the folder for logs in a run's folder, without creating it."""
+    return Path(run_folder) / "logs"
+
+
+def run_title(run_folder: str) -> str:
+    """Return the name under which a service lists a run: ``NAME/TIMESTAMP``, like its folder."""
+    return "/".join(Path(run_folder).absolute().parts[-2:])
+
+
+def require_package(package: str) -> None:
+    """Raise a ValueError that names the extra if a package is not installed."""
+    if find_spec(package) is None:
+        raise ValueError(f"{package} is not installed; install it with: pip install 'sslreg[{package}]'")
+
+
+class RunIDFile:
+    """A file in the run's folder that stores the ID which a service gave the run."""
+
+    def __init__(self, run_folder: str, service: str) -> None:
+        self.path = log_folder(run_folder) / f"{service}.id"
+
+    def read(self) -> str | None:
+        return self.path.read_text(encoding="utf-8") if self.path.exists() else None
+
+    def write(self, run_id: str) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text(run_id, encoding="utf-8")

@@ -1,0 +1,74 @@
+"""Writing a run's spec, lock and summary."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sslreg.atomic_files import write_json, write_text
+from sslreg.runs.folder import RunFolder
+from sslreg.runs.metrics_file import MetricsFile
+from sslreg.runs.provenance import build_lock
+from sslreg.spec import Spec
+
+
+class RunWriter:
+    """The writer of a run's spec, lock and summary. Of several processes, the main one calls it.
+
+    Args:
+        folder: The run's folder.
+        spec: The spec that is trained.
+        facts: What the run knows since it was assembled.
+        learning_rate: The learning rate at the start of the schedule.
+
+    Attributes:
+        summary: The content of summary.json.
+    """
+
+    def __init__(self, folder: RunFolder, spec: Spec, facts: Mapping[str, Any], learning_rate: float) -> None:
+        self.folder = folder
+        self.spec = spec
+        self.facts = dict(facts)
+        self.summary: dict[str, Any] = {
+            "name": spec.name,
+            "status": "running",
+            "resumed_at": [],
+            "learning_rate": float(f"{learning_rate:.6g}"),
+        }
+
+    def start(self, baseline: Mapping[str, Mapping[str, float]]) -> None:
+        """Write the files of a new run into its folder.
+
+        Args:
+            baseline: The figures of raw pixels and of the untrained backbone.
+        """
+        self.summary["baseline"] = baseline
+        write_text(self.folder.spec, self.spec.source)
+        write_text(self.folder.resolved_spec, self.spec.to_yaml())
+        write_json(self.folder.lock, build_lock(self.spec, self.facts))
+        write_json(self.folder.summary, self.summary)
+
+    def reopen(self, checkpoint: Mapping[str, Any], key: str) -> None:
+        """Restore the files to their state when a checkpoint was written.
+
+        Args:
+            checkpoint: The checkpoint from which the run resumes.
+            key: The entry of the summary that gets the checkpoint's step: ``resumed_at`` or ``rewound_at``.
+        """
+        self.summary.update(json.loads(self.folder.summary.read_text(encoding="utf-8")), status="running")
+        self.summary[key] = [*self.summary.get(key, []), checkpoint["global_step"]]
+        write_text(self.folder.resolved_spec, self.spec.to_yaml())
+        write_json(self.folder.lock, self.read_lock() | {"facts": self.facts})
+        write_json(self.folder.summary, self.summary)
+        MetricsFile(self.folder.metrics).truncate(checkpoint["callbacks"]["MetricsRecorder"]["rows"])
+
+    def read_lock(self) -> dict[str, Any]:
+        """Return the content of lock.json."""
+        lock: dict[str, Any] = json.loads(self.folder.lock.read_text(encoding="utf-8"))
+        return lock
+
+    def finish(self, results: Mapping[str, Any]) -> None:
+        """Add results to the summary and write it."""
+        self.summary.update(results)
+        write_json(self.folder.summary, self.summary)

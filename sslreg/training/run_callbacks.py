@@ -1,0 +1,107 @@
+"""The callbacks of a run, and the order in which they act."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import lightning.pytorch as lightning
+from lightning.pytorch.callbacks import Callback
+from rich.console import Console
+
+from sslreg.assembly import Builder, Pipeline
+from sslreg.evaluation import Evaluation
+from sslreg.runs.folder import RunFolder
+from sslreg.spec import Spec
+from sslreg.training.callbacks.checkpoint_saver import CheckpointSaver
+from sslreg.training.callbacks.collapse_watch import CollapseWatch
+from sslreg.training.callbacks.metrics_loggers import open_metrics_file
+from sslreg.training.callbacks.metrics_recorder import MetricsRecorder
+from sslreg.training.callbacks.non_finite_guard import NonFiniteGuard
+from sslreg.training.callbacks.periodic_evaluation import PeriodicEvaluation
+from sslreg.training.callbacks.progress import TrainingProgress
+from sslreg.training.callbacks.skipped_samples import SkippedSamples
+from sslreg.training.callbacks.throughput import Throughput
+from sslreg.training.checkpoints.resume_position import ResumePosition
+from sslreg.training.stop_signals import StopSignals
+
+
+@dataclass(frozen=True)
+class RunCallbacks:
+    """The callbacks of a run."""
+
+    position: ResumePosition
+    throughput: Throughput
+    guard: NonFiniteGuard | None
+    recorder: MetricsRecorder
+    collapse_watch: CollapseWatch
+    skipped: SkippedSamples
+    evaluations: PeriodicEvaluation | None
+    checkpoints: CheckpointSaver
+    progress: TrainingProgress
+
+    def __iter__(self) -> Iterator[Callback]:
+        """Yield the callbacks in the order in which they act: measure, record, evaluate, save."""
+        return (callback for callback in vars(self).values() if callback is not None)
+
+
+def build_callbacks(
+    folder: RunFolder,
+    pipeline: Pipeline,
+    trainer: lightning.Trainer,
+    evaluation: Evaluation | None,
+    stop: StopSignals,
+    console: Console,
+    *,
+    guard_until: int,
+) -> RunCallbacks:
+    """Build the callbacks of a run.
+
+    Args:
+        folder: The run's folder.
+        pipeline: The assembled components.
+        trainer: The trainer that gets the callbacks.
+        evaluation: What the evaluators need, None without evaluation.
+        stop: The signals that ask the run to stop.
+        console: Where progress is shown.
+        guard_until: The last step that ``engine.on_nan: rewind`` guards.
+    """
+    spec = pipeline.spec
+    source = f"{spec.loss.info}, {spec.model.info}"
+    throughput = Throughput(spec.data.batch_size)
+    guard = _build_guard(spec, guard_until, source)
+    recorder = MetricsRecorder(
+        open_metrics_file(folder, spec, trainer.loggers) if trainer.is_global_zero else None,
+        spec.trainer.get("log_every_n_steps", 50),
+        source,
+        guard,
+    )
+    evaluations = (
+        None if evaluation is None else PeriodicEvaluation(evaluation, pipeline.evaluators, recorder, throughput, stop)
+    )
+    return RunCallbacks(
+        position=ResumePosition(spec.seed),
+        throughput=throughput,
+        guard=guard,
+        recorder=recorder,
+        collapse_watch=CollapseWatch(recorder, console, stop=spec.engine.on_collapse == "stop"),
+        skipped=SkippedSamples(folder, pipeline.train),
+        evaluations=evaluations,
+        checkpoints=CheckpointSaver(folder, spec.checkpoint, recorder, evaluations, stop),
+        progress=TrainingProgress(console, throughput, recorder),
+    )
+
+
+def _build_guard(spec: Spec, guard_until: int, source: str) -> NonFiniteGuard | None:
+    match spec.engine.on_nan:
+        case "skip":
+            return NonFiniteGuard(None, source)
+        case "rewind":
+            return NonFiniteGuard(guard_until, source)
+    return None
+
+
+def build_custom_callbacks(folder: RunFolder, pipeline: Pipeline) -> list[Callback]:
+    """Build the callbacks that the spec names."""
+    builder = Builder(pipeline.spec, {**pipeline.facts, "run_folder": str(folder.path)})
+    return [builder.build(component) for component in pipeline.spec.callbacks]
