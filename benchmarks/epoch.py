@@ -1,21 +1,21 @@
-"""An epoch of a 32x32 RGB recipe beside the same recipe written with lightly and Lightning.
+"""An epoch of a 32x32 RGB recipe, compared with the same recipe written with lightly and Lightning.
 
-``python -m benchmarks.epoch [--epochs 60] [--seeds 3] [--cores 1]`` trains SimCLR with the small convnet, by turns with
-``sslreg.train`` and with what lightly's documentation has for a folder of images, and compares processor time an
-epoch and what a linear probe and kNN make of the features on images that were held out.
+``python -m benchmarks.epoch [--epochs 60] [--seeds 3] [--cores 1]`` trains SimCLR with the small convnet, alternating
+between ``sslreg.train`` and the code in lightly's documentation for a folder of images. It compares the processor time
+per epoch, and the accuracy of a linear probe and kNN on the features of held-out images.
 
-The images are scikit-learn's digits, which need no download, enlarged to 32x32 and drawn in blue ink on yellow
-paper, in shades that vary. They lie in a folder for each class as PNGs, 1,348 to train on and 449 apart.
+The images are scikit-learn's digits, which need no download, enlarged to 32x32 and drawn in blue ink on yellow paper,
+in varying shades. They are PNGs in one folder per class, 1,348 for training and 449 for testing.
 
-Equal on both sides: the files, the backbone (sslreg's `ConvNet`, the very class), the head's layers, the views'
-distribution (lightly's for small images: crop, jitter at a strength of 0.5, grayscale, no blur, ImageNet's
-normalization; no mirroring, since digits have a direction), temperature, AdamW, the cosine schedule (the very class),
-batch size, epochs, threads, workers, and the probe, which is scikit-learn's. Lightly's side runs without progress bar,
-logger and checkpoint, which are its defaults' cost and not the recipe's; sslreg's side writes its run folder as ever.
+Both sides have the same files, backbone (the class `ConvNet` of sslreg), layers of the head, distribution of views
+(lightly's for small images: crop, jitter at a strength of 0.5, grayscale, no blur, ImageNet's normalization; no flip,
+since digits have a direction), temperature, AdamW, cosine schedule (the same class), batch size, epochs, threads,
+workers, and scikit-learn's probe. Lightly's side runs without progress bar, logger and checkpoint, which are costs of
+its defaults and not of the recipe; sslreg's side writes its run folder as usual.
 
-An epoch's time is that of the processor, workers included: work that others have on the machine counts little. On
-one core, or on several that are all busy, it is the clock's time; that is written too, for a machine that is
-otherwise idle. Every first epoch is left out, in which kernels are loaded.
+The time of an epoch is processor time, workers included, so that other work on the machine counts little. On one core,
+or on several busy cores, it equals wall time on an idle machine; wall time is reported too. The first epoch, in which
+kernels are loaded, is not counted.
 """
 
 from __future__ import annotations
@@ -83,31 +83,37 @@ trainer: {{max_epochs: {epochs}, accelerator: cpu, devices: 1}}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=60, help="epochs of each training; fewer leave more to chance")
+    parser.add_argument("--epochs", type=int, default=60, help="epochs of each training; with fewer, results vary more")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each side")
-    parser.add_argument("--cores", type=int, default=1, help="threads, and beyond one as many workers")
-    asked = parser.parse_args()
-    workers = asked.cores if asked.cores > 1 else 0
-    torch.set_num_threads(asked.cores)
+    parser.add_argument("--cores", type=int, default=1, help="threads; if more than one, also the number of workers")
+    options = parser.parse_args()
+    workers = options.cores if options.cores > 1 else 0
+    torch.set_num_threads(options.cores)
     warnings.simplefilter("ignore")
     clocks: dict[str, list[Clock]] = {"sslreg": [], "lightly": []}
     accuracy: dict[str, list[dict[str, float]]] = {"sslreg": [], "lightly": []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_digits(folder)
-        for seed in range(asked.seeds):
+        for seed in range(options.seeds):
             for side, train in (("sslreg", train_sslreg), ("lightly", train_lightly)):
                 clock = Clock()
-                backbone = train(folder, seed, asked.epochs, workers, clock)
+                backbone = train(folder, seed, options.epochs, workers, clock)
                 clocks[side].append(clock)
                 accuracy[side].append(probe(backbone, folder))
                 print(f"seed {seed}, {side:8}", {key: round(value, 4) for key, value in accuracy[side][-1].items()})
-    how = {"epochs": asked.epochs, "seeds": asked.seeds, "batch": BATCH, "cores": asked.cores, "workers": workers}
-    write_results("epoch", {**how, "load": os.getloadavg()[0], **report(clocks, accuracy)})
+    settings = {
+        "epochs": options.epochs,
+        "seeds": options.seeds,
+        "batch": BATCH,
+        "cores": options.cores,
+        "workers": workers,
+    }
+    write_results("epoch", {**settings, "load": os.getloadavg()[0], **report(clocks, accuracy)})
 
 
 class Clock(Callback):
-    """Processor's and clock's seconds of every epoch but the first: from one's start to the next one's."""
+    """Processor and wall time of every epoch but the first, from one start to the next."""
 
     def __init__(self) -> None:
         self._marks: list[tuple[float, float]] = []
@@ -116,18 +122,23 @@ class Clock(Callback):
         self._marks.append((processor_seconds(), time.perf_counter()))
 
     def seconds(self, which: int) -> list[float]:
-        """0: the processor's, 1: the clock's."""
+        """Return the processor times (0) or the wall times (1)."""
         marks = [mark[which] for mark in self._marks[1:]]
         return [after - before for before, after in pairwise(marks)]
 
 
 def processor_seconds() -> float:
-    """What this process and its workers, living and ended, have used."""
+    """Return the processor time of this process and its workers, running and ended."""
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + ended.ru_utime + ended.ru_stime + sum(map(_used_by, multiprocessing.active_children()))
+    return (
+        time.process_time()
+        + ended.ru_utime
+        + ended.ru_stime
+        + sum(map(_processor_seconds_of, multiprocessing.active_children()))
+    )
 
 
-def _used_by(process: Any) -> float:
+def _processor_seconds_of(process: Any) -> float:
     user, system = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
@@ -209,7 +220,7 @@ def train_lightly(folder: Path, seed: int, epochs: int, workers: int, clock: Cal
 
 
 class LightlySimCLR(lightning.LightningModule):
-    """SimCLR as lightly's documentation has it, with this recipe's backbone, optimizer and schedule."""
+    """SimCLR as in lightly's documentation, with this recipe's backbone, optimizer and schedule."""
 
     def __init__(self, steps_per_epoch: int, epochs: int) -> None:
         super().__init__()
@@ -235,11 +246,11 @@ class LightlySimCLR(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-# The images, and what the features say of them
+# The images, and the accuracy of their features
 
 
 def write_digits(folder: Path) -> None:
-    """``train/CLASS/NUMBER.png`` and ``test/…``: blue ink on yellow paper, every digit in shades of its own."""
+    """Write ``train/CLASS/NUMBER.png`` and ``test/…``: blue ink on yellow paper, each digit in other shades."""
     digits, random = load_digits(), np.random.default_rng(0)
     order = random.permutation(len(digits.target))
     for place, number in enumerate(order):
@@ -253,7 +264,7 @@ def write_digits(folder: Path) -> None:
 
 
 def probe(backbone: nn.Module, folder: Path) -> dict[str, float]:
-    """Accuracy on the test images of classifiers that saw the features of the training images."""
+    """Return the accuracy of classifiers on the test images, fitted to the features of the training images."""
     (known, labels), (asked, truth) = (features(backbone, folder / split) for split in ("train", "test"))
     linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     neighbors = KNeighborsClassifier(20, weights="distance", metric="cosine")

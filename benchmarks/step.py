@@ -1,17 +1,16 @@
-"""A training step of a run beside the same step in a loop written by hand: what the engine costs.
+"""The cost of the engine: a training step of a run, compared with the same step in a loop written by hand.
 
 ``python -m benchmarks.step [--steps 60]`` trains SimCLR with a ResNet-18 on 64x64 images in batches of 64 on the CPU.
-Equal on both sides: the samples and their decoding, the collate function that makes the views, the model and the loss
-(each side builds its own from the same spec), SGD with momentum and the cosine schedule, one process without workers.
-The run has all that ``sslreg train`` gives it on a terminal: Lightning, metrics, meter, skipped samples, checkpoints,
-and a progress bar that is drawn.
+Both sides have the same samples and decoding, collate function, model and loss (each built from the same spec), SGD
+with momentum, the cosine schedule, and one process without workers. The run has everything that ``sslreg train`` gives
+it on a terminal: Lightning, metrics, throughput, skipped samples, checkpoints, and a progress bar that is drawn.
 
-The two take turns step by step in one process, so that a busy moment meets both: a callback of the run takes a
-step of the other loop, and what passes between two of its calls is a whole cycle of the run. Times are the
-process's own processor time, with one thread of torch: work that others have on the machine counts little. What other
-threads of the process use while the hand-written loop steps, which is the bar's drawing, is left out of that
-loop's time and so counts for the run alone, which is against it. The bar is drawn by the clock: on a loaded machine,
-where a step takes several times its processor time, it costs the step so much more.
+The sides alternate step by step in one process, so that a busy moment affects both: a callback of the run takes a step
+of the other loop, and the time between two calls of the callback is a whole cycle of the run. Times are processor
+times of the process, with one thread of torch, so that other work on the machine counts little. Other threads draw the
+progress bar; what they use during a step of the hand-written loop counts for the run alone, to its disadvantage. The
+bar is drawn at fixed times: on a loaded machine, where a step takes several times its processor time, it costs a step
+proportionally more.
 """
 
 from __future__ import annotations
@@ -70,15 +69,15 @@ trainer: {{max_steps: {steps}, max_epochs: {epochs}, accelerator: cpu, devices: 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=60, help="steps that are measured, after two that are not")
+    parser.add_argument("--steps", type=int, default=60, help="steps to measure, after two that are not measured")
     steps = parser.parse_args().steps
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         images = Path(name) / "images"
         write_images(images)
         text = SPEC.format(root=images, batch=BATCH, steps=steps + 3, epochs=steps)
-        turns = measure(sslreg_spec(text), Path(name) / "run")
-    results = report(turns)
+        seconds = measure(sslreg_spec(text), Path(name) / "run")
+    results = report(seconds)
     write_results("step", {"batch": BATCH, "size": 64, "steps": steps, "load": os.getloadavg()[0], **results})
 
 
@@ -86,8 +85,8 @@ def sslreg_spec(text: str) -> sslreg.Spec:
     return parse_spec(text, "step.yaml")
 
 
-class TakeTurns(Callback):
-    """Takes a step of another loop after each of the run's, and notes what both took."""
+class AlternateSteps(Callback):
+    """A callback that takes a step of another loop after each step of the run, and times both."""
 
     def __init__(self, other: Iterator[None]) -> None:
         self.other = other
@@ -103,8 +102,8 @@ class TakeTurns(Callback):
         self._since = time.process_time()
 
 
-def by_hand(pipeline: Pipeline) -> Iterator[None]:
-    """The loop that a person would write; it stops after every step."""
+def train_by_hand(pipeline: Pipeline) -> Iterator[None]:
+    """Train in a hand-written loop; yield after every step."""
     samples, spec = pipeline.train, pipeline.spec
     loader = DataLoader(samples, BATCH, shuffle=True, drop_last=True, collate_fn=sslreg.build_collate(spec))  # type: ignore[arg-type]
     model, loss = pipeline.model, pipeline.loss
@@ -123,14 +122,14 @@ def by_hand(pipeline: Pipeline) -> Iterator[None]:
 
 
 def measure(spec: sslreg.Spec, folder: Path) -> dict[str, list[float]]:
-    """Seconds of every step but the first two of each side."""
+    """Return the seconds of every step but the first two of each side."""
     console = Console(file=io.StringIO(), force_terminal=True)
-    turns = TakeTurns(by_hand(assemble(spec)))
+    alternate = AlternateSteps(train_by_hand(assemble(spec)))
     with quiet_lightning():
         setup = prepare(spec, RunFolder(folder), console)
-        setup.trainer.callbacks.append(turns)  # type: ignore[attr-defined]
+        setup.trainer.callbacks.append(alternate)  # type: ignore[attr-defined]
         start_run(setup)
-    return {name: taken[2:] for name, taken in turns.seconds.items()}
+    return {name: taken[2:] for name, taken in alternate.seconds.items()}
 
 
 def report(seconds: dict[str, list[float]]) -> dict[str, Any]:
@@ -150,7 +149,7 @@ def report(seconds: dict[str, list[float]]) -> dict[str, Any]:
 
 
 def write_images(folder: Path) -> None:
-    """Parts of scikit-learn's two photographs, 96x96, as JPEGs."""
+    """Write 96x96 crops of scikit-learn's two photographs as JPEGs."""
     photos, random = load_sample_images().images, np.random.default_rng(0)
     folder.mkdir()
     for number in range(IMAGES):

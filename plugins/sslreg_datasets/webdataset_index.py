@@ -56,10 +56,9 @@ def _remembered(path: Path, stamp: list[int] | None) -> list[str] | None:
 
 
 def _remember(path: Path, stamp: list[int] | None, keys: list[str]) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(json.dumps({"stamp": stamp, "keys": keys}), encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
+        with sslreg.atomic_write(path, shared=True) as draft:
+            draft.write_text(json.dumps({"stamp": stamp, "keys": keys}), encoding="utf-8")
+    except (OSError, sslreg.SslregError) as error:
         log.warning("the samples of shards will be counted again next time: %s", error)
