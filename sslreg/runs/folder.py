@@ -31,7 +31,7 @@ class RunFolder:
 
     @property
     def lock(self) -> Path:
-        """The versions of all components, and what the run knew (`FromRun`)."""
+        """The versions of all components, and the facts that the run learned (`FromRun`)."""
         return self.path / "lock.json"
 
     @property

@@ -19,7 +19,7 @@ def build_lock(spec: Spec, facts: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         spec: The spec.
-        facts: What the run knew when it was assembled. Its model can be built from them without its data.
+        facts: The facts that the run learned when it was assembled. Its model can be built from them without its data.
     """
     return _read_versions(spec) | {"facts": facts}
 

@@ -59,7 +59,7 @@ class Run:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What the run knew about itself, by the names of `FromRun`."""
+        """The facts that the run learned when it was assembled, by the names of `FromRun`."""
         facts: dict[str, Any] = self.lock["facts"]
         return facts
 

@@ -19,7 +19,7 @@ class RunWriter:
     Args:
         folder: The run's folder.
         spec: The spec that is trained.
-        facts: What the run knows since it was assembled.
+        facts: The facts that the run learned when it was assembled, such as the number of classes.
         learning_rate: The learning rate at the start of the schedule.
 
     Attributes:

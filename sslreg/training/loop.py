@@ -90,7 +90,7 @@ class TrainingSetup:
         console: Where progress is shown.
         trainer: Lightning's trainer.
         pipeline: The assembled components.
-        evaluation: What the evaluators need, None without evaluation.
+        evaluation: The data and settings of the evaluators, None without evaluation.
         writer: The writer of the run's spec, lock and summary.
         stop: The signals that ask the run to stop.
         rewinds: The rewinds so far.
@@ -134,7 +134,7 @@ def prepare(spec: Spec, folder: RunFolder, console: Console) -> TrainingSetup:
 
 
 def build_evaluation(pipeline: Pipeline, device: torch.device) -> Evaluation | None:
-    """Return what the spec's evaluators need, None if the spec names no data for them."""
+    """Return the data and settings of the evaluators, None if the spec names no data for them."""
     if pipeline.reference is None or pipeline.test is None:
         return None
     return Evaluation(pipeline.spec, pipeline.reference, pipeline.test, pipeline.embed_collate, device)

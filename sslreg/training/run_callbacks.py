@@ -61,7 +61,7 @@ def build_callbacks(
         folder: The run's folder.
         pipeline: The assembled components.
         trainer: The trainer that gets the callbacks.
-        evaluation: What the evaluators need, None without evaluation.
+        evaluation: The data and settings of the evaluators, None without evaluation.
         stop: The signals that ask the run to stop.
         console: Where progress is shown.
         guard_until: The last step that ``engine.on_nan: rewind`` guards.

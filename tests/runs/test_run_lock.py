@@ -47,7 +47,7 @@ def test_a_folder_that_another_process_has_is_refused_and_the_process_named(
     assert tiny_run.summary["status"] == "finished"
 
 
-def test_a_process_that_is_killed_lets_go(tiny_run: Run, holder: subprocess.Popen[str]) -> None:
+def test_a_killed_process_releases_the_lock(tiny_run: Run, holder: subprocess.Popen[str]) -> None:
     os.kill(holder.pid, signal.SIGKILL)
     holder.wait()
     with hold_run_lock(tiny_run.folder):
@@ -89,14 +89,14 @@ def test_a_process_that_trains_in_a_folder_does_not_do_so_twice(tmp_path: Path) 
         with pytest.raises(SslregError, match="is in use by this process"), hold_run_lock(folder):
             raise AssertionError
         assert is_locked(folder) is True
-        assert asked_elsewhere(tmp_path) == "True\n"
-    assert asked_elsewhere(tmp_path) == "False\n"
+        assert ask_in_another_process(tmp_path) == "True\n"
+    assert ask_in_another_process(tmp_path) == "False\n"
     with hold_run_lock(folder):
         pass
 
 
-def asked_elsewhere(folder: Path) -> str:
-    """What another process finds out about a folder."""
+def ask_in_another_process(folder: Path) -> str:
+    """Return what another process finds out about a folder."""
     program = "import sys; from pathlib import Path; from sslreg.runs.run_lock import is_locked\n"
     program += "from sslreg.runs.folder import RunFolder; print(is_locked(RunFolder(Path(sys.argv[1]))))"
     return subprocess.run([sys.executable, "-c", program, folder], capture_output=True, text=True, check=True).stdout
@@ -105,5 +105,5 @@ def asked_elsewhere(folder: Path) -> str:
 def test_a_process_that_asks_about_its_own_folder_keeps_it(tmp_path: Path) -> None:
     with hold_run_lock(RunFolder(tmp_path)):
         assert is_locked(RunFolder(tmp_path)) is True
-        assert asked_elsewhere(tmp_path) == "True\n"
+        assert ask_in_another_process(tmp_path) == "True\n"
     assert is_locked(RunFolder(tmp_path)) is False

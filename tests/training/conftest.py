@@ -1,4 +1,4 @@
-"""A run that nothing disturbed, and what it takes for another run to be the same."""
+"""An undisturbed run, and a check that another run is the same."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def assert_same() -> Callable[[Path, Path], None]:
 
 @pytest.fixture
 def at_step(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], None]], None]:
-    """Has something happen once, in the middle of the step that follows so many steps."""
+    """Call `action` once, in the middle of the step after `step` steps."""
 
     def plan(step: int, action: Callable[[], None]) -> None:
         original, done = TrainingModule.training_step, []

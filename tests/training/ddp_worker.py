@@ -124,7 +124,7 @@ def train(folder: Path, name: str, overrides: list[str], *also: Callback, cut: i
 
 
 def assemble_noting_turns(folder: Path) -> None:
-    """Write FOLDER/turn-RANK: whether the main process had its data and networks when this one began to build."""
+    """Write FOLDER/turn-RANK: whether the main process had built its data and networks before this one."""
     rank, done = os.environ["RANK"], folder / "main-has-assembled"
 
     def noted(*arguments: Any, **named: Any) -> Any:
@@ -143,12 +143,12 @@ def rewound(folder: Path) -> None:
 
 
 def interrupted(folder: Path, name: str, asked: Asked) -> None:
-    """Train "moco" until processes are asked to stop, write down how each ended, and go on."""
+    """Train "moco" until processes are asked to stop, write down how each ended, and resume."""
     try:
         train(folder, name, [*MOCO, *DDP], asked)
     except InterruptedRunError as end:
-        told = f"{end.exit_status}: {end.diagnostics[0].message.partition(';')[0]}"
-        (folder / f"{name}-{os.environ['RANK']}.txt").write_text(told)
+        message = f"{end.exit_status}: {end.diagnostics[0].message.partition(';')[0]}"
+        (folder / f"{name}-{os.environ['RANK']}.txt").write_text(message)
     witnessed(folder, name, lambda: sslreg.resume(folder / name))
 
 

@@ -28,7 +28,7 @@ def spec(tiny_spec: str):
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Runs in a folder of its own, with one for temporary files, and looks at both afterwards."""
+    """Run in a separate folder, with one for temporary files, and check both afterwards."""
     work, temporary = tmp_path / "work", tmp_path / "temporary"
     work.mkdir()
     temporary.mkdir()
@@ -40,7 +40,7 @@ def nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert [*work.iterdir(), *temporary.iterdir()] == []
 
 
-def test_everything_is_tried_and_told(spec) -> None:
+def test_everything_is_tried_and_reported(spec) -> None:
     found = dry_run(spec())
     assert found is not None
     assert len(found.losses) == 2
@@ -88,7 +88,7 @@ def test_images_are_embedded_without_evaluators_too(spec) -> None:
 
 
 class Loud(Logger):
-    """Must not be told anything."""
+    """A logger that must get nothing."""
 
     name, version = "loud", ""
 
@@ -99,12 +99,12 @@ class Loud(Logger):
         raise AssertionError("a dry run logs nothing")
 
 
-def test_loggers_and_plugins_are_not_told(spec, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[object] = []
-    monkeypatch.setattr(loop, "call_run_finished", told.append)
+def test_loggers_and_plugins_are_not_called(spec, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[object] = []
+    monkeypatch.setattr(loop, "call_run_finished", calls.append)
     with temporary_components(logger={"loud": Loud}):
         assert dry_run(spec("loggers=[{use: loud}]"))
-    assert told == []
+    assert calls == []
 
 
 class Forgetful(sslreg.Loss):

@@ -1,4 +1,4 @@
-"""What `trainer` and `engine` of a spec change in how a run computes: precision, accumulation, clipping, memory."""
+"""The effect of `trainer` and `engine` in a spec: precision, accumulation, clipping, memory."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_bf16_trains_and_resumes_bit_for_bit(trained: Trained, resumed: Trained)
 
 
 def test_mixed_precision_in_float16_is_refused_on_a_cpu(tiny_spec: str, tmp_path: Path) -> None:
-    """Whatever the accelerator was chosen by; Lightning would compute in bfloat16 without a word."""
+    """However the accelerator was chosen; Lightning would silently compute in bfloat16."""
     text = tiny_spec.replace("accelerator: cpu", "accelerator: auto")
     spec = parse_spec(text, "tiny.yaml", ["trainer.precision=16-mixed"])
     if not torch.cuda.is_available():

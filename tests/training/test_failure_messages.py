@@ -1,4 +1,4 @@
-"""What fails around a run: it ends in one message, and goes on once that is mended."""
+"""Failures of the machine: a run ends with one message, and resumes once the cause is fixed."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def of_images(tiny_spec: str, folder: Path, *overrides: str) -> sslreg.Spec:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_an_image_that_vanishes_is_named_and_the_run_goes_on_when_it_is_back(
+def test_an_image_that_vanishes_is_named_and_the_run_resumes_when_it_is_back(
     tiny_spec: str, images: Path, tmp_path: Path, at_step, workers: int
 ) -> None:
     whole = sslreg.train(of_images(tiny_spec, images), tmp_path / "whole")

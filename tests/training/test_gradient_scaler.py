@@ -46,7 +46,7 @@ def train(tiny_spec: str, tmp_path: Path, moco, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def changed(monkeypatch: pytest.MonkeyPatch) -> list[set[str]]:
-    """What of the weights, averages, momentum and banks each step has changed: running statistics are the forward's."""
+    """The weights, averages, momentum and banks that each step has changed; running statistics change earlier."""
     steps: list[set[str]] = []
     original = TrainingModule.optimizer_step
 
@@ -91,7 +91,7 @@ def test_a_step_that_overflows_changes_nothing_and_is_no_fault(train, changed: l
     summary = run.summary
     assert (summary["status"], summary["steps"], summary["skipped_steps"]) == ("finished", 21, 0)
     assert "rewound_at" not in summary
-    # The schedule and the steps go on, and every batch has its loss.
+    # The schedule and the steps advance, and every batch has its loss.
     assert [int(row["step"]) for row in rows(run)] == list(range(1, 22))
     assert all(math.isfinite(float(row["loss"])) for row in rows(run))
     rates = [float(row["lr"]) for row in rows(run)]

@@ -1,4 +1,4 @@
-"""Every batch is begun one step early, and nothing else is different."""
+"""Every batch is started one step early, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from sslreg.views import BatchInFlight
 
 
 @given(st.lists(st.integers()))
-def test_items_come_in_order_each_begun_one_turn_early(items: list[int]) -> None:
-    begun: list[int] = []
+def test_items_come_in_order_each_started_one_turn_early(items: list[int]) -> None:
+    started: list[int] = []
 
     def begin(item: int) -> int:
-        begun.append(item)
+        started.append(item)
         return item
 
     for number, item in enumerate(prefetch_one(items, begin)):
         assert item == items[number]
-        assert begun == items[: number + 2]
-    assert begun == items
+        assert started == items[: number + 2]
+    assert started == items
 
 
 @pytest.mark.parametrize("broken", [0, 1, 3])
@@ -111,7 +111,7 @@ def test_every_pass_has_the_batches_of_a_plain_loader() -> None:
         assert all(torch.equal(one.views[0], other.views[0]) for one, other in zip(made, plain, strict=True))
 
 
-def test_a_pass_may_be_left_and_begun_again() -> None:
+def test_a_pass_may_be_left_and_started_again() -> None:
     ahead = loader(PrefetchingDataLoader, Numbered(), device=torch.device("cpu"))
     assert len(ahead) == 5
     assert next(iter(ahead)).batch.indices.tolist() == [0, 1]
@@ -127,13 +127,13 @@ def test_a_broken_image_stops_the_step_that_needs_it() -> None:
 
 @pytest.fixture
 def always_ahead(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Has runs on the CPU load as runs on a GPU do. The list counts the batches that are begun."""
+    """Make runs on the CPU load like runs on a GPU. The list counts the batches that are started."""
     here, begin = torch.device("cpu"), PrefetchingDataLoader._start
-    begun: list[int] = []
+    started: list[int] = []
 
     def counted(self: PrefetchingDataLoader, item: DeferredBatch) -> BatchInFlight:
         assert isinstance(item, DeferredBatch)
-        begun.append(len(begun))
+        started.append(len(started))
         return begin(self, item)  # type: ignore[no-any-return]
 
     def assembled(spec: sslreg.Spec, world_size: int, device: None) -> Pipeline:
@@ -142,7 +142,7 @@ def always_ahead(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setattr(PrefetchingDataLoader, "_start", counted)
     monkeypatch.setattr(data_loader, "DataLoader", partial(PrefetchingDataLoader, device=here))
     monkeypatch.setattr(loop, "assemble", assembled)
-    return begun
+    return started
 
 
 @pytest.mark.parametrize(("step", "workers"), [(9, 0), (20, 2)])

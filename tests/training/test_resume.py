@@ -1,4 +1,4 @@
-"""A run that was cut off and goes on is the run that was not."""
+"""A run that is interrupted and resumed equals one that was not interrupted."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_a_finished_run_may_be_lengthened(train) -> None:
         ("data.workers=1", "has trained all of its 2 epochs"),
     ],
 )
-def test_a_run_goes_on_as_it_was_begun(tiny_run: Run, override: str, message: str) -> None:
+def test_a_run_resumes_with_the_spec_it_was_started_with(tiny_run: Run, override: str, message: str) -> None:
     before = {path: path.read_bytes() for path in tiny_run.path.rglob("*") if path.is_file()}
     with pytest.raises(UserError, match=message):
         sslreg.resume(tiny_run.path, [override])

@@ -120,7 +120,7 @@ def test_a_signal_before_the_first_step_leaves_a_run_that_goes_on(
 def test_a_second_interrupt_stops_at_once(
     tiny_spec: str, tmp_path: Path, moco, at_step, undisturbed: Path, assert_same
 ) -> None:
-    """What the step has done so far is lost, not half kept."""
+    """The unfinished step is lost as a whole."""
     at_step(30, sends(signal.SIGINT, signal.SIGINT))
     path = tmp_path / "run"
     with pytest.raises(StoppedRunError, match="stopped at once, after step 30") as caught:
@@ -136,7 +136,7 @@ def test_further_signals_of_a_queue_change_nothing(interrupted: Trained, at_step
     assert Run(interrupted()).summary["steps"] == 4
 
 
-def test_the_message_names_the_signal_and_the_way_to_go_on(tiny_spec: str, tmp_path: Path, at_step) -> None:
+def test_the_message_names_the_signal_and_the_command_that_resumes(tiny_spec: str, tmp_path: Path, at_step) -> None:
     at_step(3, sends(signal.SIGTERM))
     with pytest.raises(InterruptedRunError) as caught:
         sslreg.train(parse_spec(tiny_spec, "tiny.yaml", ["evaluate=[]"]), tmp_path / "my run")

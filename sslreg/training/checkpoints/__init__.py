@@ -1,1 +1,1 @@
-"""What a run saves in order to resume, and how checkpoints are written and read."""
+"""The state that a run saves to resume, and the plugin that writes and reads it."""

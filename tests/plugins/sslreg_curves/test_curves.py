@@ -56,7 +56,7 @@ def test_a_summary_has_the_loss_and_evaluations_that_took_a_course() -> None:
 
 
 def texts(path: Path) -> list[str]:
-    """What an SVG says."""
+    """Return the texts in an SVG."""
     return ["".join(text.itertext()) for text in ElementTree.parse(path).iter("{http://www.w3.org/2000/svg}text")]
 
 

@@ -1,4 +1,4 @@
-"""Loggers get what metrics.csv gets, in the run's folder, and a resumed run goes on in the same log."""
+"""Loggers get the rows of metrics.csv, in the run's folder, and a resumed run continues the same log."""
 
 import csv
 import os
@@ -85,37 +85,37 @@ def by_step(rows: list[dict[str, str]], figure: str) -> list[tuple[int, float]]:
 
 
 class Noting(Logger):
-    """Notes everything that it is told."""
+    """A logger that records its calls."""
 
-    told: list[tuple] = []  # noqa: RUF012
+    calls: list[tuple] = []  # noqa: RUF012
     name, version = "noting", ""
 
     def __init__(self, note: str = "") -> None:
         super().__init__()
 
     def log_metrics(self, metrics, step=None) -> None:
-        self.told.append(("figures", step, dict(metrics)))
+        self.calls.append(("figures", step, dict(metrics)))
 
     def log_hyperparams(self, params, *args, **kwargs) -> None:
-        self.told.append(("hyperparameters", params))
+        self.calls.append(("hyperparameters", params))
 
     def save(self) -> None:
-        self.told.append(("save",))
+        self.calls.append(("save",))
 
 
 @pytest.fixture
 def noted(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
-    monkeypatch.setattr(Noting, "told", [])
-    return Noting.told
+    monkeypatch.setattr(Noting, "calls", [])
+    return Noting.calls
 
 
 def test_a_logger_gets_every_figure_of_metrics_csv_and_the_spec(train: Train, noted: list[tuple], monkeypatch) -> None:
     monkeypatch.setenv("SECRET", "hunter2")
     with temporary_components(logger={"noting": Noting}):
         run = train("loggers=[{use: noting, note: '${env:SECRET}'}]", "trainer.max_epochs=1")
-    ((_, told),) = [each for each in noted if each[0] == "hyperparameters"]
-    assert told["loss"] == {"use": "nt_xent"}
-    assert told["loggers"] == [{"use": "noting", "note": "${env:SECRET}"}]
+    ((_, params),) = [each for each in noted if each[0] == "hyperparameters"]
+    assert params["loss"] == {"use": "nt_xent"}
+    assert params["loggers"] == [{"use": "noting", "note": "${env:SECRET}"}]
     assert "hunter2" not in str(noted)
     figures = [(step, name) for kind, step, values in (e for e in noted if e[0] == "figures") for name in values]
     written = [(int(row["step"]), name) for row in rows_of(run.folder.metrics) for name, text in row.items() if text]

@@ -1,4 +1,4 @@
-"""What is seen of a run where there is no terminal."""
+"""The progress of a run without a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What processes tell each other, in a process by itself; the tests of pairs show it in two."""
+"""Collective calls in a single process; other tests call them in two."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run of two processes that was cut off ends as one that was not, whichever processes go on with it."""
+"""An interrupted run of two processes ends like an uninterrupted one, in whichever processes it resumes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ALONE = ["trainer.devices=1", "trainer.strategy=auto"]
 
 
 @pytest.mark.parametrize("cut", [7, 21, 30])
-def test_two_processes_go_on_bit_for_bit(pair: Path, cut: int) -> None:
+def test_two_processes_resume_bit_for_bit(pair: Path, cut: int) -> None:
     """Both processes draw from torch's, NumPy's and Python's generators in every step."""
     whole, broken = Run(pair / "noisy"), Run(pair / f"noisy cut at {cut}")
     assert broken.summary["resumed_at"] == [cut]
@@ -35,9 +35,7 @@ def test_the_checkpoint_has_the_generators_of_each_process(pair: Path) -> None:
     assert first["python"] != second["python"]
 
 
-def test_one_process_may_go_on_with_what_two_began(
-    pair: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_one_process_may_resume_a_run_of_two(pair: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Same global batch, same result but for rounding, and the run says that it is no longer bit for bit."""
     shutil.copytree(pair / "moves", tmp_path / "moves")
     run = sslreg.resume(tmp_path / "moves", ALONE)

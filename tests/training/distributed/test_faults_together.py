@@ -1,4 +1,4 @@
-"""What happens to one of two processes is answered by both. `ddp_worker.py` trained the pairs."""
+"""Both processes react to what happens to one of them. `ddp_worker.py` trained the pairs."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def views(pair: Path, name: str, rank: int) -> dict[tuple[int, int], torch.Tenso
 @pytest.mark.parametrize(
     ("name", "step", "heard"), [("both asked", 7, (0, 1)), ("first asked", 4, (0,)), ("second asked", 13, (1,))]
 )
-def test_whichever_process_hears_sigterm_both_save_and_go_on(
+def test_whichever_process_hears_sigterm_both_save_and_resume(
     pair: Path, name: str, step: int, heard: tuple[int, ...]
 ) -> None:
     """After the step that was running, and bit for bit."""
