@@ -39,5 +39,5 @@ def test_other_versions_are_named(copied: Path) -> None:
 
 def test_a_spec_without_a_lock_cannot_be_held_to_one(copied: Path) -> None:
     copied.with_name("lock.json").unlink()
-    with pytest.raises(UserError, match="no lock to hold"):
+    with pytest.raises(UserError, match="no lock to compare"):
         require_lock(sslreg.load_spec(copied))

@@ -13,6 +13,7 @@ from PIL import Image
 
 import sslreg
 from sslreg import Run, UserError
+from sslreg.runs import embed_split
 
 
 def test_two_lines_give_backbone_and_preprocessing(tiny_run: Run) -> None:
@@ -26,7 +27,7 @@ def test_two_lines_give_backbone_and_preprocessing(tiny_run: Run) -> None:
 
 def test_embedding_a_data_set_and_its_images_gives_the_same(tiny_run: Run) -> None:
     samples = tiny_run.split("test")
-    embedded = sslreg.training.embed_split(tiny_run, "test")
+    embedded = embed_split(tiny_run, "test")
     images = [samples[number].image for number in range(10)]
     torch.testing.assert_close(tiny_run.embed(images, batch_size=3), embedded.features[:10])
 
