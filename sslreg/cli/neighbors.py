@@ -50,8 +50,8 @@ def neighbors(
     from sslreg.export.data_selection import select_data
     from sslreg.export.embedding_reader import read_embeddings
     from sslreg.export.neighbor_query import find_neighbors, parse_query
-    from sslreg.runs.run_evaluation import embed_samples
     from sslreg.runs import load_run
+    from sslreg.runs.run_evaluation import embed_samples
 
     loaded = load_run(run)
     query = parse_query(loaded, image)
