@@ -15,8 +15,14 @@ QUERIES = 256
 #: The number of keys that are compared at a time, and the largest number of values that they have together.
 KEYS, KEY_VALUES = 65_536, 2**25
 
+#: The largest number of similarities of one chunk of queries. Malloc reuses buffers of this size, but not larger ones.
+SIMILARITIES = 2**22
+
 #: The number of columns that share a maximum while the largest values of a row are searched.
 _GROUP = 8
+
+#: The number of columns in a block while the largest value of a row is searched.
+_BLOCK = 512
 
 
 @torch.no_grad()
@@ -53,6 +59,8 @@ def nearest_neighbors(
     similarities = queries.new_empty(len(queries), 0, dtype=precision)
     indices = queries.new_empty(len(queries), 0, dtype=torch.int64)
     rows = min(KEYS, max(1, KEY_VALUES // keys.shape[1]))
+    if len(queries) <= QUERIES:  # more chunks of queries share one buffer
+        rows = min(rows, max(1, SIMILARITIES // max(1, len(queries))))
     with torch.autocast(device.type, enabled=False):
         queries = queries.to(precision)
         for first in range(0, len(keys), rows):
@@ -89,7 +97,7 @@ def largest(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
     before the values: that leaves fewer values to select from, after a pass over memory that vectorizes.
     """
     if k == 1:
-        return torch.max(values, dim=1, keepdim=True)
+        return _largest(values)
     columns = values.shape[1] // _GROUP
     if columns <= 2 * k:
         found: tuple[Tensor, Tensor] = values.topk(k, dim=1, sorted=False)
@@ -103,6 +111,24 @@ def largest(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
     candidates = torch.cat([(groups[:, None, :] + members).flatten(1), rest], dim=1)
     best, places = values.gather(1, candidates).topk(k, dim=1, sorted=False)
     return best, candidates.gather(1, places)
+
+
+def _largest(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the largest value of each row (N, M) and its first column, (N, 1) each.
+
+    The maxima of blocks of columns are searched first, in a pass over memory that vectorizes.
+    """
+    columns = values.shape[1]
+    if columns < 2 * _BLOCK:
+        return torch.max(values, dim=1, keepdim=True)
+    blocks = columns // _BLOCK
+    # The last block overlaps the one before it, unless the columns divide into blocks.
+    maxima = values[:, : blocks * _BLOCK].view(len(values), blocks, _BLOCK).amax(dim=2)
+    maxima = torch.cat([maxima, values[:, -_BLOCK:].amax(dim=1, keepdim=True)], dim=1)
+    first = (maxima.argmax(dim=1, keepdim=True) * _BLOCK).clamp(max=columns - _BLOCK)
+    block = first + torch.arange(_BLOCK, device=values.device)
+    best, places = torch.max(values.gather(1, block), dim=1, keepdim=True)
+    return best, first + places
 
 
 def _without(products: Tensor, exclude: Tensor | None, start: int, first: int) -> Tensor:

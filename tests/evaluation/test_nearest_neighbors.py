@@ -92,6 +92,15 @@ def test_the_largest_of_a_row_are_found_through_the_maxima_of_groups(columns: in
     assert torch.equal(found.sort(dim=1, descending=True).values, values.topk(k, dim=1).values)
 
 
+@pytest.mark.parametrize("columns", [5, 1024, 1500, 4099])
+def test_the_first_of_equally_large_values_is_found(columns: int) -> None:
+    values = torch.randint(0, 3, (200, columns), generator=torch.Generator().manual_seed(0)).float()
+    values[torch.arange(200), torch.randint(0, columns, (200,), generator=torch.Generator().manual_seed(1))] = 3.0
+    values[:100, columns // 2 :] += 1.0
+    expected = torch.max(values, dim=1, keepdim=True)
+    assert all(map(torch.equal, largest(values, 1), expected))
+
+
 def test_equal_values_are_each_found_once() -> None:
     values = torch.zeros(2, 4096)
     values[:, ::3] = 1.0
