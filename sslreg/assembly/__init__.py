@@ -9,7 +9,7 @@ from sslreg.assembly.collate_functions import (
 )
 from sslreg.assembly.evaluators import NamedEvaluator, build_evaluation_sets, build_evaluators
 from sslreg.assembly.image_readers import build_readers
-from sslreg.assembly.loader_workers import leave_signals_to_parent
+from sslreg.assembly.loader_workers import ignore_stop_signals
 from sslreg.assembly.pipeline import Pipeline, assemble, build_loss, build_model
 from sslreg.assembly.sample_dataset import SampleDataset
 from sslreg.assembly.unreadable_images import ReplaceUnreadable
@@ -33,6 +33,6 @@ __all__ = [
     "build_raw_pixels_collate",
     "build_readers",
     "build_view_plans",
-    "leave_signals_to_parent",
+    "ignore_stop_signals",
     "make_first_view",
 ]

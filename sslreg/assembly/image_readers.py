@@ -1,4 +1,4 @@
-"""The readers of a spec's images."""
+"""Builds the readers of a spec's images."""
 
 from __future__ import annotations
 

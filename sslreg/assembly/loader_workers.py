@@ -1,4 +1,4 @@
-"""Worker processes of data loaders: how they start and which signals they ignore."""
+"""Worker processes of data loaders: how they are started and which signals they ignore."""
 
 from __future__ import annotations
 
@@ -7,31 +7,35 @@ import signal
 
 import torch.distributed as dist
 
-#: The signals that ask a run to stop, as far as the platform has them. A queue sends SIGTERM to get the machine and
-#: SIGUSR1 when the time is up; a person sends SIGINT.
+#: The signals that ask a run to stop, as far as the platform has them. A queue sends SIGTERM to reclaim the machine and
+#: SIGUSR1 when the time is up; a user sends SIGINT.
 STOP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGUSR1", "SIGINT") if hasattr(signal, name))
 
 
-def start_method(workers: int, processes: int | None = None) -> str | None:
-    """What a DataLoader with so many workers takes as `multiprocessing_context`; None is Python's own choice.
+def worker_start_method(workers: int, processes: int | None = None) -> str | None:
+    """Return the `multiprocessing_context` of a DataLoader; None stands for Python's default.
 
-    processes: those that train together; if not given, those that are connected now. Between several, threads of torch
-    exchange data. A fork at the wrong moment copies a lock that such a thread holds, and the worker hangs before it
-    begins. A fork server has no such threads.
+    If several processes train together, threads of torch exchange data between them. A fork may copy a lock that such a
+    thread holds, and the worker then hangs before it starts. A fork server has no such threads.
+
+    Args:
+        workers: the number of workers of the DataLoader.
+        processes: the number of processes that train together; by default those that are connected now.
     """
     if processes is None:
         processes = dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
-    if not workers or processes == 1:
+    # Windows has no fork server. It does not fork either.
+    if not workers or processes == 1 or "forkserver" not in multiprocessing.get_all_start_methods():
         return None
     multiprocessing.get_context("forkserver").set_forkserver_preload(["sslreg.views"])
     return "forkserver"
 
 
-def leave_signals_to_parent(worker: int) -> None:
-    """Ignore the signals that ask a run to stop; to be given to a DataLoader as its ``worker_init_fn``.
+def ignore_stop_signals(worker: int) -> None:
+    """Ignore the signals that ask a run to stop; the ``worker_init_fn`` of a DataLoader.
 
-    A terminal's Ctrl-C and a queue's signals reach every process of a run. The parent finishes its step first, for
-    which it needs its workers, and then ends them; a parent that dies takes them with it, by torch's own watch.
+    Ctrl-C in a terminal and the signals of a queue reach every process of a run. The main process needs its workers to
+    finish its step, and ends them afterwards. If it dies, torch ends the workers.
     """
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from sslreg.assembly import ReplaceUnreadable, SampleDataset, leave_signals_to_parent
-from sslreg.assembly.loader_workers import start_method
+from sslreg.assembly import ReplaceUnreadable, SampleDataset, ignore_stop_signals
+from sslreg.assembly.loader_workers import worker_start_method
 from sslreg.contracts import Batch, Embeddings, Sample
 from sslreg.views import Collate
 
@@ -78,9 +78,9 @@ def embed_batches(
         batch_size=batch_size,
         sampler=range(start, len(samples)),
         num_workers=workers,
-        multiprocessing_context=start_method(workers),
+        multiprocessing_context=worker_start_method(workers),
         collate_fn=_CollateWithIndices(ReplaceUnreadable(collate, samples)),
-        worker_init_fn=leave_signals_to_parent,
+        worker_init_fn=ignore_stop_signals,
     )
     for batch, requested in loader:
         with torch.inference_mode():

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from sslreg.assembly import Pipeline, ReplaceUnreadable, leave_signals_to_parent
-from sslreg.assembly.loader_workers import start_method
+from sslreg.assembly import Pipeline, ReplaceUnreadable, ignore_stop_signals
+from sslreg.assembly.loader_workers import worker_start_method
 from sslreg.contracts import Batch, Sample
 from sslreg.errors import Diagnostic, SslregError
 from sslreg.training.prefetch import PrefetchingDataLoader
@@ -159,9 +159,9 @@ def build_training_loader(
         batch_size=sampler.share,
         sampler=sampler,
         num_workers=data.workers,
-        multiprocessing_context=start_method(data.workers, world_size),
+        multiprocessing_context=worker_start_method(data.workers, world_size),
         collate_fn=ErrorReturningCollate(ReplaceUnreadable(pipeline.collate, pipeline.train)),
-        worker_init_fn=leave_signals_to_parent,
+        worker_init_fn=ignore_stop_signals,
         drop_last=True,
         pin_memory=device.type == "cuda",
         persistent_workers=data.workers > 0,
