@@ -1,4 +1,4 @@
-"""Handwritten digits that need no download."""
+"""Handwritten digits, without a download."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import sslreg
 
 
 class Digits(sslreg.Dataset):
-    """The 1,797 digits that scikit-learn ships: one channel, 8x8 pixels, ten classes.
+    """The 1,797 digits of scikit-learn: one channel, 8x8 pixels, ten classes.
 
-    Images are uint8 arrays (1, 8, 8), the original's 0 to 16 spread over 0 to 255.
+    Images are uint8 arrays (1, 8, 8), with the original levels 0 to 16 scaled to 0 to 255.
 
-    split: ``test`` is the last quarter of numpy's ``default_rng(0).permutation(1797)``, rounded down to 449 samples;
-        ``train`` is the 1,348 before it, ``all`` is everything in that order.
+    Args:
+        split: ``test`` is the last quarter of numpy's ``default_rng(0).permutation(1797)``, rounded down to 449
+            samples; ``train`` is the 1,348 before it, ``all`` is everything in that order.
     """
 
     def __init__(self, split: Literal["train", "test", "all"] = "train") -> None:
-        # Here, since a spec that names the digits can be checked without what they are kept in.
+        # Imported here, so that `sslreg check` does not load scikit-learn.
         from sklearn.datasets import load_digits
 
         digits = load_digits()

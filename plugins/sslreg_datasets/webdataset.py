@@ -1,4 +1,4 @@
-"""Images in WebDataset's shards: tar files, on disks or in object stores, that are read from start to end."""
+"""Images in the shards of a WebDataset: tar files, on disks or in object stores, read from start to end."""
 
 from __future__ import annotations
 
@@ -11,31 +11,37 @@ import torch
 from pydantic import Field, PositiveInt
 
 import sslreg
-from sslreg_datasets.webdataset_index import keys_of
+from sslreg_datasets.webdataset_index import read_keys
 from sslreg_datasets.webdataset_order import epoch_order
-from sslreg_datasets.webdataset_shards import Record, ShardReader, expanded, require_webdataset, short_name
+from sslreg_datasets.webdataset_shards import Record, ShardReader, expand_patterns, require_webdataset, short_name
 
 
 class WebDataset(sslreg.Dataset):
-    """Samples in the shards of a WebDataset, streamed: a shard is read once an epoch, from its start to its end.
+    """Samples in the shards of a WebDataset, streamed: each shard is read once per epoch, from start to end.
 
-    A sample is a run of members that share their name up to its first dot. Its image is the first member with an
-    extension that Pillow reads, kept encoded; samples without one do not count. Its label is a class number in
-    ``.cls``, or under a key of ``.json``; it may be missing. Names are the shard's and the sample's.
+    A sample consists of consecutive members whose names agree up to the first dot. Its image is the first member with
+    an extension that an installed reader claims; samples without an image do not count. Its label, which may be
+    missing, is a class number in ``.cls``, or under a key of ``.json``. Its name is SHARD/KEY.
 
-    An epoch has the shards in a random order, and a sample comes up to `shuffle` places later than it is read, all by
-    seed and epoch alone. So a resumed run knows what comes next, and opens only the shards that still have some of it.
+    An epoch reads the shards in a random order, and moves each sample back by up to `shuffle` positions. The order
+    depends on seed and epoch alone. A resumed run therefore knows which sample is next, and opens only the shards that
+    still have samples to read.
 
-    shards: a pattern such as ``photos-{000..099}.tar``, or several; paths (with ``*``, too), or what webdataset opens:
-        ``https:``, ``gs:``, ``hf:``, ``pipe:COMMAND``. The last runs a command, so read a spec before you train it.
-    samples: how many each shard has, one number or one for each. If not given, every shard is read through once to
-        count, and what was found is kept in the user's cache folder until the file changes.
-    label: the key of the ``.json`` that has the class number; by default ``.cls`` has it, where there is one.
-    shuffle: how far samples move, which is how many encoded images a lane holds in memory.
-    lanes: how many shards are read side by side. With a multiple of processes times workers, no two of them read the
-        same shard, save where one is shared out between two lanes.
+    Args:
+        shards: a pattern such as ``photos-{000..099}.tar``, or several; paths, also with ``*``, or addresses that
+            webdataset opens: ``https:``, ``gs:``, ``hf:``, ``pipe:COMMAND``. The last one runs a command, so read a
+            spec before you train it.
+        samples: the number of samples per shard, one number or one for each shard. If omitted, each shard is read once
+            to count them; the result is kept in the user's cache folder until the file changes.
+        label: the key of the ``.json`` that has the class number; by default the class number is in ``.cls``.
+        shuffle: the number of positions by which samples move at most, and of encoded images that a lane holds in
+            memory.
+        lanes: the number of shards that are read at the same time. With a multiple of processes times workers, no two
+            workers read the same shard, except one that is divided between two lanes.
 
-    ValueError: webdataset is not installed, a shard is missing, torn or has no images, or lanes do not suit.
+    Raises:
+        ValueError: webdataset is not installed, a shard is missing, broken or has no images, or the processes cannot
+            share the lanes.
     """
 
     def __init__(
@@ -50,14 +56,14 @@ class WebDataset(sslreg.Dataset):
         require_webdataset()
         if lanes > 1 and lanes % world_size:
             raise ValueError(f"lanes: {lanes} cannot be shared by {world_size} processes; use a multiple of them")
-        self.shards = expanded(shards)
+        self.shards = expand_patterns(shards)
         self.label = label
         self.shuffle = shuffle
         self.lanes = lanes
-        # Arrays of bytes: worker processes share their memory, where reading a list's strings would copy them.
+        # Worker processes share the memory of arrays; reading the strings of a list would copy them.
         self._keys: list[np.ndarray] | None = None
         if samples is None:
-            self._keys = [np.array([os.fsencode(key) for key in keys_of(shard)]) for shard in self.shards]
+            self._keys = [np.array([os.fsencode(key) for key in read_keys(shard)]) for shard in self.shards]
             counts = [len(keys) for keys in self._keys]
         else:
             counts = samples if isinstance(samples, list) else [samples] * len(self.shards)
@@ -72,13 +78,17 @@ class WebDataset(sslreg.Dataset):
         return int(self.counts.sum())
 
     def __getitem__(self, index: int) -> tuple[bytes, int | None]:
-        """`sslreg.UserError`, with the sample's name: its shard or its label cannot be read."""
-        record = self._own_reader().read(*self._place(index))
+        """Return a sample's encoded image and its target.
+
+        Raises:
+            sslreg.UserError: The shard or the label cannot be read; the message names the sample.
+        """
+        record = self._open_reader().read(*self._locate(index))
         return record.image, self._target(record, index)
 
     def name(self, index: int) -> str:
-        """SHARD/KEY, without the shard's ``.tar``; its number takes the place of a key that was not counted."""
-        shard, position = self._place(index)
+        """Return SHARD/KEY, without ``.tar``; if samples were not counted, the sample's number instead of its key."""
+        shard, position = self._locate(index)
         key = str(position) if self._keys is None else os.fsdecode(self._keys[shard][position])
         return f"{short_name(self.shards[shard]).removesuffix('.tar')}/{key}"
 
@@ -93,17 +103,17 @@ class WebDataset(sslreg.Dataset):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_reader": None}  # open files are a process's own
+        return {**self.__dict__, "_reader": None}  # open files belong to a process
 
-    def _own_reader(self) -> ShardReader:
+    def _open_reader(self) -> ShardReader:
         if self._reader is None or self._read_by != os.getpid():  # a fork would share the files' positions
-            # Twice what the lanes need: what is passed over on the way to where a resumed run goes on is kept as well.
+            # Twice what the lanes need: a resumed run also keeps the samples that it skips on the way to its position.
             self._reader = ShardReader(self.shards, self.counts.tolist(), keep=2 * self.lanes * self.shuffle)
             self._read_by = os.getpid()
         return self._reader
 
-    def _place(self, index: int) -> tuple[int, int]:
-        """A sample's shard and its position there."""
+    def _locate(self, index: int) -> tuple[int, int]:
+        """Return a sample's shard and its position there."""
         if not 0 <= index < len(self):
             raise IndexError(index)
         shard = int(np.searchsorted(self._starts, index, side="right")) - 1
@@ -113,7 +123,7 @@ class WebDataset(sslreg.Dataset):
         if self.label is None:
             text = None if record.cls is None else record.cls.decode(errors="replace").strip()
         else:
-            text = _value(record.json, self.label, self.name(index))
+            text = _read_label(record.json, self.label, self.name(index))
         if text is None:
             return None
         try:
@@ -121,13 +131,13 @@ class WebDataset(sslreg.Dataset):
         except ValueError as error:
             raise sslreg.UserError(
                 f"{self.name(index)}: its label is {text!r}, not a class number",
-                hint="write class numbers, or read none with a label key that no sample has",
+                hint="write class numbers, or name a label key that no sample has to read no labels",
                 code="sample",
             ) from error
 
 
-def _value(content: bytes | None, key: str, name: str) -> str | None:
-    """The value of a key of a JSON object, as text."""
+def _read_label(content: bytes | None, key: str, name: str) -> str | None:
+    """Return the value of a key of a JSON object as text."""
     try:
         found = json.loads(content or b"{}")
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The order in which an epoch has the samples of shards that are read from start to end."""
+"""The order of samples in an epoch over shards that are read from start to end."""
 
 from __future__ import annotations
 
@@ -16,14 +16,20 @@ def epoch_order(
     lanes: int,
     shuffle: int,
 ) -> Tensor:
-    """The samples' numbers in the order of an epoch, int64 (B * batch_size,): whole batches, and nothing twice.
+    """Return the samples' numbers in the order of an epoch, int64 (B * batch_size,): whole batches, nothing twice.
 
-    counts: the samples of each shard. The shards in a random order, one after the other, are cut into the lanes' parts.
-    With L lanes, process r of R reads lanes r, r + R, …, L / R of them, and takes its share of batch k from the k-th of
-    them, over and over. So of W workers, which torch gives batches in turn, each reads lanes of its own where L is a
-    multiple of R * W. A single lane is everybody's.
+    The shards are put in a random order and cut into parts, one for each lane. Of L lanes, process r of R reads the
+    L / R lanes r, r + R, …, and takes its share of the batches from these lanes in turn. torch gives batches to W
+    workers in turn, so if L is a multiple of R * W, no two workers read the same lane. All processes read a single
+    lane.
 
-    Within its lane a sample comes by up to `shuffle` places later than it is read.
+    Args:
+        counts: The number of samples of each shard.
+        generator: The source of randomness.
+        batch_size: Samples in a batch, over all processes.
+        world_size: R.
+        lanes: L.
+        shuffle: By how many positions at most a sample comes later than it is read in its lane.
     """
     starts = np.cumsum(counts) - counts
     shards = torch.randperm(len(counts), generator=generator).numpy()
@@ -37,16 +43,16 @@ def epoch_order(
         for turn in range(turns):
             part = order[turn::turns, process]
             lane = stream[begin : begin + part.numel()]
-            part.copy_(_moved(lane, shuffle, generator).view_as(part))
+            part.copy_(_shuffle_lane(lane, shuffle, generator).view_as(part))
             begin += part.numel()
     return order.flatten()
 
 
-def _moved(lane: Tensor, shuffle: int, generator: torch.Generator) -> Tensor:
-    """The lane with each sample up to `shuffle` places later.
+def _shuffle_lane(lane: Tensor, shuffle: int, generator: torch.Generator) -> Tensor:
+    """Return the lane with each sample moved back by up to `shuffle` positions.
 
-    It is what a shuffle buffer does, told beforehand: the sample that is read n-th leaves at n + u * shuffle, u uniform
-    in [0, 1), so that no more than `shuffle` are ever in between.
+    This is the order of a shuffle buffer, computed in advance: the n-th sample leaves at n + u * shuffle, with u
+    uniform in [0, 1), so that the buffer never holds more than `shuffle` samples.
     """
     leaves = torch.arange(len(lane), dtype=torch.float64)
     leaves += shuffle * torch.rand(len(lane), dtype=torch.float64, generator=generator)

@@ -1,4 +1,4 @@
-"""Shards: which there are, what is in one, and how samples are read from them on the way from start to end."""
+"""Finding shards, and reading their samples from start to end."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ from importlib import import_module
 from typing import Any
 
 import sslreg
-from sslreg_datasets.image_folder import image_extensions
 
-#: What reading a tar file that is torn, or is none, raises.
+#: The exceptions of reading a file that is a truncated tar file, or none.
 UNREADABLE = (OSError, EOFError, ValueError, tarfile.TarError, zlib.error)
-#: What gzip, bzip2, xz and zstd begin with.
+#: The first bytes of gzip, bzip2, xz and zstd.
 COMPRESSED = (b"\x1f\x8b", b"BZ", b"\xfd7", b"(\xb5")
-#: How many shards a reader has open at most; the one that was read the longest ago is closed for another.
+#: The largest number of shards that a reader keeps open; it closes the least recently read one for another.
 MOST_OPEN = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A sample as it is in its shard."""
+    """A sample as stored in its shard."""
 
     key: str
     image: bytes
@@ -35,52 +34,60 @@ class Record:
 
 
 def require_webdataset(module: str = "gopen") -> Any:
-    """A module of the library. ValueError: it is not installed."""
+    """Import a module of webdataset.
+
+    Raises:
+        ValueError: The library is not installed.
+    """
     try:
         return import_module(f"webdataset.{module}")
     except ImportError as error:
         raise ValueError("webdataset is not installed; it comes with: pip install 'sslreg[webdataset]'") from error
 
 
-def expanded(patterns: str | Sequence[str]) -> list[str]:
-    """The shards that patterns stand for, in order. ValueError: none, a missing file, or one shard twice."""
+def expand_patterns(patterns: str | Sequence[str]) -> list[str]:
+    """Return the shards that match patterns, in order.
+
+    Raises:
+        ValueError: There is none, a file is missing, or a shard is named twice.
+    """
     braces = import_module("braceexpand")
     shards: list[str] = []
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
         for shard in braces.braceexpand(pattern):
-            shards += [shard] if is_remote(shard) else _files(shard)
+            shards += [shard] if is_remote(shard) else _find_files(shard)
     if not shards:
-        raise ValueError("shards names no shard; say where they are, for example photos-{000..099}.tar")
-    if twice := next((shard for shard in shards if shards.count(shard) > 1), None):
-        raise ValueError(f"shards names {twice!r} twice")
+        raise ValueError("shards names no shard; write their paths, for example photos-{000..099}.tar")
+    if repeated := next((shard for shard in shards if shards.count(shard) > 1), None):
+        raise ValueError(f"shards names {repeated!r} twice")
     return shards
 
 
 def is_remote(shard: str) -> bool:
-    """Whether webdataset opens the shard by a scheme of its own."""
+    """Return whether the shard has a scheme, such as ``https:``, for webdataset to open."""
     scheme, colon, _ = shard.partition(":")
     return bool(colon) and len(scheme) > 1 and scheme.isalnum()
 
 
-def _files(pattern: str) -> list[str]:
+def _find_files(pattern: str) -> list[str]:
     path = os.path.expanduser(pattern)
     found = sorted(glob.glob(path)) if glob.has_magic(path) and not os.path.exists(path) else [path]
     if pattern and found and os.path.isfile(found[0]):
         return found
-    meant = "" if os.path.isabs(path) else f" (that is, {os.path.abspath(path)})"
-    raise ValueError(f"there is no shard {pattern!r}{meant}; shards has to name tar files that are there")
+    absolute = "" if os.path.isabs(path) else f" (that is, {os.path.abspath(path)})"
+    raise ValueError(f"there is no shard {pattern!r}{absolute}; shards has to name existing tar files")
 
 
 def short_name(shard: str) -> str:
-    """What a person calls a shard: the last part of its path."""
+    """Return the last part of a shard's path."""
     return shard.rstrip("/").rpartition("/")[2]
 
 
-class _Watched:
-    """A stream of a tar file that tells whether the file's end was met.
+class _EndCheckingStream:
+    """A stream of a tar file that can tell whether the file is complete.
 
-    A tar ends with blocks of zeros. Where it is cut off between two members or within a header, tarfile takes that for
-    its end; small members make that likely.
+    A tar file ends with blocks of zeros. tarfile takes a file that is truncated between two members or within a header
+    for complete, which is likely if members are small.
     """
 
     def __init__(self, stream: Any) -> None:
@@ -98,39 +105,48 @@ class _Watched:
         self._stream.close()
 
     def require_end(self) -> None:
-        """ReadError: what was read last is no end. Of a compressed file, the decompression knows."""
+        """Check that the data read last are the end of a tar file; decompression checks compressed files.
+
+        Raises:
+            ReadError: The file is truncated.
+        """
         if self._first not in COMPRESSED and any(self._last):
-            raise tarfile.ReadError("it is cut off")
+            raise tarfile.ReadError("it is truncated")
 
 
-def records(shard: str) -> Iterator[Record]:
-    """The samples of a shard that have an image, in order. `sslreg.UserError`, naming it: it cannot be read on."""
-    reading, whole = require_webdataset("tariterators"), 0
+def read_records(shard: str) -> Iterator[Record]:
+    """Yield the samples of a shard that have an image, in order.
+
+    Raises:
+        sslreg.UserError: The shard cannot be read any further; the message names it.
+    """
+    iterators, count = require_webdataset("tariterators"), 0
+    extensions = sslreg.image_extensions()
     try:
-        with closing(_Watched(require_webdataset("gopen").gopen(shard))) as stream:
-            files = reading.tar_file_expander([{"url": shard, "stream": stream}])
-            for found in reading.group_by_keys(files):
-                image = next((data for name, data in found.items() if f".{name}" in image_extensions()), None)
+        with closing(_EndCheckingStream(require_webdataset("gopen").gopen(shard))) as stream:
+            files = iterators.tar_file_expander([{"url": shard, "stream": stream}])
+            for members in iterators.group_by_keys(files):
+                image = next((data for name, data in members.items() if f".{name}" in extensions), None)
                 if image is not None:
-                    yield Record(found["__key__"], image, found.get("cls"), found.get("json"))
-                    whole += 1
+                    yield Record(members["__key__"], image, members.get("cls"), members.get("json"))
+                    count += 1
             stream.require_end()
     except UNREADABLE as error:
         reason = error.args[0] if error.args and isinstance(error.args[0], str) else error
         raise sslreg.UserError(
-            f"shard {shard} cannot be read beyond its first {whole} samples: {type(error).__name__}: {reason}",
-            hint="bring the file there again, or leave it out of shards",
+            f"shard {shard} cannot be read beyond its first {count} samples: {type(error).__name__}: {reason}",
+            hint="copy the file again, or remove it from shards",
             code="shard",
         ) from error
 
 
 class _Cursor:
-    """A shard that is being read."""
+    """A position in a shard."""
 
     def __init__(self, shard: int, source: str) -> None:
         self.shard = shard
         self.position = 0
-        self._records = records(source)
+        self._records = read_records(source)
 
     def next(self) -> Record | None:
         record = next(self._records, None)
@@ -142,42 +158,51 @@ class _Cursor:
 
 
 class ShardReader:
-    """Gives any sample of the shards, and is quick about those that come in the order of `epoch_order`.
+    """Random access to the samples of shards that is fast in the order of `epoch_order`.
 
-    What is passed over on the way to a sample is kept until it is asked for, `keep` samples at most; what is not kept
-    any more costs reading its shard again.
+    Samples that are skipped on the way to a requested one are kept until they are requested, `keep` samples at most.
+    To return a sample that was dropped, its shard is read again.
+
+    Args:
+        shards: Their paths or addresses.
+        counts: The number of samples of each.
+        keep: The largest number of skipped samples to keep.
     """
 
     def __init__(self, shards: Sequence[str], counts: Sequence[int], keep: int) -> None:
         self._shards = shards
         self._counts = counts
         self._keep = keep
-        self._passed: OrderedDict[tuple[int, int], Record] = OrderedDict()
+        self._skipped: OrderedDict[tuple[int, int], Record] = OrderedDict()
         self._cursors: list[_Cursor] = []
         self._broken: dict[int, tuple[int, sslreg.UserError]] = {}
 
     def read(self, shard: int, position: int) -> Record:
-        """The sample at a position of a shard. `sslreg.UserError`: the shard ends or is torn before it."""
-        if (record := self._passed.pop((shard, position), None)) is not None:
+        """Return the sample at a position of a shard.
+
+        Raises:
+            sslreg.UserError: The shard ends or is broken before it.
+        """
+        if (record := self._skipped.pop((shard, position), None)) is not None:
             return record
         if shard in self._broken and position >= self._broken[shard][0]:
             raise self._broken[shard][1]
         cursor = self._cursor(shard, position)
-        for passed in range(cursor.position, position):
-            self._passed[shard, passed] = self._next(cursor)
-            while len(self._passed) > self._keep:
-                self._passed.popitem(last=False)
+        for skipped in range(cursor.position, position):
+            self._skipped[shard, skipped] = self._next(cursor)
+            while len(self._skipped) > self._keep:
+                self._skipped.popitem(last=False)
         return self._next(cursor)
 
     def _cursor(self, shard: int, position: int) -> _Cursor:
-        """The nearest one before the position, now the last of the list; a new one if there is none."""
+        """Return the nearest cursor before the position, or a new one, and move it to the end of the list."""
         before = [cursor for cursor in self._cursors if cursor.shard == shard and cursor.position <= position]
         if before:
             cursor = max(before, key=lambda cursor: cursor.position)
             self._cursors.remove(cursor)
         else:
             cursor = _Cursor(shard, self._shards[shard])
-            self._broken.pop(shard, None)  # a connection that failed may hold this time
+            self._broken.pop(shard, None)  # a connection that failed may succeed this time
         self._cursors.append(cursor)
         if len(self._cursors) > MOST_OPEN:
             self._cursors.pop(0).close()
@@ -190,7 +215,7 @@ class ShardReader:
             if record is None:
                 raise sslreg.UserError(
                     f"shard {self._shards[shard]} has {position} samples, and samples says {self._counts[shard]}",
-                    hint="correct samples, or leave it out to have them counted",
+                    hint="correct samples, or omit it to have them counted",
                     code="shard",
                 )
         except sslreg.UserError as error:

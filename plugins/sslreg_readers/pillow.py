@@ -44,8 +44,8 @@ class Pillow(sslreg.Reader):
 @cache
 def _extensions() -> frozenset[str]:
     by_extension = Image.registered_extensions()
-    decodable = set(_decodable(by_extension.values()))
-    return frozenset(extension for extension, format_name in by_extension.items() if format_name in decodable)
+    formats = set(_decodable(by_extension.values())) - {"JPEG"}
+    return frozenset(extension for extension, format_name in by_extension.items() if format_name in formats)
 
 
 def _decodable(format_names: Iterable[str]) -> Iterator[str]:

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 from torchvision import datasets
 
-from sslreg_datasets.image_folder import ImageFolder, image_extensions
+import sslreg
+from sslreg_datasets.image_folder import ImageFolder
 
 
 def save(path: Path, mode: str = "RGB") -> None:
@@ -68,7 +69,7 @@ def test_extensions_are_those_that_pillow_reads_in_any_case(tmp_path: Path, name
 
 
 def test_formats_that_pillow_only_recognizes_are_no_images() -> None:
-    assert {".mpg", ".pdf", ".h5", ".grib"}.isdisjoint(image_extensions())
+    assert {".mpg", ".pdf", ".h5", ".grib"}.isdisjoint(sslreg.image_extensions())
 
 
 def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
@@ -124,7 +125,7 @@ def test_the_home_directory_may_be_a_tilde(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_folder_that_may_not_be_read_is_an_error(labeled: Path) -> None:
     (labeled / "ant").chmod(0)
-    with pytest.raises(ValueError, match=r"cannot look into '.*ant': Permission denied"):
+    with pytest.raises(ValueError, match=r"cannot list '.*ant': Permission denied"):
         ImageFolder(str(labeled))
 
 

@@ -59,13 +59,13 @@ def shards(tmp_path: Path) -> str:
 def opened(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each shard was read from its start."""
     seen: Counter[str] = Counter()
-    original = webdataset_shards.records
+    original = webdataset_shards.read_records
 
     def counting(shard: str):
         seen[webdataset_shards.short_name(shard)] += 1
         return original(shard)
 
-    monkeypatch.setattr(webdataset_shards, "records", counting)
+    monkeypatch.setattr(webdataset_shards, "read_records", counting)
     return seen
 
 
@@ -110,7 +110,7 @@ def test_what_waits_in_memory_is_bounded(shards: str) -> None:
     data = WebDataset(shards, samples=30, shuffle=3)
     for index in (29, 59, 89):
         data[index]
-    assert len(data._own_reader()._passed) <= 6
+    assert len(data._open_reader()._skipped) <= 6
 
 
 def test_a_worker_gets_a_copy_without_open_files(shards: str) -> None:
@@ -143,8 +143,8 @@ def test_counting_is_done_once_until_the_file_changes(shards: str, monkeypatch: 
     from sslreg_datasets import webdataset_index
 
     counted: list[str] = []
-    original = webdataset_index.records
-    monkeypatch.setattr(webdataset_index, "records", lambda shard: (counted.append(shard), original(shard))[1])
+    original = webdataset_index.read_records
+    monkeypatch.setattr(webdataset_index, "read_records", lambda shard: (counted.append(shard), original(shard))[1])
     first = WebDataset(shards)
     assert len(counted) == 4
     assert [WebDataset(shards).name(n) for n in (0, 119)] == [first.name(0), first.name(119)]

@@ -7,6 +7,7 @@ from PIL import Image
 
 import sslreg
 from sslreg import load_image
+from sslreg_readers import jpeg
 from sslreg_readers.jpeg import Jpeg, UprightJpeg
 
 pytest.importorskip("simplejpeg")
@@ -91,3 +92,19 @@ def test_a_truncated_file_is_an_error_and_no_gray_picture() -> None:
     data = encoded(PHOTO)
     with pytest.raises(sslreg.UserError, match="truncated"):
         load_image(data[: len(data) // 2])
+
+
+@pytest.mark.parametrize("reduction", [1, 2, 4, 8])
+def test_a_file_that_libjpeg_turbo_refuses_is_reduced_by_pillow(reduction: int) -> None:
+    """The wrong length of a comment; libjpeg warns of the bytes behind it, at which simplejpeg stops."""
+    data = encoded(PHOTO)
+    damaged = data[:2] + b"\xff\xfe\x00\x04ab" + b"extraneous bytes" + data[2:]
+    file = UprightJpeg(damaged, (3, 90, 140))
+    assert tuple(file.read(reduction).levels.shape) == (3, -(-90 // reduction), -(-140 // reduction))
+
+
+def test_without_simplejpeg_pillow_reads_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = load_image(encoded(PHOTO))
+    monkeypatch.setattr(jpeg, "_simplejpeg", lambda: None)
+    assert opened(encoded(PHOTO)) is None
+    assert np.array_equal(load_image(encoded(PHOTO)), expected)
