@@ -44,6 +44,7 @@ CROSS_CUTTING = {
     "spec/test_mutations.py": "mutated specs",
     "test_architecture.py": "the imports of all files",
     "test_layout.py": "the test files",
+    "test_platforms.py": "a program without what Windows lacks",
     "test_public_api.py": "the public names",
     "test_readme.py": "the README",
     "training/distributed/test_ddp_parity.py": "training in two processes and in one",

@@ -27,7 +27,7 @@ def construct(
         params: values for the constructor's parameters and for the kind's keys, such as `p` of augmentations.
         build_nested: returns the component for a value in a slot; called for each item of a slot with many.
         positional: the arguments that the run passes by position.
-        facts: the facts of the run by their names in `sslreg.spec.from_run.FACTS`; None stands for an unknown one.
+        facts: the facts of the run by their names in `sslreg.spec.from_run.FACTS`; None if unknown.
         fill_missing: returns the value of a required parameter that neither `params` nor `facts` give. By default, such
             a parameter is left to the constructor, which raises TypeError.
 

@@ -13,7 +13,7 @@ STOP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGUSR1", "S
 
 
 def worker_start_method(workers: int, processes: int | None = None) -> str | None:
-    """Return the `multiprocessing_context` of a DataLoader; None stands for Python's default.
+    """Return the `multiprocessing_context` of a DataLoader; None is Python's default.
 
     If several processes train together, threads of torch exchange data between them. A fork may copy a lock that such a
     thread holds, and the worker then hangs before it starts. A fork server has no such threads.

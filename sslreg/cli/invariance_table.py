@@ -117,7 +117,7 @@ def _table(title: str, profile: Metrics, rows: Mapping[str, str]) -> Table:
 
 
 def _sparkline(name: str, metrics: Mapping[str, float]) -> str:
-    """Return a block character for each strength; the highest block stands for 1 and more."""
+    """Return a block character for each strength; the highest block means 1 or more."""
     clipped = (min(max(value, 0.0), 1.0) for value in values_by_strength(metrics, name).values())
     return "".join(_SPARK_LEVELS[round(value * (len(_SPARK_LEVELS) - 1))] for value in clipped)
 

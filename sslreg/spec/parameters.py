@@ -1,4 +1,4 @@
-"""What a spec may contain: the parameters of components' constructors, and the keys of the spec's sections."""
+"""The keys that a spec may contain: parameters of components' constructors, and keys of the spec's sections."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.fixture
 def spec_file(tmp_path: Path, tiny_spec: str, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A small spec, in a folder of its own that commands run in."""
+    """A small spec, in a separate folder in which commands run."""
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "tiny.yaml"
     path.write_text(tiny_spec)

@@ -1,4 +1,4 @@
-"""That an invariance profile tells what a training taught: the same network, with and without rotated views."""
+"""An invariance profile shows the effect of training: the same network with and without rotated views."""
 
 from __future__ import annotations
 

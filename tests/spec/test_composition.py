@@ -22,7 +22,7 @@ def data(text, overrides=(), **more):
 
 class TestExtends:
     @pytest.fixture
-    def beside(self, tmp_path):
+    def write_files(self, tmp_path):
         """Writes files and returns the path of a spec in the same folder."""
 
         def write(**files):
@@ -32,45 +32,45 @@ class TestExtends:
 
         return write
 
-    def test_mappings_are_merged_and_lists_are_replaced(self, beside):
-        file = beside(base="a: {x: 1, y: {z: 2}}\nb: [1, 2, 3]\nc: kept\n")
+    def test_mappings_are_merged_and_lists_are_replaced(self, write_files):
+        file = write_files(base="a: {x: 1, y: {z: 2}}\nb: [1, 2, 3]\nc: kept\n")
 
         found = data("extends: base.yaml\na: {y: {w: 3}}\nb: [4]\n", file=file)
 
         assert found == {"a": {"x": 1, "y": {"z": 2, "w": 3}}, "b": [4], "c": "kept"}
 
-    def test_null_replaces_a_mapping(self, beside):
-        assert data("extends: base.yaml\na: null\n", file=beside(base="a: {x: 1}\n")) == {"a": None}
+    def test_null_replaces_a_mapping(self, write_files):
+        assert data("extends: base.yaml\na: null\n", file=write_files(base="a: {x: 1}\n")) == {"a": None}
 
-    def test_later_bases_override_earlier_ones(self, beside):
-        file = beside(one="a: 1\nb: 1\nc: 1\n", two="b: 2\nc: 2\n")
+    def test_later_bases_override_earlier_ones(self, write_files):
+        file = write_files(one="a: 1\nb: 1\nc: 1\n", two="b: 2\nc: 2\n")
 
         assert data("extends: [one.yaml, two.yaml]\nc: 3\n", file=file) == {"a": 1, "b": 2, "c": 3}
 
-    def test_a_base_is_relative_to_the_file_that_names_it(self, beside, tmp_path):
+    def test_a_base_is_relative_to_the_file_that_names_it(self, write_files, tmp_path):
         (tmp_path / "sub").mkdir()
         (tmp_path / "sub/middle.yaml").write_text("extends: deep.yaml\nb: 2\n")
         (tmp_path / "sub/deep.yaml").write_text("a: 1\n")
 
-        assert data("extends: sub/middle.yaml\n", file=beside()) == {"a": 1, "b": 2}
+        assert data("extends: sub/middle.yaml\n", file=write_files()) == {"a": 1, "b": 2}
 
-    def test_a_base_may_be_extended_twice(self, beside):
-        file = beside(base="a: 1\n", left="extends: base.yaml\nb: 1\n", right="extends: base.yaml\nc: 1\n")
+    def test_a_base_may_be_extended_twice(self, write_files):
+        file = write_files(base="a: 1\n", left="extends: base.yaml\nb: 1\n", right="extends: base.yaml\nc: 1\n")
 
         assert data("extends: [left.yaml, right.yaml]\n", file=file) == {"a": 1, "b": 1, "c": 1}
 
-    def test_a_shipped_spec_can_be_extended_by_name(self, beside):
-        found = data("extends: digits-simclr\nseed: 7\n", file=beside())
+    def test_a_shipped_spec_can_be_extended_by_name(self, write_files):
+        found = data("extends: digits-simclr\nseed: 7\n", file=write_files())
 
         assert found["seed"] == 7
         assert found["loss"]["use"] == "nt_xent"
 
-    def test_a_name_too_long_for_a_file_is_reported_as_missing(self, beside):
+    def test_a_name_too_long_for_a_file_is_reported_as_missing(self, write_files):
         with pytest.raises(UserError, match="there is no spec"):
-            composed(f"extends: {'a' * 5000}\n", file=beside())
+            composed(f"extends: {'a' * 5000}\n", file=write_files())
 
-    def test_a_value_keeps_its_location_in_the_base(self, beside, tmp_path):
-        tree = composed("extends: base.yaml\na: {y: 2}\n", file=beside(base="# base\na: {x: 1}\n"))
+    def test_a_value_keeps_its_location_in_the_base(self, write_files, tmp_path):
+        tree = composed("extends: base.yaml\na: {y: 2}\n", file=write_files(base="# base\na: {x: 1}\n"))
 
         assert find_nearest(tree, ("a", "x")).location == Location(str(tmp_path / "base.yaml"), 2, 8)
         assert find_nearest(tree, ("a", "y")).location == Location(str(tmp_path / "spec.yaml"), 2, 8)

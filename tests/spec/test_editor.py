@@ -57,7 +57,7 @@ class Editor:
         return message["result"]
 
     def open(self, text):
-        """Open a spec in which ``|`` stands for the cursor; gives the place of the cursor, and the complaints."""
+        """Open a spec in which ``|`` stands for the cursor; return the position of the cursor and the messages."""
         index = text.index("|")
         text = text.replace("|", "", 1)
         uri = f"file:///spec{next(self.numbers)}.yaml"
