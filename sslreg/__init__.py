@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from sslreg.evaluation.nearest_neighbors import nearest_neighbors as nearest_neighbors
     from sslreg.images import (
         LUMA as LUMA,
+        EncodedImage as EncodedImage,
         image_extensions as image_extensions,
         load_image as load_image,
         pixels_from_pil as pixels_from_pil,
@@ -87,7 +88,7 @@ _EXPORTS = {
     "sslreg.errors": "Diagnostic SslregError UserError",
     "sslreg.evaluation.embedding_statistics": "effective_rank singular_values",
     "sslreg.evaluation.nearest_neighbors": "nearest_neighbors",
-    "sslreg.images": "LUMA image_extensions load_image pixels_from_pil",
+    "sslreg.images": "EncodedImage LUMA image_extensions load_image pixels_from_pil",
     "sslreg.registry": "ComponentInfo Registry hookimpl",
     "sslreg.report": "Preview preview write_report",
     "sslreg.spec": "Spec load_spec",

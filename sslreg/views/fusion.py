@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sslreg.contracts.augmentation import Augmentation, Params
-from sslreg.contracts.augmentation_protocols import SupportsFusion
+from sslreg.contracts.augmentation_protocols import supports_fusion
 from sslreg.views.steps import Draw, Rounding, Step
 from sslreg.views.with_probability import WithProbability
 
@@ -52,4 +52,4 @@ def _fuse_pair(first: Augmentation | None, second: Augmentation) -> Augmentation
     # With or without a probability: the mask is among the params of the stage.
     inner = first.augmentation if isinstance(first, WithProbability) else first
     following = second.augmentation if isinstance(second, WithProbability) else second
-    return inner.fuse_with(following) if isinstance(inner, SupportsFusion) else None
+    return inner.fuse_with(following) if supports_fusion(inner) else None
