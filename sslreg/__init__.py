@@ -63,7 +63,8 @@ if TYPE_CHECKING:
     from sslreg.runs import Run as Run, load_run as load_run
     from sslreg.spec import Spec as Spec, load_spec as load_spec
     from sslreg.spec.from_run import FromRun as FromRun
-    from sslreg.training import resume as resume, train as train
+    from sslreg.training.loop import train as train
+    from sslreg.training.resume import resume as resume
     from sslreg.views import (
         Collate as Collate,
         DeferredBatch as DeferredBatch,
@@ -94,7 +95,8 @@ _EXPORTS = {
     "sslreg.spec": "Spec load_spec",
     "sslreg.spec.from_run": "FromRun",
     "sslreg.runs": "Run load_run",
-    "sslreg.training": "resume train",
+    "sslreg.training.loop": "train",
+    "sslreg.training.resume": "resume",
     "sslreg.views": (
         "Collate DeferredBatch Operation ViewPlan WithProbability apply_where empty_result noise_like to_float"
     ),

@@ -29,6 +29,8 @@ for name in ("fork", "forkpty", "memfd_create", "pread", "pwrite", "O_DIRECTORY"
 for module in list(sys.modules.values()):
     if module is not None and module.__name__.startswith("lightning") and hasattr(module, "_IS_WINDOWS"):
         module._IS_WINDOWS = True
+valid_signals = {getattr(signal, name) for name in WINDOWS_SIGNALS if "_" not in name}
+signal.valid_signals = lambda: set(valid_signals)
 
 assert "sslreg" not in sys.modules
 from sslreg.cli import main

@@ -47,7 +47,7 @@ def train(
             raise UserError(
                 "--out, --locked, --dry-run and --auto-resume are for a new run, not for --resume", code="bad-argument"
             )
-        from sslreg.training import resume as resume_training
+        from sslreg.training.resume import resume as resume_training
 
         with requeue_on_timeout(can_find_run=True):
             _print_result(resume_training(resume, overrides or (), console=stderr))
@@ -82,7 +82,7 @@ def train(
 
             _print_result(train_or_resume(loaded, out, console=stderr))
         else:
-            from sslreg.training import train as run_training
+            from sslreg.training.loop import train as run_training
 
             _print_result(run_training(loaded, out, console=stderr))
 
