@@ -32,8 +32,8 @@ def samples(epoch: int = 0) -> list[Sample]:
     return [Sample(image, n % 3, n, epoch) for n, image in enumerate(IMAGES)]
 
 
-class Own(Collate):
-    """A collate of one's own: another way to load, and more in the batch."""
+class Mirroring(Collate):
+    """A custom collate, which mirrors images and adds to the batch."""
 
     def load(self, sample: Sample) -> Tensor:
         return super().load(sample).flip(-1)
@@ -91,8 +91,8 @@ def test_params_tell_what_was_drawn() -> None:
     assert torch.allclose(batch.views[0][:, 0, 0, 0], factors * torch.from_numpy(IMAGES[:, 0, 0, 0].copy()) / 255)
 
 
-def test_a_collate_of_ones_own_loads_and_adds() -> None:
-    batch = Own([ViewPlan([])])(samples())
+def test_a_custom_collate_loads_and_adds() -> None:
+    batch = Mirroring([ViewPlan([])])(samples())
     assert np.array_equal((batch.views[0] * 255).round(), IMAGES[..., ::-1])
     assert batch.extras["even"].tolist() == [True, False] * 4
 

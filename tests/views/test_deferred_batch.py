@@ -1,4 +1,4 @@
-"""A batch that is finished on a device: the same one, made there beside other work."""
+"""A batch that a device finishes is the same, and is made concurrently with other work."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def pending(plan: ViewPlan = SIMCLR, count: int = 16, first: int = 0) -> Deferre
     return made
 
 
-def test_a_batch_that_was_begun_arrives_as_the_finished_one() -> None:
+def test_starting_and_waiting_gives_the_finished_batch() -> None:
     begun, finished = pending().start("cpu").wait(), pending().finish("cpu")
     assert all(torch.equal(one, other) for one, other in zip(begun.views, finished.views, strict=True))
     assert torch.equal(begun.extras["twice"], finished.extras["twice"])
@@ -66,13 +66,13 @@ def test_a_batch_that_was_begun_arrives_as_the_finished_one() -> None:
 
 
 def keep_busy(cycles: int) -> None:
-    """Have the GPU do nothing else on the current stream; 2e9 cycles are about a second."""
+    """Occupy the current stream of the GPU; 2e9 cycles are about a second."""
     torch.cuda._sleep(cycles)  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture
 def no_waiting() -> Iterator[None]:
-    """Whatever has the host wait for a GPU raises."""
+    """Raise if the host waits for the GPU."""
     with warnings.catch_warnings():
         # That the mode is a prototype, and does not see everything.
         warnings.simplefilter("ignore")
@@ -116,7 +116,7 @@ def test_on_a_gpu_a_view_does_not_depend_on_its_batch() -> None:
 
 
 @on_cuda
-def test_a_batch_is_made_beside_what_the_gpu_is_doing() -> None:
+def test_a_batch_is_made_concurrently_with_other_work_of_the_gpu() -> None:
     pending().finish("cuda")  # compiles kernels
     torch.cuda.synchronize()
     ready = pending().pin_memory()

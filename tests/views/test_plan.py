@@ -96,11 +96,11 @@ def test_each_occurrence_of_an_operation_draws_for_itself() -> None:
 
 def test_another_operation_leaves_the_draws_alone() -> None:
     keys = SampleKeys.of_samples(0, [0], [0])
-    alone, beside = plan(Fade()).draw(keys, 0, [DEEP]), plan(Crop(), Fade()).draw(keys, 0, [DEEP])
-    assert torch.equal(alone[-1].params["factor"], beside[-1].params["factor"])
+    alone, with_crop = plan(Fade()).draw(keys, 0, [DEEP]), plan(Crop(), Fade()).draw(keys, 0, [DEEP])
+    assert torch.equal(alone[-1].params["factor"], with_crop[-1].params["factor"])
 
 
-def test_a_view_that_ends_with_several_sizes_is_an_error_that_says_how_to_mend_it() -> None:
+def test_a_view_of_several_sizes_is_an_error_that_names_the_fix() -> None:
     with pytest.raises(sslreg.UserError, match=r"1 × 3 × 3, 1 × 3 × 4") as caught:
         run(plan(Fade()), [EIGHT_BITS, EIGHT_BITS[:, :, :3]])
     assert "random_resized_crop" in str(caught.value)
@@ -116,7 +116,7 @@ def test_an_operation_that_refuses_an_image_is_named() -> None:
         run(plan(Crop()), [EIGHT_BITS[:, :1]])
 
 
-def test_embedding_uses_each_operations_stand_in() -> None:
+def test_embedding_replaces_each_operation_by_its_for_embedding() -> None:
     assert [type(one.augmentation) for one in plan(Crop(), Fade()).for_embedding().operations] == [Shift, Crop]
 
 

@@ -1,4 +1,4 @@
-"""Views of large photographs, of which less is decoded, are those of all their pixels within a tolerance."""
+"""Views of photographs that are decoded in part equal those of full decoding within a tolerance."""
 
 import io
 from typing import Any
@@ -38,13 +38,13 @@ def jpeg(photo: np.ndarray[Any, Any]) -> bytes:
 
 @pytest.fixture(scope="module")
 def files() -> list[bytes]:
-    """scikit-learn's two photographs, 640x427, eight times each."""
+    """The two photographs of scikit-learn, 640x427, eight times each."""
     return [jpeg(photo) for photo in load_sample_images().images] * 8
 
 
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """By how much each file that is decoded is reduced, filled as it happens."""
+    """The reduction of each file that is decoded, in order."""
     seen: list[int] = []
     decode = EncodedImage.decode
 
@@ -130,7 +130,7 @@ def test_a_view_does_not_depend_on_the_batch(files: list[bytes]) -> None:
     assert torch.equal(alone.views[0][0], together[3])
 
 
-def test_a_file_that_breaks_off_is_replaced_and_listed(files: list[bytes]) -> None:
+def test_a_truncated_file_is_replaced_and_listed(files: list[bytes]) -> None:
     assert_the_first_is_replaced_and_listed([files[0][: len(files[0]) // 2], *files[:3]])
 
 
@@ -147,7 +147,7 @@ def assert_the_first_is_replaced_and_listed(broken: list[bytes]) -> None:
 
 @pytest.fixture
 def parts(monkeypatch: pytest.MonkeyPatch) -> list[list[Part]]:
-    """The parts of each file that are decoded, filled as it happens; every file is large."""
+    """The parts of each file that are decoded, in order; every file counts as large."""
     monkeypatch.setattr(jpeg_reader, "_LARGE", 0)
     seen: list[list[Part]] = []
     decode_parts = EncodedImage.decode_parts
@@ -234,14 +234,14 @@ def test_large_files_are_decoded_as_a_whole_where_nothing_can_be_compiled(
 
 
 @pytest.mark.usefixtures("parts")
-def test_a_large_file_that_breaks_off_is_replaced_and_listed(files: list[bytes]) -> None:
+def test_a_large_truncated_file_is_replaced_and_listed(files: list[bytes]) -> None:
     assert_the_first_is_replaced_and_listed([files[0][: len(files[0]) // 2], *files[:3]])
 
 
 # A crop with a probability
 
 
-SOMETIMES = ViewPlan(
+CROP_WITH_PROBABILITY = ViewPlan(
     [operation("random_resized_crop", 0.7, size=24, scale=(0.3, 1.0)), operation("resize", size=(24, 24))]
 )
 
@@ -251,7 +251,7 @@ def test_only_images_that_a_crop_is_not_applied_to_are_decoded_in_full(
     files: list[bytes], large: bool, decoded: list[int], request: pytest.FixtureRequest
 ) -> None:
     parts: list[list[Part]] = request.getfixturevalue("parts") if large else []
-    collate = Collate([view(24), SOMETIMES], keep_params=True)
+    collate = Collate([view(24), CROP_WITH_PROBABILITY], keep_params=True)
     reduced = views_of(collate, files)
     assert reduced.params is not None
     applied = reduced.params[1]["random_resized_crop"]["applied"]
@@ -302,7 +302,7 @@ def test_a_custom_collate_takes_the_same_path_as_any_other(files: list[bytes], d
     assert max(decoded) > 1
 
 
-def test_the_views_beside_a_file_that_breaks_off_are_decoded_as_ever(files: list[bytes], decoded: list[int]) -> None:
+def test_a_truncated_file_does_not_change_how_others_are_decoded(files: list[bytes], decoded: list[int]) -> None:
     broken = [files[0][: len(files[0]) // 2], *files[:3]]
     skipping = views_of(Collate([view(24)], on_error="skip"), broken)
     assert min(decoded) > 1

@@ -138,7 +138,7 @@ def test_its_embedding_is_deterministic(augmentation: sslreg.Augmentation) -> No
     assert all(not drawn.params or list(drawn.params) == ["uint8"] for drawn in plan.draw(keys, 0, SQUARES[:1]))
 
 
-def test_it_can_act_sometimes(augmentation: sslreg.Augmentation) -> None:
+def test_it_takes_a_probability(augmentation: sslreg.Augmentation) -> None:
     sometimes = run(WithProbability(augmentation, 0.5), SQUARES)
     always, never = run(augmentation, SQUARES), [load_image(image) for image in SQUARES]
     for result, acted, left in zip(sometimes, always, never, strict=True):
