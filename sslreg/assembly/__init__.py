@@ -8,7 +8,7 @@ from sslreg.assembly.collate_functions import (
     make_first_view,
 )
 from sslreg.assembly.evaluators import NamedEvaluator, build_evaluation_sets, build_evaluators
-from sslreg.assembly.image_readers import build_readers
+from sslreg.assembly.image_readers import ImageLoader, build_image_loader, build_readers
 from sslreg.assembly.loader_workers import ignore_stop_signals
 from sslreg.assembly.pipeline import Pipeline, assemble, build_loss, build_model
 from sslreg.assembly.sample_dataset import SampleDataset
@@ -17,6 +17,7 @@ from sslreg.assembly.view_plans import build_embed_plan, build_view_plans
 
 __all__ = [
     "Builder",
+    "ImageLoader",
     "NamedEvaluator",
     "Pipeline",
     "ReplaceUnreadable",
@@ -28,6 +29,7 @@ __all__ = [
     "build_embed_plan",
     "build_evaluation_sets",
     "build_evaluators",
+    "build_image_loader",
     "build_loss",
     "build_model",
     "build_raw_pixels_collate",

@@ -80,14 +80,15 @@ def _neighbor_json(neighbor: Neighbor) -> dict[str, object]:
 
 
 def _write_images(out: Path, title: str, run: Run, query: Query, data: SelectedData, nearest: list[Neighbor]) -> None:
+    from sslreg.assembly import build_image_loader
     from sslreg.export.data_selection import read_image
     from sslreg.report.contact_sheet import make_tile, write_contact_sheet
 
-    channels = run.spec.data.channels
-    tiles = [make_tile(query.image, channels, query.name, query.label or "")]
+    load = build_image_loader(run.spec)
+    tiles = [make_tile(query.image, load, query.name, query.label or "")]
     for neighbor in nearest:
         caption = " · ".join(part for part in (neighbor.label, f"{neighbor.similarity:.3f}") if part)
-        tiles.append(make_tile(read_image(data.samples, neighbor.index), channels, neighbor.name, caption))
+        tiles.append(make_tile(read_image(data.samples, neighbor.index), load, neighbor.name, caption))
     try:
         write_contact_sheet(out, title, tiles)
     except OSError as error:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from sslreg.assembly import ImageLoader
 from sslreg.contracts import ImageLike
-from sslreg.images import load_image
 from sslreg.report.denormalization import to_pil_image
 from sslreg.report.drawing import FAINT, GAP, INK, MARGIN, PAPER, TILE, fit_image
 from sslreg.report.html_pages import render_page
@@ -27,13 +27,13 @@ class Tile:
     lines: tuple[str, ...]
 
 
-def make_tile(image: ImageLike, channels: int, *lines: str) -> Tile:
-    """Make a tile of an image, converted to a number of channels.
+def make_tile(image: ImageLike, load: ImageLoader, *lines: str) -> Tile:
+    """Make a tile of an image.
 
     Raises:
         UserError: The image cannot be read.
     """
-    return Tile(fit_image(to_pil_image(load_image(image, channels))), lines)
+    return Tile(fit_image(to_pil_image(load(image))), lines)
 
 
 def write_contact_sheet(path: Path, title: str, tiles: Sequence[Tile]) -> None:

@@ -10,10 +10,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from sslreg.assembly import SampleDataset, build_embed_collate
+from sslreg.assembly import ImageLoader, SampleDataset, build_embed_collate, build_image_loader
 from sslreg.contracts import Model, Sample
 from sslreg.evaluation import embed
-from sslreg.images import load_image
 from sslreg.report.denormalization import to_pil_image
 from sslreg.report.drawing import shrink_image
 from sslreg.runs import Run
@@ -53,29 +52,29 @@ class Gallery:
         self.collections: list[list[Picture]] = []
         self._numbers: dict[str, int] = {}
 
-    def add(self, source: str, samples: SampleDataset, channels: int) -> int:
+    def add(self, source: str, samples: SampleDataset, load: ImageLoader) -> int:
         """Add pictures of samples unless they are there, and return their number in `collections`.
 
         Args:
             source: A text that is equal for equal samples.
             samples: The samples.
-            channels: The number of channels that images are converted to.
+            load: Returns the pixels of an image.
 
         Raises:
             UserError: An image cannot be read.
         """
         if source not in self._numbers:
-            self.collections.append(_make_pictures(samples, channels))
+            self.collections.append(_make_pictures(samples, load))
             self._numbers[source] = len(self.collections) - 1
         return self._numbers[source]
 
 
-def _make_pictures(samples: SampleDataset, channels: int) -> list[Picture]:
+def _make_pictures(samples: SampleDataset, load: ImageLoader) -> list[Picture]:
     pictures = []
     for row in range(len(samples)):
         sample = samples[row]
         assert sample.index is not None  # a SampleDataset numbers its samples
-        image = shrink_image(to_pil_image(load_image(sample.image, channels)), _PICTURE)
+        image = shrink_image(to_pil_image(load(sample.image)), _PICTURE)
         label = samples.class_name(sample.target)
         pictures.append(Picture(sample.index, samples.name(sample.index), label, image))
     return pictures
@@ -126,7 +125,7 @@ def embed_images(run: Run, gallery: Gallery, most: int = MOST) -> EmbeddedImages
     rows = np.sort(np.random.default_rng(0).permutation(len(samples))[:most]).tolist()
     subset = _Subset(samples, rows)
     source = repr((spec.to_dict()["data"][split], spec.data.channels))
-    collection = gallery.add(source, subset, spec.data.channels)
+    collection = gallery.add(source, subset, build_image_loader(spec))
     return EmbeddedImages(
         split,
         len(samples),

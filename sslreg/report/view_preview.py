@@ -12,11 +12,17 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from sslreg.assembly import Builder, SampleDataset, build_embed_plan, build_view_plans
+from sslreg.assembly import (
+    Builder,
+    SampleDataset,
+    build_embed_plan,
+    build_image_loader,
+    build_readers,
+    build_view_plans,
+)
 from sslreg.atomic_files import atomic_write
 from sslreg.contracts import Sample
 from sslreg.errors import UserError
-from sslreg.images import load_image
 from sslreg.report.denormalization import denormalize, describe_channels, to_pil_image
 from sslreg.report.html_pages import render_preview
 from sslreg.report.output_path import PAGES, check_output_path
@@ -91,7 +97,14 @@ def preview(spec: Spec, samples: int = 8, seed: int | None = None, epoch: int = 
             code="image",
         )
     # With a device, a collate returns its plans and draws. It reads the images itself, as in training.
-    collate = Collate(plans, seed=seed, channels=spec.data.channels, device="cpu", keep_params=True)
+    collate = Collate(
+        plans,
+        seed=seed,
+        channels=spec.data.channels,
+        device="cpu",
+        keep_params=True,
+        readers=build_readers(spec),
+    )
     batch = cast(DeferredBatch, collate(readable))
     views = [_make_tiles(view, images) for view in batch.views]
     tiles = iter(zip(*(view for view, _ in views), strict=True))
@@ -110,12 +123,12 @@ def _read(
     spec: Spec, data: SampleDataset, indices: Sequence[int], epoch: int
 ) -> tuple[list[Row], list[Sample], list[Tensor]]:
     """Return a row for each sample, without views, the samples that can be read, and their images."""
-    rows, readable, images = [], [], []
+    rows, readable, images, load = [], [], [], build_image_loader(spec)
     for index in indices:
         sample = data[epoch, index]
         label = data.class_name(sample.target)
         try:
-            image = load_image(sample.image, spec.data.channels)
+            image = load(sample.image)
         except UserError as error:
             rows.append(Row(data.name(index), label, None, [], error=error.diagnostics[0].message))
             continue

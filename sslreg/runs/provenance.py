@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import platform
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from sslreg.errors import Diagnostic, UserError
-from sslreg.spec import Spec
+from sslreg.registry import ComponentInfo, installed
+from sslreg.runs.folder import RunFolder
+from sslreg.spec import ComponentSpec, Spec
 from sslreg.spec.diff import ABSENT, find_changes
 from sslreg.version import __version__
 
 
 def build_lock(spec: Spec, facts: dict[str, Any]) -> dict[str, Any]:
-    """Return the content of ``lock.json``: versions of python, torch, sslreg, and each component's distribution.
+    """Return the content of ``lock.json``: versions of python, torch, sslreg, each component and each installed reader.
 
     Args:
         spec: The spec.
@@ -65,11 +68,30 @@ def _read_versions(spec: Spec) -> dict[str, Any]:
         "torch": version("torch"),
         "sslreg": __version__,
         "components": {
-            f"{component.kind}/{component.info.name}": {
-                "distribution": component.info.distribution,
-                "version": component.info.version,
-                "target": component.info.target,
-            }
-            for component in spec.components()
+            f"{component.kind}/{component.info.name}": _describe(component.info) for component in spec.components()
         },
+        "readers": {f"{info.distribution}:{info.name}": _describe(info) for info in installed().of_kind("reader")},
     }
+
+
+def _describe(info: ComponentInfo) -> dict[str, str]:
+    return {"distribution": info.distribution, "version": info.version, "target": info.target}
+
+
+def lock_readers(spec: Spec, folder: RunFolder) -> Spec:
+    """Return a run's spec with the readers that were installed when the run started, after those that it names.
+
+    A reader that was installed later is then used only for images that no other reader matches. Without a readable
+    lock the spec is unchanged; readers that are no longer installed are left out.
+    """
+    try:
+        names = set(json.loads(folder.lock.read_text(encoding="utf-8"))["readers"])
+    except (OSError, ValueError, KeyError):
+        return spec
+    named = {component.info for component in spec.data.readers}
+    locked = [
+        ComponentSpec("reader", f"{info.distribution}:{info.name}", info, path=("data", "readers"))
+        for info in installed().of_kind("reader")
+        if f"{info.distribution}:{info.name}" in names and info not in named
+    ]
+    return replace(spec, data=replace(spec.data, readers=(*spec.data.readers, *locked)))

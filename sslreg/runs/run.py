@@ -16,6 +16,7 @@ from sslreg.contracts import Backbone, ImageLike, Model, Sample
 from sslreg.errors import SslregError, UserError
 from sslreg.runs.checkpoint_file import load_newest_checkpoint
 from sslreg.runs.folder import RunFolder
+from sslreg.runs.provenance import lock_readers
 from sslreg.spec import Spec, load_spec
 
 
@@ -45,7 +46,7 @@ class Run:
     @cached_property
     def spec(self) -> Spec:
         """The spec as it was trained."""
-        return load_spec(self.folder.resolved_spec)
+        return lock_readers(load_spec(self.folder.resolved_spec), self.folder)
 
     @property
     def summary(self) -> dict[str, Any]:

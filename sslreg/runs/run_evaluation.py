@@ -13,6 +13,7 @@ from sslreg.atomic_files import write_json
 from sslreg.contracts import Embeddings
 from sslreg.errors import UserError
 from sslreg.evaluation import Evaluation, embed, evaluate_baselines
+from sslreg.runs.provenance import lock_readers
 from sslreg.runs.run import Run
 from sslreg.spec import Spec, load_spec
 
@@ -100,4 +101,4 @@ def _override_spec(run: Run, evaluators: Sequence[str], data: Spec | None) -> Sp
         overrides.append(f"data.reference={json.dumps(other.get('reference', other['train']))}")
         if "test" in other:
             overrides.append(f"data.test={json.dumps(other['test'])}")
-    return load_spec(run.folder.resolved_spec, overrides)
+    return lock_readers(load_spec(run.folder.resolved_spec, overrides), run.folder)

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from sslreg.errors import UserError
 from sslreg.runs.folder import RunFolder
+from sslreg.runs.provenance import lock_readers
 from sslreg.runs.run import Run
 from sslreg.runs.run_lock import hold_run_lock
 from sslreg.spec import Spec, load_spec
@@ -42,7 +43,7 @@ def resume(path: str | Path, overrides: Sequence[str] = (), *, console: Console 
         SslregError: There is no checkpoint.
     """
     run = Run(path)
-    spec = load_spec(run.folder.resolved_spec, overrides)
+    spec = lock_readers(load_spec(run.folder.resolved_spec, overrides), run.folder)
     _require_allowed_changes(run.spec, spec)
     if _is_finished(run, spec):
         raise UserError(
@@ -67,7 +68,7 @@ def train_or_resume(spec: Spec, out: str | Path, *, console: Console | None = No
         _require_allowed_changes(run.spec, spec)
         if _is_finished(run, spec):
             return run
-        return train_to_end(spec, folder, console or Console(stderr=True), resume=True)
+        return train_to_end(lock_readers(spec, folder), folder, console or Console(stderr=True), resume=True)
     # Other processes of this run may get here when the main one has started to write.
     if folder.resolved_spec.is_file() and is_main_process():
         _require_allowed_changes(Run(out).spec, spec)
