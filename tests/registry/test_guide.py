@@ -78,6 +78,18 @@ def test_the_augmentations_of_the_guide_keep_the_contract(
                 check(case)
 
 
+def test_the_reader_of_the_guide_keeps_the_contract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    block = next(block for block in BLOCKS if "class Farbfeld(sslreg.Reader)" in block)
+    (tmp_path / "guide_farbfeld.py").write_text(block)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    image = b"farbfeld" + (5).to_bytes(4) + (4).to_bytes(4) + bytes(range(160))
+    with temporary_components(reader={"farbfeld": import_module("guide_farbfeld").Farbfeld}) as catalog:
+        case = Case(catalog.get("reader", "farbfeld"), images=[image])
+        for check in checks_of("reader"):
+            with contextlib.suppress(pytest.skip.Exception):
+                check(case)
+
+
 def test_the_hooks_of_the_guide_work(
     site, tiny_run: sslreg.Run, capsys: pytest.CaptureFixture[str], monkeypatch
 ) -> None:

@@ -64,7 +64,7 @@ def test_a_reader_that_is_installed_later_changes_nothing_in_a_run(tiny_run: Run
     Image.new("L", (8, 8), 200).save(file, "PNG")
     assert {"sslreg:jpeg", "sslreg:pillow"} <= set(tiny_run.lock["readers"])
     with temporary_components(reader={"later": Levels}):
-        with pytest.raises(UserError, match="by reader 'later' of .* and by reader 'pillow' of sslreg"):
+        with pytest.raises(UserError, match=r"by reader 'later' of .* and by reader 'pillow' of sslreg"):
             sslreg.load_image(file.getvalue())
         assert build_image_loader(Run(tiny_run.path).spec)(file.getvalue()).shape[1:] == (8, 8)
         spec = lock_readers(sslreg.load_spec(tiny_run.folder.resolved_spec), tiny_run.folder)
