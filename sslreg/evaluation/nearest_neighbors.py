@@ -72,7 +72,7 @@ def nearest_neighbors(
             ]
             similarities = torch.cat([similarities, torch.cat([values for values, _ in found]).to(queries.device)], 1)
             indices = torch.cat([indices, torch.cat([columns for _, columns in found]).to(queries.device) + first], 1)
-            similarities, indices = _sorted(similarities, indices, k)
+            similarities, indices = _sort(similarities, indices, k)
     return similarities, indices
 
 
@@ -140,8 +140,17 @@ def _without(products: Tensor, exclude: Tensor | None, start: int, first: int) -
     return products
 
 
-def _sorted(similarities: Tensor, indices: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Sort each row by descending similarity, equals by index, and keep the first k."""
-    indices, order = indices.sort(dim=1)
-    similarities, places = similarities.gather(1, order).sort(dim=1, descending=True, stable=True)
-    return similarities[:, :k], indices.gather(1, places)[:, :k]
+def _sort(similarities: Tensor, indices: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Sort each row by descending similarity, equals by index, and keep the first k.
+
+    Only the rows that contain equals are sorted twice: equals are rare.
+    """
+    # One more than k shows whether the last one has an equal that is left out.
+    best, places = similarities.topk(min(k + 1, similarities.shape[1]), dim=1)
+    chosen = indices.gather(1, places[:, :k])
+    tied = (best[:, 1:] == best[:, :-1]).any(dim=1).nonzero()[:, 0]
+    if len(tied):
+        by_index, order = indices[tied].sort(dim=1)
+        _, places = similarities[tied].gather(1, order).sort(dim=1, descending=True, stable=True)
+        chosen[tied] = by_index.gather(1, places[:, :k])
+    return best[:, :k], chosen
