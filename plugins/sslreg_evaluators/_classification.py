@@ -23,7 +23,7 @@ def top_accuracies(ranked: Tensor, targets: Tensor, classes: int) -> dict[str, f
     """Return ``top1`` and, for more than five classes, ``top5``, with their intervals.
 
     Args:
-        ranked: Up to five predicted classes (N, 5), the most likely one first.
+        ranked: Up to five predicted classes (N, 5), the most likely one first; -1 is no class.
         targets: The true classes (N,).
         classes: The number of classes.
     """

@@ -11,15 +11,21 @@ from torch import Tensor
 import sslreg
 from sslreg_evaluators._classification import require_labels, top_accuracies
 
+#: The number of test samples whose votes are counted at a time.
+_QUERIES = 1024
+
 
 class KNN(sslreg.Evaluator):
     """Accuracy of weighted k-nearest-neighbor classification (arXiv 1805.01978, section 3.4).
 
     Each of the k reference embeddings that are most similar to a test sample, with cosine similarity s, votes for its
-    class with weight exp(s / temperature).
+    class with weight exp(s / temperature). Votes are added in logarithms, so that any temperature works.
 
-    Metrics: ``top1`` and, for more than five classes, ``top5``: the share of test samples whose class gets the most
-    votes, or is among the first five, with Wilson's interval over test samples.
+    Metrics, each with Wilson's interval over test samples:
+
+    * ``top1``: the share of test samples whose class gets the most votes;
+    * ``top5``, for more than five classes: the share whose class is among the five with the most votes. If the
+      neighbors belong to fewer than five classes, only these count.
 
     Args:
         k: The number of neighbors, at most the size of the reference set.
@@ -41,11 +47,16 @@ class KNN(sslreg.Evaluator):
         classes = int(max(labels.max(), targets.max())) + 1
         k = min(self.k, len(reference))
         similarities, neighbors = sslreg.nearest_neighbors(test.features, reference.features, k, device=run.device)
-        return top_accuracies(self._rank_classes(similarities, labels[neighbors], classes), targets, classes)
+        chunks = zip(torch.split(similarities, _QUERIES), torch.split(labels[neighbors], _QUERIES), strict=True)
+        ranked = [self._rank_classes(similar, voted, classes) for similar, voted in chunks]
+        return top_accuracies(torch.cat(ranked), targets, classes)
 
     def _rank_classes(self, similarities: Tensor, labels: Tensor, classes: int) -> Tensor:
-        """Return the up to five classes (N, 5) with the most votes, in order."""
-        votes = torch.zeros(len(similarities), classes)
-        votes.scatter_add_(1, labels, (similarities / self.temperature).exp())
-        ranked: Tensor = votes.topk(min(5, classes), dim=1).indices
-        return ranked
+        """Return the up to five classes (N, 5) with the most votes, in order; -1 where fewer have votes."""
+        logits = similarities.double() / self.temperature
+        # exp(logits) may overflow, and so may 1 / exp(logits): each class's largest vote is subtracted first.
+        largest = torch.full((len(logits), classes), -torch.inf, dtype=logits.dtype)
+        largest.scatter_reduce_(1, labels, logits, "amax")
+        votes = torch.zeros_like(largest).scatter_add_(1, labels, (logits - largest.gather(1, labels)).exp())
+        best, ranked = (largest + votes.log()).topk(min(5, classes), dim=1)
+        return ranked.masked_fill(best == -torch.inf, -1)

@@ -59,6 +59,6 @@ def test_queries_without_anything_to_find_are_left_out(embeddings, cpu) -> None:
         Retrieval().evaluate(reference, embeddings(torch.eye(2), torch.tensor([8, 9])), cpu)
 
 
-def test_more_neighbours_than_there_are_is_all_of_them(embeddings, cpu) -> None:
+def test_more_neighbors_than_there_are_is_all_of_them(embeddings, cpu) -> None:
     reference = embeddings(torch.eye(3), torch.tensor([0, 1, 2]))
     assert Retrieval(recall=[10]).evaluate(reference, reference, cpu)["recall_10"] == 1.0
