@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sslreg.contracts.augmentation import Augmentation, Params
+from sslreg.errors import UserError
 from sslreg.registry import ComponentInfo
 
 
@@ -18,10 +19,13 @@ class Embeddings:
     """Embedded samples.
 
     Attributes:
-        features: float32 (N, D).
-        targets: int64 (N,); None without labels.
+        features: float32 (N, D), finite.
+        targets: int64 (N,), class numbers from 0; None without labels.
         indices: int64 (N,), the samples' indices in their data set.
         names: N names of the samples, for a person to read.
+
+    Raises:
+        UserError: a feature is not finite, or a class number is negative. The message names the sample.
     """
 
     features: Tensor
@@ -29,8 +33,31 @@ class Embeddings:
     indices: Tensor
     names: list[str] = field(repr=False)
 
+    def __post_init__(self) -> None:
+        # A length also overflows if the features are finite but cannot be normalized.
+        lengths = torch.linalg.vector_norm(
+            self.features, dim=1, dtype=torch.promote_types(self.features.dtype, torch.float32)
+        )
+        if (row := _first(~lengths.isfinite())) is not None:
+            raise UserError(
+                f"the embedding of {self.names[row]} is not finite",
+                hint="look for values in the image that are not finite, and for weights that overflow",
+                code="not-finite",
+            )
+        if self.targets is not None and (row := _first(self.targets < 0)) is not None:
+            raise UserError(
+                f"the class of {self.names[row]} is {int(self.targets[row])}, but classes are numbers from 0",
+                hint="a data set returns the target None for a sample without a label",
+                code="bad-class",
+            )
+
     def __len__(self) -> int:
         return len(self.features)
+
+
+def _first(selected: Tensor) -> int | None:
+    """Return the first selected row (N,), or None."""
+    return int(selected.nonzero()[0]) if selected.any() else None
 
 
 class EvaluatedRun(Protocol):

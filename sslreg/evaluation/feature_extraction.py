@@ -120,6 +120,9 @@ class FeatureExtractor:
         with torch.inference_mode():
             parts = [self.function(part.to(self.device)).float().cpu() for part in torch.split(view, BATCH_SIZE)]
         features = torch.cat(parts)
+        if augmentation is not None and not features.isfinite().all():
+            name = type(augmentation).__name__
+            raise UserError(f"the embeddings of images after {name} are not finite", code="augmentation")
         return features if self.mean is None else features - self.mean, draws[0].params if added else {}
 
 
