@@ -33,8 +33,14 @@ def format_count(count: int, noun: str) -> str:
 
 
 def format_metric(metrics: Mapping[str, Any], name: str) -> str:
-    """Format one of `metrics` with its interval; an empty string if it is missing."""
-    return format_value(metrics[name], metrics.get(f"{name}{INTERVAL}")) if name in metrics else ""
+    """Format one of `metrics` with its interval; an empty string if it is missing.
+
+    A readback below 0 is formatted as 0: the mean predicts the parameters as well.
+    """
+    if name not in metrics:
+        return ""
+    value = max(metrics[name], 0.0) if name.endswith(READBACK) else metrics[name]
+    return format_value(value, metrics.get(f"{name}{INTERVAL}"))
 
 
 def drop_intervals(names: Iterable[str]) -> list[str]:

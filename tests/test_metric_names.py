@@ -27,6 +27,12 @@ def test_a_metric_is_formatted_with_its_interval_if_it_has_one() -> None:
     assert metric_names.format_metric({}, "top1") == ""
 
 
+def test_a_readback_below_zero_is_shown_as_zero() -> None:
+    metrics = {"affine_readback": -3.2, "affine_readback_ci": 0.25, "affine": -3.2}
+    assert metric_names.format_metric(metrics, "affine_readback") == "0.000 ± 0.250"
+    assert metric_names.format_metric(metrics, "affine") == "-3.200"
+
+
 def test_a_count_of_one_has_a_singular_noun() -> None:
     assert [metric_names.format_count(number, "image") for number in (0, 1, 2000)] == [
         "0 images",

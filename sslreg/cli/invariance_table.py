@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import geometric_mean
 
 from rich.table import Table
 
@@ -25,6 +28,9 @@ _SPARK_LEVELS = "▁▂▃▄▅▆▇█"
 
 #: How many augmentations a summary names.
 _MAX_NAMED = 3
+
+#: Smaller distances are not told apart.
+_FLOOR = 1e-3
 
 
 def split_profiles(metrics: Metrics) -> tuple[Metrics, list[Metrics]]:
@@ -61,7 +67,7 @@ def profile_tables(profile: Metrics) -> Iterator[Table]:
     for group in INVARIANCES:
         if group in profile["trained"]:
             operations = _operations(profile, group)
-            rows = {f"all of {group}": group, **{_label(name, operations): name for name in operations}}
+            rows = {f"mean of {group}": group, **{_label(name, operations): name for name in operations}}
             yield _table(f"{group}: 0 if features ignore it, 1 if it moves them as far as another image", profile, rows)
     readback = {name: f"{name}{READBACK}" for name in _operations(profile) if f"{name}{READBACK}" in profile["trained"]}
     if readback:
@@ -71,16 +77,78 @@ def profile_tables(profile: Metrics) -> Iterator[Table]:
 def summarize_profile(profile: Metrics) -> Iterator[str]:
     """Yield a sentence for each group that says how training changed the features."""
     for group in INVARIANCES:
-        change = _change(profile, group)
-        if change is None:
-            continue
         operations = _operations(profile, group)
-        augmentations = {name for name in operations if not any(_aspect(other, name) for other in operations)}
-        alike = [name for name in augmentations if change and _change(profile, name) == change]
-        alike.sort(key=lambda name: abs(profile["trained"][name] - profile["untrained"][name]), reverse=True)
-        effect = f"training made the features {change} it" if change else "training changed nothing measurable"
-        most = ", ".join(f"{name} {_format_change(profile, name)}" for name in alike[:_MAX_NAMED])
-        yield f"{group}: {effect} {_format_change(profile, group)}" + (f"; most of all {most}" if most else "")
+        rows = [name for name in operations if not any(_aspect(other, name) for other in operations)]
+        changes = [_Change.of(profile, name) for name in rows if name in profile["untrained"]]
+        if changes:
+            yield f"{group}: {_summarize(changes)}"
+
+
+@dataclass(frozen=True)
+class _Change:
+    """How training changed a metric.
+
+    Attributes:
+        name: The metric.
+        before, after: Its values without and with training.
+        ratio: The second divided by the first.
+        low, high: The ends of an interval of the ratio: the ratios of opposite ends of the two intervals.
+    """
+
+    name: str
+    before: float
+    after: float
+    ratio: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, profile: Metrics, name: str) -> _Change:
+        before, after = profile["untrained"][name], profile["trained"][name]
+        margins = [profile[features].get(f"{name}{INTERVAL}", 0.0) for features in ("untrained", "trained")]
+        (low_before, high_before), (low_after, high_after) = (
+            (max(value - margin, _FLOOR), max(value + margin, _FLOOR))
+            for value, margin in zip((before, after), margins, strict=True)
+        )
+        ratio = max(after, _FLOOR) / max(before, _FLOOR)
+        return cls(name, before, after, ratio, low_after / high_before, high_after / low_before)
+
+    @property
+    def direction(self) -> str:
+        """What training made the features do: ``overlook``, ``notice``, or "" if the interval contains 1."""
+        return "overlook" if self.high < 1 else "notice" if self.low > 1 else ""
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.before:.2f} → {self.after:.2f})"
+
+
+def _summarize(changes: Sequence[_Change]) -> str:
+    """Summarize the changes of several augmentations, so that the sentence is true of each of them.
+
+    The ratios are averaged as a geometric mean, in which no augmentation dominates because it moves embeddings far.
+    """
+    ratio, low, high = (
+        geometric_mean([getattr(change, end) for change in changes]) for end in ("ratio", "low", "high")
+    )
+    factor = f"×{ratio:.2f}, {low:.2f} to {high:.2f}"
+    directions = [change.direction for change in changes]
+    if not any(directions):
+        return f"training changed nothing measurable ({factor})"
+    overall = _Change("", 1.0, ratio, ratio, low, high).direction
+    opposite = {"overlook": "notice", "notice": "overlook"}.get(overall)
+    if overall and opposite not in directions and 2 * directions.count(overall) > len(directions):
+        return f"training made the features {overall} it ({factor}); most of all {_list_largest(changes, overall)}"
+    parts = [f"{each} {_list_largest(changes, each)}" for each in ("overlook", "notice") if each in directions]
+    unchanged = f"; {directions.count('')} of {len(directions)} unchanged" if "" in directions else ""
+    return f"mixed ({factor}): training made the features {' and '.join(parts)}{unchanged}"
+
+
+def _list_largest(changes: Sequence[_Change], direction: str) -> str:
+    """Return the largest changes in a direction, as text."""
+    alike = [change for change in changes if change.direction == direction]
+    alike.sort(key=lambda change: abs(math.log(change.ratio)), reverse=True)
+    more = f" and {len(alike) - _MAX_NAMED} more" if len(alike) > _MAX_NAMED else ""
+    return ", ".join(map(str, alike[:_MAX_NAMED])) + more
 
 
 def _operations(profile: Metrics, group: str | None = None) -> list[str]:
@@ -120,22 +188,3 @@ def _sparkline(name: str, metrics: Mapping[str, float]) -> str:
     """Return a block character for each strength; the highest block means 1 or more."""
     clipped = (min(max(value, 0.0), 1.0) for value in values_by_strength(metrics, name).values())
     return "".join(_SPARK_LEVELS[round(value * (len(_SPARK_LEVELS) - 1))] for value in clipped)
-
-
-def _change(profile: Metrics, name: str) -> str | None:
-    """Return what training made the features do with the changes that a metric measures.
-
-    Returns:
-        ``overlook`` or ``notice``; "" if the confidence intervals overlap; None if a metric is missing.
-    """
-    if name not in profile["trained"] or name not in profile["untrained"]:
-        return None
-    after, before = (profile[features][name] for features in ("trained", "untrained"))
-    margin = sum(profile[features].get(f"{name}{INTERVAL}", 0.0) for features in ("trained", "untrained"))
-    if abs(after - before) <= margin:
-        return ""
-    return "overlook" if after < before else "notice"
-
-
-def _format_change(profile: Metrics, name: str) -> str:
-    return f"({profile['untrained'][name]:.2f} → {profile['trained'][name]:.2f})"

@@ -61,8 +61,8 @@ def test_the_profile_is_shown_by_group_with_a_summary(cli, run: Path) -> None:
     assert result.status == 0, result.err
     lines = result.out.splitlines()
     for group in ("shape", "texture", "color"):
-        assert any(line.startswith(f"all of {group}") and line.count("±") == 3 for line in lines)
-        assert any(line.startswith(f"{group}: training") for line in lines)
+        assert any(line.startswith(f"mean of {group}") and line.count("±") == 3 for line in lines)
+        assert any(line.startswith(f"{group}: ") and "training " in line for line in lines)
     rotation = next(line for line in lines if line.startswith("  rotation"))
     assert sum(rotation.count(block) for block in "▁▂▃▄▅▆▇█") == 12  # four strengths of three subjects
     assert "affine_rotation_s25" not in result.out
@@ -112,24 +112,57 @@ def figures(trained: float, untrained: float, interval: float = 0.05) -> dict[st
     return {"trained": of(trained), "untrained": of(untrained), "raw_pixels": of(untrained)}
 
 
+def summarize(
+    **changes: tuple[float, float],
+) -> str:
+    """Summarize the changes of color augmentations, each from a value without training to one with training."""
+
+    def of(index: int) -> dict[str, float]:
+        own = {name: values[index] for name, values in changes.items()}
+        return own | {f"{name}_ci": 0.05 for name in own} | {"color": sum(own.values()) / len(own), "color_ci": 0.01}
+
+    (sentence,) = summarize_profile({"trained": of(1), "untrained": of(0), "raw_pixels": of(0)})
+    return sentence
+
+
 @pytest.mark.parametrize(
-    ("trained", "said"),
+    ("trained", "summary"),
     [
-        (0.2, "training made the features overlook it (0.80 → 0.20); most of all grayscale (0.80 → 0.20)"),
-        (0.95, "training made the features notice it (0.80 → 0.95); most of all grayscale (0.80 → 0.95)"),
-        (0.75, "training changed nothing measurable (0.80 → 0.75)"),
+        (0.2, "training made the features overlook it (×0.25, 0.18 to 0.33); most of all grayscale (0.80 → 0.20)"),
+        (0.95, "training made the features notice it (×1.19, 1.06 to 1.33); most of all grayscale (0.80 → 0.95)"),
+        (0.75, "training changed nothing measurable (×0.94, 0.82 to 1.07)"),
+        (0.0, "training made the features overlook it (×0.00, 0.00 to 0.07); most of all grayscale (0.80 → 0.00)"),
     ],
 )
-def test_a_change_is_stated_if_intervals_do_not_overlap(trained: float, said: str) -> None:
+def test_a_change_is_stated_if_intervals_do_not_overlap(trained: float, summary: str) -> None:
     plain, (profile,) = split_profiles(figures(trained, 0.8))
     assert plain["trained"] == {"knn_top1": 0.9}
-    assert list(summarize_profile(profile)) == [f"color: {said}"]
+    assert list(summarize_profile(profile)) == [f"color: {summary}"]
+
+
+def test_one_large_distance_does_not_decide_a_summary() -> None:
+    summary = summarize(solarize=(9.0, 2.0), grayscale=(0.2, 0.6), color_jitter_hue=(0.2, 0.7))
+    assert summary == (
+        "color: mixed (×1.33, 1.07 to 1.71): training made the features overlook solarize (9.00 → 2.00) "
+        "and notice color_jitter_hue (0.20 → 0.70), grayscale (0.20 → 0.60)"
+    )
+
+
+def test_a_summary_says_mixed_if_most_rows_are_unchanged() -> None:
+    summary = summarize(solarize=(0.9, 0.2), grayscale=(0.5, 0.5), color_jitter_hue=(0.5, 0.5))
+    assert ": mixed (×0.61" in summary
+    assert summary.endswith("overlook solarize (0.90 → 0.20); 2 of 3 unchanged")
+
+
+def test_a_summary_agrees_with_its_rows() -> None:
+    rows = {name: (0.5, 0.1 + position / 100) for position, name in enumerate(("grayscale", "solarize"))}
+    assert summarize(**rows, color_jitter_hue=(0.5, 0.45)).startswith("color: training made the features overlook it")
 
 
 def test_a_sparkline_is_ordered_by_strength() -> None:
     _, (profile,) = split_profiles(figures(1.4, 0.8))
     (table,) = profile_tables(profile)
-    assert list(table.columns[0].cells) == ["all of color", "grayscale"]
+    assert list(table.columns[0].cells) == ["mean of color", "grayscale"]
     assert [cell.split()[-1] for column in table.columns[1:] for cell in list(column.cells)[1:]] == ["▆█", "▄▇", "▄▇"]
 
 
