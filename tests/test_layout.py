@@ -39,6 +39,7 @@ CROSS_CUTTING = {
     "report/test_browser.py": "all pages in a browser",
     "report/test_preview.py": "previews and the views of training",
     "spec/test_broken_specs.py": "every mistake in a spec",
+    "spec/test_compose.py": "bases, overrides and references in one tree",
     "spec/test_docs.py": "the guide to specs",
     "spec/test_editor.py": "the schema in an editor",
     "spec/test_mutations.py": "mutated specs",

@@ -15,7 +15,7 @@ from torch.nn.functional import normalize
 
 import sslreg
 from sslreg_evaluators._confidence_intervals import Floats, standard_error, t_quantile
-from sslreg_evaluators._linear_readout import read_back
+from sslreg_evaluators._readback import read_back
 
 log = logging.getLogger("sslreg.evaluators")
 

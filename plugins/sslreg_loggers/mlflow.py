@@ -29,7 +29,7 @@ def mlflow_logger(
         ValueError: mlflow is not installed.
     """
     require_package("mlflow")
-    from sslreg_loggers._resumable_loggers import ResumableMLFlowLogger
+    from sslreg_loggers._resumable_mlflow import ResumableMLFlowLogger
 
     folder = log_folder(run_folder).absolute()
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")

@@ -31,7 +31,7 @@ def wandb_logger(
         ValueError: wandb is not installed.
     """
     require_package("wandb")
-    from sslreg_loggers._resumable_loggers import ResumableWandbLogger
+    from sslreg_loggers._resumable_wandb import ResumableWandbLogger
 
     return ResumableWandbLogger(
         RunIDFile(run_folder, "wandb"),

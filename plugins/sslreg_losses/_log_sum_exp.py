@@ -9,14 +9,13 @@ candidates are read only once.
 from __future__ import annotations
 
 import math
-from importlib.util import find_spec
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from sslreg_losses import _tiled_kernels
 from sslreg_losses._autocast_and_compile import disable_autocast, refuse_second_derivative
+from sslreg_losses._kernel_dispatch import select_kernels
 
 _LOG2_E = math.log2(math.e)
 
@@ -46,48 +45,11 @@ def log_sum_exp_across(rows: Tensor, candidates: Tensor, temperature: float, sam
     return result
 
 
-class Kernels(Protocol):
-    """The operations that a backend computes. Logits are ``scale * x_i·y_j``, and logarithms are to base 2.
-
-    Gradients are those of Σ_i gradient_i · log_sums_i · ln 2 with respect to scale · x_i·y_j · ln 2, multiplied by the
-    other factor of the inner product. The caller divides by the temperature.
-    """
-
-    def log_sums_within(self, rows: Tensor, scale: float, samples: int) -> Tensor:
-        """Return log Σ 2^logit over the rows of other samples, (M,)."""
-        ...
-
-    def gradient_within(self, rows: Tensor, log_sums: Tensor, gradient: Tensor, scale: float, samples: int) -> Tensor:
-        """Return Σ_j (gradient_i·p_ij + gradient_j·p_ji) x_j, (M, D), with p the softmax of the logits."""
-        ...
-
-    def log_sums_across(
-        self, rows: Tensor, candidates: Tensor, scale: float, samples: int, mean: bool
-    ) -> tuple[Tensor, Tensor | None]:
-        """Return log Σ 2^logit over the candidates, (M,), and with `mean` Σ_j p_ij y_j, (M, D)."""
-        ...
-
-    def gradient_across(
-        self, rows: Tensor, candidates: Tensor, log_sums: Tensor, gradient: Tensor, scale: float, samples: int
-    ) -> Tensor:
-        """Return Σ_i gradient_i·p_ij x_i, (K, D), the gradient of the candidates."""
-        ...
-
-
-def _select_kernels(rows: Tensor) -> Kernels:
-    if rows.is_cuda and find_spec("triton"):
-        from sslreg_losses import _triton_kernels
-
-        if _triton_kernels.supports(rows):
-            return _triton_kernels
-    return _tiled_kernels
-
-
 class _Within(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor, temperature: float, samples: int) -> Tensor:
         with disable_autocast(rows):
-            log_sums = _select_kernels(rows).log_sums_within(rows, _LOG2_E / temperature, samples)
+            log_sums = select_kernels(rows).log_sums_within(rows, _LOG2_E / temperature, samples)
         ctx.save_for_backward(rows, log_sums)
         ctx.temperature, ctx.samples = temperature, samples
         return log_sums / _LOG2_E
@@ -98,7 +60,7 @@ class _Within(torch.autograd.Function):
         rows, log_sums = ctx.saved_tensors
         gradient, scale = gradients[0] / ctx.temperature, _LOG2_E / ctx.temperature
         with disable_autocast(rows):
-            return _select_kernels(rows).gradient_within(rows, log_sums, gradient, scale, ctx.samples), None, None
+            return select_kernels(rows).gradient_within(rows, log_sums, gradient, scale, ctx.samples), None, None
 
 
 class _Across(torch.autograd.Function):
@@ -107,7 +69,7 @@ class _Across(torch.autograd.Function):
         rows_learn, candidates_learn, *_ = ctx.needs_input_grad
         with disable_autocast(rows):
             scale = _LOG2_E / temperature
-            log_sums, means = _select_kernels(rows).log_sums_across(rows, candidates, scale, samples, rows_learn)
+            log_sums, means = select_kernels(rows).log_sums_across(rows, candidates, scale, samples, rows_learn)
         # Fixed candidates are not saved: a memory bank may change before the backward pass.
         ctx.save_for_backward(means, *((rows, candidates, log_sums) if candidates_learn else ()))
         ctx.temperature, ctx.samples = temperature, samples
@@ -123,7 +85,7 @@ class _Across(torch.autograd.Function):
         if saved:
             rows, candidates, log_sums = saved
             with disable_autocast(rows):
-                candidate_gradient = _select_kernels(rows).gradient_across(
+                candidate_gradient = select_kernels(rows).gradient_across(
                     rows, candidates, log_sums, gradient, scale, ctx.samples
                 )
                 candidate_gradient = candidate_gradient.to(candidates.dtype)

@@ -13,7 +13,7 @@ from sslreg.assembly.loader_workers import ignore_stop_signals
 from sslreg.assembly.pipeline import Pipeline, assemble, build_loss, build_model
 from sslreg.assembly.sample_dataset import SampleDataset
 from sslreg.assembly.unreadable_images import ReplaceUnreadable
-from sslreg.assembly.view_plans import build_embed_plan, build_view_plans
+from sslreg.assembly.view_builder import build_embed_plan, build_view_plans
 
 __all__ = [
     "Builder",

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sslreg.assembly.builder import Builder
 from sslreg.assembly.image_readers import build_readers
-from sslreg.assembly.view_plans import build_embed_plan, build_view_plans
+from sslreg.assembly.view_builder import build_embed_plan, build_view_plans
 from sslreg.contracts import Batch, Sample
 from sslreg.spec import Spec
 from sslreg.views import Collate, ViewPlan

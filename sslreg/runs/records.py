@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ import yaml
 
 from sslreg.errors import UserError
 from sslreg.runs.folder import RunFolder
-from sslreg.runs.run_lock import is_locked
+from sslreg.runs.run_state import determine_state
 from sslreg.spec.yaml_dump import load
 
 #: The value of a path that a run does not have.
@@ -30,9 +29,6 @@ _FIGURE_SECTIONS = (("final",), ("evaluations", "trained"))
 
 #: The paths of a run's fields, in addition to those of its spec and summary.
 FIELDS = ("path", "state", "started")
-
-#: Seconds without a write after which a run counts as dead, where files cannot be locked, as on some networks.
-DEAD_AFTER = 15 * 60.0
 
 
 @dataclass(frozen=True)
@@ -106,7 +102,7 @@ def read_run(path: Path) -> RunRecord:
     values = {**spec, **summary}
     if evaluations.exists():
         values["evaluations"] = _read_mapping(evaluations, json.loads, problems)
-    state = "broken" if problems else _determine_state(folder, str(summary.get("status")))
+    state = "broken" if problems else determine_state(folder, str(summary.get("status")))
     return RunRecord(path, state, values, _read_start(folder), "; ".join(problems) or None)
 
 
@@ -138,16 +134,6 @@ def _read_mapping(path: Path, parse: Any, problems: list[str]) -> dict[str, Any]
             return content
         problems.append(f"{path.name} is damaged")
     return {}
-
-
-def _determine_state(folder: RunFolder, status: str) -> str:
-    if status != "running":
-        return status
-    is_running = is_locked(folder)
-    if is_running is None:
-        latest = max((path.stat().st_mtime for path in (folder.metrics, folder.summary) if path.exists()), default=0.0)
-        is_running = time.time() - latest < DEAD_AFTER
-    return "running" if is_running else "dead"
 
 
 def _read_start(folder: RunFolder) -> float:

@@ -1,16 +1,19 @@
-"""Loads a `Spec` from a file or a text."""
+"""Loads a `Spec` from a file or a text: merges bases, overrides and references, then validates."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sslreg.errors import UserError
 from sslreg.registry import Catalog, installed
-from sslreg.spec.composition import compose
 from sslreg.spec.diagnostics import DiagnosticCollector
-from sslreg.spec.extends import find_spec, missing_spec_hint
+from sslreg.spec.extends import ExtendsResolver, find_spec, missing_spec_hint
+from sslreg.spec.overrides import apply_override
+from sslreg.spec.references import resolve_references
 from sslreg.spec.sections import Spec
+from sslreg.spec.tree import MappingNode, remove_keys
 from sslreg.spec.validation import validate
 from sslreg.spec.yaml_parser import read_text
 
@@ -53,3 +56,34 @@ def _load(
 ) -> Spec:
     tree = compose(text, file, overrides, diagnostics)
     return validate(tree, installed() if catalog is None else catalog, diagnostics, file)
+
+
+def compose(
+    text: str,
+    file: str,
+    overrides: Sequence[str],
+    diagnostics: DiagnosticCollector,
+    environ: Mapping[str, str] = os.environ,
+) -> MappingNode:
+    """Merge the text over its bases, apply the overrides, and resolve references, in that order.
+
+    Args:
+        text: the spec's text.
+        file: the file name for diagnostics; bases are looked up relative to its folder.
+        overrides: the arguments of ``--set``.
+        diagnostics: receives what is wrong.
+        environ: the environment for ``${env:NAME}``.
+
+    Raises:
+        SpecError: the tree cannot be composed.
+    """
+    root = ExtendsResolver(diagnostics).resolve(text, file, ())
+    for override in overrides:
+        root = apply_override(root, override, diagnostics)
+    root = resolve_references(root, environ, diagnostics)
+    if "extends" in root.entries:
+        diagnostics.report(
+            root.key_locations["extends"], "extends", "--set cannot change `extends`", "write `extends` in a spec file"
+        )
+        root = remove_keys(root, {("extends",)})
+    return root

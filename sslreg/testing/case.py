@@ -8,30 +8,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-from pydantic import ValidationError
 
 from sslreg.assembly.constructor import construct
 from sslreg.registry import Catalog, ComponentInfo, installed
 from sslreg.spec.parameters import Parameter, Slot
-from sslreg.testing.tiny_components import TINY_COMPONENTS
-
-#: The facts of a run for `FromRun`.
-FACTS: dict[str, Any] = {
-    "in_channels": 3,
-    "image_size": 32,
-    "num_features": 8,
-    "embedding_dim": 8,
-    "num_samples": 64,
-    "num_classes": 4,
-    "batch_size": 8,
-    "world_size": 1,
-    "steps_per_epoch": 8,
-    "total_steps": 32,
-    "run_folder": "runs/under-test",
-}
-
-#: Values for required parameters. The first one that a parameter's type accepts is used.
-EXAMPLES: tuple[Any, ...] = (12, 1, 0.5, 0.05, True, (12, 12), (0.2, 0.8))
+from sslreg.testing.example_arguments import FACTS, example_argument
 
 
 @dataclass(frozen=True)
@@ -76,7 +57,7 @@ class Case:
             build_nested=build_nested,
             positional=leading,
             facts={**FACTS, **facts},
-            fill_missing=self._example,
+            fill_missing=self._fill_missing,
         )
 
     def of(self, name: str, kind: str, parameters: Mapping[str, Any] | None = None) -> Case:
@@ -87,25 +68,13 @@ class Case:
         """Skip the check, which does not apply to this component."""
         pytest.skip(f"{self}: {reason}")
 
-    def _example(self, parameter: Parameter) -> Any:
-        """Return a value for a required parameter; the test fails if none of the examples fits."""
-        slot = parameter.slot
-        if slot is not None and slot.kind in TINY_COMPONENTS:
-            component = TINY_COMPONENTS[slot.kind]()
-            return [component] if slot.many else component
-        for example in (*_choices(parameter), *EXAMPLES):
-            try:
-                return parameter.adapter.validate_python(example, strict=True)
-            except ValidationError:
-                continue
-        pytest.fail(
-            f"{self} needs {parameter.name!r} ({parameter.type_text}), which cannot be guessed; set it: "
-            f'conformance.of("{self.info.distribution}", parameters={{"{self}": {{"{parameter.name}": …}}}})',
-            pytrace=False,
-        )
-
-
-def _choices(parameter: Parameter) -> tuple[Any, ...]:
-    """Return the values that the type lists."""
-    schema = parameter.adapter.json_schema()
-    return (*schema.get("enum", ()), *([schema["const"]] if "const" in schema else ()))
+    def _fill_missing(self, parameter: Parameter) -> Any:
+        """Return a value for a required parameter. The test fails if none can be guessed."""
+        try:
+            return example_argument(parameter)
+        except LookupError:
+            pytest.fail(
+                f"{self} needs {parameter.name!r} ({parameter.type_text}), which cannot be guessed; set it: "
+                f'conformance.of("{self.info.distribution}", parameters={{"{self}": {{"{parameter.name}": …}}}})',
+                pytrace=False,
+            )

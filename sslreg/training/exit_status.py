@@ -17,7 +17,7 @@ from sslreg.runs.folder import RunFolder
 from sslreg.training.callbacks.checkpoint_saver import CheckpointSaver
 from sslreg.training.distributed.collectives import exit_together
 from sslreg.training.failure_messages import explain_failure
-from sslreg.training.rewind import RewindRun
+from sslreg.training.rewind_to_checkpoint import RewindRun
 from sslreg.training.stop_signals import StopRequested
 
 log = logging.getLogger(__name__)

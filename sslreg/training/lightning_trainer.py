@@ -14,7 +14,7 @@ from sslreg.assembly import Builder
 from sslreg.runs.folder import RunFolder
 from sslreg.spec import Spec
 from sslreg.spec.cross_checks import HALF_MIXED, NO_HALF_ON_CPU
-from sslreg.training.checkpoints.checkpoint_io import AtomicCheckpointIO
+from sslreg.training.checkpoints.lightning_checkpoint_io import AtomicCheckpointIO
 from sslreg.training.distributed.sync_batch_norm import SyncBatchNorm
 
 

@@ -33,7 +33,7 @@ from sslreg.training.distributed.watchdog import watch_processes
 from sslreg.training.exit_status import not_started_error, record_exit
 from sslreg.training.lightning_module import TrainingModule
 from sslreg.training.lightning_trainer import build_trainer, quiet_lightning
-from sslreg.training.rewind import RewindHistory, RewindRun, build_rewind
+from sslreg.training.rewind_to_checkpoint import RewindHistory, RewindRun, build_rewind
 from sslreg.training.run_callbacks import RunCallbacks, build_callbacks, build_custom_callbacks
 from sslreg.training.stop_signals import StopRequested, StopSignals
 

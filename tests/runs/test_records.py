@@ -15,8 +15,9 @@ import pytest
 from sslreg.errors import UserError
 from sslreg.runs.folder import RunFolder
 from sslreg.runs.queries import count_missing, filter_runs, find_best_run, sort_runs
-from sslreg.runs.records import DEAD_AFTER, MISSING, RunRecord, find_runs, read_run
+from sslreg.runs.records import MISSING, RunRecord, find_runs, read_run
 from sslreg.runs.run_lock import hold_run_lock
+from sslreg.runs.run_state import DEAD_AFTER
 
 SPEC = """
 name: {name}

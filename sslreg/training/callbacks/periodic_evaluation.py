@@ -13,7 +13,7 @@ from sslreg.contracts import Model
 from sslreg.evaluation import Evaluation
 from sslreg.training.callbacks.metrics_recorder import MetricsRecorder
 from sslreg.training.callbacks.throughput import Throughput
-from sslreg.training.checkpoints.resume_position import preserve_generators
+from sslreg.training.checkpoints.random_states import preserve_generators
 from sslreg.training.distributed.collectives import barrier
 from sslreg.training.stop_signals import StopRequested, StopSignals
 

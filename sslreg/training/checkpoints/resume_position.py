@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import lightning.pytorch as lightning
-import numpy as np
-import torch
 from lightning.pytorch.callbacks import Callback
 
+from sslreg.training.checkpoints.random_states import get_generators, seed_generators, set_generators
 from sslreg.training.distributed.collectives import all_gather_object
 
 
@@ -39,9 +35,9 @@ class ResumePosition(Callback):
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         rank = trainer.global_rank
         if rank < len(self._generators):
-            _set_generators(self._generators[rank])
+            set_generators(self._generators[rank])
         else:
-            _seed_generators(self.seed + rank)
+            seed_generators(self.seed + rank)
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -53,47 +49,9 @@ class ResumePosition(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Collect the generators of all processes, since one process writes the checkpoint. A collective call."""
-        generators = all_gather_object(_get_generators())
+        generators = all_gather_object(get_generators())
         return {"epoch": self.epoch, "batches": self.batches, "generators": generators}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.epoch, self.batches = state_dict["epoch"], state_dict["batches"]
         self._generators = state_dict["generators"]
-
-
-@contextmanager
-def preserve_generators() -> Iterator[None]:
-    """Restore the states of the generators after the block."""
-    states = _get_generators()
-    try:
-        yield
-    finally:
-        _set_generators(states)
-
-
-def _seed_generators(seed: int) -> None:
-    torch.manual_seed(seed)
-    np.random.seed(seed % 2**32)
-    random.seed(seed)
-
-
-def _get_generators() -> dict[str, Any]:
-    """Return the states, for CUDA that of one device, in types that can be loaded without running code."""
-    name, words, *rest = np.random.get_state(legacy=True)
-    version, numbers, gauss = random.getstate()
-    return {
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
-        "numpy": [name, torch.from_numpy(np.asarray(words).astype(np.int64)), *rest],
-        "python": [version, list(numbers), gauss],
-    }
-
-
-def _set_generators(states: dict[str, Any]) -> None:
-    torch.set_rng_state(states["torch"])
-    if states["cuda"] is not None and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"])
-    name, words, *rest = states["numpy"]
-    np.random.set_state((name, words.numpy().astype(np.uint32), *rest))
-    version, numbers, gauss = states["python"]
-    random.setstate((version, tuple(numbers), gauss))

@@ -17,7 +17,7 @@ from sslreg.spec import parse_spec
 from sslreg.training import loop
 from sslreg.training.callbacks import non_finite_guard
 from sslreg.training.lightning_module import TrainingModule
-from sslreg.training.rewind import RewindRun
+from sslreg.training.rewind_to_checkpoint import RewindRun
 
 
 def poison_loss(module: TrainingModule, output: dict) -> None:

@@ -9,7 +9,7 @@ from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sslreg_evaluators._linear_readout import PENALTIES, predict_by_ridge, read_back
+from sslreg_evaluators._readback import PENALTIES, predict_by_ridge, read_back
 
 
 def data(samples: int, width: int, noise: float) -> tuple[torch.Tensor, torch.Tensor]:

@@ -4,8 +4,8 @@ import pytest
 
 from sslreg.errors import UserError
 from sslreg.spec import load_spec, parse_spec
-from sslreg.spec.composition import compose
 from sslreg.spec.diagnostics import DiagnosticCollector
+from sslreg.spec.load import compose
 from sslreg.spec.tree import Location, find_nearest, to_python
 
 

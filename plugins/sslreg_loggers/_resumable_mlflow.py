@@ -1,29 +1,20 @@
-"""Loggers for services that give a run an ID, with which a resumed run continues there."""
+"""An MLflow logger with which a resumed run continues under its ID."""
 
 from __future__ import annotations
 
 from functools import cached_property
 from typing import Any
 
-from lightning.pytorch.loggers import Logger, MLFlowLogger, WandbLogger
+from lightning.pytorch.loggers import Logger, MLFlowLogger
 
 from sslreg_loggers._run_logs import RunIDFile
 
 
-class ResumableWandbLogger(WandbLogger):
-    """A logger that continues the run with the stored ID. The ID of a new run is stored with its hyperparameters."""
-
-    def __init__(self, id_file: RunIDFile, **arguments: Any) -> None:
-        super().__init__(id=id_file.read(), **arguments)
-        self.id_file = id_file
-
-    def log_hyperparams(self, params: Any) -> None:
-        super().log_hyperparams(params)
-        self.id_file.write(str(self.experiment.id))
-
-
 class ResumableMLFlowLogger(Logger):
-    """The same for MLflow. It opens its store when there is something to log; Lightning's logger opens it at once."""
+    """A logger that continues the run with the stored ID.
+
+    It opens its store when there is something to log; Lightning's logger opens it at once.
+    """
 
     def __init__(self, id_file: RunIDFile, **arguments: Any) -> None:
         super().__init__()

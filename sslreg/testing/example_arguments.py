@@ -1,0 +1,52 @@
+"""Example values for the constructor arguments of a component under test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from sslreg.spec.parameters import Parameter
+from sslreg.testing.tiny_components import TINY_COMPONENTS
+
+#: The facts of a run for `FromRun`.
+FACTS: dict[str, Any] = {
+    "in_channels": 3,
+    "image_size": 32,
+    "num_features": 8,
+    "embedding_dim": 8,
+    "num_samples": 64,
+    "num_classes": 4,
+    "batch_size": 8,
+    "world_size": 1,
+    "steps_per_epoch": 8,
+    "total_steps": 32,
+    "run_folder": "runs/under-test",
+}
+
+#: Values for required parameters. The first one that a parameter's type accepts is used.
+EXAMPLES: tuple[Any, ...] = (12, 1, 0.5, 0.05, True, (12, 12), (0.2, 0.8))
+
+
+def example_argument(parameter: Parameter) -> Any:
+    """Return a value for a required parameter: a tiny component for a slot, or the first example that its type accepts.
+
+    Raises:
+        LookupError: None of the examples fits.
+    """
+    slot = parameter.slot
+    if slot is not None and slot.kind in TINY_COMPONENTS:
+        component = TINY_COMPONENTS[slot.kind]()
+        return [component] if slot.many else component
+    for example in (*_choices(parameter), *EXAMPLES):
+        try:
+            return parameter.adapter.validate_python(example, strict=True)
+        except ValidationError:
+            continue
+    raise LookupError(parameter.name)
+
+
+def _choices(parameter: Parameter) -> tuple[Any, ...]:
+    """Return the values that the type lists."""
+    schema = parameter.adapter.json_schema()
+    return (*schema.get("enum", ()), *([schema["const"]] if "const" in schema else ()))
