@@ -9,7 +9,6 @@ from sslreg.assembly.collate_functions import (
 )
 from sslreg.assembly.evaluators import NamedEvaluator, build_evaluation_sets, build_evaluators
 from sslreg.assembly.image_readers import ImageLoader, build_image_loader, build_readers
-from sslreg.assembly.loader_workers import ignore_stop_signals
 from sslreg.assembly.pipeline import Pipeline, assemble, build_loss, build_model
 from sslreg.assembly.sample_dataset import SampleDataset
 from sslreg.assembly.unreadable_images import ReplaceUnreadable
@@ -35,6 +34,5 @@ __all__ = [
     "build_raw_pixels_collate",
     "build_readers",
     "build_view_plans",
-    "ignore_stop_signals",
     "make_first_view",
 ]

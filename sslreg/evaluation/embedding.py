@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from sslreg.assembly import ReplaceUnreadable, SampleDataset, ignore_stop_signals
-from sslreg.assembly.loader_workers import worker_start_method
+from sslreg.assembly import ReplaceUnreadable, SampleDataset
+from sslreg.assembly.loader_workers import ErrorReturningCollate, WorkerError, loader_worker_options
 from sslreg.contracts import Batch, Embeddings, Sample
 from sslreg.views import Collate
 
@@ -73,16 +74,17 @@ def embed_batches(
     Args:
         start: the index of the first sample; the other arguments are those of `embed`.
     """
-    loader: DataLoader[tuple[Batch, Tensor]] = DataLoader(
-        samples,  # type: ignore[arg-type]  # the collate function turns samples into batches
+    loader: DataLoader[Any] = DataLoader(
+        samples,  # the collate function turns samples into batches
         batch_size=batch_size,
         sampler=range(start, len(samples)),
-        num_workers=workers,
-        multiprocessing_context=worker_start_method(workers),
-        collate_fn=_CollateWithIndices(ReplaceUnreadable(collate, samples)),
-        worker_init_fn=ignore_stop_signals,
+        collate_fn=ErrorReturningCollate(_CollateWithIndices(ReplaceUnreadable(collate, samples))),
+        **loader_worker_options(workers),
     )
-    for batch, requested in loader:
+    for loaded in loader:
+        if isinstance(loaded, WorkerError):
+            loaded.reraise()
+        batch, requested = loaded
         with torch.inference_mode():
             features = function(batch.views[0].to(device)).float().cpu()
         readable = batch.indices == requested

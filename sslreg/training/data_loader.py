@@ -3,50 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
 
-from sslreg.assembly import Pipeline, ReplaceUnreadable, ignore_stop_signals
-from sslreg.assembly.loader_workers import worker_start_method
-from sslreg.contracts import Batch, Sample
-from sslreg.errors import Diagnostic, SslregError
+from sslreg.assembly import Pipeline, ReplaceUnreadable
+from sslreg.assembly.loader_workers import ErrorReturningCollate, WorkerError, loader_worker_options
+from sslreg.contracts import Batch
 from sslreg.training.epoch_sampler import EpochSampler
 from sslreg.training.prefetch import PrefetchingDataLoader
 from sslreg.views import BatchInFlight, DeferredBatch
 
 
-@dataclass(frozen=True)
-class CollateError:
-    """The error that a worker returns in place of a batch.
-
-    The message of an exception would contain the worker's traceback.
-    """
-
-    diagnostics: tuple[Diagnostic, ...]
-    error: type[SslregError]
-
-
-class ErrorReturningCollate:
-    """A collate function that returns an SslregError as a `CollateError` instead of raising it."""
-
-    def __init__(self, collate: ReplaceUnreadable) -> None:
-        self.collate = collate
-
-    def __call__(self, samples: list[Sample]) -> Batch | DeferredBatch | CollateError:
-        try:
-            return self.collate(samples)
-        except SslregError as error:
-            return CollateError(error.diagnostics, type(error))
-
-
-def finish_batch(batch: Batch | DeferredBatch | BatchInFlight | CollateError, device: torch.device) -> Batch:
+def finish_batch(batch: Batch | DeferredBatch | BatchInFlight | WorkerError, device: torch.device) -> Batch:
     """Return the finished batch on its device, or raise the error that a worker returned."""
-    if isinstance(batch, CollateError):
-        raise batch.error(*batch.diagnostics)
+    if isinstance(batch, WorkerError):
+        batch.reraise()
     if isinstance(batch, BatchInFlight):
         return batch.wait()
     if isinstance(batch, DeferredBatch):
@@ -85,10 +59,8 @@ def build_training_loader(
         pipeline.train,
         batch_size=sampler.share,
         sampler=sampler,
-        num_workers=data.workers,
-        multiprocessing_context=worker_start_method(data.workers, world_size),
+        **loader_worker_options(data.workers, world_size),
         collate_fn=ErrorReturningCollate(ReplaceUnreadable(pipeline.collate, pipeline.train)),
-        worker_init_fn=ignore_stop_signals,
         drop_last=True,
         pin_memory=device.type == "cuda",
         persistent_workers=data.workers > 0,

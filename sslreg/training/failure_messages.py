@@ -8,6 +8,7 @@ import traceback
 import torch
 import torch.utils.data.dataloader
 
+from sslreg.assembly.loader_workers import too_many_files_error
 from sslreg.errors import SslregError
 
 
@@ -24,6 +25,8 @@ def explain_failure(error: BaseException) -> SslregError | None:
             )
         case RuntimeError() if found := re.match(r"DataLoader worker (\(pid(?:\(s\))? [\d, ]+\)) ", str(error)):
             return _worker_killed_error(f" {found[1]}")
+        case RuntimeError() if str(error).startswith("Too many open files"):  # from a DataLoader
+            return too_many_files_error()
         case ConnectionError() | EOFError() if _is_from_data_loader(error):
             return _worker_killed_error("")  # while it was handing over a batch
         case OSError():

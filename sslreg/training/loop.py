@@ -16,6 +16,7 @@ from rich.console import Console
 from torch.utils.data import DataLoader
 
 from sslreg.assembly import Pipeline, assemble
+from sslreg.assembly.loader_workers import prepare_for_workers
 from sslreg.evaluation import Evaluation, evaluate_baselines
 from sslreg.runs.checkpoint_file import load_newest_checkpoint, promote_previous_checkpoint
 from sslreg.runs.folder import RunFolder
@@ -120,6 +121,7 @@ class TrainingSetup:
 
 def prepare(spec: Spec, folder: RunFolder, console: Console) -> TrainingSetup:
     """Build everything that a training needs. Raises UserError if something does not fit."""
+    prepare_for_workers(spec.data.workers)
     trainer = build_trainer(spec, folder)
     require_all_processes(spec, trainer)
     device = trainer.strategy.root_device

@@ -8,8 +8,8 @@ import torch
 
 from sslreg import Sample, UserError
 from sslreg.assembly import ReplaceUnreadable, SampleDataset, build_collate, unreadable_images
+from sslreg.assembly.loader_workers import ErrorReturningCollate, WorkerError
 from sslreg.spec import parse_spec
-from sslreg.training.data_loader import CollateError, ErrorReturningCollate
 from sslreg.views import SKIPPED, DeferredBatch
 
 IMAGES = list(np.random.default_rng(0).integers(0, 256, (10, 1, 10, 10), dtype=np.uint8))
@@ -63,7 +63,7 @@ def test_lost_data_is_an_error(guarded, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(unreadable_images, "MAX_TRIED", 5)
     source = samples(*range(8))
     failure = guarded(source)([source[0, 1], source[0, 2]])
-    assert isinstance(failure, CollateError)
+    assert isinstance(failure, WorkerError)
     assert failure.error is UserError
     assert "none of these 2 images" in failure.diagnostics[0].message
     assert "any of the 5 that follow" in failure.diagnostics[0].message
@@ -72,5 +72,5 @@ def test_lost_data_is_an_error(guarded, monkeypatch: pytest.MonkeyPatch) -> None
 def test_nothing_is_replaced_if_errors_are_raised(guarded) -> None:
     source = samples(3)
     failure = guarded(source, "raise")([source[0, 3]])
-    assert isinstance(failure, CollateError)
+    assert isinstance(failure, WorkerError)
     assert "cannot be read" in failure.diagnostics[0].message
