@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -73,10 +74,9 @@ def reads_files_like_bytes(case: Case) -> None:
         for data in images_of(case):
             path = Path(folder, "image")
             path.write_bytes(data)
-            source = Source(path)
-            assert reader.matches(source.name, source.head)
-            pixels = decode(reader.read(source))
-            source.close()
+            with closing(Source(path)) as source:
+                assert reader.matches(source.name, source.head)
+                pixels = decode(reader.read(source))
             assert torch.equal(pixels, decode(reader.read(Source(data))))
 
 
