@@ -11,6 +11,9 @@ from sslreg_augmentations import _kernel_dispatch
 from sslreg_augmentations._resampling import Interpolation, resize, resized_shape
 from sslreg_augmentations.center_crop import CenterCrop
 
+#: The longer side, in shorter sides, from which only the middle of an image is resized before a center crop.
+_LONGEST = 16
+
 _NO_FLIP = np.zeros((1, 2), dtype=np.bool_)
 
 
@@ -32,10 +35,28 @@ class FusedResize(sslreg.Augmentation):
         return None
 
     def apply(self, images: sslreg.Images, params: sslreg.Params) -> sslreg.Images:
-        results = [
-            resize_levels(image, resized_shape(self.size, *image.shape[1:]), self.interpolation) for image in images
-        ]
-        return results if self.crop is None else self.crop.apply(results, {})
+        if self.crop is None:
+            return [self._resize(image) for image in images]
+        if isinstance(self.size, int):
+            images = [_cut_margins(image, self.crop.size) for image in images]
+        return self.crop.apply([self._resize(image) for image in images], {})
+
+    def _resize(self, image: Tensor) -> Tensor:
+        return resize_levels(image, resized_shape(self.size, *image.shape[1:]), self.interpolation)
+
+
+def _cut_margins(image: Tensor, crop: tuple[int, int]) -> Tensor:
+    """Return a very long image without most of what a center crop removes once the shorter side is resized.
+
+    A row of 6,000 pixels whose shorter side becomes 224 would otherwise be resized to 300 million pixels. The rest has
+    the same center and shows more than the crop: no side of the crop is larger than the shorter side of the image times
+    the proportions of the crop.
+    """
+    _, height, width = image.shape
+    proportions = -(-max(crop) // min(crop))
+    kept = _LONGEST * proportions * min(height, width)
+    rows, columns = (max((side - kept) // 2, 0) for side in (height, width))
+    return image[:, rows : height - rows, columns : width - columns]
 
 
 def resize_levels(image: Tensor, size: tuple[int, int], interpolation: Interpolation) -> Tensor:

@@ -5,7 +5,6 @@ libjpeg-turbo needs simplejpeg. Parts of large photographs are decoded in reduce
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Sequence
 from functools import cache
@@ -15,10 +14,10 @@ from types import ModuleType
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 import sslreg
 from sslreg_readers._orientation import may_be_rotated
+from sslreg_readers._pillow_images import open_by_pillow
 
 log = logging.getLogger(__name__)
 
@@ -39,19 +38,26 @@ class Jpeg(sslreg.PartialReader):
 
     def read(self, source: sslreg.Source) -> sslreg.Pixels:
         image = self.open(source)
-        return image.read() if image else _decode_by_pillow(source.data, source.channels)
+        return image.read() if image else _decode_by_pillow(source)
 
     def open(self, source: sslreg.Source) -> UprightJpeg | None:
-        """Return a gray or YCbCr file whose metadata asks for no rotation; Pillow reads all others."""
+        """Return a gray or YCbCr file whose metadata asks for no rotation; Pillow reads all others.
+
+        Raises:
+            sslreg.UserError: The file has too many pixels.
+        """
         turbo, data = _simplejpeg(), source.data
         if turbo is None or may_be_rotated(data):
             return None
         try:
             height, width, color_space, _ = turbo.decode_jpeg_header(data)
-        except ValueError:
+        # Besides ValueError for broken files, a KeyError for rare sampling factors.
+        except Exception as reason:  # noqa: BLE001
+            log.debug("a JPEG file is left to Pillow: %r", reason)
             return None
+        source.require_size(height, width)
         channels = {"Gray": 1, "YCbCr": 3}.get(color_space)
-        return None if channels is None else UprightJpeg(data, (channels, height, width))
+        return None if channels is None else UprightJpeg(source, (channels, height, width))
 
 
 class UprightJpeg:
@@ -63,8 +69,8 @@ class UprightJpeg:
 
     dtype = torch.uint8
 
-    def __init__(self, data: bytes, shape: tuple[int, int, int]) -> None:
-        self._data, self.shape = data, shape
+    def __init__(self, source: sslreg.Source, shape: tuple[int, int, int]) -> None:
+        self._source, self.shape = source, shape
 
     def read(self, reduction: int = 1) -> sslreg.Pixels:
         channels, height, width = self.shape
@@ -73,11 +79,12 @@ class UprightJpeg:
         assert turbo is not None  # it read the shape
         try:
             pixels = turbo.decode_jpeg(
-                self._data, "GRAY" if channels == 1 else "RGB", **(least if reduction > 1 else {})
+                self._source.data, "GRAY" if channels == 1 else "RGB", **(least if reduction > 1 else {})
             )
-        except ValueError:
-            # Pillow reads some broken files, and describes the others better.
-            return _decode_by_pillow(self._data, None, reduction)
+        # Pillow reads some broken files, and describes the others better.
+        except Exception as reason:  # noqa: BLE001
+            log.debug("a JPEG file is left to Pillow: %r", reason)
+            return _decode_by_pillow(self._source, reduction)
         return _as_pixels(pixels)
 
     def read_parts(self, parts: Sequence[sslreg.Part]) -> list[sslreg.Pixels] | None:
@@ -86,9 +93,10 @@ class UprightJpeg:
         if height * width < _LARGE or (decoder := _baseline_decoder()) is None:
             return None
         try:
-            return [_as_pixels(pixels) for pixels in decoder.decode_parts(self._data, parts)]
-        except decoder.UnsupportedError as reason:
-            log.debug("a JPEG file is decoded as a whole: %s", reason)
+            return [_as_pixels(pixels) for pixels in decoder.decode_parts(self._source.data, parts)]
+        # UnsupportedError if all is well; whatever else it raises, the other decoders may read the file.
+        except Exception as reason:  # noqa: BLE001
+            log.debug("a JPEG file is decoded as a whole: %r", reason)
             return None
 
 
@@ -97,11 +105,11 @@ def _as_pixels(levels: NDArray[np.uint8]) -> sslreg.Pixels:
     return sslreg.Pixels(levels.transpose(2, 0, 1))
 
 
-def _decode_by_pillow(data: bytes, channels: int | None, reduction: int = 1) -> sslreg.Pixels:
-    with Image.open(io.BytesIO(data)) as image:
+def _decode_by_pillow(source: sslreg.Source, reduction: int = 1) -> sslreg.Pixels:
+    with open_by_pillow(source) as image:
         if reduction > 1:
             image.draft(image.mode, (image.width // reduction, image.height // reduction))
-        return sslreg.pixels_from_pil(image, channels)
+        return sslreg.pixels_from_pil(image)
 
 
 @cache

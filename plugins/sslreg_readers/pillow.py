@@ -10,13 +10,15 @@ from functools import cache
 from PIL import Image, ImageFile
 
 import sslreg
+from sslreg_readers._pillow_images import open_by_pillow, require_all_bands, require_one_page
 from sslreg_readers.jpeg import SIGNATURE as JPEG_SIGNATURE
 
 
 class Pillow(sslreg.Reader):
     """Images in any format that Pillow decodes, except JPEG, which has a separate reader.
 
-    Pillow knows up to 8 bits per channel, and 16 bits of gray.
+    Pillow knows up to 8 bits per channel, and 16 bits of gray. Files with several pages or frames, and files with bands
+    that Pillow would drop, are refused.
     """
 
     @property
@@ -37,8 +39,10 @@ class Pillow(sslreg.Reader):
         )
 
     def read(self, source: sslreg.Source) -> sslreg.Pixels:
-        with Image.open(io.BytesIO(source.data)) as image:
-            return sslreg.pixels_from_pil(image, source.channels)
+        with open_by_pillow(source) as image:
+            require_one_page(image)
+            require_all_bands(image)
+            return sslreg.pixels_from_pil(image)
 
 
 @cache

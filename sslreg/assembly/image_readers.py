@@ -20,7 +20,8 @@ ImageLoader = Callable[[ImageLike | UserError], Tensor]
 def build_readers(spec: Spec) -> Readers:
     """Return the installed readers; those that the spec names under ``data.readers`` settle ties."""
     builder = Builder(spec)
-    return Readers([NamedReader(component.info, builder.build(component)) for component in spec.data.readers])
+    preferred = [NamedReader(component.info, builder.build(component)) for component in spec.data.readers]
+    return Readers(preferred, spec.data.max_pixels)
 
 
 def build_image_loader(spec: Spec) -> ImageLoader:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,8 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sslreg.errors import UserError
+from sslreg.spec.sections import MAX_PIXELS
+
 #: How many bytes at the start of an image a reader is chosen by.
 HEAD_SIZE = 512
+
+_FILE_TYPES = {stat.S_IFIFO: "FIFO", stat.S_IFSOCK: "socket", stat.S_IFDIR: "folder"}
 
 
 @dataclass(frozen=True)
@@ -37,15 +44,14 @@ class Source:
 
     Attributes:
         path: The file, None for bytes in memory.
-        channels: How many channels the run asks for, None for those of the image. A reader whose format holds colors in
-            several forms chooses by it; other readers ignore it.
+        max_pixels: How many pixels the image may have at most.
     """
 
-    def __init__(self, image: bytes | str | Path, channels: int | None = None) -> None:
+    def __init__(self, image: bytes | str | Path, max_pixels: int = MAX_PIXELS) -> None:
         self._image = image
         self._file: IO[bytes] | None = None
         self.path = None if isinstance(image, bytes) else Path(image)
-        self.channels = channels
+        self.max_pixels = max_pixels
 
     def __str__(self) -> str:
         """Return the name that errors use."""
@@ -62,7 +68,7 @@ class Source:
         if isinstance(self._image, bytes):
             return self._image[:HEAD_SIZE]
         # Left open for `data`: on a network, opening a file takes longer than reading it.
-        self._file = open(self._image, "rb", buffering=0)  # noqa: SIM115 - see `close`
+        self._file = _open_regular(self._image)
         return self._file.read(HEAD_SIZE)
 
     @cached_property
@@ -71,15 +77,45 @@ class Source:
         if isinstance(self._image, bytes):
             return self._image
         if self._file is None:
-            return Path(self._image).read_bytes()
+            with _open_regular(self._image) as file:
+                return file.read()
         self._file.seek(0)
         return self._file.read()
+
+    def require_size(self, height: int, width: int) -> None:
+        """Check that the image is not too large to be decoded. Readers call it as soon as they know the size.
+
+        Raises:
+            UserError: It has more than `max_pixels` pixels.
+        """
+        if height * width > self.max_pixels:
+            raise UserError(
+                f"it has {height:,} × {width:,} pixels, and at most {self.max_pixels:,} are allowed",
+                hint=f"if the image is sound, raise data.max_pixels to {height * width}",
+            )
 
     def close(self) -> None:
         """Close the file. `data` opens it again if it is read later."""
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _open_regular(path: str | Path) -> IO[bytes]:
+    """Open a file for reading.
+
+    Raises:
+        UserError: It is a FIFO, a socket, a device or a folder, which may have no end or make the reader wait forever.
+    """
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode):
+        raise UserError(f"it is a {_FILE_TYPES.get(stat.S_IFMT(mode), 'device')}, not a regular file")
+    return open(path, "rb", buffering=0, opener=_open_without_waiting)
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Open a file that may have been replaced by a FIFO in the meantime."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 class Reader:

@@ -19,13 +19,18 @@ def lay_over_white(pixels: Tensor) -> Tensor:
     return over.round_().to(torch.uint8) if pixels.dtype == torch.uint8 else over
 
 
+def is_convertible(found: int, channels: int | None) -> bool:
+    """Return whether `convert_channels` can convert an image of `found` channels."""
+    return channels in (None, found) or {found, channels} == {1, 3}
+
+
 def require_convertible(found: int, channels: int | None) -> None:
     """Check that `convert_channels` can convert an image of `found` channels.
 
     Raises:
         UserError: It cannot.
     """
-    if channels not in (None, found) and {found, channels} != {1, 3}:
+    if not is_convertible(found, channels):
         raise UserError(
             f"it has {found} channels, and {channels} are wanted",
             hint="only 1 and 3 channels are converted into each other; set data.channels to what the images have",

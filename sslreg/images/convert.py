@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sslreg.contracts.reader import Pixels
 from sslreg.errors import UserError
-from sslreg.images.channels import convert_channels, lay_over_white
+from sslreg.images.channels import convert_channels, is_convertible, lay_over_white
 from sslreg.images.levels import normalize_levels
 
 
@@ -36,11 +36,14 @@ def convert_array(image: Tensor | np.ndarray[Any, Any], channels: int | None) ->
     shape = image.shape
     if len(shape) not in (2, 3):
         raise UserError(f"its shape is {tuple(shape)}", hint="an image is (C, H, W), or (H, W) for gray")
-    if len(shape) == 3 and shape[2] <= 4 < shape[0]:
+    if len(shape) == 3 and (
+        shape[2] <= 4 < shape[0] or (shape[2] == channels and not is_convertible(shape[0], channels))
+    ):
         raise UserError(
-            f"its shape is {tuple(shape)}, which looks like (H, W, C)", hint="make it (C, H, W) by .transpose"
+            f"its shape is {tuple(shape)}, which looks like (H, W, C)",
+            hint="make it (C, H, W): .transpose(2, 0, 1) of an array, .permute(2, 0, 1) of a tensor",
         )
-    pixels = image.detach() if isinstance(image, Tensor) else torch.from_numpy(np.array(image))
+    pixels = image.detach() if isinstance(image, Tensor) else torch.from_numpy(_copy_native(image))
     if len(shape) == 2:
         pixels = pixels.unsqueeze(0)
     return convert_channels(normalize_levels(pixels), channels)
@@ -50,4 +53,9 @@ def _as_tensor(levels: np.ndarray[Any, Any]) -> Tensor:
     """Return an array as a tensor, copied only if torch cannot use its memory."""
     if levels.flags.writeable and levels.dtype.isnative and min(levels.strides, default=0) >= 0:
         return torch.from_numpy(levels)
-    return torch.from_numpy(np.array(levels, levels.dtype.newbyteorder("="), order="C"))
+    return torch.from_numpy(_copy_native(levels))
+
+
+def _copy_native(levels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return a copy in the byte order of this machine, the only one that torch knows."""
+    return np.array(levels) if levels.dtype.isnative else levels.astype(levels.dtype.newbyteorder("="))

@@ -24,8 +24,8 @@ _ARRAYS = (Tensor, np.ndarray)
 def load_image(image: ImageLike | UserError, channels: int | None = None, readers: Readers | None = None) -> Tensor:
     """Return an image as a tensor (C, H, W), uint8, or float32 in [0, 1] if it has more than 8 bits.
 
-    An alpha channel is laid over white, unless the image has as many channels as asked for. CMYK and palettes become
-    RGB, and the orientation in EXIF is applied.
+    An alpha channel is laid over white, unless the image has as many channels as asked for. Palettes and all color
+    spaces become RGB, and the orientation in EXIF is applied.
 
     Args:
         image: Encoded bytes, a path, a PIL image, or pixels: a tensor or an array (C, H, W), or (H, W) for gray, of
@@ -33,7 +33,8 @@ def load_image(image: ImageLike | UserError, channels: int | None = None, reader
             it could not read one, is raised.
         channels: The wanted C. 1 and 3 convert between gray and RGB; any other number has to match. None keeps the
             channels of the image.
-        readers: Those that may open an encoded image; by default all that are installed.
+        readers: Those that may open an encoded image, and the number of pixels that it may have; by default all that
+            are installed, and the default of ``data.max_pixels``.
 
     Raises:
         UserError: The image cannot be read or interpreted; the message names the file.
@@ -90,9 +91,10 @@ def open_image(
         if isinstance(image, _ARRAYS):
             return convert_array(image, channels)
         if isinstance(image, bytes | str | Path):
-            return _open_encoded(Source(image, channels), readers or Readers())
+            readers = readers or Readers()
+            return _open_encoded(Source(image, readers.max_pixels), channels, readers)
         if isinstance(image, Image.Image):
-            return convert_pixels(pixels_from_pil(image, channels), channels)
+            return convert_pixels(pixels_from_pil(image), channels)
         raise UserError(
             f"a {type(image).__name__} is not an image",
             hint="give bytes, a path, a PIL image, or a tensor or array (C, H, W)",
@@ -102,14 +104,17 @@ def open_image(
         raise _describe(image, error) from error
 
 
-def _open_encoded(source: Source, readers: Readers) -> Tensor | EncodedImage:
+def _open_encoded(source: Source, channels: int | None, readers: Readers) -> Tensor | EncodedImage:
     try:
         if not source.head:
             raise UserError("the file is empty")
-        reader, channels = readers.choose(source), source.channels
+        reader = readers.choose(source)
         opened = reader.open(source) if isinstance(reader, PartialReader) else None
         if opened is None:
-            return convert_pixels(reader.read(source), channels)
+            pixels = reader.read(source)
+            source.require_size(*pixels.levels.shape[1:])
+            return convert_pixels(pixels, channels)
+        source.require_size(*opened.shape[1:])
         require_convertible(opened.shape[0], channels)
         return EncodedImage(source, opened, channels or opened.shape[0])
     finally:

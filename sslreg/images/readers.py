@@ -11,6 +11,7 @@ from typing import Any
 from sslreg.contracts.reader import Reader, Source
 from sslreg.errors import UserError
 from sslreg.registry import ComponentInfo, PluginReport, installed
+from sslreg.spec.sections import MAX_PIXELS
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +32,12 @@ class Readers:
     Args:
         preferred: Readers that settle ties, the most preferred first. They replace those of the same component that
             would otherwise be built without parameters.
+        max_pixels: The largest number of pixels in an image that they may decode.
     """
 
-    def __init__(self, preferred: Sequence[NamedReader] = ()) -> None:
+    def __init__(self, preferred: Sequence[NamedReader] = (), max_pixels: int = MAX_PIXELS) -> None:
         self._preferred = tuple(preferred)
+        self.max_pixels = max_pixels
         self._all: tuple[NamedReader, ...] | None = None
 
     @property
@@ -48,7 +51,7 @@ class Readers:
         return self._all
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_preferred": self._preferred, "_all": self.all}
+        return {**self.__dict__, "_all": self.all}
 
     def choose(self, source: Source) -> Reader:
         """Return the reader of an image.

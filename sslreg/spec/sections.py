@@ -20,6 +20,9 @@ from sslreg.spec.yaml_dump import dump
 #: The version of the spec language that this program reads.
 VERSION = 1
 
+#: The largest number of pixels in an image by default, beyond which Pillow, too, suspects an attack.
+MAX_PIXELS = 178_956_970
+
 
 @dataclass(frozen=True)
 class ComponentSpec:
@@ -63,6 +66,8 @@ class DataSpec:
         test: the data set that evaluators are tested on.
         channels: the number of channels of every image. Images are converted: gray to RGB and back, CMYK to RGB, and
             transparent pixels are blended with white.
+        max_pixels: the largest number of pixels in an image; larger ones count as unreadable. A small file may claim
+            any size and fill the memory, so raise it only for images that you trust, such as whole slides.
         readers: the readers to use for images that several readers match, the preferred one first.
         on_error: whether an unreadable image stops the run (raise) or is replaced, counted and listed (skip).
         batch_size: the number of samples in a batch, over all devices together; an incomplete last batch is dropped.
@@ -73,6 +78,7 @@ class DataSpec:
     reference: Annotated[ComponentSpec | None, Slot("dataset", optional=True)] = None
     test: Annotated[ComponentSpec | None, Slot("dataset", optional=True)] = None
     channels: Annotated[int, Field(ge=1)] = 3
+    max_pixels: Annotated[int, Field(ge=1)] = MAX_PIXELS
     readers: Annotated[tuple[ComponentSpec, ...], Slot("reader", many=True)] = ()
     on_error: Literal["raise", "skip"] = "raise"
     batch_size: Annotated[int, Field(ge=1)] = 256

@@ -148,7 +148,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_a_decompression_bomb_is_refused() -> None:
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
     chunk = struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
-    with pytest.raises(sslreg.UserError, match="DecompressionBomb"):
+    with pytest.raises(sslreg.UserError, match="too many pixels"):
         load_image(
             b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
         )

@@ -99,7 +99,7 @@ def test_a_file_that_libjpeg_turbo_refuses_is_reduced_by_pillow(reduction: int) 
     """The wrong length of a comment; libjpeg warns of the bytes behind it, at which simplejpeg stops."""
     data = encoded(PHOTO)
     damaged = data[:2] + b"\xff\xfe\x00\x04ab" + b"extraneous bytes" + data[2:]
-    file = UprightJpeg(damaged, (3, 90, 140))
+    file = UprightJpeg(sslreg.Source(damaged), (3, 90, 140))
     assert tuple(file.read(reduction).levels.shape) == (3, -(-90 // reduction), -(-140 // reduction))
 
 
@@ -108,3 +108,60 @@ def test_without_simplejpeg_pillow_reads_everything(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(jpeg, "_simplejpeg", lambda: None)
     assert opened(encoded(PHOTO)) is None
     assert np.array_equal(load_image(encoded(PHOTO)), expected)
+
+
+def claim_size(data: bytes, height: int, width: int) -> bytes:
+    """Return a JPEG file with another size in its header (ITU-T T.81, B.2.2)."""
+    at = next(data.index(marker) for marker in (b"\xff\xc0", b"\xff\xc2") if marker in data)
+    return data[: at + 5] + height.to_bytes(2, "big") + width.to_bytes(2, "big") + data[at + 9 :]
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"mode": "CMYK"}, {"mode": "L"}, {"turned": True}])
+def test_a_small_file_that_claims_a_large_size_is_refused_by_its_header(
+    options: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = dict(options)
+    image = PHOTO.convert(str(options.pop("mode", "RGB")))
+    data = with_orientation(6, image) if options.pop("turned", False) else encoded(image, **options)
+    monkeypatch.setattr(Image.Image, "load", lambda image: pytest.fail("it is decoded"))
+    monkeypatch.setattr("simplejpeg.decode_jpeg", lambda *args, **options: pytest.fail("it is decoded"))
+    bomb = claim_size(data, 20_000, 20_000)
+    with pytest.raises(sslreg.UserError, match=r"20,000 × 20,000 pixels|too many pixels"):
+        load_image(bomb)
+    with pytest.raises(sslreg.UserError, match=r"20,000 × 20,000 pixels|too many pixels"):
+        Jpeg().read(sslreg.Source(bomb))
+
+
+def test_rare_sampling_factors_are_left_to_pillow() -> None:
+    """Luma is sampled 1 × 4 times as often as chroma, whose blocks come after four of luma (A.2.3)."""
+    data = encoded(Image.new("RGB", (8, 48), (10, 200, 30)), subsampling=0)
+    at = data.index(b"\xff\xc0")
+    data = claim_size(data[: at + 11] + b"\x14" + data[at + 12 :], 32, 8)
+    assert opened(data) is None
+    with Image.open(io.BytesIO(data)) as image:
+        expected = np.array(image.convert("RGB")).transpose(2, 0, 1)
+    assert np.array_equal(load_image(data, 3), expected)
+
+
+@pytest.mark.parametrize("name", ["decode_jpeg_header", "decode_jpeg"])
+@pytest.mark.parametrize("error", [KeyError(6), RuntimeError("no memory"), ValueError("bad")])
+def test_whatever_libjpeg_turbo_raises_pillow_gets_the_file(
+    name: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = load_image(encoded(PHOTO))
+
+    def fail(*args: object, **options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(f"simplejpeg.{name}", fail)
+    assert np.array_equal(load_image(encoded(PHOTO)), expected)
+
+
+def test_whatever_the_decoder_of_parts_raises_the_whole_file_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = opened(encoded(PHOTO))
+    assert file is not None
+    monkeypatch.setattr(jpeg, "_LARGE", 0)
+    part = sslreg.Part(2, 0, 0, 8, 8)
+    assert file.read_parts([part]) is not None
+    monkeypatch.setattr("sslreg_readers._baseline_jpeg.decoder.read_markers", lambda data: {}["missing"])
+    assert file.read_parts([part]) is None
