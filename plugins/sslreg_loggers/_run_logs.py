@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, TypeVar, cast
+
+Make = TypeVar("Make", bound=Callable[..., Any])
 
 
 def log_folder(run_folder: str) -> Path:
@@ -16,10 +21,26 @@ def run_title(run_folder: str) -> str:
     return "/".join(Path(run_folder).absolute().parts[-2:])
 
 
-def require_package(package: str) -> None:
-    """Raise a ValueError that names the extra if a package is not installed."""
-    if find_spec(package) is None:
-        raise ValueError(f"{package} is not installed; install it with: pip install 'sslreg[{package}]'")
+def needs_package(package: str) -> Callable[[Make], Make]:
+    """Return a decorator of a logger's constructor that raises a ValueError if a package is not installed.
+
+    The constructor gets a method ``validate``, with which ``sslreg check`` finds that out.
+    """
+
+    def validate(**params: object) -> None:
+        if find_spec(package) is None:
+            raise ValueError(f"{package} is not installed; install it with: pip install 'sslreg[{package}]'")
+
+    def decorate(make: Make) -> Make:
+        @wraps(make)
+        def checked(*args: Any, **keywords: Any) -> Any:
+            validate()
+            return make(*args, **keywords)
+
+        checked.validate = validate  # type: ignore[attr-defined]
+        return cast(Make, checked)
+
+    return decorate
 
 
 class RunIDFile:

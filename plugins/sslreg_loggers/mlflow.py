@@ -6,12 +6,13 @@ import os
 from typing import TYPE_CHECKING, Annotated
 
 import sslreg
-from sslreg_loggers._run_logs import RunIDFile, log_folder, require_package, run_title
+from sslreg_loggers._run_logs import RunIDFile, log_folder, needs_package, run_title
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
 
 
+@needs_package("mlflow")
 def mlflow_logger(
     run_folder: Annotated[str, sslreg.FromRun("run_folder")],
     experiment: str = "sslreg",
@@ -28,7 +29,6 @@ def mlflow_logger(
     Raises:
         ValueError: mlflow is not installed.
     """
-    require_package("mlflow")
     from sslreg_loggers._resumable_mlflow import ResumableMLFlowLogger
 
     folder = log_folder(run_folder).absolute()

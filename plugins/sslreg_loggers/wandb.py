@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import sslreg
-from sslreg_loggers._run_logs import RunIDFile, log_folder, require_package, run_title
+from sslreg_loggers._run_logs import RunIDFile, log_folder, needs_package, run_title
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
 
 
+@needs_package("wandb")
 def wandb_logger(
     run_folder: Annotated[str, sslreg.FromRun("run_folder")],
     project: str = "sslreg",
@@ -30,7 +31,6 @@ def wandb_logger(
     Raises:
         ValueError: wandb is not installed.
     """
-    require_package("wandb")
     from sslreg_loggers._resumable_wandb import ResumableWandbLogger
 
     return ResumableWandbLogger(

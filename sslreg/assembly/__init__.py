@@ -7,10 +7,11 @@ from sslreg.assembly.collate_functions import (
     build_raw_pixels_collate,
     make_first_view,
 )
-from sslreg.assembly.evaluators import NamedEvaluator, build_evaluation_sets, build_evaluators
+from sslreg.assembly.evaluators import NamedEvaluator, build_evaluation_sets, build_evaluators, require_best_figure
 from sslreg.assembly.image_readers import ImageLoader, build_image_loader, build_readers
 from sslreg.assembly.pipeline import Pipeline, assemble, build_loss, build_model
 from sslreg.assembly.sample_dataset import SampleDataset
+from sslreg.assembly.trial import try_spec
 from sslreg.assembly.unreadable_images import ReplaceUnreadable
 from sslreg.assembly.view_builder import build_embed_plan, build_view_plans
 
@@ -35,4 +36,6 @@ __all__ = [
     "build_readers",
     "build_view_plans",
     "make_first_view",
+    "require_best_figure",
+    "try_spec",
 ]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+
+import torch
 
 from sslreg.assembly.builder import Builder
 from sslreg.assembly.sample_dataset import SampleDataset
-from sslreg.contracts import Evaluator
+from sslreg.contracts import Embeddings, Evaluator
 from sslreg.spec import ComponentSpec, Spec
+from sslreg.suggestions import did_you_mean
 
 #: How many classes a message about differing classes names.
 _MAX_NAMED_CLASSES = 5
@@ -54,10 +58,8 @@ def build_evaluation_sets(
         UserError: there is no test set, labels are missing, or the classes of the two sets differ.
     """
     spec = builder.spec
-    if spec.data.test is None:
-        raise spec.error(
-            ("evaluate",), "no-test-set", "there is no data set to evaluate on", "name a data set under data.test"
-        )
+    require_test_set(spec)
+    assert spec.data.test is not None
     if spec.data.reference is None and train is not None:
         reference = train
     else:
@@ -74,6 +76,46 @@ def build_evaluation_sets(
                 )
     _require_same_classes(spec, reference, test)
     return reference, test
+
+
+def require_test_set(spec: Spec) -> None:
+    """Refuse evaluators without a test set."""
+    if spec.evaluate and spec.data.test is None:
+        raise spec.error(
+            ("evaluate",), "no-test-set", "there is no data set to evaluate on", "name a data set under data.test"
+        )
+
+
+def make_random_embeddings() -> tuple[Embeddings, Embeddings]:
+    """Return a reference set and a test set of 256 random embeddings in 8 classes."""
+    generator = torch.Generator().manual_seed(0)
+    indices = torch.arange(256)
+    names = [str(index) for index in range(256)]
+    reference, test = torch.randn(2, 256, 8, generator=generator)
+    return Embeddings(reference, indices % 8, indices, names), Embeddings(test, indices % 8, indices, names)
+
+
+def require_best_figure(spec: Spec, figures: Collection[str] | None = None) -> None:
+    """Refuse a ``checkpoint.best`` that no evaluator of the spec provides during training.
+
+    Args:
+        spec: the spec.
+        figures: the figures that the evaluators provide; None if they have not run, so that only the name of the
+            evaluator is compared.
+    """
+    best = spec.checkpoint.best
+    if best is None:
+        return
+    names = [component.keys["as"] or component.info.name for component in spec.evaluate]
+    is_provided = any(best.startswith(f"{name}_") for name in names) if figures is None else best in figures
+    if not is_provided:
+        begin = f"figures begin with {' or '.join(f'{name}_' for name in names)}" if names else "add it to `evaluate`"
+        raise spec.error(
+            ("checkpoint", "best"),
+            "no-such-figure",
+            f"no evaluator of the spec provides the figure {best!r}",
+            (did_you_mean(best, figures) if figures else None) or begin,
+        )
 
 
 def _require_same_classes(spec: Spec, reference: SampleDataset, test: SampleDataset) -> None:

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from sslreg.assembly.builder import Builder
 from sslreg.assembly.collate_functions import build_collate, build_embed_collate, make_first_view
 from sslreg.assembly.evaluators import NamedEvaluator, build_evaluation_sets, build_evaluators
+from sslreg.assembly.model_trial import image_shape_error
 from sslreg.assembly.run_facts import add_dataset_facts, add_model_facts, add_view_facts
 from sslreg.assembly.sample_dataset import SampleDataset
 from sslreg.contracts import Loss, Model
@@ -142,11 +143,6 @@ def _check_image_shape(builder: Builder, model: Model, images: Tensor) -> None:
         with torch.inference_mode():
             model.embed(images)
     except (RuntimeError, ValueError, AssertionError) as error:
-        raise builder.spec.error(
-            (*builder.spec.model.path, "backbone"),
-            "image-shape",
-            f"the backbone does not support images of shape (C, H, W) = {tuple(images.shape[1:])}: {error}",
-            "change the size in views (and embed_view), data.channels, or the backbone",
-        ) from error
+        raise image_shape_error(builder.spec, images.shape[1:], error) from error
     finally:
         model.train()

@@ -28,6 +28,26 @@ def add_dataset_facts(builder: Builder, train: SampleDataset) -> None:
             f"a batch of {batch_size} is larger than the training set, which has {samples} samples",
             f"use data.batch_size: {samples} or less",
         )
+    require_divisible_batch(spec, world_size)
+    if train.has_targets and train.classes is not None:
+        facts["num_classes"] = len(train.classes)
+    limit = spec.trainer.get("limit_train_batches")
+    batches = _limit_batches(samples // batch_size, limit)
+    if limit and not batches:
+        raise spec.error(
+            ("trainer", "limit_train_batches"),
+            "no-batches",
+            f"a share of {limit} of {samples // batch_size} batches is less than one batch",
+            "raise trainer.limit_train_batches, or write a whole number of batches",
+        )
+    facts["num_samples"] = samples
+    facts["steps_per_epoch"] = math.ceil(batches / spec.trainer.get("accumulate_grad_batches", 1))
+    facts["total_steps"] = _count_total_steps(spec, facts["steps_per_epoch"])
+
+
+def require_divisible_batch(spec: Spec, world_size: int) -> None:
+    """Refuse a batch size that is not a multiple of the number of processes."""
+    batch_size = spec.data.batch_size
     if batch_size % world_size:
         raise spec.error(
             ("data", "batch_size"),
@@ -35,12 +55,6 @@ def add_dataset_facts(builder: Builder, train: SampleDataset) -> None:
             f"a batch of {batch_size} cannot be divided evenly among {world_size} processes",
             f"use a multiple of {world_size}, such as {math.ceil(batch_size / world_size) * world_size}",
         )
-    if train.has_targets and train.classes is not None:
-        facts["num_classes"] = len(train.classes)
-    batches = _limit_batches(samples // batch_size, spec.trainer.get("limit_train_batches"))
-    facts["num_samples"] = samples
-    facts["steps_per_epoch"] = math.ceil(batches / spec.trainer.get("accumulate_grad_batches", 1))
-    facts["total_steps"] = _count_total_steps(spec, facts["steps_per_epoch"])
 
 
 def add_view_facts(builder: Builder, view: Tensor) -> None:
@@ -61,11 +75,16 @@ def _limit_batches(batches: int, limit: int | float | None) -> int:
     return min(batches, limit) if isinstance(limit, int) else int(batches * limit)
 
 
-def _count_total_steps(spec: Spec, steps_per_epoch: int) -> int:
-    epochs, steps = spec.trainer.get("max_epochs"), spec.trainer.get("max_steps", -1)
-    if epochs is None and steps == -1:
+def require_end(spec: Spec) -> None:
+    """Refuse a spec that does not say how long to train."""
+    if spec.trainer.get("max_epochs") is None and spec.trainer.get("max_steps", -1) == -1:
         raise spec.error(
             ("trainer",), "no-end", "the spec does not say how long to train", "add trainer.max_epochs, for example 200"
         )
+
+
+def _count_total_steps(spec: Spec, steps_per_epoch: int) -> int:
+    epochs, steps = spec.trainer.get("max_epochs"), spec.trainer.get("max_steps", -1)
+    require_end(spec)
     limits = ([] if epochs is None else [epochs * steps_per_epoch]) + ([] if steps == -1 else [steps])
     return int(min(limits))

@@ -30,12 +30,16 @@ def check(
 ) -> None:
     """Check a spec. Reports all errors at once, each with its line and a hint.
 
-    The command does not train and does not read data; use train --dry-run for that.
+    Everything is built and tried that needs no data. The command does not train, read data or download anything; use
+    train --dry-run for that.
     """
     from sslreg.spec import load_spec
 
     try:
         loaded = load_spec(spec, overrides or ())
+        from sslreg.assembly import try_spec
+
+        try_spec(loaded)
     except UserError as error:
         ok, diagnostics, sources = False, error.diagnostics, error.sources
     else:

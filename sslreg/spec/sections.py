@@ -96,7 +96,7 @@ class ViewSpec:
     """
 
     augment: Annotated[tuple[ComponentSpec, ...], Slot("augmentation", many=True)]
-    repeat: Annotated[int, Field(ge=1)] = 1
+    repeat: Annotated[int, Field(ge=1, le=1000)] = 1
     place: Literal["auto", "host", "device"] = "auto"
 
 

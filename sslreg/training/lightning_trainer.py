@@ -13,7 +13,6 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from sslreg.assembly import Builder
 from sslreg.runs.folder import RunFolder
 from sslreg.spec import Spec
-from sslreg.spec.cross_checks import HALF_MIXED, NO_HALF_ON_CPU
 from sslreg.training.checkpoints.lightning_checkpoint_io import AtomicCheckpointIO
 from sslreg.training.distributed.sync_batch_norm import SyncBatchNorm
 
@@ -24,14 +23,6 @@ def build_trainer(spec: Spec, folder: RunFolder) -> lightning.Trainer:
     Raises:
         UserError: Lightning refuses the options, for example because a device is missing, or would ignore one.
     """
-    trainer = _build_trainer(spec, folder)
-    if trainer.strategy.root_device.type == "cpu" and spec.trainer.get("precision") in HALF_MIXED:
-        # Lightning would silently use bf16-mixed instead.
-        raise spec.error(("trainer", "precision"), "wrong-value", *NO_HALF_ON_CPU)
-    return trainer
-
-
-def _build_trainer(spec: Spec, folder: RunFolder) -> lightning.Trainer:
     loggers = [Builder(spec, {"run_folder": str(folder.path)}).build(component) for component in spec.loggers]
     try:
         return lightning.Trainer(

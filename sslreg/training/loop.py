@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from torch.utils.data import DataLoader
 
-from sslreg.assembly import Pipeline, assemble
+from sslreg.assembly import Pipeline, assemble, require_best_figure, try_spec
 from sslreg.assembly.loader_workers import prepare_for_workers
 from sslreg.evaluation import Evaluation, evaluate_baselines
 from sslreg.runs.checkpoint_file import load_newest_checkpoint, promote_previous_checkpoint
@@ -121,6 +121,7 @@ class TrainingSetup:
 
 def prepare(spec: Spec, folder: RunFolder, console: Console) -> TrainingSetup:
     """Build everything that a training needs. Raises UserError if something does not fit."""
+    try_spec(spec)
     prepare_for_workers(spec.data.workers)
     trainer = build_trainer(spec, folder)
     require_all_processes(spec, trainer)
@@ -149,6 +150,7 @@ def start_run(setup: TrainingSetup) -> Run:
         with exit_together():
             if setup.trainer.is_global_zero:
                 baseline = evaluate_baseline(setup)
+                require_best_figure(setup.spec, baseline.get("untrained"))
                 setup.folder.create()
         with setup.hold_lock():
             if setup.trainer.is_global_zero:

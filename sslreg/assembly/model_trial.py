@@ -1,0 +1,221 @@
+"""Tries the model, the loss, the optimizer and a step of a spec on torch's meta device, which has no memory."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sslreg.assembly.builder import Builder
+from sslreg.assembly.devices import Devices, host_memory
+from sslreg.assembly.run_facts import add_model_facts
+from sslreg.assembly.view_trial import Shape, ViewShape
+from sslreg.contracts import Batch, Loss, Model
+from sslreg.errors import SslregError
+from sslreg.spec import ComponentSpec, Spec, find_components
+from sslreg.spec.tree import KeyPath
+
+#: The largest number of values that a loss gets: it is tried on the CPU.
+_MAX_VALUES = 2**22
+
+#: The largest size of a loss, with its memory bank, that is built on the CPU.
+_MAX_LOSS_BYTES = 2**28
+
+
+class UnsupportedTrialError(Exception):
+    """Something that cannot be tried on the meta device. Training finds out whether it works."""
+
+
+def try_model(builder: Builder, devices: Devices, views: Sequence[ViewShape], embed_view: ViewShape) -> None:
+    """Build the model, the loss and the optimizer without memory, and run a step.
+
+    Args:
+        builder: builds the components; its facts are completed.
+        devices: the devices on which the spec trains.
+        views: the shape of each view.
+        embed_view: the shape of the embedding view.
+
+    Raises:
+        SpecError: something does not fit, at its location in the spec.
+        UnsupportedTrialError: the rest cannot be tried.
+    """
+    spec = builder.spec
+    with torch.device("meta"), _explain_errors(spec, spec.model.path, spec.model.use):
+        model: Model = builder.build(_without_weights(spec.model))
+    add_model_facts(builder, model)
+    _require_memory(spec, model, devices)
+    _try_optimizer(builder, model)
+    for view in (views[0], embed_view):
+        if view.is_fixed:
+            _try_embedding(spec, model, view.shape)
+    with torch.device("meta"), _explain_errors(spec, spec.loss.path, spec.loss.use):
+        on_meta: Loss = builder.build(spec.loss)
+    size, memory = _count_bytes(on_meta), host_memory()
+    if memory is not None and size > memory:
+        raise _too_large(spec, spec.loss.path, "the loss", size, memory)
+    if size <= _MAX_LOSS_BYTES:
+        _try_step(builder, model, views, spec.data.batch_size // devices.processes)
+
+
+def _try_embedding(spec: Spec, model: Model, shape: Shape) -> None:
+    model.eval()
+    try:
+        with torch.inference_mode():
+            model.embed(torch.empty(2, *shape, device="meta"))
+    except Exception as error:
+        if _is_unsupported(error) or not isinstance(error, RuntimeError | ValueError | AssertionError):
+            raise UnsupportedTrialError from error
+        raise image_shape_error(spec, shape, error) from error
+    finally:
+        model.train()
+
+
+def image_shape_error(spec: Spec, shape: Sequence[int], error: Exception) -> SslregError:
+    """Return the error for images of a shape (C, H, W) that the backbone refuses."""
+    return spec.error(
+        (*spec.model.path, "backbone"),
+        "image-shape",
+        f"the backbone does not support images of shape (C, H, W) = {tuple(shape)}: {error}",
+        "change the size in views (and embed_view), data.channels, or the backbone",
+    )
+
+
+def _try_step(builder: Builder, model: Model, views: Sequence[ViewShape], batch_size: int) -> None:
+    spec = builder.spec
+    batch = Batch(
+        views=[torch.empty(batch_size, *view.shape, device="meta") for view in views],
+        targets=torch.zeros(batch_size, dtype=torch.int64, device="meta"),
+        indices=torch.zeros(batch_size, dtype=torch.int64, device="meta"),
+        groups=tuple(number for number, entry in enumerate(spec.views) for _ in range(entry.repeat)),
+    )
+    is_fixed = all(view.is_fixed for view in views)
+    loss: Any = _LossOnCpu(builder.build(spec.loss))
+    try:
+        model.training_step(batch, loss)
+    except Exception as error:
+        one_value = re.search(r"more than 1 value per channel.*\[([\d, ]+)\]", str(error))
+        # The values of a channel of images depend on the size of the images, those of a channel of features do not.
+        if one_value and (is_fixed or one_value[1].count(",") == 1):
+            raise spec.error(
+                ("data", "batch_size"),
+                "batch-size",
+                f"batch normalization needs more than one value per channel, and a device gets {batch_size} "
+                f"sample{'s' * (batch_size != 1)}",
+                "raise data.batch_size",
+            ) from error
+        if not isinstance(error, ValueError) or _is_unsupported(error) or not is_fixed:
+            raise UnsupportedTrialError from error
+        names = ", ".join(str(component.info) for component in find_components([spec.model, spec.loss]))
+        raise spec.error(spec.model.path, "bad-value", f"{names}: {error}") from error
+
+
+class _LossOnCpu(nn.Module):
+    """A loss that is given numbers of the shapes on the meta device, because many losses look at values.
+
+    Args:
+        wrapped: the loss.
+    """
+
+    def __init__(self, wrapped: Loss) -> None:
+        super().__init__()
+        self.wrapped = wrapped
+
+    def __getattr__(self, name: str) -> Any:
+        wrapped = super().__getattr__("wrapped")
+        return wrapped if name == "wrapped" else getattr(wrapped, name)
+
+    def forward(self, *inputs: Any, **keywords: Any) -> Any:
+        generator = torch.Generator().manual_seed(0)
+
+        def to_numbers(value: Any) -> Any:
+            if isinstance(value, list | tuple):
+                return [to_numbers(one) for one in value]
+            if not isinstance(value, Tensor):
+                return value
+            if value.numel() > _MAX_VALUES:
+                raise UnsupportedTrialError
+            if value.is_floating_point():
+                return torch.randn(value.shape, generator=generator, dtype=value.dtype)
+            return (torch.arange(value.numel()).reshape(value.shape) // 2).to(value.dtype)
+
+        args = [to_numbers(value) for value in inputs]
+        return self.wrapped(*args, **{name: to_numbers(value) for name, value in keywords.items()})
+
+
+def _try_optimizer(builder: Builder, model: Model) -> None:
+    """Build the optimizer and the schedule for parameters of one value each."""
+    spec = builder.spec
+    groups = [
+        {**group, "params": [nn.Parameter(torch.zeros((1,) * one.ndim)) for one in group["params"]]}
+        for group in model.parameter_groups()
+    ]
+    with _explain_errors(spec, spec.optimizer.path, spec.optimizer.use):
+        optimizer = builder.build(spec.optimizer, groups)
+    if spec.schedule is not None and "total_steps" in builder.facts:
+        with _explain_errors(spec, spec.schedule.path, spec.schedule.use):
+            builder.build(spec.schedule, optimizer)
+
+
+@contextmanager
+def _explain_errors(spec: Spec, path: KeyPath, name: str) -> Iterator[None]:
+    """Report what a constructor raises at its place in the spec.
+
+    Raises:
+        UnsupportedTrialError: the constructor does not work on the meta device, or needs a fact that only the data
+            gives.
+    """
+    try:
+        yield
+    except SslregError as error:
+        if error.diagnostics[0].code == "missing-fact" or _is_unsupported(error):
+            raise UnsupportedTrialError from error
+        raise
+    except Exception as error:
+        if _is_unsupported(error):
+            raise UnsupportedTrialError from error
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise spec.error(path, "bad-value", f"{name}: {reason}") from error
+
+
+def _is_unsupported(error: BaseException) -> bool:
+    """Return whether an error comes from the meta device rather than from the spec."""
+    return isinstance(error, NotImplementedError) or "meta" in str(error).lower()
+
+
+def _without_weights(component: ComponentSpec) -> ComponentSpec:
+    """Return a component whose backbones start from random weights, so that no file is read or downloaded."""
+    params = {
+        name: _without_weights(value) if isinstance(value, ComponentSpec) else value
+        for name, value in component.params.items()
+        if not (component.kind == "backbone" and name == "weights")
+    }
+    return replace(component, params=params)
+
+
+def _count_bytes(module: nn.Module) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in [*module.parameters(), *module.buffers()])
+
+
+def _require_memory(spec: Spec, model: Model, devices: Devices) -> None:
+    """Refuse a model whose weights, with their gradients, exceed the memory of this machine."""
+    weights = _count_bytes(model)
+    gradients = sum(one.numel() * one.element_size() for one in model.parameters() if one.requires_grad)
+    for size, memory in ((weights, host_memory()), (weights + gradients, devices.memory)):
+        if memory is not None and size > memory:
+            raise _too_large(spec, spec.model.path, "the model with its gradients", size, memory)
+
+
+def _too_large(spec: Spec, path: KeyPath, what: str, size: int, memory: int) -> SslregError:
+    gigabytes = math.ceil(size / 1e9)
+    return spec.error(
+        path,
+        "too-large",
+        f"{what} would take {gigabytes:,} GB of memory, and this machine has {memory / 1e9:.0f} GB",
+        "use smaller widths or sizes",
+    )

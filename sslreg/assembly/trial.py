@@ -1,0 +1,162 @@
+"""Tries everything that a spec describes, as far as that needs no data, no download and little memory."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from types import SimpleNamespace
+from typing import Any, TypeVar
+
+import torch
+
+from sslreg.assembly.builder import Builder
+from sslreg.assembly.devices import Devices, host_memory, resolve_devices
+from sslreg.assembly.evaluators import (
+    NamedEvaluator,
+    build_evaluators,
+    make_random_embeddings,
+    require_best_figure,
+    require_test_set,
+)
+from sslreg.assembly.image_readers import build_readers
+from sslreg.assembly.model_trial import UnsupportedTrialError, try_model
+from sslreg.assembly.run_facts import require_divisible_batch, require_end
+from sslreg.assembly.view_trial import ViewShape, try_operations
+from sslreg.errors import UserError
+from sslreg.spec import ComponentSpec, Spec
+from sslreg.spec.diagnostics import DiagnosticCollector
+from sslreg.spec.tree import find_nearest
+
+Result = TypeVar("Result")
+
+#: The number of steps in an epoch with which schedules are tried; only the data tells the actual one.
+_STEPS_PER_EPOCH = 100
+
+
+def try_spec(spec: Spec) -> None:
+    """Build and run what a spec describes without its data, so that training accepts what this function accepts.
+
+    Augmentations and evaluators are built, and views are made of a stand-in image. The model, the loss and a step are
+    tried on the meta device, which has no memory. A data set, a callback or a logger may declare a static method
+    ``validate(**params)``, which raises a ValueError.
+
+    Raises:
+        SpecError: training would refuse the spec; the error has a diagnostic for every mistake.
+    """
+    # What is built here must not change what is drawn after it.
+    with torch.random.fork_rng(devices=[]):
+        _try_spec(spec)
+
+
+def _try_spec(spec: Spec) -> None:
+    trial = _Trial(spec)
+    devices = trial.attempt(partial(resolve_devices, spec)) or Devices("cpu", 1, 1)
+    builder = Builder(spec, {"world_size": devices.processes, "batch_size": spec.data.batch_size})
+    trial.attempt(partial(require_divisible_batch, spec, devices.processes))
+    trial.attempt(partial(require_end, spec))
+    for component in spec.components():
+        trial.attempt(partial(_validate_params, spec, component))
+    trial.attempt(partial(build_readers, spec))
+    trial.attempt(partial(require_test_set, spec))
+    evaluators = trial.attempt(partial(build_evaluators, builder))
+    if evaluators is not None:
+        trial.attempt(partial(_check_best_figure, spec, evaluators))
+    views = [trial.attempt(partial(try_operations, builder, entry.augment)) for entry in spec.views]
+    embed_view = None
+    if spec.embed_view is not None:
+        embed_view = trial.attempt(partial(try_operations, builder, spec.embed_view))
+    elif views[0] is not None:
+        embed_view = trial.attempt(partial(try_operations, builder, spec.views[0].augment, embedding=True))
+    made = [view for view, entry in zip(views, spec.views, strict=True) if view for _ in range(entry.repeat)]
+    if None not in views and embed_view is not None:
+        trial.attempt(partial(_require_batch_memory, spec, made, devices))
+        if not trial.found_errors:
+            trial.attempt(partial(_try_model, builder, devices, made, embed_view))
+    trial.raise_errors()
+
+
+class _Trial:
+    """The mistakes that the parts of a trial have found."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self._diagnostics = DiagnosticCollector()
+        self._diagnostics.sources.update(spec.sources)
+
+    @property
+    def found_errors(self) -> bool:
+        return bool(self._diagnostics.error_count)
+
+    def attempt(self, part: Callable[[], Result]) -> Result | None:
+        """Return the result of a part of the trial; None if it finds a mistake."""
+        try:
+            return part()
+        except UserError as error:
+            for diagnostic in error.diagnostics:
+                self._diagnostics.add(find_nearest(self._spec.tree, ()).location, diagnostic)
+        return None
+
+    def raise_errors(self) -> None:
+        """Raise `SpecError` with all mistakes, if there are any, and the warnings of the spec."""
+        for warning in self._spec.warnings:
+            self._diagnostics.add(find_nearest(self._spec.tree, ()).location, warning)
+        self._diagnostics.raise_errors()
+
+
+def _try_model(builder: Builder, devices: Devices, views: Sequence[ViewShape], embed_view: ViewShape) -> None:
+    channels, *sides = views[0].shape
+    builder.facts["in_channels"] = channels
+    if views[0].is_fixed:
+        builder.facts["image_size"] = max(sides)
+    trainer = builder.spec.trainer
+    if trainer.get("max_steps", -1) == -1 and trainer.get("max_epochs"):
+        total = trainer["max_epochs"] * _STEPS_PER_EPOCH
+        builder.facts.update(steps_per_epoch=_STEPS_PER_EPOCH, total_steps=total)
+    with suppress(UnsupportedTrialError):
+        try_model(builder, devices, views, embed_view)
+
+
+def _check_best_figure(spec: Spec, evaluators: Sequence[NamedEvaluator]) -> None:
+    """Compare ``checkpoint.best`` with the figures that its evaluator gives for random embeddings."""
+    require_best_figure(spec)
+    best = spec.checkpoint.best or ""
+    figures: set[str] = set()
+    on_cpu: Any = SimpleNamespace(device=torch.device("cpu"))
+    for entry in evaluators:
+        if best.startswith(f"{entry.name}_"):
+            try:
+                metrics = entry.evaluator.evaluate(*make_random_embeddings(), on_cpu)
+            except Exception:  # noqa: BLE001 - the evaluator needs images, or other embeddings
+                return
+            figures |= {f"{entry.name}_{metric}" for metric in metrics}
+    require_best_figure(spec, figures or None)
+
+
+def _validate_params(spec: Spec, component: ComponentSpec) -> None:
+    """Call the static method ``validate(**params)`` of a component, if it has one."""
+    target = component.info.load()
+    validate = inspect.getattr_static(target, "validate", None)
+    # A class may have a method of this name that does something else.
+    if not isinstance(validate, staticmethod) and not (inspect.isfunction(target) and validate):
+        return
+    try:
+        target.validate(**component.params)
+    except ValueError as error:
+        raise spec.error(component.path, "bad-value", f"{component.use}: {error}") from error
+
+
+def _require_batch_memory(spec: Spec, views: Sequence[ViewShape], devices: Devices) -> None:
+    """Refuse a batch whose views exceed the memory of this machine."""
+    values = sum(view.smallest for view in views)
+    size, memory = 4 * values * (spec.data.batch_size // devices.processes), host_memory()
+    if memory is not None and size > memory:
+        raise spec.error(
+            ("data", "batch_size"),
+            "too-large",
+            f"the views of a batch take {math.ceil(size / 1e9):,} GB of memory, and this machine has "
+            f"{memory / 1e9:.0f} GB",
+            "use smaller views or a smaller data.batch_size",
+        )

@@ -1,0 +1,129 @@
+"""Tries the views of a spec on a stand-in image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from sslreg.assembly.builder import Builder
+from sslreg.errors import SslregError, UserError
+from sslreg.spec import ComponentSpec, Spec
+from sslreg.views import Operation, SampleKeys, ViewPlan, to_batch
+
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class ViewShape:
+    """The shape of a view of a stand-in image.
+
+    Attributes:
+        shape: the shape (C, H, W).
+        is_fixed: whether the view of any image has this shape.
+        smallest: the smallest number of values of a view of the stand-in images.
+    """
+
+    shape: Shape
+    is_fixed: bool
+    smallest: int
+
+
+#: The heights and widths of stand-in images. The sizes of the data are unknown: a view has to work for one of them.
+_SIZES = ((256, 256), (320, 288), (28, 28), (1200, 1600))
+
+#: The largest number of values of an image to which operations are applied, for the sake of time and memory.
+_MAX_VALUES = 2**22
+
+
+def try_operations(builder: Builder, components: Sequence[ComponentSpec], *, embedding: bool = False) -> ViewShape:
+    """Make one view of a stand-in image.
+
+    Args:
+        builder: builds the operations.
+        components: the operations of the view in the spec.
+        embedding: whether to make the embedding view that is derived from them.
+
+    Returns:
+        The shape of the view.
+
+    Raises:
+        SpecError: an operation cannot be built or applied, at its location in the spec.
+    """
+    operations = [
+        Operation(component.info.name, builder.build(component), str(component.info)) for component in components
+    ]
+    # Each operation of a view that is embedded comes from one of the spec.
+    sources = list(components)
+    if embedding:
+        replaced = [ViewPlan([operation]).for_embedding().operations for operation in operations]
+        sources = [source for source, parts in zip(components, replaced, strict=True) for _ in parts]
+        operations = [part for parts in replaced for part in parts]
+    trial = _ViewTrial(builder.spec, operations, sources)
+    shapes = [shape for size in _SIZES if (shape := trial.draw_shape(size)) is not None]
+    if not shapes:
+        raise trial.error
+    trial.run(next(size for size in _SIZES if trial.draw_shape(size) is not None))
+    is_fixed = len(shapes) > 1 and len(set(shapes)) == 1
+    return ViewShape(shapes[0], is_fixed, min(math.prod(shape) for shape in shapes))
+
+
+class _ViewTrial:
+    """A view of one stand-in image, made step by step.
+
+    Attributes:
+        error: the first reason why no view could be drawn.
+    """
+
+    error: SslregError
+
+    def __init__(self, spec: Spec, operations: Sequence[Operation], components: Sequence[ComponentSpec]) -> None:
+        self._spec = spec
+        self._operations = operations
+        self._components = components
+        self._keys = SampleKeys.of_samples(spec.seed, [0], [0])
+
+    def draw_shape(self, size: tuple[int, int]) -> Shape | None:
+        """Return the announced shape of the view of an image; None after an error, the first of which is kept."""
+        image = self._image(size)
+        for count in range(len(self._operations) + 1):
+            try:
+                draws = ViewPlan(self._operations[:count]).draw(self._keys, 0, [image])
+            except Exception as error:  # noqa: BLE001 - an operation may raise anything
+                if not hasattr(self, "error"):
+                    self.error = self._locate(count - 1, error)
+                return None
+        if not draws:
+            return self._spec.data.channels, *size
+        channels, height, width = draws[-1].shapes[0].tolist()
+        return channels, height, width
+
+    def run(self, size: tuple[int, int]) -> None:
+        """Apply the operations, as far as images do not become too large."""
+        image = self._image(size)
+        for count in range(1, len(self._operations) + 1):
+            plan = ViewPlan(self._operations[:count])
+            draws = plan.draw(self._keys, 0, [image])
+            if max(draw.shapes.prod(dim=1).max().item() for draw in draws) > _MAX_VALUES:
+                return
+            try:
+                to_batch(plan.run([image], draws, range(len(plan.steps))))
+            except Exception as error:
+                raise self._locate(count - 1, error) from error
+
+    def _image(self, size: tuple[int, int]) -> torch.Tensor:
+        return torch.full((self._spec.data.channels, *size), 128, dtype=torch.uint8)
+
+    def _locate(self, operation: int, error: Exception) -> SslregError:
+        """Return the error of an operation with its location in the spec."""
+        component = self._components[operation]
+        cause = error.__cause__ if isinstance(error, UserError) and error.__cause__ else error
+        if isinstance(cause, UserError):
+            reason = cause.diagnostics[0].message
+        elif isinstance(cause, ValueError):
+            reason = f"{component.use}: {cause}"
+        else:
+            reason = f"{component.info}: {type(cause).__name__}: {cause}"
+        return self._spec.error(component.path, "augmentation", reason)

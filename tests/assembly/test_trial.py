@@ -1,0 +1,125 @@
+"""Refusals of specs that training could not run, before anything is read, written or downloaded."""
+
+from __future__ import annotations
+
+import socket
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from sslreg.assembly import try_spec
+from sslreg.errors import UserError
+from sslreg.spec import load_spec, shipped_specs
+
+without_gpu = pytest.mark.skipif(
+    torch.cuda.is_available() or torch.backends.mps.is_available(), reason="about machines without a GPU"
+)
+
+
+def refusal(spec, *overrides: str) -> tuple[str, int]:
+    """Return the only message of the refusal, and the line of the override at which it is (0: another place)."""
+    with pytest.raises(UserError) as refused:
+        try_spec(spec(*overrides))
+    (diagnostic,) = refused.value.diagnostics
+    assert diagnostic.line
+    assert diagnostic.hint or diagnostic.code in ("bad-value", "augmentation")
+    return diagnostic.message, diagnostic.line if diagnostic.file == "--set" else 0
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("views.0.augment.0.scale=[1.0, 0.4]", "must rise"),
+        ("views.0.augment.0={use: random_resized_crop, size: 8, scale: [1.0, 0.4]}", "must rise"),
+        ("views.0.augment.1={use: normalize}", "give either stats, or both mean and std"),
+        ("views.0.augment.1={use: normalize, mean: [1, 2, 3], std: [1, 1, 1]}", "there are images of 1"),
+        ("views.0.augment.1={use: normalize, stats: imagenet}", "there are images of 1"),
+        ("views.0.augment.1={use: normalize, mean: 0.5, std: 0}", "must be above zero"),
+        ("embed_view=[{use: normalize, stats: imagenet}]", "there are images of 1"),
+        ("embed_view=[{use: gaussian_blur, sigma: [2, 1]}]", "must rise"),
+        ("trainer.accelerator=tpu", "TPUs are not supported"),
+        ("trainer.accelerator=nonsense", "there is no accelerator 'nonsense'"),
+        ("trainer.devices=0", "at least 1"),
+        ("trainer.devices=[]", "devices is the number of processes"),
+        ("trainer.devices=nope", "names no devices"),
+        ("trainer.strategy=nonsense", "'nonsense' is not supported"),
+        ("trainer.strategy=fsdp", "'fsdp' is not supported"),
+        ("trainer.precision=transformer-engine", "needs an NVIDIA GPU"),
+        ("trainer.max_epochs=null", "does not say how long to train"),
+        ("data.test=null", "no data set to evaluate on"),
+        ("data.batch_size=1", "batch normalization needs more than one value per channel"),
+        ("data.batch_size=1000000000", "the views of a batch take"),
+        ("views.0.augment.0.size=100000", "the views of a batch take"),
+        ("model.projection=[9999999999999]", "GB of memory"),
+        ("model.projection=[9999999999999, 9999999999999]", "overflow"),
+        ("model.backbone.width=1000000000", "overflow"),
+        ("model.backbone={use: resnet18, stem: small, image_size: 8}", "set by the run"),
+        ("model.backbone={use: vgg11, stem: small}", "stem: small is for ResNets"),
+        ("loss.memory_bank={use: fifo, size: 100000000000}", "GB of memory"),
+        ("loss.negatives=bank", "needs a memory_bank"),
+        ("optimizer={use: sgd, lr: 0.1, nesterov: true}", "Nesterov"),
+        ("optimizer={use: adamw, foreach: true, fused: true}", "cannot be `True` together"),
+        ("checkpoint.best=nope", "provides the figure 'nope'"),
+        ("checkpoint.best=neighbors_nope", "provides the figure 'neighbors_nope'"),
+        ("checkpoint.best=knn_top1", "provides the figure 'knn_top1'"),
+    ],
+)
+def test_a_spec_that_training_would_refuse_is_refused_at_its_place(spec, override: str, message: str) -> None:
+    found, _ = refusal(spec, override)
+    assert message in found
+
+
+@without_gpu
+@pytest.mark.parametrize("accelerator", ["auto", "cpu", "gpu", "cuda", "mps"])
+def test_accelerator_and_precision_are_judged_for_this_machine(spec, accelerator: str) -> None:
+    override = f"trainer.accelerator={accelerator}"
+    if accelerator in ("gpu", "cuda", "mps"):
+        assert "this machine has no" in refusal(spec, override)[0]
+    else:
+        assert "needs a GPU" in refusal(spec, override, "trainer.precision=16-mixed")[0]
+
+
+def test_all_mistakes_are_reported_at_once(spec) -> None:
+    with pytest.raises(UserError) as refused:
+        try_spec(spec("trainer.accelerator=tpu", "data.test=null", "views.0.augment.1={use: normalize}"))
+    assert len(refused.value.diagnostics) == 3
+
+
+def test_a_mistake_in_an_override_is_at_the_override(spec) -> None:
+    assert refusal(spec, "seed=1", "trainer.accelerator=tpu")[1] == 2
+
+
+@pytest.mark.parametrize("name", ["neighbors_top1", "few_shot_1"])
+def test_a_figure_of_an_evaluator_can_choose_the_best_checkpoint(spec, name: str) -> None:
+    try_spec(spec(f"checkpoint.best={name}"))
+
+
+def test_what_depends_on_the_size_of_the_data_is_left_to_training(spec) -> None:
+    try_spec(spec("views.0.augment.0={use: center_crop, size: 1000}"))
+
+
+def test_shipped_specs_are_accepted_without_network_or_files(tmp_path: Path, monkeypatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a trial opened a connection")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.chdir(tmp_path)
+    for name in shipped_specs():
+        try_spec(load_spec(name))
+    try_spec(load_spec("imagenet-simclr", ["model.backbone.weights=DEFAULT"]))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_trial_changes_no_random_state(spec) -> None:
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    try_spec(spec("loss.memory_bank={use: fifo, size: 100, fill: random}"))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_giant_model_is_refused_at_once(spec) -> None:
+    start = time.process_time()
+    refusal(spec, "model.projection=[9999999999999]")
+    assert time.process_time() - start < 5
