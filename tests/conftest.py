@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import venv
@@ -61,6 +62,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             independent = item.get_closest_marker("independent") is not None
             item.add_marker(pytest.mark.xdist_group(item.nodeid if independent else str(item.path.parent)))
+
+
+@pytest.fixture
+def time_limit() -> Iterator[None]:
+    """End a test that waits for more than 20 seconds, also in a system call."""
+
+    def stop(*_: object) -> None:
+        raise AssertionError("it waits for more than 20 seconds")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(20)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -29,10 +29,11 @@ class WebDataset(sslreg.Dataset):
 
     Args:
         shards: a pattern such as ``photos-{000..099}.tar``, or several; paths, also with ``*``, or addresses that
-            webdataset opens: ``https:``, ``gs:``, ``hf:``, ``pipe:COMMAND``. The last one runs a command, so read a
-            spec before you train it.
+            webdataset opens: ``https:``, ``gs:``, ``hf:``, ``pipe:COMMAND``. The last one runs a command, of which
+            `check` warns; it must be written out in the spec, since ``*`` finds files only.
         samples: the number of samples per shard, one number or one for each shard. If omitted, each shard is read once
-            to count them; the result is kept in the user's cache folder until the file changes.
+            to count them. For a file, the result is kept in the user's cache folder until the file changes; remote
+            shards are counted at every start.
         label: the key of the ``.json`` that has the class number; by default the class number is in ``.cls``.
         shuffle: the number of positions by which samples move at most, and of encoded images that a lane holds in
             memory.
@@ -83,7 +84,15 @@ class WebDataset(sslreg.Dataset):
         Raises:
             sslreg.UserError: The shard or the label cannot be read; the message names the sample.
         """
-        record = self._open_reader().read(*self._locate(index))
+        shard, position = self._locate(index)
+        record = self._open_reader().read(shard, position)
+        if self._keys is not None and os.fsencode(record.key) != self._keys[shard][position]:
+            raise sslreg.UserError(
+                f"shard {self.shards[shard]} has {record.key!r} in place of {self.name(index)!r}",
+                hint="it has changed since its samples were counted: start again, and if that does not help, remove "
+                "the folder sslreg/webdataset from your cache folder",
+                code="shard",
+            )
         return record.image, self._target(record, index)
 
     def name(self, index: int) -> str:

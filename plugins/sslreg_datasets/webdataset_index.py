@@ -1,4 +1,4 @@
-"""The keys of a shard's samples: read once, then cached in the user's cache folder."""
+"""The keys of a shard's samples. Those of a file are cached in the user's cache folder until the file changes."""
 
 from __future__ import annotations
 
@@ -20,10 +20,18 @@ def read_keys(shard: str) -> list[str]:
     Raises:
         ValueError: The shard cannot be read to its end, or no sample has an image.
     """
-    version, path = _file_version(shard), _cache_path(shard)
-    cached = _read_cache(path, version)
-    if cached is not None:
-        return cached
+    if is_remote(shard):  # nothing tells whether it has changed
+        return _count(shard)
+    status = os.stat(shard)
+    version, path = [status.st_size, status.st_mtime_ns], _cache_path(shard)
+    keys = _read_cache(path, version)
+    if keys is None:
+        keys = _count(shard)
+        _write_cache(path, version, keys)
+    return keys
+
+
+def _count(shard: str) -> list[str]:
     log.info("counting the samples of %s", shard)
     try:
         keys = [record.key for record in read_records(shard)]
@@ -32,36 +40,31 @@ def read_keys(shard: str) -> list[str]:
         raise ValueError(f"{found.message}; {found.hint}") from error
     if not keys:
         raise ValueError(f"shard {shard} has no image; images end in .jpg, .png, .webp and the like")
-    _write_cache(path, version, keys)
     return keys
-
-
-def _file_version(shard: str) -> list[int] | None:
-    """Return size and time of a file, which change with it; None for a remote shard."""
-    if is_remote(shard):
-        return None
-    status = os.stat(shard)
-    return [status.st_size, status.st_mtime_ns]
 
 
 def _cache_path(shard: str) -> Path:
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    name = shard if is_remote(shard) else os.path.abspath(shard)
     # Another reader may find images in samples that had none.
-    identity = "\0".join([name, *sorted(sslreg.image_extensions())])
+    identity = "\0".join([shard, *sorted(sslreg.image_extensions())])
     return root / "sslreg" / "webdataset" / f"{hashlib.sha256(os.fsencode(identity)).hexdigest()[:32]}.json"
 
 
-def _read_cache(path: Path, version: list[int] | None) -> list[str] | None:
+def _read_cache(path: Path, version: list[int]) -> list[str] | None:
+    """Return the keys in a cache file; None if it is missing, broken, outdated or from another user."""
     try:
+        if hasattr(os, "getuid") and path.stat().st_uid != os.getuid():
+            return None
         content = json.loads(path.read_text(encoding="utf-8"))
-        keys: list[str] = content["keys"]
-        return keys if content["version"] == version else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # missing, or truncated while it was written: the shard is read again
+        keys = content["keys"]
+        valid = isinstance(keys, list) and keys and all(isinstance(key, str) for key in keys)
+        return keys if valid and content["version"] == version else None
+    # RecursionError for JSON that is nested too deeply.
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
-def _write_cache(path: Path, version: list[int] | None, keys: list[str]) -> None:
+def _write_cache(path: Path, version: list[int], keys: list[str]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with sslreg.atomic_write(path, shared=True) as draft:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import logging
 import os
 import tarfile
 import zlib
@@ -14,6 +15,8 @@ from importlib import import_module
 from typing import Any
 
 import sslreg
+
+log = logging.getLogger(__name__)
 
 #: The exceptions of reading a file that is a truncated tar file, or none.
 UNREADABLE = (OSError, EOFError, ValueError, tarfile.TarError, zlib.error)
@@ -46,7 +49,7 @@ def require_webdataset(module: str = "gopen") -> Any:
 
 
 def expand_patterns(patterns: str | Sequence[str]) -> list[str]:
-    """Return the shards that match patterns, in order.
+    """Return the shards that match patterns, in order: the absolute paths of files, and addresses as written.
 
     Raises:
         ValueError: There is none, a file is missing, or a shard is named twice.
@@ -55,7 +58,7 @@ def expand_patterns(patterns: str | Sequence[str]) -> list[str]:
     shards: list[str] = []
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
         for shard in braces.braceexpand(pattern):
-            shards += [shard] if is_remote(shard) else _find_files(shard)
+            shards += [_require_plain_scheme(shard, pattern)] if is_remote(shard) else _find_files(shard)
     if not shards:
         raise ValueError("shards names no shard; write their paths, for example photos-{000..099}.tar")
     if repeated := next((shard for shard in shards if shards.count(shard) > 1), None):
@@ -64,18 +67,37 @@ def expand_patterns(patterns: str | Sequence[str]) -> list[str]:
 
 
 def is_remote(shard: str) -> bool:
-    """Return whether the shard has a scheme, such as ``https:``, for webdataset to open."""
+    """Return whether the shard has a scheme, such as ``https:``, for webdataset to open; an absolute path has none."""
     scheme, colon, _ = shard.partition(":")
     return bool(colon) and len(scheme) > 1 and scheme.isalnum()
 
 
+def _require_plain_scheme(shard: str, pattern: str) -> str:
+    """Return the address of a shard whose pattern shows its scheme, so that nobody overlooks a command.
+
+    Raises:
+        ValueError: The scheme comes from braces.
+    """
+    scheme = shard.partition(":")[0]
+    if not pattern.startswith(f"{scheme}:"):
+        raise ValueError(f"shard {pattern!r} hides its scheme in braces; start it with {scheme}:")
+    return shard
+
+
 def _find_files(pattern: str) -> list[str]:
+    """Return the absolute paths of the regular files that match a pattern.
+
+    A file may have any name, also ``pipe:COMMAND.tar``. Its absolute path is never taken for an address.
+    """
     path = os.path.expanduser(pattern)
     found = sorted(glob.glob(path)) if glob.has_magic(path) and not os.path.exists(path) else [path]
-    if pattern and found and os.path.isfile(found[0]):
-        return found
-    absolute = "" if os.path.isabs(path) else f" (that is, {os.path.abspath(path)})"
-    raise ValueError(f"there is no shard {pattern!r}{absolute}; shards has to name existing tar files")
+    files = [os.path.abspath(name) for name in found if os.path.isfile(name)]
+    if not pattern or not files:
+        absolute = "" if os.path.isabs(path) else f" (that is, {os.path.abspath(path)})"
+        raise ValueError(f"there is no shard {pattern!r}{absolute}; shards has to name existing tar files")
+    if len(files) < len(found):
+        log.warning("%d matches of %r are skipped, since they are not regular files", len(found) - len(files), pattern)
+    return files
 
 
 def short_name(shard: str) -> str:
@@ -114,6 +136,14 @@ class _EndCheckingStream:
             raise tarfile.ReadError("it is truncated")
 
 
+def _open(shard: str) -> Any:
+    if is_remote(shard):
+        return require_webdataset("gopen").gopen(shard)
+    if not os.path.isfile(shard):
+        raise FileNotFoundError("it is missing or not a regular file")
+    return open(shard, "rb")
+
+
 def read_records(shard: str) -> Iterator[Record]:
     """Yield the samples of a shard that have an image, in order.
 
@@ -123,7 +153,7 @@ def read_records(shard: str) -> Iterator[Record]:
     iterators, count = require_webdataset("tariterators"), 0
     extensions = sslreg.image_extensions()
     try:
-        with closing(_EndCheckingStream(require_webdataset("gopen").gopen(shard))) as stream:
+        with closing(_EndCheckingStream(_open(shard))) as stream:
             files = iterators.tar_file_expander([{"url": shard, "stream": stream}])
             for members in iterators.group_by_keys(files):
                 image = next((data for name, data in members.items() if f".{name}" in extensions), None)

@@ -16,6 +16,9 @@ _COMPARES_BATCH = ("pair", "views", "labeled views")
 #: Precisions in which weights cannot represent the small steps of a moving average.
 _LOW_PRECISIONS = ("bf16-true", "16-true", "transformer-engine", "transformer-engine-float16")
 
+#: The scheme of addresses that are the output of a command.
+_COMMAND = "pipe:"
+
 #: The ways to write float16 mixed precision.
 HALF_MIXED = (16, "16", "16-mixed")
 
@@ -45,6 +48,8 @@ def check_consistency(values: Mapping[str, Any], tree: MappingNode, diagnostics:
     if "engine" in values and trainer.get("precision") in _LOW_PRECISIONS:
         _check_average_precision(values["engine"].ema, trainer["precision"], tree, diagnostics)
     _check_half_precision(trainer, tree, diagnostics)
+    for component in find_components(list(values.values())):
+        _check_commands(component, tree, diagnostics)
     if "loss" in values and trainer.get("accumulate_grad_batches", 1) > 1:
         _check_accumulation(values["loss"], tree, diagnostics)
 
@@ -144,6 +149,20 @@ def _check_accumulation(loss: ComponentSpec, tree: MappingNode, diagnostics: Dia
             "for more negatives, raise data.batch_size or give the loss a memory_bank",
             severity="warning",
         )
+
+
+def _check_commands(component: ComponentSpec, tree: MappingNode, diagnostics: DiagnosticCollector) -> None:
+    """Warn of addresses that run a command."""
+    for name, value in component.params.items():
+        for number, text in enumerate(value if isinstance(value, list | tuple) else [value]):
+            if isinstance(text, str) and text.lower().startswith(_COMMAND):
+                diagnostics.report(
+                    find_nearest(tree, (*component.path, name, number)).location,
+                    "command",
+                    f"training runs the command {text[len(_COMMAND) :].strip()!r}",
+                    "read the command before you train; if you do not trust the author of the spec, remove it",
+                    severity="warning",
+                )
 
 
 def _check_half_precision(trainer: Mapping[str, Any], tree: MappingNode, diagnostics: DiagnosticCollector) -> None:

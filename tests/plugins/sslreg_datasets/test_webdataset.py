@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
 import tarfile
 from collections import Counter
@@ -16,6 +17,7 @@ from PIL import Image
 
 import sslreg
 from sslreg import UserError
+from sslreg.spec import parse_spec
 
 pytest.importorskip("webdataset")
 
@@ -177,6 +179,125 @@ def test_what_webdataset_opens_by_a_scheme_is_streamed(shards: str) -> None:
     assert data.name(33) == "photos-1/3"
 
 
+@pytest.mark.parametrize("absolute", [False, True])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pipe:touch ran #.tar",
+        "PIPE:touch ran #.tar",
+        "http:example.com.tar",
+        "gs:bucket.tar",
+        "|touch ran #.tar",
+        "-.tar",
+        "{pipe,x}:touch ran #.tar",
+        "$(touch ran).tar",
+    ],
+)
+def test_a_file_that_a_wildcard_finds_is_a_file_whatever_it_is_called(
+    name: str, absolute: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = write(tmp_path / name, {"a.png": image(7), "b.png": image(8)})
+    for pattern in ("*.tar", "*.t[a]r"):
+        data = WebDataset(f"{tmp_path}/{pattern}" if absolute else pattern)
+        assert data.shards == [str(path)]
+        assert [level(data, index) for index in range(2)] == [7, 8]
+        assert data.name(1) == f"{path.stem}/b"
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("name", ["-", "|touch ran", "a:b.tar", "$(touch ran)"])
+def test_text_without_a_scheme_names_a_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / name, {"a.png": image(7)})
+    assert level(WebDataset(name), 0) == 7
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("pattern", ["{pipe,x}:touch ran", "{pip,x}e:touch ran", "{pipe:touch ran,photos-0.tar}"])
+def test_braces_cannot_hide_a_command(pattern: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="hides its scheme in braces; start it with pipe:"):
+        WebDataset(pattern)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_check_points_out_commands(tiny_spec: str) -> None:
+    for shards in ("pipe:cat a.tar", "[b.tar, 'PIPE: cat a.tar']"):
+        spec = parse_spec(tiny_spec, "tiny.yaml", [f"data.train={{use: webdataset, shards: {shards}}}"])
+        (warning,) = [one for one in spec.warnings if one.code == "command"]
+        assert (warning.severity, warning.message) == ("warning", "training runs the command 'cat a.tar'")
+    spec = parse_spec(tiny_spec, "tiny.yaml", ["data.train={use: webdataset, shards: 'https://a.b/c.tar'}"])
+    assert [one for one in spec.warnings if one.code == "command"] == []
+
+
+def test_only_regular_files_are_shards(tmp_path: Path, caplog: pytest.LogCaptureFixture, time_limit: None) -> None:
+    os.mkfifo(tmp_path / "a.tar")
+    write(tmp_path / "b.tar", {"a.png": image(7)})
+    with pytest.raises(ValueError, match=r"there is no shard '.*a\.tar'"):
+        WebDataset(str(tmp_path / "a.tar"))
+    data = WebDataset(str(tmp_path / "*.tar"))
+    assert data.shards == [str(tmp_path / "b.tar")]
+    assert "1 matches" in caplog.text
+    (tmp_path / "b.tar").unlink()
+    os.mkfifo(tmp_path / "b.tar")
+    with pytest.raises(UserError, match="not a regular file"):
+        data[0]
+
+
+def test_remote_shards_are_counted_at_every_start(tmp_path: Path, cache: Path) -> None:
+    path = write(tmp_path / "a.tar", {"a.png": image(7)})
+    assert len(WebDataset(f"pipe:cat {path}")) == 1
+    assert not list(cache.rglob("*.json"))
+    write(tmp_path / "a.tar", {"a.png": image(7), "b.png": image(8)})
+    assert len(WebDataset(f"pipe:cat {path}")) == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "7",
+        "[" * 100_000,
+        {"keys": None},
+        {"keys": []},
+        {"keys": "abc"},
+        {"keys": [1, 2]},
+        {"keys": {"a": 1}},
+        {"keys": ["x"], "version": None},
+        {"keys": ["x"], "version": [1, 2]},
+    ],
+)
+def test_a_cache_with_other_content_is_ignored(shards: str, cache: Path, content: object) -> None:
+    expected = WebDataset(shards).name(119)
+    for path in cache.rglob("*.json"):
+        if isinstance(content, dict):
+            path.write_text(json.dumps(json.loads(path.read_text()) | content))
+        else:
+            path.write_text(str(content))
+    data = WebDataset(shards)
+    assert (len(data), data.name(119)) == (120, expected)
+
+
+def test_a_cache_of_another_user_is_ignored(shards: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    WebDataset(shards)
+    for path in cache.rglob("*.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"keys": ["forged"]}))
+    assert len(WebDataset(shards)) == 4
+    monkeypatch.setattr(os, "getuid", lambda: 12_345)
+    assert len(WebDataset(shards)) == 120
+
+
+def test_a_cache_with_other_samples_than_the_shard_is_noticed_when_it_is_read(shards: str, cache: Path) -> None:
+    WebDataset(shards)
+    for path in cache.rglob("*.json"):
+        content = json.loads(path.read_text())
+        path.write_text(json.dumps(content | {"keys": content["keys"][1:]}))
+    with pytest.raises(UserError, match=r"photos-0\.tar has '000' in place of 'photos-0/001'"):
+        WebDataset(shards)[0]
+
+
 def test_paths_may_have_wildcards(shards: str) -> None:
     assert WebDataset(str(Path(shards).parent / "photos-*.tar")).shards == WebDataset(shards).shards
 
@@ -188,7 +309,7 @@ def test_paths_may_have_wildcards(shards: str) -> None:
         ({"shards": ""}, "there is no shard ''"),
         ({"shards": "photos-{0..4}.tar"}, r"there is no shard 'photos-4\.tar' \(that is, .*photos-4\.tar\)"),
         ({"shards": "other-*.tar"}, r"there is no shard 'other-\*\.tar'"),
-        ({"shards": ["photos-0.tar", "photos-{0..1}.tar"]}, r"names 'photos-0\.tar' twice"),
+        ({"shards": ["photos-0.tar", "photos-{0..1}.tar"]}, r"names '.*photos-0\.tar' twice"),
         ({"samples": [30, 30]}, "samples has 2 numbers, and there are 4 shards"),
         ({"lanes": 3, "world_size": 2}, "lanes: 3 cannot be shared by 2 processes"),
     ],
