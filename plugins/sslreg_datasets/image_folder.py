@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -11,12 +12,15 @@ import numpy as np
 
 import sslreg
 
+log = logging.getLogger(__name__)
+
 
 class ImageFolder(sslreg.Dataset):
     """All images under a folder, at any depth, in the order of their paths.
 
     An image is a file with an extension that an installed reader claims. Links are followed. Files and folders whose
-    names start with a dot are skipped. Items are ``(path, target)``, with the target None without labels.
+    names start with a dot are skipped. FIFOs, sockets and devices are skipped and counted in a warning. Items are
+    ``(path, target)``, with the target None without labels.
 
     Args:
         root: the folder.
@@ -83,14 +87,34 @@ def _format_path(path: Path) -> str:
 
 def _find_images(folder: Path) -> list[str]:
     """Return the images below a folder, as sorted paths relative to it."""
+    special: list[str] = []
     try:
-        return sorted(os.path.relpath(path, folder) for path in _walk(folder, sslreg.image_extensions(), parents=()))
+        paths = sorted(
+            os.path.relpath(path, folder) for path in _walk(folder, sslreg.image_extensions(), special, parents=())
+        )
     except OSError as error:
         raise ValueError(f"cannot list '{error.filename}': {error.strerror}") from error
+    if special:
+        log.warning(
+            "%d entries of %s are skipped, since they are FIFOs, sockets or devices; the first is %r",
+            len(special),
+            _format_path(folder),
+            min(special),
+        )
+    return paths
 
 
-def _walk(folder: str | Path, extensions: Collection[str], parents: tuple[tuple[int, int], ...]) -> Iterator[str]:
-    """Yield the files with these extensions at any depth. parents: the folders above, by device and inode."""
+def _walk(
+    folder: str | Path, extensions: Collection[str], special: list[str], parents: tuple[tuple[int, int], ...]
+) -> Iterator[str]:
+    """Yield the files with these extensions at any depth.
+
+    Args:
+        folder: The folder.
+        extensions: Those to look for.
+        special: Receives the paths of FIFOs, sockets and devices with these extensions.
+        parents: The folders above, by device and inode.
+    """
     status = os.stat(folder)
     identity = (status.st_dev, status.st_ino)
     if identity in parents:  # a link to a folder above would never end
@@ -100,6 +124,10 @@ def _walk(folder: str | Path, extensions: Collection[str], parents: tuple[tuple[
             if entry.name.startswith("."):
                 continue
             if entry.is_dir():
-                yield from _walk(entry.path, extensions, (*parents, identity))
+                yield from _walk(entry.path, extensions, special, (*parents, identity))
             elif os.path.splitext(entry.name)[1].lower() in extensions:
-                yield entry.path
+                # A link to nothing is kept, so that it is reported as a missing image.
+                if entry.is_file() or not os.path.exists(entry.path):
+                    yield entry.path
+                else:
+                    special.append(entry.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -36,9 +37,7 @@ def convert_array(image: Tensor | np.ndarray[Any, Any], channels: int | None) ->
     shape = image.shape
     if len(shape) not in (2, 3):
         raise UserError(f"its shape is {tuple(shape)}", hint="an image is (C, H, W), or (H, W) for gray")
-    if len(shape) == 3 and (
-        shape[2] <= 4 < shape[0] or (shape[2] == channels and not is_convertible(shape[0], channels))
-    ):
+    if len(shape) == 3 and shape[0] != channels and _has_channels_last(shape, channels):
         raise UserError(
             f"its shape is {tuple(shape)}, which looks like (H, W, C)",
             hint="make it (C, H, W): .transpose(2, 0, 1) of an array, .permute(2, 0, 1) of a tensor",
@@ -47,6 +46,10 @@ def convert_array(image: Tensor | np.ndarray[Any, Any], channels: int | None) ->
     if len(shape) == 2:
         pixels = pixels.unsqueeze(0)
     return convert_channels(normalize_levels(pixels), channels)
+
+
+def _has_channels_last(shape: Sequence[int], channels: int | None) -> bool:
+    return shape[2] <= 4 < shape[0] or (shape[2] == channels and not is_convertible(shape[0], channels))
 
 
 def _as_tensor(levels: np.ndarray[Any, Any]) -> Tensor:

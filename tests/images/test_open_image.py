@@ -1,4 +1,7 @@
+import contextlib
 import io
+import os
+import socket
 import struct
 import zlib
 from pathlib import Path
@@ -152,3 +155,49 @@ def test_a_decompression_bomb_is_refused() -> None:
         load_image(
             b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
         )
+
+
+@pytest.mark.parametrize("kind", ["FIFO", "socket", "device", "folder"])
+def test_only_regular_files_are_opened(kind: str, tmp_path: Path, time_limit: None) -> None:
+    path, server = tmp_path / "image.jpg", socket.socket(socket.AF_UNIX)
+    if kind == "FIFO":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        with contextlib.chdir(tmp_path):  # paths of sockets are short
+            server.bind(path.name)
+    with server:
+        for form in (path, str(path)):
+            with pytest.raises(sslreg.UserError, match=rf"image\.jpg: it is a {kind}, not a regular file"):
+                load_image(form)
+
+
+def test_a_fifo_that_replaces_a_file_is_not_waited_for(tmp_path: Path, time_limit: None) -> None:
+    path = tmp_path / "image.png"
+    path.write_bytes(encoded(Image.fromarray(RGB)))
+    source = sslreg.Source(path)
+    assert source.head
+    source.close()
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(sslreg.UserError, match="FIFO"):
+        _ = source.data
+
+
+@pytest.mark.parametrize(
+    ("shape", "channels"),
+    [((40, 30, 3), None), ((40, 30, 3), 3), ((40, 30, 1), 1), ((4, 30, 3), 3), ((64, 64, 13), 13), ((5, 9, 2), 2)],
+)
+def test_the_message_on_channels_that_come_last_names_the_axes(shape: tuple[int, ...], channels: int | None) -> None:
+    for form in (np.zeros(shape, np.uint8), torch.zeros(shape, dtype=torch.uint8)):
+        with pytest.raises(sslreg.UserError, match=r"looks like \(H, W, C\)") as caught:
+            load_image(form, channels)
+        assert ".transpose(2, 0, 1) of an array, .permute(2, 0, 1) of a tensor" in str(caught.value)
+
+
+@pytest.mark.parametrize(("shape", "channels"), [((3, 40, 1), 1), ((1, 40, 3), 3), ((3, 5, 3), 3), ((13, 4, 4), 13)])
+def test_narrow_images_with_channels_first_are_taken(shape: tuple[int, int, int], channels: int) -> None:
+    assert load_image(np.zeros(shape, np.uint8), channels).shape == (channels, *shape[1:])

@@ -1,4 +1,6 @@
+import contextlib
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -6,6 +8,7 @@ from PIL import Image
 from torchvision import datasets
 
 import sslreg
+from sslreg import load_image
 from sslreg_datasets.image_folder import ImageFolder
 
 
@@ -133,3 +136,31 @@ def test_labels_are_those_of_torchvisions_image_folder(labeled: Path) -> None:
     ours, theirs = ImageFolder(str(labeled)), datasets.ImageFolder(str(labeled))
     assert ours.classes == theirs.classes
     assert sorted(ours[index] for index in range(len(ours))) == sorted(theirs.samples)
+
+
+def test_fifos_sockets_and_devices_are_skipped_and_counted(
+    labeled: Path, caplog: pytest.LogCaptureFixture, time_limit: None
+) -> None:
+    expected = names(ImageFolder(str(labeled)))
+    os.mkfifo(labeled / "ant" / "fifo.png")
+    (labeled / "ant" / "link.png").symlink_to(labeled / "ant" / "fifo.png")
+    (labeled / "ant" / "zero.jpg").symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as server, contextlib.chdir(labeled / "ant"):
+        server.bind("socket.jpg")
+        folder = ImageFolder(str(labeled))
+    assert names(folder) == expected
+    assert "4 entries" in caplog.text
+    assert "fifo.png" in caplog.text
+    assert [load_image(folder[index][0]).shape for index in range(len(folder))] == [(3, 3, 4)] * 4
+
+
+def test_a_folder_of_fifos_alone_has_no_image(tmp_path: Path, time_limit: None) -> None:
+    os.mkfifo(tmp_path / "fifo.png")
+    with pytest.raises(ValueError, match="no image in"):
+        ImageFolder(str(tmp_path))
+
+
+def test_a_link_to_nothing_is_a_missing_image(labeled: Path) -> None:
+    (labeled / "ant" / "0.png").symlink_to("nowhere.png")
+    with pytest.raises(sslreg.UserError, match=r"0\.png: there is no such file"):
+        load_image(ImageFolder(str(labeled))[0][0])
