@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         SupportsUint8 as SupportsUint8,
     )
     from sslreg.errors import Diagnostic as Diagnostic, SslregError as SslregError, UserError as UserError
+    from sslreg.escaping import escape_text as escape_text
     from sslreg.evaluation.embedding_statistics import (
         effective_rank as effective_rank,
         singular_values as singular_values,
@@ -87,6 +88,7 @@ _EXPORTS = {
     ),
     "sslreg.atomic_files": "atomic_write",
     "sslreg.errors": "Diagnostic SslregError UserError",
+    "sslreg.escaping": "escape_text",
     "sslreg.evaluation.embedding_statistics": "effective_rank singular_values",
     "sslreg.evaluation.nearest_neighbors": "nearest_neighbors",
     "sslreg.images": "EncodedImage LUMA image_extensions load_image pixels_from_pil",

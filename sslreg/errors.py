@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self
 
+from sslreg.escaping import escape_text
+
 
 @dataclass(frozen=True)
 class Diagnostic:
@@ -36,7 +38,7 @@ class Diagnostic:
     def __str__(self) -> str:
         location = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
         text = f"{location}: {self.message}" if location else self.message
-        return f"{text}\n  hint: {self.hint}" if self.hint else text
+        return escape_text(f"{text}\n  hint: {self.hint}" if self.hint else text)
 
     def with_location(self, file: str | None, line: int | None, column: int | None) -> Diagnostic:
         """Return the diagnostic with a location; a location that it already has is kept."""

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+import sslreg
 from sslreg_curves.metrics import read_metrics
 from sslreg_curves.terminal import format_curves
 
@@ -17,4 +18,4 @@ def curves(
 ) -> None:
     """Show a run's curves in the terminal, also while it trains."""
     for line in format_curves(read_metrics(run), width):
-        typer.echo(line)
+        typer.echo(sslreg.escape_text(line))

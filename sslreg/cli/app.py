@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,10 +25,14 @@ from sslreg.cli import (
     specs,
     train,
 )
-from sslreg.cli.console import print_error
+from sslreg.cli.console import print_error, stderr, stdout
 from sslreg.cli.plugin_commands import CommandGroup
 from sslreg.errors import SslregError
+from sslreg.terminal import safe_output
 from sslreg.version import __version__
+
+#: The base class of errors in arguments. It is click's or that of a copy within typer.
+CLICK_EXCEPTION: Any = typer.BadParameter.mro()[2]
 
 app = typer.Typer(
     name="sslreg",
@@ -56,7 +61,7 @@ app.add_typer(specs.app)
 
 def _print_version(requested: bool) -> None:
     if requested:
-        typer.echo(f"sslreg {__version__}")
+        stdout.print(f"sslreg {__version__}")
         raise typer.Exit
 
 
@@ -85,8 +90,26 @@ def root(
 
 def main() -> None:
     """Run the command. A `SslregError` is printed without a traceback and sets the exit status."""
-    try:
-        app()
-    except SslregError as error:
-        print_error(error)
-        sys.exit(error.exit_status)
+    with safe_output():
+        try:
+            status = app(standalone_mode=False)
+            sys.stdout.flush()
+        except SslregError as error:
+            print_error(error)
+            status = error.exit_status
+        except CLICK_EXCEPTION as error:
+            _print_usage_error(error)
+            status = error.exit_code
+        except typer.Abort:
+            stderr.print("aborted")
+            status = 1
+        except BrokenPipeError:
+            status = 1
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _print_usage_error(error: Any) -> None:
+    """Print how a command is used and what is wrong with its arguments."""
+    text = io.StringIO()
+    error.show(file=text)
+    stderr.print(text.getvalue().rstrip())

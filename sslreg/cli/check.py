@@ -50,7 +50,7 @@ def check(
         from sslreg.spec.diagnostic_rendering import format_for_github
 
         for diagnostic in diagnostics:
-            typer.echo(format_for_github(diagnostic))
+            stdout.print(format_for_github(diagnostic))
     else:
         print_diagnostics(diagnostics, sources, stderr)
         if ok:

@@ -6,6 +6,7 @@ import inspect
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from sslreg.cli.console import stdout
 from sslreg.registry import ComponentInfo
@@ -34,7 +35,7 @@ def component_json(info: ComponentInfo) -> dict[str, Any]:
 
 def print_component(info: ComponentInfo) -> None:
     """Print the details of a component."""
-    stdout.print(f"[bold]{info.kind}/{info.name}[/]  {info.summary}", highlight=False)
+    stdout.print(Text.assemble((f"{info.kind}/{info.name}", "bold"), f"  {info.summary}"))
     stdout.print(f"from {info.distribution} {info.version}, {info.target}", style="dim", highlight=False)
     if info.deprecation:
         stdout.print(info.deprecation, style="yellow", highlight=False)

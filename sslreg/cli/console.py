@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sslreg.errors import Diagnostic, SslregError
+from sslreg.terminal import TerminalConsole
 
-stdout = Console(soft_wrap=True)
-stderr = Console(stderr=True, soft_wrap=True)
+stdout = TerminalConsole()
+stderr = TerminalConsole(stderr=True)
 
 
 def print_error(error: SslregError) -> None:
@@ -56,4 +59,15 @@ def progress(total: int, what: str) -> Iterator[Callable[[int], None]]:
 
 def print_json(content: Mapping[str, Any]) -> None:
     """Print a JSON document on standard output."""
-    typer.echo(json.dumps(content, indent=2))
+    stdout.print(json.dumps(content, indent=2))
+
+
+def print_path(path: Path) -> None:
+    """Print a path on standard output for another program, byte by byte; escaped for a terminal."""
+    binary = getattr(sys.stdout, "buffer", None)
+    if stdout.is_terminal or binary is None:
+        stdout.print(str(path))
+        return
+    sys.stdout.flush()
+    binary.write(os.fsencode(path) + b"\n")
+    sys.stdout.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.table import Table
+from rich.text import Text
 
 from sslreg.cli.console import stdout
 from sslreg.cli.invariance_table import Metrics, profile_tables, split_profiles, summarize_profile
@@ -29,5 +30,5 @@ def _metrics_table(metrics: Metrics) -> Table:
     for name in drop_intervals(trained):
         if any(name in baseline for baseline in baselines.values()):
             cells = [format_metric(baseline, name) for baseline in baselines.values()]
-            table.add_row(name, *cells, f"[bold]{format_metric(trained, name)}[/]")
+            table.add_row(name, *cells, Text(format_metric(trained, name), "bold"))
     return table

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.text import Text
 
-from sslreg.cli.console import print_json, stderr
+from sslreg.cli.console import print_json, print_path, stderr, stdout
 from sslreg.cli.options import Json
 from sslreg.errors import UserError
+from sslreg.escaping import escape_text
 from sslreg.metric_names import INTERVAL, drop_intervals, format_value
 
 if TYPE_CHECKING:
@@ -119,7 +121,7 @@ def best(
         print_json(_as_json(run) | {"metric": metric, "value": value})
         return
     stderr.print(f"{metric} {_format_value(metric, value)}", highlight=False, markup=False)
-    typer.echo(run.path)
+    print_path(run.path)
 
 
 def _select_runs(root: Path, where: list[str] | None) -> list[RunRecord]:
@@ -153,13 +155,16 @@ def _print_table(runs: list[RunRecord], shown: list[str]) -> None:
 
 def _print_columns(rows: Sequence[Sequence[str]], *, headed: bool = False) -> None:
     """Print columns without a frame and without truncation, so that paths can be copied. The second is the state."""
+    rows = [[escape_text(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for number, row in enumerate(rows):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        styles = ["bold" if headed and number == 0 else ""] * len(cells)
         if row[1] in COLORS:
-            cells[1] = typer.style(cells[1], COLORS[row[1]])
-        line = "  ".join(cells).rstrip()
-        typer.echo(typer.style(line, bold=True) if headed and number == 0 else line)
+            styles[1] = COLORS[row[1]]
+        line = Text("  ").join(Text(cell, style) for cell, style in zip(cells, styles, strict=True))
+        line.rstrip()
+        stdout.print(line)
 
 
 def _default_columns(runs: list[RunRecord]) -> list[str]:

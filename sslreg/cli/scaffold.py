@@ -115,7 +115,7 @@ def write_package(distribution: str, kind: str, folder: Path) -> list[Path]:
     texts[f"src/{values['package']}/py.typed"] = ""
     for path, text in texts.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text)
+        (folder / path).write_text(text, encoding="utf-8")
     return [folder / path for path in sorted(texts)]
 
 
@@ -164,7 +164,7 @@ def _template_values(distribution: str, kind: str) -> dict[str, str]:
 
 
 def _fill_template(template: str, values: dict[str, str]) -> str:
-    text = files("sslreg.cli").joinpath(f"templates/{template}.in").read_text()
+    text = files("sslreg.cli").joinpath(f"templates/{template}.in").read_text(encoding="utf-8")
     return Template(text).substitute(values)
 
 

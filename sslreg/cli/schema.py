@@ -43,6 +43,6 @@ def write_schema(path: Path) -> None:
     from sslreg.spec.json_schema import json_schema
 
     try:
-        path.write_text(json.dumps(json_schema(installed()), indent=2) + "\n")
+        path.write_text(json.dumps(json_schema(installed()), indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise SslregError(f"{path} cannot be written: {error.strerror}", code="unwritable") from error

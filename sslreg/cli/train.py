@@ -11,7 +11,7 @@ from sslreg.cli.console import print_diagnostics, stderr, stdout
 from sslreg.cli.metrics_table import print_metrics
 from sslreg.cli.options import Overrides
 from sslreg.cli.requeue import is_restart, requeue_on_timeout
-from sslreg.errors import UserError
+from sslreg.errors import SslregError, UserError
 from sslreg.metric_names import format_count
 
 if TYPE_CHECKING:
@@ -88,12 +88,24 @@ def train(
 
 
 def _print_result(run: Run) -> None:
-    """Print the figures, the folder and the next steps; of several processes one prints."""
-    from sslreg.runs.run_hooks import collect_summary_lines
+    """Print the figures, the folder and the next steps; of several processes one prints.
+
+    The run is finished, so that output that cannot be written does not change the exit status.
+    """
     from sslreg.training.distributed.ranks import is_main_process
 
     if not is_main_process():
         return
+    try:
+        _print_summary(run)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - nothing may; rich exits after a broken pipe
+        reason = f": {error}" if isinstance(error, SslregError) else ""
+        stderr.print(f"{run.path} is finished, but its results cannot be printed{reason}", style="yellow")
+
+
+def _print_summary(run: Run) -> None:
+    from sslreg.runs.run_hooks import collect_summary_lines
+
     summary = run.summary
     if summary["baseline"]:
         print_metrics({"trained": summary["final"], **summary["baseline"]})

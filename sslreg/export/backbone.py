@@ -89,8 +89,8 @@ def export_backbone(
             width=backbone.num_features,
             check={"images": len(images), "split": selected.split, "data": selected.component, **check},
         )
-        (drafts / cards[0].name).write_text(json.dumps(card, indent=2) + "\n")
-        (drafts / cards[1].name).write_text(to_markdown(card))
+        (drafts / cards[0].name).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+        (drafts / cards[1].name).write_text(to_markdown(card), encoding="utf-8")
     return ExportedBackbone((out, *cards), check["largest_difference"])
 
 

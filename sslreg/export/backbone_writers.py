@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from sslreg.contracts import Backbone
@@ -47,7 +47,8 @@ def write_backbone(file_format: Format, backbone: Backbone, images: Tensor, path
     if file_format is Format.safetensors:
         plain = backbone.plain()
         state = (plain.module if plain else backbone).state_dict()
-        save_file({name: value.contiguous().clone() for name, value in state.items()}, path, {"format": "pt"})
+        # Python writes the files, since errors of torch and safetensors do not say that a disk is full.
+        path.write_bytes(save({name: value.contiguous().clone() for name, value in state.items()}, {"format": "pt"}))
         return
     batch = ({0: torch.export.Dim("batch", min=1)},)
     try:
@@ -56,7 +57,9 @@ def write_backbone(file_format: Format, backbone: Backbone, images: Tensor, path
             for node in program.graph.nodes:
                 node.meta.pop("stack_trace", None)  # it names files of this machine
             if file_format is Format.torch_export:
-                torch.export.save(program, path)
+                buffer = io.BytesIO()
+                torch.export.save(program, buffer)
+                path.write_bytes(buffer.getbuffer())
             else:
                 graph: Any = torch.onnx.export(
                     *(program, ()),

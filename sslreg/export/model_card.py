@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from sslreg.escaping import escape_markdown, fence_code, quote_code
 from sslreg.export.preprocessing import build_torchvision_code, find_statistics, list_steps
 from sslreg.metric_names import drop_intervals, drop_strengths, format_count, format_metric
 from sslreg.runs import Run
@@ -58,7 +59,7 @@ def build_card(
         "use": code,
         "check": check,
         "summary": run.summary,
-        "evaluations": json.loads(evaluations.read_text()) if evaluations.is_file() else None,
+        "evaluations": json.loads(evaluations.read_text(encoding="utf-8")) if evaluations.is_file() else None,
         "spec": resolved,
         "lock": run.lock,
     }
@@ -71,23 +72,24 @@ def to_markdown(card: Mapping[str, Any]) -> str:
     check, preprocessing = card["check"], card["preprocessing"]
     code_blocks = [preprocessing["torchvision"]] if preprocessing["torchvision"] else []
     parts = [
-        f"# {card['name']}",
-        f"A {_backbone_name(card)} trained by self-supervised learning ({card['method']}) in the run `{card['run']}`, "
-        f"with sslreg {card['sslreg']}. `{card['file']}` maps images {shape} (float32) to {width} features each.",
+        f"# {escape_markdown(card['name'])}",
+        f"A {_backbone_name(card)} trained by self-supervised learning ({escape_markdown(card['method'])}) in the run "
+        f"{quote_code(card['run'])}, with sslreg {card['sslreg']}. {quote_code(card['file'])} maps images {shape} "
+        f"(float32) to {width} features each.",
         "## Use",
-        "\n".join(["```python", card["use"], "```"]),
+        fence_code(card["use"], "python"),
         "`images` is a float32 tensor (N, C, H, W) of images, preprocessed as follows.",
         "## Preprocessing",
         f"Convert images to {format_count(preprocessing['channels'], 'channel')} with values in [0, 1]. Then:",
         "\n".join(f"{number}. {_format_step(entry)}" for number, entry in enumerate(preprocessing["steps"], start=1)),
-        *("\n".join(["```python", code, "```"]) for code in code_blocks),
+        *(fence_code(code, "python") for code in code_blocks),
         "## Check",
         f"On {format_count(check['images'], 'image')} of the {_describe_data(check)} its features differ from those of "
         f"the trained backbone by {check['largest_difference']:.2g} at most ({check['allowed']:.2g} is allowed).",
         "## Evaluation",
         _metrics_table(card),
         "## Spec",
-        "\n".join(["```yaml", dump(card["spec"]).rstrip(), "```"]),
+        fence_code(dump(card["spec"]).rstrip(), "yaml"),
         "## Versions",
         _format_versions(card["lock"]),
     ]
@@ -97,17 +99,21 @@ def to_markdown(card: Mapping[str, Any]) -> str:
 def _describe_data(check: Mapping[str, Any]) -> str:
     """Describe the images of the check."""
     parameters = "".join(f", {key} {json.dumps(value)}" for key, value in check["data"].items() if key != "use")
-    return f"{check['split']} set ({check['data']['use']}{parameters})"
+    return escape_markdown(f"{check['split']} set ({check['data']['use']}{parameters})")
 
 
 def _backbone_name(card: Mapping[str, Any]) -> str:
     backbone = card["backbone"]
-    return f"{backbone.get('name', backbone['use'])} backbone" if isinstance(backbone, dict) else "backbone"
+    return (
+        f"{escape_markdown(str(backbone.get('name', backbone['use'])))} backbone"
+        if isinstance(backbone, dict)
+        else "backbone"
+    )
 
 
 def _format_step(entry: Mapping[str, Any]) -> str:
     name, *rest = entry.items()
-    return f"`{name[1]}`" + "".join(f", {key} {json.dumps(value)}" for key, value in rest)
+    return quote_code(name[1]) + "".join(escape_markdown(f", {key} {json.dumps(value)}") for key, value in rest)
 
 
 def _metrics_table(card: Mapping[str, Any]) -> str:
@@ -119,11 +125,14 @@ def _metrics_table(card: Mapping[str, Any]) -> str:
         "raw pixels": {**summary.get("baseline", {}).get("raw_pixels", {}), **later.get("raw_pixels", {})},
     }
     names = drop_strengths(drop_intervals(columns["trained"]))
-    rows = [f"| {name} | {' | '.join(format_metric(column, name) for column in columns.values())} |" for name in names]
+    rows = [
+        f"| {escape_markdown(name)} | {' | '.join(format_metric(column, name) for column in columns.values())} |"
+        for name in names
+    ]
     return "\n".join([f"| | {' | '.join(columns)} |", "|---|---|---|---|", *rows])
 
 
 def _format_versions(lock: Mapping[str, Any]) -> str:
     programs = ", ".join(f"{name} {lock[name]}" for name in ("python", "torch", "sslreg") if name in lock)
     origins = {f"{made['distribution']} {made['version']}" for made in lock.get("components", {}).values()}
-    return f"{programs}; components from {', '.join(sorted(origins))}."
+    return escape_markdown(f"{programs}; components from {', '.join(sorted(origins))}.")

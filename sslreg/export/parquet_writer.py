@@ -9,6 +9,7 @@ from typing import Any
 from sslreg.atomic_files import atomic_write
 from sslreg.contracts import Embeddings
 from sslreg.errors import UserError
+from sslreg.escaping import escape_text
 from sslreg.export.partial_results import Parts
 
 
@@ -68,15 +69,10 @@ def _build_table(part: Embeddings, classes: list[str] | None, schema: Any) -> An
         arrow.FixedSizeListArray.from_arrays(part.features.numpy().reshape(-1), part.features.shape[1]),
         arrow.array(targets, arrow.int64()),
         arrow.array(part.indices.numpy()),
-        arrow.array([_replace_surrogates(name) for name in part.names], arrow.string()),
+        arrow.array([escape_text(name) for name in part.names], arrow.string()),
         arrow.array([_class_name(target, classes) for target in targets], arrow.string()),
     ]
     return arrow.Table.from_arrays(columns, schema=schema)
-
-
-def _replace_surrogates(name: str) -> str:
-    """Replace bytes of a file name that are not text: strings in Parquet are UTF-8."""
-    return name.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _class_name(target: int | None, classes: list[str] | None) -> str | None:

@@ -36,11 +36,11 @@ class Parts:
         """
         record = self.folder / "identity.json"
         try:
-            if not record.is_file() or json.loads(record.read_text()) != self.identity:
+            if not record.is_file() or json.loads(record.read_text(encoding="utf-8")) != self.identity:
                 shutil.rmtree(self.folder, ignore_errors=True)
                 self.folder.mkdir()
                 with atomic_write(record) as draft:
-                    draft.write_text(json.dumps(self.identity))
+                    draft.write_text(json.dumps(self.identity), encoding="utf-8")
         except OSError as error:
             raise SslregError(f"{self.folder} cannot be created: {error.strerror}", code="unwritable") from error
         return len(self.paths())

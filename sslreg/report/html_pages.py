@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
+from sslreg.escaping import escape_text
 from sslreg.report.drawing import choose_zoom, fit_image
 from sslreg.report.preview_data import PreviewData
 from sslreg.report.unavailable import Unavailable
@@ -70,6 +71,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_escape,
     )
     environment.globals["tile"] = TILE
     environment.filters["data_uri"] = data_uri
@@ -78,6 +80,11 @@ def _environment() -> Environment:
     environment.tests["unavailable"] = lambda content: isinstance(content, Unavailable)
     environment.filters["fit"] = lambda image: fit_image(image, TILE)
     return environment
+
+
+def _escape(value: Any) -> Any:
+    """Escape control characters and bytes of file names that are not UTF-8, which no page can contain."""
+    return escape_text(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _digest(source: str) -> str:

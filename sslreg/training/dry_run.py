@@ -22,6 +22,7 @@ from sslreg.evaluation import embed, evaluate_raw_pixels
 from sslreg.runs.folder import RunFolder
 from sslreg.runs.run import Run
 from sslreg.spec import Spec
+from sslreg.terminal import TerminalConsole
 from sslreg.training.lightning_trainer import quiet_lightning
 from sslreg.training.loop import TrainingSetup, build_evaluation, prepare, resume_run, start_run
 
@@ -83,7 +84,7 @@ def dry_run(spec: Spec, *, console: Console | None = None) -> DryRun | None:
     Loggers are built, so that a missing package is noticed, but get nothing. Plugins are not called at the end. Of
     several processes, the main one returns the results and the others None. Raises what a training would raise.
     """
-    console = console or Console(stderr=True)
+    console = console or TerminalConsole(stderr=True)
     with quiet_lightning(), tempfile.TemporaryDirectory(prefix="sslreg-dry-run-") as folder:
         run_folder, result = _train_and_evaluate(spec, RunFolder(Path(folder) / "run"), console)
         gc.collect()  # the first training is in reference cycles, and would occupy memory during the second

@@ -25,6 +25,7 @@ from sslreg.runs.run_hooks import call_run_finished
 from sslreg.runs.run_lock import hold_run_lock
 from sslreg.runs.run_writer import RunWriter
 from sslreg.spec import Spec
+from sslreg.terminal import TerminalConsole
 from sslreg.training.callbacks.non_finite_guard import NonFiniteError
 from sslreg.training.data_loader import build_training_loader
 from sslreg.training.distributed.collectives import exit_together
@@ -54,7 +55,7 @@ def train(spec: Spec, out: str | Path | None = None, *, console: Console | None 
         console: Where progress is shown; by default standard error.
     """
     folder = RunFolder(Path(out)) if out is not None else RunFolder.default(spec.name)
-    return train_to_end(spec, folder, console or Console(stderr=True), resume=False)
+    return train_to_end(spec, folder, console or TerminalConsole(stderr=True), resume=False)
 
 
 def train_to_end(spec: Spec, folder: RunFolder, console: Console, *, resume: bool) -> Run:

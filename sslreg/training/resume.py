@@ -15,6 +15,7 @@ from sslreg.runs.run import Run
 from sslreg.runs.run_lock import hold_run_lock
 from sslreg.spec import Spec, load_spec
 from sslreg.spec.diff import Change, find_changes
+from sslreg.terminal import TerminalConsole
 from sslreg.training.distributed.ranks import is_main_process
 from sslreg.training.loop import train, train_to_end
 
@@ -51,7 +52,7 @@ def resume(path: str | Path, overrides: Sequence[str] = (), *, console: Console 
             hint="train longer with --set trainer.max_epochs=N",
             code="nothing-left",
         )
-    return train_to_end(spec, run.folder, console or Console(stderr=True), resume=True)
+    return train_to_end(spec, run.folder, console or TerminalConsole(stderr=True), resume=True)
 
 
 def train_or_resume(spec: Spec, out: str | Path, *, console: Console | None = None) -> Run:
@@ -68,7 +69,7 @@ def train_or_resume(spec: Spec, out: str | Path, *, console: Console | None = No
         _require_allowed_changes(run.spec, spec)
         if _is_finished(run, spec):
             return run
-        return train_to_end(lock_readers(spec, folder), folder, console or Console(stderr=True), resume=True)
+        return train_to_end(lock_readers(spec, folder), folder, console or TerminalConsole(stderr=True), resume=True)
     # Other processes of this run may get here when the main one has started to write.
     if folder.resolved_spec.is_file() and is_main_process():
         _require_allowed_changes(Run(out).spec, spec)

@@ -8,6 +8,7 @@ import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
+from rich.text import Text
 from torch import Tensor, nn
 
 from sslreg.contracts import Batch
@@ -112,7 +113,7 @@ class CollapseWatch(Callback):
         if self.stop:
             raise SslregError(message, hint=hint, code="collapsed")
         if trainer.is_global_zero:
-            self.console.print(f"[yellow]warning:[/] {message}\n  hint: {hint}", highlight=False)
+            self.console.print(Text.assemble(("warning:", "yellow"), f" {message}\n  hint: {hint}"))
 
     def _figures(self) -> dict[str, float]:
         figures = {}

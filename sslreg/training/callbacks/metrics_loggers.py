@@ -36,7 +36,7 @@ class LoggedMetricsFile(MetricsFile):
         self.loggers = loggers
         self.every_steps = every_steps
         self._count_file = folder.path / "logs" / "handed_on"
-        self._logged = int(self._count_file.read_text()) if self._count_file.exists() else 0
+        self._logged = int(self._count_file.read_text(encoding="utf-8")) if self._count_file.exists() else 0
 
     def append(self, rows: list[dict[str, float]]) -> None:
         first = len(self._rows)
@@ -49,7 +49,7 @@ class LoggedMetricsFile(MetricsFile):
             logger.save()
         self._logged = max(self._logged, len(self._rows))
         self._count_file.parent.mkdir(exist_ok=True)
-        self._count_file.write_text(str(self._logged))
+        self._count_file.write_text(str(self._logged), encoding="utf-8")
 
     def _log(self, row: dict[str, float]) -> None:
         figures = {name: value for name, value in row.items() if name != "step"}

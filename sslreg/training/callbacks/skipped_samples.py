@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import Callback
 
 from sslreg.assembly import SampleDataset
 from sslreg.contracts import Batch
+from sslreg.escaping import escape_text
 from sslreg.runs.folder import RunFolder
 from sslreg.training.distributed.collectives import all_gather_object
 from sslreg.views import SKIPPED, Skipped
@@ -19,7 +20,8 @@ GATHER_EVERY = 50
 
 
 class SkippedSamples(Callback):
-    """A callback that writes ``skipped.csv`` (index, name, reason) with one row per skipped sample.
+    """A callback that writes ``skipped.csv`` (index, name, reason) with one row per skipped sample, in UTF-8 with
+    escapes (`sslreg.escape_text`).
 
     A single process writes at once. Of several, the main one writes for all, every `GATHER_EVERY` batches and whenever
     the state is saved.
@@ -73,8 +75,11 @@ class SkippedSamples(Callback):
 
     def _write(self, skipped: list[Skipped]) -> None:
         is_new_file = not self.path.exists()
-        with self.path.open("a", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        with self.path.open("a", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             if is_new_file:
                 writer.writerow(["index", "name", "reason"])
-            writer.writerows([sample.index, self.samples.name(sample.index), sample.reason] for sample in skipped)
+            writer.writerows(
+                [sample.index, escape_text(self.samples.name(sample.index)), escape_text(sample.reason)]
+                for sample in skipped
+            )
