@@ -1,4 +1,4 @@
-"""torchvision's classification data sets: one class for each, by torchvision's name in lower case."""
+"""torchvision's classification data sets: one class for each, with torchvision's name in lower case."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from torchvision import datasets
 import sslreg
 from sslreg_datasets.torchvision_names import NAMES
 
-#: What a spec has no use for: decoding and transforms are the collate's, and targets are class numbers.
-_LEFT_OUT = {
+#: The parameters that a spec does not have: views transform images, readers decode them, and targets are class numbers.
+_EXCLUDED = {
     "self",
     "transform",
     "target_transform",
@@ -28,8 +28,8 @@ _LEFT_OUT = {
     "compat",
 }
 
-#: How many classes there are, where torchvision's class does not name them.
-_UNNAMED = {
+#: The number of classes of the data sets for which torchvision does not name them.
+_CLASS_COUNTS = {
     "clevrclassification": 11,
     "fakedata": 10,
     "fer2013": 7,
@@ -42,12 +42,19 @@ _UNNAMED = {
 
 
 class TorchvisionDataset(sslreg.Dataset):
-    """A data set of torchvision's, with its own parameters; `root` is ``data`` unless given.
+    """Base class of torchvision's data sets; each has torchvision's parameters, and `root` is ``data`` by default.
 
-    Items are ``(image, target)``. The image is a path where torchvision lets others decode it, a PIL image where not;
-    a sample that torchvision marks as unlabeled has the target None.
+    Items are ``(image, target)``. The image is a path if torchvision accepts a custom `loader`, else a PIL image.
+    Samples that torchvision marks as unlabeled have the target None.
 
-    ValueError: the data is not there, or cannot be downloaded or read.
+    Attributes:
+        source: torchvision's class.
+        data: Its instance.
+        root: The folder of the data; None if the data set has none.
+        classes: The names of the classes, if they are known.
+
+    Raises:
+        ValueError: The data are missing, or cannot be downloaded or read.
     """
 
     source: ClassVar[Any]
@@ -63,7 +70,7 @@ class TorchvisionDataset(sslreg.Dataset):
         try:
             self.data = self.source(**arguments, **decoding)
         except (RuntimeError, OSError, ImportError) as error:
-            raise ValueError(_unavailable(self.source.__name__, arguments, error)) from error
+            raise ValueError(_describe_missing(self.source.__name__, arguments, error)) from error
         self.root = arguments.get("root")
         self.classes = _class_names(type(self).__name__, self.data)
 
@@ -75,65 +82,72 @@ class TorchvisionDataset(sslreg.Dataset):
         return image, None if target is None or target < 0 else int(target)
 
     def name(self, index: int) -> str:
-        """The image's path relative to the root, where it has a file of its own; else its number."""
+        """Return the image's path relative to the root if it is a file, else its number."""
         return os.path.relpath(self.data[index][0], self.root) if self._gives_paths else str(index)
 
 
-def _unavailable(name: str, arguments: dict[str, Any], error: Exception) -> str:
+def _describe_missing(name: str, arguments: dict[str, Any], error: Exception) -> str:
+    """Return a message that says where the data have to be and how they get there."""
     root = arguments.get("root", "data")
     place = f"'{root}'" if os.path.isabs(root) else f"'{root}' (that is, {os.path.abspath(root)})"
     if arguments.get("download"):
-        return f"torchvision cannot bring {name} to {place}: {error}"
-    mend = (
-        "set download: true to bring it there, or root to where it is"
+        return f"torchvision cannot download {name} to {place}: {error}"
+    remedy = (
+        "set download: true to download it there, or set root to its folder"
         if "download" in arguments
-        else ("torchvision does not download it; its documentation says which files belong there")
+        else "torchvision does not download it; its documentation lists the files that belong there"
     )
-    return f"torchvision finds no {name} in {place}; {mend} (it says: {error})"
+    return f"torchvision finds no {name} in {place}; {remedy} (torchvision's message: {error})"
 
 
 def _class_names(name: str, data: Any) -> list[str] | None:
-    """The classes' names as far as the data set has them: ImageNet has several for each, of which this is the first."""
+    """Return the names of the classes, or their numbers if only these are known; None if neither is known.
+
+    ImageNet has several names for each class, of which the first is used.
+    """
     names = getattr(data, "classes", None) or getattr(data, "categories", None) or getattr(data, "class_to_idx", None)
     if names is None:
-        names = range(data.num_classes if name == "fakedata" else _UNNAMED[name]) if name in _UNNAMED else None
+        names = (
+            range(data.num_classes if name == "fakedata" else _CLASS_COUNTS[name]) if name in _CLASS_COUNTS else None
+        )
     return None if names is None else [str(each[0] if isinstance(each, tuple) else each) for each in names]
 
 
 def _parameters(source: type) -> dict[str, inspect.Parameter]:
-    """The parameters of a constructor and, where it passes keywords on, of its base's."""
+    """Return the parameters of a constructor and, if it passes on keywords, those of its base class's constructor."""
     found: dict[str, inspect.Parameter] = {}
     for each in source.__mro__:
         constructor = vars(each).get("__init__")
         if constructor is None:
             continue
-        hints, own = get_type_hints(constructor), inspect.signature(constructor).parameters.values()
-        for parameter in own:
-            hint = hints.get(parameter.name, type(parameter.default))
-            found.setdefault(parameter.name, parameter.replace(annotation=hint))
-        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in own):
+        type_hints, declared = get_type_hints(constructor), inspect.signature(constructor).parameters.values()
+        for parameter in declared:
+            annotation = type_hints.get(parameter.name, type(parameter.default))
+            found.setdefault(parameter.name, parameter.replace(annotation=annotation))
+        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in declared):
             break
     return found
 
 
-def _signature(source: type) -> inspect.Signature:
-    """What a spec may say: torchvision's parameters less those of `_LEFT_OUT`, all by keyword."""
-    taken = []
+def _make_signature(source: type) -> inspect.Signature:
+    """Return the signature for specs: torchvision's parameters without those of `_EXCLUDED`, all by keyword."""
+    parameters = []
     for name, parameter in _parameters(source).items():
-        if name in _LEFT_OUT or parameter.kind is parameter.VAR_KEYWORD:
+        if name in _EXCLUDED or parameter.kind is parameter.VAR_KEYWORD:
             continue
         if name == "root":
             parameter = parameter.replace(annotation=str, default="data")
-        taken.append(parameter.replace(kind=parameter.KEYWORD_ONLY))
-    return inspect.Signature(taken)
+        parameters.append(parameter.replace(kind=parameter.KEYWORD_ONLY))
+    return inspect.Signature(parameters)
 
 
 @cache
-def _dataset(name: str) -> type[TorchvisionDataset]:
+def _make_class(name: str) -> type[TorchvisionDataset]:
+    """Return the class of a data set, by its name in specs."""
     source = getattr(datasets, NAMES[name])
     members = {
         "source": source,
-        "__signature__": _signature(source),
+        "__signature__": _make_signature(source),
         "__doc__": source.__doc__,
         "__module__": __name__,
     }
@@ -143,4 +157,4 @@ def _dataset(name: str) -> type[TorchvisionDataset]:
 def __getattr__(name: str) -> Any:
     if name not in NAMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return _dataset(name)
+    return _make_class(name)

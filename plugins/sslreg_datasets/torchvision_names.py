@@ -1,6 +1,6 @@
-"""The names of torchvision's classification data sets, so that registering them does not import torchvision."""
+"""The names of torchvision's classification data sets; registering them does not import torchvision."""
 
-#: torchvision's class to what it shows. A spec calls it by the same name in lower case.
+#: Each of torchvision's classes and the contents of its images. A spec uses the name of the class in lower case.
 CLASSES: dict[str, str] = {
     "Caltech101": "objects of 101 categories",
     "Caltech256": "objects of 256 categories",
@@ -39,4 +39,5 @@ CLASSES: dict[str, str] = {
     "USPS": "16x16 handwritten digits",
 }
 
+#: Names in specs to the names of classes.
 NAMES: dict[str, str] = {name.lower(): name for name in CLASSES}

@@ -357,5 +357,7 @@ def _store_checked(array: NDArray[Any], at: int, number: Bits) -> None:
     _store_unchecked(array, at, number)
 
 
-_load_8_bytes: Any = _load_checked if config.BOUNDSCHECK else _load_unchecked
-_store_8_bytes: Any = _store_checked if config.BOUNDSCHECK else _store_unchecked
+# numba sets the variables of this module while it is imported, so type checkers do not know them.
+_BOUNDS_ARE_CHECKED = bool(vars(config)["BOUNDSCHECK"])
+_load_8_bytes: Any = _load_checked if _BOUNDS_ARE_CHECKED else _load_unchecked
+_store_8_bytes: Any = _store_checked if _BOUNDS_ARE_CHECKED else _store_unchecked

@@ -135,7 +135,7 @@ def test_samples_marked_as_unlabelled_have_no_target(tmp_path: Path) -> None:
 
     class Ours(torchvision_datasets.TorchvisionDataset):
         source = Unchecked
-        __signature__ = torchvision_datasets._signature(datasets.STL10)
+        __signature__ = torchvision_datasets._make_signature(datasets.STL10)
 
     assert [target for _, target in Ours(root=str(tmp_path), split="unlabeled")] == [None, None]
 

@@ -35,7 +35,7 @@ def with_orientation(number: int | None, image: Image.Image = PHOTO) -> bytes:
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 @pytest.mark.parametrize("options", [{"quality": 92}, {"subsampling": 2}, {"subsampling": 0}, {"progressive": True}])
-def test_the_pixels_are_pillows(mode: str, options: dict[str, object]) -> None:
+def test_pixels_equal_those_of_pillow(mode: str, options: dict[str, object]) -> None:
     data = encoded(PHOTO.convert(mode), **options)
     file = opened(data)
     assert file is not None
@@ -47,7 +47,7 @@ def test_the_pixels_are_pillows(mode: str, options: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("reduction", [2, 4, 8])
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_a_reduced_image_is_what_pillow_drafts(mode: str, reduction: int) -> None:
+def test_a_reduced_image_equals_a_draft_of_pillow(mode: str, reduction: int) -> None:
     data = encoded(PHOTO.convert(mode))
     file = opened(data)
     assert file is not None
@@ -60,17 +60,17 @@ def test_a_reduced_image_is_what_pillow_drafts(mode: str, reduction: int) -> Non
 
 
 @pytest.mark.parametrize("orientation", [None, 1])
-def test_a_photograph_with_exif_that_stands_upright_is_plain(orientation: int | None) -> None:
+def test_an_upright_photograph_with_exif_is_opened(orientation: int | None) -> None:
     assert opened(with_orientation(orientation)) is not None
 
 
 @pytest.mark.parametrize("orientation", [2, 3, 6, 8])
-def test_a_turned_photograph_is_left_to_pillow(orientation: int) -> None:
+def test_a_rotated_photograph_is_left_to_pillow(orientation: int) -> None:
     assert opened(with_orientation(orientation)) is None
     assert load_image(with_orientation(6)).shape == (3, 140, 90)
 
 
-def test_other_metadata_that_may_turn_it_is_left_to_pillow() -> None:
+def test_a_file_whose_other_metadata_may_rotate_it_is_left_to_pillow() -> None:
     assert opened(encoded(PHOTO, xmp=b"<rdf tiff:Orientation='6'/>")) is None
     assert opened(encoded(PHOTO, exif=b"Exif\x00\x00nonsense")) is None
     assert opened(encoded(PHOTO, xmp=b"<rdf/>")) is not None
@@ -82,20 +82,20 @@ def test_other_color_spaces_are_left_to_pillow() -> None:
 
 
 @given(st.binary(max_size=60))
-def test_any_bytes_are_a_plain_jpeg_or_not(rest: bytes) -> None:
+def test_no_bytes_make_opening_fail(rest: bytes) -> None:
     data = encoded(PHOTO)
     for damaged in (rest, b"\xff\xd8" + rest, b"\xff\xd8\xff\xe1\x00\x30Exif\x00\x00" + rest, data[:30] + rest):
         assert opened(damaged) is None or damaged.startswith(b"\xff\xd8")
 
 
-def test_a_truncated_file_is_an_error_and_no_gray_picture() -> None:
+def test_a_truncated_file_is_an_error_instead_of_a_gray_image() -> None:
     data = encoded(PHOTO)
     with pytest.raises(sslreg.UserError, match="truncated"):
         load_image(data[: len(data) // 2])
 
 
 @pytest.mark.parametrize("reduction", [1, 2, 4, 8])
-def test_a_file_that_libjpeg_turbo_refuses_is_reduced_by_pillow(reduction: int) -> None:
+def test_pillow_reduces_a_file_that_libjpeg_turbo_refuses(reduction: int) -> None:
     """The wrong length of a comment; libjpeg warns of the bytes behind it, at which simplejpeg stops."""
     data = encoded(PHOTO)
     damaged = data[:2] + b"\xff\xfe\x00\x04ab" + b"extraneous bytes" + data[2:]
@@ -103,7 +103,7 @@ def test_a_file_that_libjpeg_turbo_refuses_is_reduced_by_pillow(reduction: int) 
     assert tuple(file.read(reduction).levels.shape) == (3, -(-90 // reduction), -(-140 // reduction))
 
 
-def test_without_simplejpeg_pillow_reads_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_simplejpeg_pillow_reads_all_files(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = load_image(encoded(PHOTO))
     monkeypatch.setattr(jpeg, "_simplejpeg", lambda: None)
     assert opened(encoded(PHOTO)) is None
@@ -145,7 +145,7 @@ def test_rare_sampling_factors_are_left_to_pillow() -> None:
 
 @pytest.mark.parametrize("name", ["decode_jpeg_header", "decode_jpeg"])
 @pytest.mark.parametrize("error", [KeyError(6), RuntimeError("no memory"), ValueError("bad")])
-def test_whatever_libjpeg_turbo_raises_pillow_gets_the_file(
+def test_pillow_reads_the_file_after_any_error_of_libjpeg_turbo(
     name: str, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = load_image(encoded(PHOTO))
@@ -157,7 +157,7 @@ def test_whatever_libjpeg_turbo_raises_pillow_gets_the_file(
     assert np.array_equal(load_image(encoded(PHOTO)), expected)
 
 
-def test_whatever_the_decoder_of_parts_raises_the_whole_file_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_whole_file_is_decoded_after_any_error_of_the_decoder_of_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     file = opened(encoded(PHOTO))
     assert file is not None
     monkeypatch.setattr(jpeg, "_LARGE", 0)

@@ -44,7 +44,7 @@ def test_formats_that_pillow_cannot_decode_are_left_to_others(head: bytes) -> No
     assert not Pillow().matches("", head + bytes(300))
 
 
-def test_a_format_without_a_signature_goes_by_its_extension() -> None:
+def test_a_format_without_a_signature_is_recognized_by_its_extension() -> None:
     assert Pillow().matches("scan.PCD", bytes(512))
     assert not Pillow().matches("scan.dat", bytes(512))
 

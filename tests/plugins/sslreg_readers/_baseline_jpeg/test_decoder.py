@@ -60,7 +60,7 @@ def noise() -> Image.Image:
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("quality", [1, 10, 40, 75, 92, 100])
-def test_gray_pixels_are_libjpegs_without_fine_frequencies(quality: int, reduction: int) -> None:
+def test_gray_pixels_equal_those_of_libjpeg_without_high_frequencies(quality: int, reduction: int) -> None:
     for image in [*(photo.convert("L") for photo in photographs()), noise()]:
         data = by_pillow(image, quality=quality)
         expected = without_fine_frequencies(np.array(Image.open(io.BytesIO(data)))[:, :, None], reduction)
@@ -69,7 +69,7 @@ def test_gray_pixels_are_libjpegs_without_fine_frequencies(quality: int, reducti
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("subsampling", ["444", "422", "440", "420"])
-def test_colors_are_libjpegs_without_fine_frequencies(subsampling: str, reduction: int) -> None:
+def test_colors_equal_those_of_libjpeg_without_high_frequencies(subsampling: str, reduction: int) -> None:
     """Where colors are sampled at half the rate libjpeg fills in between; so they are to change slowly."""
     for photo in photographs():
         pixels = np.array(photo.filter(ImageFilter.GaussianBlur(8)))
@@ -81,7 +81,7 @@ def test_colors_are_libjpegs_without_fine_frequencies(subsampling: str, reductio
 
 @pytest.mark.parametrize("subsampling", ["444", "Gray"])
 @pytest.mark.parametrize("quality", [5, 60, 95])
-def test_an_eighth_is_what_libjpeg_makes_of_it(quality: int, subsampling: str) -> None:
+def test_an_eighth_equals_that_of_libjpeg(quality: int, subsampling: str) -> None:
     for photo in load_sample_images().images:
         gray = subsampling == "Gray"
         pixels = photo[:421, :635, :1] if gray else photo[:421, :635]
@@ -95,7 +95,7 @@ def test_an_eighth_is_what_libjpeg_makes_of_it(quality: int, subsampling: str) -
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("subsampling", ["444", "422", "440", "420"])
-def test_photographs_look_like_libjpegs(subsampling: str, reduction: int) -> None:
+def test_photographs_are_close_to_those_of_libjpeg(subsampling: str, reduction: int) -> None:
     for photo in load_sample_images().images:
         data = simplejpeg.encode_jpeg(np.ascontiguousarray(photo[:421, :635]), 92, colorsubsampling=subsampling)
         ours = whole(data, reduction)
@@ -114,7 +114,7 @@ def test_photographs_look_like_libjpegs(subsampling: str, reduction: int) -> Non
         {"restart_marker_rows": 1},
     ],
 )
-def test_other_tables_and_restart_markers_change_nothing(options: dict[str, object]) -> None:
+def test_tables_and_restart_markers_do_not_change_pixels(options: dict[str, object]) -> None:
     for image in [*photographs(), noise()]:
         plain, other = by_pillow(image, quality=85), by_pillow(image, quality=85, **options)
         for reduction in REDUCTIONS:
@@ -123,7 +123,7 @@ def test_other_tables_and_restart_markers_change_nothing(options: dict[str, obje
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 8), (9, 7), (16, 17), (33, 100), (101, 31)])
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_any_size_will_do(size: tuple[int, int], mode: str) -> None:
+def test_images_of_any_size_are_decoded(size: tuple[int, int], mode: str) -> None:
     image = photographs()[0].resize((30, 30)).resize(size).convert(mode)
     for subsampling in (0, 1, 2):
         data = by_pillow(image, quality=95, subsampling=subsampling)
@@ -137,7 +137,7 @@ def test_any_size_will_do(size: tuple[int, int], mode: str) -> None:
             assert not inside.size or np.abs(inside - expected).mean() < 3
 
 
-def test_parts_are_those_of_the_whole_in_any_company() -> None:
+def test_parts_equal_those_of_the_whole_image_whatever_else_is_requested() -> None:
     data = by_pillow(photographs()[0], quality=90)
     random = np.random.default_rng(0)
     parts = []
@@ -171,24 +171,24 @@ PLAIN = by_pillow(PHOTO)
         PLAIN.replace(b"\x08\x00\x78\x00\xc8\x03", b"\x08\x00\x78\x00\xc8\x02"),
     ],
 )
-def test_other_files_and_broken_ones_are_refused(data: bytes) -> None:
+def test_unsupported_and_broken_files_are_refused(data: bytes) -> None:
     with pytest.raises(UnsupportedError):
         decoder.decode_parts(data, [Part(2, 0, 0, 60, 100)])
 
 
-def test_an_image_that_ends_before_it_should_is_refused() -> None:
+def test_an_image_that_ends_early_is_refused() -> None:
     higher = PLAIN.replace(b"\x08\x00\x78\x00\xc8\x03", b"\x08\x00\x98\x00\xc8\x03")
     with pytest.raises(UnsupportedError, match="broken"):
         decoder.decode_parts(higher, [Part(2, 60, 0, 16, 100)])
 
 
 @pytest.mark.parametrize("part", [Part(2, 0, 0, 61, 100), Part(8, 10, 0, 6, 5), Part(4, -1, 0, 5, 5)])
-def test_what_lies_outside_is_refused(part: Part) -> None:
+def test_parts_outside_of_the_image_are_refused(part: Part) -> None:
     with pytest.raises(UnsupportedError, match="size"):
         decoder.decode_parts(PLAIN, [part])
 
 
-def test_damage_below_the_last_part_is_not_looked_for() -> None:
+def test_damage_below_the_last_part_is_ignored() -> None:
     end = len(PLAIN) - 40
     broken = PLAIN[:end] + bytes(20) + PLAIN[end + 20 :]
     part = Part(2, 0, 0, 16, 100)
@@ -211,14 +211,14 @@ def fuzz(seed: int, count: int, **environment: str) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_damaged_files_crash_nothing_and_are_refused_where_libjpeg_refuses_them(seed: int) -> None:
+def test_damaged_files_do_not_crash_and_are_refused_if_libjpeg_refuses_them(seed: int) -> None:
     refused, decoded = fuzz(seed, 2000)
     assert refused > 500
     assert decoded > 300
 
 
 @pytest.mark.slow
-def test_no_index_leaves_its_array_whatever_the_file(tmp_path: Path) -> None:
+def test_no_file_makes_an_index_exceed_its_array(tmp_path: Path) -> None:
     """numba and the decoder check each index then; what is compiled without checks must not be taken from the cache."""
     refused, decoded = fuzz(2, 300, NUMBA_BOUNDSCHECK="1", NUMBA_CACHE_DIR=str(tmp_path))
     assert refused > 75
