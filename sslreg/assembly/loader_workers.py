@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import multiprocessing
 import os
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,6 +38,9 @@ SOCKET_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
 #: The files that a process opens for each worker (pipes, and the tensors of the batches in flight), and those that it
 #: opens besides (mostly the shared memory of a worker).
 FILES_PER_WORKER, OTHER_FILES = 10, 100
+
+#: Seconds that workers have to end when their process ends.
+EXIT_GRACE = 5.0
 
 
 def loader_worker_options(workers: int, processes: int | None = None) -> dict[str, Any]:
@@ -211,3 +216,20 @@ def _end_without_files(kind: type[BaseException], error: BaseException, tracebac
         sys.stderr.write(f"{too_many_files_error()}\n")
         os._exit(1)
     sys.__excepthook__(kind, error, traceback)
+
+
+def end_workers_at_exit() -> None:
+    """Kill processes that outlive this one's request to end. Python would wait for them forever.
+
+    It concerns only daemons, as workers are, which Python asks to end as well.
+    """
+    daemons = [child for child in multiprocessing.active_children() if child.daemon]
+    for child in daemons:
+        child.terminate()
+    deadline = time.monotonic() + EXIT_GRACE
+    for child in daemons:
+        child.join(max(0.0, deadline - time.monotonic()))
+        child.kill()
+
+
+atexit.register(end_workers_at_exit)  # after the handler of multiprocessing, so that it is called before

@@ -12,6 +12,9 @@ import typer
 
 from sslreg.errors import InterruptedRunError
 
+#: Seconds that SLURM has to answer. A job is killed soon after its time is up.
+PATIENCE = 20.0
+
 
 def is_restart() -> bool:
     """Return whether SLURM has run this job before."""
@@ -54,7 +57,9 @@ def _slurm_job() -> str | None:
 
 def _requeue(job: str) -> str:
     try:
-        result = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, check=False)
+        result = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, check=False, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        return f"job {job} could not be requeued: scontrol did not answer within {PATIENCE:.0f} seconds"
     except OSError as error:
         return f"job {job} could not be requeued: scontrol: {error.strerror}"
     if result.returncode:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from sslreg.atomic_files import write_json, write_text
+from sslreg.errors import SslregError
 from sslreg.runs.folder import RunFolder
 from sslreg.runs.metrics_file import MetricsFile
 from sslreg.runs.provenance import build_lock
@@ -72,3 +74,10 @@ class RunWriter:
         """Add results to the summary and write it."""
         self.summary.update(results)
         write_json(self.folder.summary, self.summary)
+
+
+def overwrite_status(folder: RunFolder, status: str) -> None:
+    """Write another status into the summary of a run, if there is one. Nothing is raised: the process is ending."""
+    with suppress(SslregError, OSError, ValueError):
+        summary = json.loads(folder.summary.read_text(encoding="utf-8"))
+        write_json(folder.summary, summary | {"status": status})

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import shlex
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import lightning.pytorch as lightning
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -14,11 +17,14 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from sslreg.atomic_files import WriteError
 from sslreg.errors import InterruptedRunError, StoppedRunError
 from sslreg.runs.folder import RunFolder
+from sslreg.runs.run_writer import overwrite_status
+from sslreg.training.blocked_waits import is_stopped, kill_child_processes
 from sslreg.training.callbacks.checkpoint_saver import CheckpointSaver
 from sslreg.training.distributed.collectives import exit_together
+from sslreg.training.distributed.watchdog import LIGHTNING_CHILDREN
 from sslreg.training.failure_messages import explain_failure
 from sslreg.training.rewind_to_checkpoint import RewindRun
-from sslreg.training.stop_signals import StopRequested
+from sslreg.training.stop_signals import StopRequested, StopSignals
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +45,7 @@ def record_exit(
     except (StopRequested, SIGTERMException) as request:
         with exit_together():  # torchrun ends the other processes once one has ended
             write_status("interrupted")
-        raise interrupted_error(checkpoints.folder, trainer.global_step, checkpoints.stop.received) from request
+        raise interrupted_error(checkpoints.folder, trainer.global_step, checkpoints.stop) from request
     except RewindRun:
         raise
     except BaseException as error:
@@ -47,7 +53,7 @@ def record_exit(
         # Lightning turns an interrupt into a SystemExit.
         if isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt):
             write_status("interrupted")
-            raise stopped_error(folder, trainer.global_step) from error
+            raise stopped_error(folder, trainer.global_step, checkpoints.stop.awaited) from error
         try:
             write_status("failed")
         except WriteError as unwritten:
@@ -61,35 +67,60 @@ def record_exit(
         write_status("finished")
 
 
-def not_started_error(received: signal.Signals | None) -> InterruptedRunError:
-    """Return the error for a run that was asked to stop before it had a folder."""
+def not_started_error(stop: StopSignals) -> InterruptedRunError:
+    """Return the error for a run that was asked to stop before its first step."""
     error = InterruptedRunError(
-        f"interrupted{_by_signal(received)} before the first step; nothing was trained",
+        f"interrupted{_by_signal(stop.received)} before the first step; nothing was trained",
         hint="start it again",
         code="interrupted",
     )
-    error.signal = received
+    error.signal = stop.received
     return error
 
 
-def interrupted_error(folder: RunFolder, step: int, received: signal.Signals | None) -> InterruptedRunError:
+def interrupted_error(folder: RunFolder, step: int, stop: StopSignals) -> InterruptedRunError:
     """Return the error for a run that was asked to stop and has saved its state."""
     error = InterruptedRunError(
-        f"interrupted{_by_signal(received)} after step {step}; what was trained is in {folder.path}",
+        f"interrupted{_by_signal(stop.received)} after step {step}{_while_waiting(stop.awaited)}; "
+        f"what was trained is in {folder.path}",
         hint=resume_hint(folder),
         code="interrupted",
     )
-    error.signal = received
+    error.signal = stop.received
     return error
 
 
-def stopped_error(folder: RunFolder, step: int) -> StoppedRunError:
+def stopped_error(folder: RunFolder, step: int, awaited: str | None) -> StoppedRunError:
     """Return the error for a run that was stopped at once, in the middle of a step."""
     return StoppedRunError(
-        f"stopped at once, after step {step}; the steps since the last checkpoint in {folder.path} will be taken again",
+        f"stopped at once, after step {step}{_while_waiting(awaited)}; the steps since the last checkpoint in "
+        f"{folder.path} will be taken again",
         hint=resume_hint(folder),
         code="interrupted",
     )
+
+
+def end_waiting_process(
+    trainer: lightning.Trainer, folder: RunFolder, received: signal.Signals, awaited: str
+) -> NoReturn:
+    """End this process, which was asked to stop and waits for something that does not come.
+
+    The first process of each host says so, and the main one writes the status of the run.
+    """
+    if stopped := [str(child.pid) for child in LIGHTNING_CHILDREN if is_stopped(child.pid)]:
+        awaited += f" (process {', '.join(stopped)} is stopped)"
+    error = stopped_error(folder, trainer.global_step, awaited)
+    for child in LIGHTNING_CHILDREN:
+        child.kill()
+    kill_child_processes()
+    if trainer.local_rank == 0:
+        # A full pipe must not become the next wait.
+        writer = threading.Thread(target=os.write, args=(2, f"\n{error}\n".encode()), daemon=True)
+        writer.start()
+        writer.join(1)
+    if trainer.is_global_zero:
+        overwrite_status(folder, "interrupted")
+    os._exit(error.exit_status if received == signal.SIGINT else InterruptedRunError.exit_status)
 
 
 def resume_hint(folder: RunFolder) -> str:
@@ -99,3 +130,7 @@ def resume_hint(folder: RunFolder) -> str:
 
 def _by_signal(received: signal.Signals | None) -> str:
     return "" if received is None else f" by {received.name}"
+
+
+def _while_waiting(awaited: str | None) -> str:
+    return "" if awaited is None else f", while waiting for {awaited}"

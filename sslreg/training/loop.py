@@ -32,7 +32,7 @@ from sslreg.training.distributed.collectives import exit_together
 from sslreg.training.distributed.ranks import is_main_process, require_all_processes, run_main_process_first
 from sslreg.training.distributed.sync_batch_norm import require_replaceable_layers
 from sslreg.training.distributed.watchdog import watch_processes
-from sslreg.training.exit_status import not_started_error, record_exit
+from sslreg.training.exit_status import end_waiting_process, not_started_error, record_exit
 from sslreg.training.lightning_module import TrainingModule
 from sslreg.training.lightning_trainer import build_trainer, quiet_lightning
 from sslreg.training.rewind_to_checkpoint import RewindHistory, RewindRun, build_rewind
@@ -121,7 +121,21 @@ class TrainingSetup:
 
 
 def prepare(spec: Spec, folder: RunFolder, console: Console) -> TrainingSetup:
-    """Build everything that a training needs. Raises UserError if something does not fit."""
+    """Build everything that a training needs.
+
+    Raises:
+        UserError: Something does not fit.
+        InterruptedRunError: A signal arrived.
+    """
+    stop = StopSignals()
+    try:
+        with stop, stop.interruptible():
+            return _prepare(spec, folder, console, stop)
+    except StopRequested as request:
+        raise not_started_error(stop) from request
+
+
+def _prepare(spec: Spec, folder: RunFolder, console: Console, stop: StopSignals) -> TrainingSetup:
     try_spec(spec)
     prepare_for_workers(spec.data.workers)
     trainer = build_trainer(spec, folder)
@@ -134,7 +148,7 @@ def prepare(spec: Spec, folder: RunFolder, console: Console) -> TrainingSetup:
     if trainer.world_size > 1 and spec.trainer.get("sync_batchnorm"):
         require_replaceable_layers(spec, pipeline.model)
     writer = RunWriter(folder, spec, pipeline.facts, pipeline.learning_rate)
-    return TrainingSetup(spec, folder, console, trainer, pipeline, build_evaluation(pipeline, device), writer)
+    return TrainingSetup(spec, folder, console, trainer, pipeline, build_evaluation(pipeline, device), writer, stop)
 
 
 def build_evaluation(pipeline: Pipeline, device: torch.device) -> Evaluation | None:
@@ -153,6 +167,7 @@ def start_run(setup: TrainingSetup) -> Run:
                 baseline = evaluate_baseline(setup)
                 require_best_figure(setup.spec, baseline.get("untrained"))
                 setup.folder.create()
+        setup.stop.end_process = partial(end_waiting_process, setup.trainer, setup.folder)
         with setup.hold_lock():
             if setup.trainer.is_global_zero:
                 setup.writer.start(baseline)
@@ -169,11 +184,12 @@ def evaluate_baseline(setup: TrainingSetup) -> dict[str, dict[str, float]]:
             model = setup.pipeline.model.to(setup.device)
             return evaluate_baselines(setup.evaluation, model, setup.pipeline.evaluators)
     except StopRequested as request:
-        raise not_started_error(setup.stop.received) from request
+        raise not_started_error(setup.stop) from request
 
 
 def resume_run(setup: TrainingSetup) -> Run:
     """Train from the newest whole checkpoint in the folder."""
+    setup.stop.end_process = partial(end_waiting_process, setup.trainer, setup.folder)
     with setup.stop, setup.hold_lock():
         with exit_together():
             require_same_data(setup)

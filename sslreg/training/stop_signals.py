@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from sslreg.assembly.loader_workers import STOP_SIGNALS
+from sslreg.training.blocked_waits import (
+    WaitGuard,
+    describe_wait,
+    kill_child_processes,
+    kill_workers,
+    loader_frame,
+)
 
 #: The signal of a child that ended, where the platform has it.
 _CHILD_SIGNALS = (signal.SIGCHLD,) if hasattr(signal, "SIGCHLD") else ()
@@ -20,21 +27,35 @@ class StopRequested(BaseException):
     """Ends what a run is doing after a request to stop, once its state is safe."""
 
 
+def end_unstarted_process(received: signal.Signals, awaited: str) -> NoReturn:
+    """End a process that waits forever before its run has a folder."""
+    kill_child_processes()
+    os.write(2, f"\nstopped by {received.name} before the first step, while waiting for {awaited}\n".encode())
+    os._exit(130 if received == signal.SIGINT else 75)
+
+
 class StopSignals:
     """A listener for the signals that ask a run to stop, active inside a ``with`` block.
 
     The training looks at `received` after every step. Work that may be interrupted anywhere, such as an evaluation,
     runs inside `interruptible` and ends with `StopRequested`. A second Ctrl-C raises KeyboardInterrupt at once.
 
+    No wait for a process or a file outlasts the signals: a `WaitGuard` ends it.
+
     Only the main thread of a process can listen to signals; in other threads this class does nothing. Forked processes
     (the workers of the data loader) ignore the signals, since their parent decides.
 
     Attributes:
         received: The first signal that arrived, or None.
+        awaited: What the process was waiting for when it was stopped, None if it was not waiting.
+        end_process: Ends a process that waits forever. Called with the signal and what the process waits for.
     """
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
+        self.awaited: str | None = None
+        self.end_process: Callable[[signal.Signals, str], None] = end_unstarted_process
+        self._guard: WaitGuard | None = None
         self._previous_handlers: dict[signal.Signals, Any] = {}
         self._interruptible = False
         self._process = os.getpid()
@@ -42,6 +63,8 @@ class StopSignals:
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             self._previous_handlers = {number: signal.getsignal(number) for number in (*STOP_SIGNALS, *_CHILD_SIGNALS)}
+            self._guard = WaitGuard(lambda received, awaited: self.end_process(received, awaited))
+            self._guard.start()
         self.install_handlers()
         return self
 
@@ -49,6 +72,9 @@ class StopSignals:
         for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)
         self._previous_handlers = {}
+        if self._guard is not None:
+            self._guard.stop()
+            self._guard = None
 
     def install_handlers(self) -> None:
         """Install the handlers, also in place of those that Lightning installs when it begins to fit.
@@ -79,10 +105,21 @@ class StopSignals:
             return
         if self.received is None:
             self.received = signal.Signals(number)
+            if self._interruptible:
+                raise StopRequested
             if number == signal.SIGINT:
                 # Unbuffered, because the signal may interrupt a write to the buffered stream.
                 os.write(2, b"\nfinishing this step; Ctrl-C again stops at once\n")
-            if self._interruptible:
-                raise StopRequested
+        elif (loader := loader_frame(frame)) and self._guard is not None and self._guard.has_given_up:
+            # Between two steps, so the state is whole.
+            self._give_up_waiting(loader)
+            raise StopRequested
         elif number == signal.SIGINT:
+            if loader:
+                self._give_up_waiting(loader)
+            self.awaited = self.awaited or describe_wait(frame)
             raise KeyboardInterrupt
+
+    def _give_up_waiting(self, loader: FrameType) -> None:
+        self.awaited = describe_wait(loader)
+        kill_workers(loader)

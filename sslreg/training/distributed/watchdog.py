@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -16,14 +15,14 @@ import lightning.pytorch as lightning
 import torch.distributed as dist
 from rich.console import Console
 
-from sslreg.atomic_files import write_json
 from sslreg.errors import SslregError
 from sslreg.runs.folder import RunFolder
+from sslreg.runs.run_writer import overwrite_status
 from sslreg.spec.diagnostic_rendering import render
 from sslreg.training.distributed.ranks import is_launched_externally
 
 #: The processes that Lightning has started for this one. It starts them once; they take part in all that is trained.
-_CHILDREN: list[subprocess.Popen[bytes]] = []
+LIGHTNING_CHILDREN: list[subprocess.Popen[bytes]] = []
 #: Seconds between two checks of the other processes.
 INTERVAL = 0.1
 #: Seconds that a process has to exit after another has died.
@@ -85,7 +84,7 @@ class _Watchdog(threading.Thread):
         self.trainer = trainer
         self.folder = folder
         self.console = console
-        self.children = _CHILDREN if trainer.world_size > 1 else []
+        self.children = LIGHTNING_CHILDREN if trainer.world_size > 1 else []
         self._is_child = trainer.local_rank != 0 and not is_launched_externally(trainer)
         self._parent = os.getppid()
         self._stopped = threading.Event()
@@ -149,8 +148,6 @@ class _Watchdog(threading.Thread):
             self.console.print(render(self.lost_process_error().diagnostics, {}))
         for child in self.children:
             child.kill()
-        if self.trainer.is_global_zero and self.folder.summary.exists():
-            with suppress(SslregError, OSError, ValueError):  # nothing may keep this process from exiting
-                summary = json.loads(self.folder.summary.read_text(encoding="utf-8"))
-                write_json(self.folder.summary, summary | {"status": "failed"})
+        if self.trainer.is_global_zero:
+            overwrite_status(self.folder, "failed")
         os._exit(1)

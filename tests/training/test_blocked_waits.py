@@ -1,0 +1,157 @@
+"""Runs that wait for a worker, a process or a disk that does not answer, and are asked to stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.independent,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc"),
+]
+
+#: Seconds until which a run has ended, in all cases. A hang lasts forever.
+LIMIT = 60
+PROGRAM = """
+import sslreg.training.blocked_waits as waits
+waits.BATCH_GRACE = waits.CALL_GRACE = waits.INTERRUPT_GRACE = 1.0
+from sslreg.cli.app import main
+if __name__ == "__main__":
+    main()
+"""
+TWO = ("trainer.devices=2", "trainer.strategy=ddp")
+LONG = ("trainer.max_epochs=100000", "evaluate=[]")
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(tiny_spec: str, tmp_path: Path) -> Iterator[Start]:
+    """Starts a long run in tmp_path/run, with short graces."""
+    (tmp_path / "tiny.yaml").write_text(tiny_spec)
+    (tmp_path / "program.py").write_text(PROGRAM)
+    started: list[subprocess.Popen[str]] = []
+
+    def popen(*overrides: str) -> subprocess.Popen[str]:
+        sets = [word for override in (*LONG, *overrides) for word in ("--set", override)]
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "program.py", "train", "tiny.yaml", "--out", "run", *sets],
+                cwd=tmp_path,
+                env=os.environ | {"OMP_NUM_THREADS": "1"},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
+        )
+        return started[-1]
+
+    yield popen
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def wait_for_steps(process: subprocess.Popen[str], folder: Path) -> None:
+    """Wait until the run has trained some steps."""
+    metrics = folder / "metrics.csv"
+    while process.poll() is None and not (metrics.exists() and metrics.read_text().count("\n") > 5):
+        time.sleep(0.01)
+    assert process.poll() is None, process.stderr and process.stderr.read()
+
+
+def find_children(process: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
+def is_alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except FileNotFoundError:
+        return False
+
+
+def wait_until_blocked(process: subprocess.Popen[str], folder: Path) -> None:
+    """Wait until the run makes no progress."""
+    before, now = -1, 0
+    while before != now:
+        time.sleep(1.0)
+        before, now = now, (folder / "metrics.csv").stat().st_size
+
+
+def read_status(folder: Path) -> str:
+    return str(json.loads((folder / "summary.json").read_text())["status"])
+
+
+@pytest.mark.parametrize(
+    ("numbers", "status"), [([signal.SIGTERM], 75), ([signal.SIGINT], 75), ([signal.SIGINT, signal.SIGINT], 130)]
+)
+def test_a_run_whose_worker_is_stopped_ends_when_it_is_asked_to(
+    start: Start, tmp_path: Path, numbers: list[signal.Signals], status: int
+) -> None:
+    process = start("data.workers=1")
+    wait_for_steps(process, tmp_path / "run")
+    (worker,) = find_children(process.pid)
+    os.kill(worker, signal.SIGSTOP)
+    wait_until_blocked(process, tmp_path / "run")
+    for number in numbers:
+        os.kill(process.pid, number)
+        time.sleep(0.2)
+    _, stderr = process.communicate(timeout=LIMIT)
+
+    assert process.returncode == status, stderr
+    assert "Traceback" not in stderr
+    assert f"while waiting for a batch from the workers that load data (process {worker} is stopped)" in stderr
+    assert "sslreg train --resume run" in stderr
+    assert read_status(tmp_path / "run") == "interrupted"
+    assert not is_alive(worker)
+
+
+@pytest.mark.parametrize(("numbers", "status"), [([signal.SIGTERM], 75), ([signal.SIGINT, signal.SIGINT], 130)])
+def test_a_run_whose_second_process_is_stopped_ends_when_it_is_asked_to(
+    start: Start, tmp_path: Path, numbers: list[signal.Signals], status: int
+) -> None:
+    process = start(*TWO)
+    wait_for_steps(process, tmp_path / "run")
+    (second,) = find_children(process.pid)
+    os.kill(second, signal.SIGSTOP)
+    wait_until_blocked(process, tmp_path / "run")
+    for number in numbers:
+        os.kill(process.pid, number)
+        time.sleep(0.2)
+    _, stderr = process.communicate(timeout=LIMIT)
+
+    assert process.returncode == status, stderr
+    assert "Traceback" not in stderr
+    assert f"(process {second} is stopped)" in stderr
+    assert "sslreg train --resume run" in stderr
+    assert read_status(tmp_path / "run") == "interrupted"
+    assert not is_alive(second)
+
+
+def test_processes_that_wait_for_one_that_does_not_start_end_when_they_are_asked_to(
+    tiny_spec: str, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torchrun has started this process; the other one, on another host, does not come."""
+    group = {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0", "GROUP_RANK": "0", "LOCAL_WORLD_SIZE": "2"}
+    rendezvous = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0", "TORCHELASTIC_RUN_ID": "1"}
+    for name, value in (group | rendezvous).items():
+        monkeypatch.setenv(name, value)
+    process = start(*TWO)
+    time.sleep(12.0)
+    os.kill(process.pid, signal.SIGTERM)
+    _, stderr = process.communicate(timeout=LIMIT)
+    assert process.returncode == 75, stderr
+    assert "before the first step, while waiting for the other processes of the run" in stderr
+    assert "Traceback" not in stderr
+    assert not (tmp_path / "run").exists()
