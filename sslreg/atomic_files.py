@@ -36,6 +36,10 @@ def atomic_write(path: Path, *, shared: bool = False) -> Iterator[Path]:
         WriteError: The file cannot be written.
     """
     target = path.resolve() if path.is_symlink() else path
+    if target.exists() and not target.is_file():
+        raise WriteError(
+            f"{path} cannot be written: it exists and is not a regular file", hint="name a file", code="unwritable"
+        )
     draft = target.with_name(f".{target.name}.{os.getpid()}.draft") if shared else draft_path(target)
     try:
         with explain_write_errors(path):
@@ -93,6 +97,23 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, content: str) -> None:
     """Replace the content of a file atomically, in UTF-8 and without translating line ends. Raises WriteError."""
     write_bytes(path, content.encode())
+
+
+def append_text(path: Path, content: str) -> None:
+    """Append text to a file in UTF-8, without translating line ends. After a failure, the file is as it was.
+
+    Raises:
+        WriteError: The file cannot be written.
+    """
+    with explain_write_errors(path), path.open("ab", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        remaining = memoryview(content.encode())
+        try:
+            while remaining:
+                remaining = remaining[file.write(remaining) :]
+        except OSError:
+            file.truncate(size)
+            raise
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

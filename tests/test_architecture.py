@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 
 import grimp
 import pytest
@@ -19,3 +21,18 @@ def test_no_modules_import_each_other() -> None:
         TopologicalSorter(imports).prepare()
     except CycleError as error:
         pytest.fail("the modules import each other: " + " is imported by ".join(error.args[1]), pytrace=False)
+
+
+def test_files_are_replaced_atomically() -> None:
+    """Whatever is written goes through `sslreg.atomic_files`: directly, or into a draft."""
+    root = Path(__file__).parents[1]
+    writes = re.compile(r"""\.write_(text|bytes)\(|\.open\([^)]*["'][wax]b?\+?["']""")
+    found = [
+        f"{path.relative_to(root)}: {line.strip()}"
+        for folder in ("sslreg", "plugins")
+        for path in sorted((root / folder).rglob("*.py"))
+        if path.name != "atomic_files.py" and "testing" not in path.parts
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if writes.search(line) and "draft" not in line and "archive.open" not in line
+    ]
+    assert found == []

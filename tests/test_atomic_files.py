@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +18,15 @@ import torch
 from safetensors.torch import save_file
 
 from sslreg import SslregError
-from sslreg.atomic_files import WriteError, atomic_write, atomic_write_group, write_bytes, write_json, write_text
+from sslreg.atomic_files import (
+    WriteError,
+    append_text,
+    atomic_write,
+    atomic_write_group,
+    write_bytes,
+    write_json,
+    write_text,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -134,3 +145,34 @@ def test_a_symbolic_link_keeps_pointing_to_the_file(tmp_path: Path) -> None:
     write_text(tmp_path / "link", "new")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "folder" / "file").read_text() == "new"
+
+
+def test_what_is_appended_to_a_full_disk_leaves_no_part_of_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    append_text(path, "step\n")
+    append_text(path, "1\n")
+    with limited_file_size(9), pytest.raises(WriteError, match=r"rows.csv cannot be written"):
+        append_text(path, "2\n3\n4\n")
+    assert path.read_text() == "step\n1\n"
+
+
+@contextmanager
+def limited_file_size(size: int) -> Iterator[None]:
+    """Let the system refuse to write beyond a size, after a part of the content, as on a full disk."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs")
+def test_a_file_that_is_no_regular_file_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(WriteError, match="not a regular file"):
+        write_text(tmp_path / "pipe", "text")
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)

@@ -8,6 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import sslreg
+
 Make = TypeVar("Make", bound=Callable[..., Any])
 
 
@@ -54,4 +56,5 @@ class RunIDFile:
 
     def write(self, run_id: str) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(run_id, encoding="utf-8")
+        with sslreg.atomic_write(self.path) as draft:
+            draft.write_text(run_id, encoding="utf-8")

@@ -56,8 +56,9 @@ def _slurm_job() -> str | None:
 
 
 def _requeue(job: str) -> str:
+    command = ["scontrol", "requeue", job]
     try:
-        result = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, check=False, timeout=PATIENCE)
+        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
     except subprocess.TimeoutExpired:
         return f"job {job} could not be requeued: scontrol did not answer within {PATIENCE:.0f} seconds"
     except OSError as error:

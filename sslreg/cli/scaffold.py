@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
+from sslreg.atomic_files import explain_write_errors, write_text
 from sslreg.errors import UserError
 from sslreg.registry import API, KINDS
 from sslreg.suggestions import did_you_mean
@@ -114,8 +115,9 @@ def write_package(distribution: str, kind: str, folder: Path) -> list[Path]:
     texts[f"src/{values['package']}/{kind}.py"] = _fill_template(f"components/{kind}.py", values)
     texts[f"src/{values['package']}/py.typed"] = ""
     for path, text in texts.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text, encoding="utf-8")
+        with explain_write_errors(folder / path):
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        write_text(folder / path, text)
     return [folder / path for path in sorted(texts)]
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sslreg.atomic_files import write_json
 from sslreg.cli.console import print_json, stdout
-from sslreg.errors import SslregError
 from sslreg.export.files import require_new
 
 
@@ -42,7 +41,4 @@ def write_schema(path: Path) -> None:
     from sslreg.registry import installed
     from sslreg.spec.json_schema import json_schema
 
-    try:
-        path.write_text(json.dumps(json_schema(installed()), indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise SslregError(f"{path} cannot be written: {error.strerror}", code="unwritable") from error
+    write_json(path, json_schema(installed()))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from sslreg.atomic_files import write_text
 from sslreg.cli.console import print_json, stdout
 from sslreg.cli.options import Json
 from sslreg.cli.schema import write_schema
@@ -55,7 +56,6 @@ def copy(
         raise UserError(f"there is no shipped spec {name!r}", hint=did_you_mean(name, shipped), code="unknown-spec")
     target = Path(f"{name}.yaml") if to is None else to / f"{name}.yaml" if to.is_dir() else to
     require_new(target, force=force)
-    text = shipped[name].read_text(encoding="utf-8")
-    target.write_text(f"# yaml-language-server: $schema={SCHEMA}\n{text}", encoding="utf-8")
+    write_text(target, f"# yaml-language-server: $schema={SCHEMA}\n{shipped[name].read_text(encoding='utf-8')}")
     write_schema(target.with_name(SCHEMA))
     stdout.print(f"{target}: change it, then run: sslreg train {target}", highlight=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from sslreg.assembly import ImageLoader
+from sslreg.atomic_files import atomic_write
 from sslreg.contracts import ImageLike
 from sslreg.report.denormalization import to_pil_image
 from sslreg.report.drawing import FAINT, GAP, INK, MARGIN, PAPER, TILE, fit_image
@@ -38,10 +39,11 @@ def make_tile(image: ImageLike, load: ImageLoader, *lines: str) -> Tile:
 
 def write_contact_sheet(path: Path, title: str, tiles: Sequence[Tile]) -> None:
     """Write tiles in order, as an HTML page if the name ends in .html and as an image otherwise."""
-    if path.suffix.lower() in PAGES:
-        path.write_text(render_page("contact_sheet.html", title=title, tiles=tiles), encoding="utf-8")
-    else:
-        _draw_sheet(title, tiles).save(path)
+    with atomic_write(path) as draft:
+        if path.suffix.lower() in PAGES:
+            draft.write_text(render_page("contact_sheet.html", title=title, tiles=tiles), encoding="utf-8")
+        else:
+            _draw_sheet(title, tiles).save(draft, Image.registered_extensions()[path.suffix.lower()])
 
 
 def _draw_sheet(title: str, tiles: Sequence[Tile]) -> Image.Image:

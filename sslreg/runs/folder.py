@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import json
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -63,36 +66,52 @@ class RunFolder:
         return self.checkpoints / PREVIOUS
 
     @classmethod
-    def default(cls, name: str) -> RunFolder:
-        """Return ``runs/NAME/TIMESTAMP``, with a number appended if two runs start in the same second."""
-        root = Path("runs") / name
+    def default(cls, name: str, number: int = 1) -> RunFolder:
+        """Return ``runs/NAME/TIMESTAMP``, or ``runs/NAME/TIMESTAMP_NUMBER`` from 2 on."""
         stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-        path, number = root / stamp, 2
-        while path.exists():
-            path, number = root / f"{stamp}_{number}", number + 1
-        return cls(path)
+        return cls(Path("runs") / name / (stamp if number == 1 else f"{stamp}_{number}"))
+
+    @property
+    def resume_command(self) -> str:
+        """The command that resumes the run."""
+        return f"sslreg train --resume {shlex.quote(str(self.path))}"
+
+    def require_free(self) -> None:
+        """Raise a UserError if the folder is not empty. If it holds a run, the hint says how to resume the run."""
+        if not self.path.exists() or (self.path.is_dir() and not set(self.path.iterdir()) - {self.lock_file}):
+            return
+        problem, hint = "already exists and is not empty", "choose another folder with --out"
+        if (status := self._read_status()) is not None:
+            problem = f"already holds a run, which is {status}"
+            if status == "finished":
+                hint = f"{hint}, or train the run longer: {self.resume_command} --set trainer.max_epochs=N"
+            elif self.last_checkpoint.exists() or self.previous_checkpoint.exists():
+                hint = f"resume the run with: {self.resume_command}; or {hint}"
+            else:
+                hint = f"it has no checkpoint: start it again with --auto-resume, or {hint}"
+        raise UserError(f"{self.path} {problem}", hint=hint, code="run-folder-taken")
+
+    def _read_status(self) -> str | None:
+        """Return the status of the run in the folder, None if there is no run."""
+        try:
+            return str(json.loads(self.summary.read_text(encoding="utf-8"))["status"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     def create(self) -> None:
-        """Create the folder.
+        """Create the folder, unless another process has done so.
 
         Raises:
             UserError: The folder is not empty.
             SslregError: It cannot be created.
         """
-        if self.path.exists() and (not self.path.is_dir() or set(self.path.iterdir()) - {self.lock_file}):
-            raise UserError(
-                f"{self.path} already exists and is not empty",
-                hint="choose another folder with --out, or remove it",
-                code="run-folder-taken",
-            )
-        try:
-            self.checkpoints.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SslregError(
-                f"the run folder {self.path} cannot be created: {error.strerror}",
-                hint="choose another with --out",
-                code="run-folder-unwritable",
-            ) from error
+        self.require_free()
+        with _explain_unwritable(self.path):
+            try:
+                self.checkpoints.mkdir(parents=True)
+            except FileExistsError:  # another process was faster
+                self.require_free()
+                raise
 
     def clear(self) -> None:
         """Remove what a run writes before its first checkpoint, and nothing else.
@@ -105,3 +124,47 @@ class RunFolder:
             path.unlink()
         with suppress(OSError):  # it is not empty, or does not exist
             self.checkpoints.rmdir()
+
+
+@contextmanager
+def claim_default_folder(name: str) -> Iterator[RunFolder]:
+    """Create an empty folder ``runs/NAME/TIMESTAMP`` for a run, and remove it if the block fails and left it empty.
+
+    Runs that start in the same second, also in different processes, get folders with different numbers.
+
+    Raises:
+        SslregError: The folder cannot be created.
+    """
+    number = 1
+    with _explain_unwritable(RunFolder.default(name).path):
+        while True:
+            folder = RunFolder.default(name, number)
+            created = [path for path in (folder.path, *folder.path.parents) if not path.exists()]
+            try:
+                folder.path.mkdir(parents=True)
+                break
+            except FileExistsError:
+                if not folder.path.is_dir():
+                    raise
+                number += 1
+            except FileNotFoundError:  # another run, which failed, has removed the folder above
+                continue
+    try:
+        yield folder
+    except BaseException:
+        with suppress(OSError):  # a folder that is not empty remains
+            for path in created:
+                path.rmdir()
+        raise
+
+
+@contextmanager
+def _explain_unwritable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SslregError(
+            f"the run folder {path} cannot be created: {error.strerror}",
+            hint="choose another with --out",
+            code="run-folder-unwritable",
+        ) from error

@@ -7,7 +7,7 @@ import io
 import os
 from pathlib import Path
 
-from sslreg.atomic_files import explain_write_errors, write_text
+from sslreg.atomic_files import append_text, explain_write_errors, write_text
 
 
 class MetricsFile:
@@ -36,8 +36,7 @@ class MetricsFile:
             self._columns += list(dict.fromkeys(new_columns))
             write_text(self.path, self._format_table(self._rows, header=True))
         else:
-            with explain_write_errors(self.path), self.path.open("a", encoding="utf-8", newline="") as file:
-                file.write(self._format_table(texts, header=False))
+            append_text(self.path, self._format_table(texts, header=False))
 
     def __len__(self) -> int:
         """Return the number of rows."""

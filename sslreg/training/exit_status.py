@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shlex
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -125,7 +124,7 @@ def end_waiting_process(
 
 def resume_hint(folder: RunFolder) -> str:
     """Return the hint with the command that resumes a run."""
-    return f"resume with: sslreg train --resume {shlex.quote(str(folder.path))}"
+    return f"resume with: {folder.resume_command}"
 
 
 def _by_signal(received: signal.Signals | None) -> str:

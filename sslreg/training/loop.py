@@ -19,7 +19,7 @@ from sslreg.assembly import Pipeline, assemble, require_best_figure, try_spec
 from sslreg.assembly.loader_workers import prepare_for_workers
 from sslreg.evaluation import Evaluation, evaluate_baselines
 from sslreg.runs.checkpoint_file import load_newest_checkpoint, promote_previous_checkpoint
-from sslreg.runs.folder import RunFolder
+from sslreg.runs.folder import RunFolder, claim_default_folder
 from sslreg.runs.run import Run
 from sslreg.runs.run_hooks import call_run_finished
 from sslreg.runs.run_lock import hold_run_lock
@@ -54,8 +54,16 @@ def train(spec: Spec, out: str | Path | None = None, *, console: Console | None 
         out: The run's folder, new or empty; by default ``runs/NAME/TIMESTAMP``.
         console: Where progress is shown; by default standard error.
     """
-    folder = RunFolder(Path(out)) if out is not None else RunFolder.default(spec.name)
-    return train_to_end(spec, folder, console or TerminalConsole(stderr=True), resume=False)
+    console = console or TerminalConsole(stderr=True)
+    if out is not None:
+        folder = RunFolder(Path(out))
+        if is_main_process():
+            folder.require_free()
+        return train_to_end(spec, folder, console, resume=False)
+    # The other processes learn the main one's folder when training starts.
+    default = claim_default_folder(spec.name) if is_main_process() else nullcontext(RunFolder.default(spec.name))
+    with default as folder:
+        return train_to_end(spec, folder, console, resume=False)
 
 
 def train_to_end(spec: Spec, folder: RunFolder, console: Console, *, resume: bool) -> Run:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from lightning.pytorch.loggers import Logger
 
+from sslreg.atomic_files import write_text
 from sslreg.runs.folder import RunFolder
 from sslreg.runs.metrics_file import MetricsFile
 from sslreg.spec import Spec
@@ -49,7 +50,7 @@ class LoggedMetricsFile(MetricsFile):
             logger.save()
         self._logged = max(self._logged, len(self._rows))
         self._count_file.parent.mkdir(exist_ok=True)
-        self._count_file.write_text(str(self._logged), encoding="utf-8")
+        write_text(self._count_file, str(self._logged))
 
     def _log(self, row: dict[str, float]) -> None:
         figures = {name: value for name, value in row.items() if name != "step"}

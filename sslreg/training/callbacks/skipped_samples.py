@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 from typing import Any
 
 import lightning.pytorch as lightning
 from lightning.pytorch.callbacks import Callback
 
 from sslreg.assembly import SampleDataset
+from sslreg.atomic_files import append_text
 from sslreg.contracts import Batch
 from sslreg.escaping import escape_text
 from sslreg.runs.folder import RunFolder
@@ -74,12 +76,12 @@ class SkippedSamples(Callback):
             self._write(new)
 
     def _write(self, skipped: list[Skipped]) -> None:
-        is_new_file = not self.path.exists()
-        with self.path.open("a", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            if is_new_file:
-                writer.writerow(["index", "name", "reason"])
-            writer.writerows(
-                [sample.index, escape_text(self.samples.name(sample.index)), escape_text(sample.reason)]
-                for sample in skipped
-            )
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        if not self.path.exists():
+            writer.writerow(["index", "name", "reason"])
+        writer.writerows(
+            [sample.index, escape_text(self.samples.name(sample.index)), escape_text(sample.reason)]
+            for sample in skipped
+        )
+        append_text(self.path, text.getvalue())

@@ -108,7 +108,7 @@ class _Watchdog(threading.Thread):
         return SslregError(
             self._describe_death()
             or "the connection to another process of this run broke: it has ended, or is out of reach",
-            hint=f"resume with: sslreg train --resume {self.folder.path}",
+            hint=f"resume with: {self.folder.resume_command}",
             code="process-lost",
         )
 
