@@ -4,13 +4,34 @@ import sslreg
 
 sslreg_api = 1
 
+#: The names of augmentations in torchvision, kornia and albumentations, and the nearest ones of those that are missing.
+ALSO_CALLED = {
+    "horizontal_flip": ("hflip", "random_horizontal_flip", "flip_lr"),
+    "vertical_flip": ("vflip", "random_vertical_flip", "flip_ud"),
+    "random_resized_crop": ("rrc", "random_crop", "random_sized_crop", "cutout", "random_erasing", "coarse_dropout"),
+    "affine": ("random_affine", "rotate", "rotation", "random_rotation", "shear", "translate"),
+    "elastic": ("elastic_transform",),
+    "color_jitter": ("jitter", "hue", "saturation", "brightness", "contrast"),
+    "grayscale": ("random_grayscale", "to_gray"),
+    "solarize": ("random_solarize",),
+    "gaussian_blur": ("blur", "random_gaussian_blur"),
+    "gaussian_noise": ("noise", "random_gaussian_noise"),
+    "one_of": ("rand_augment", "auto_augment", "trivial_augment*", "aug_mix"),
+}
+
 
 @sslreg.hookimpl
 def sslreg_register(registry: sslreg.Registry) -> None:
     """Register every augmentation of this package."""
 
     def add(name: str, target: str, summary: str, *invariances: str) -> None:
-        registry.augmentation(name, f"sslreg_augmentations.{target}", summary=summary, invariances=invariances)
+        registry.augmentation(
+            name,
+            f"sslreg_augmentations.{target}",
+            summary=summary,
+            invariances=invariances,
+            also_called=ALSO_CALLED.get(name, ()),
+        )
 
     add("random_resized_crop", "random_resized_crop:RandomResizedCrop", "crops a random part and resizes it", "shape")
     add("resize", "resize:Resize", "resizes the whole image")

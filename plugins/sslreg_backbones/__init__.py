@@ -12,7 +12,10 @@ def sslreg_register(registry: sslreg.Registry) -> None:
         "convnet", "sslreg_backbones.convnet:ConvNet", summary="a few convolutions, for small images on a CPU"
     )
     registry.backbone(
-        "timm", "sslreg_backbones.timm_models:TimmBackbone", summary="any model of timm, by name (extra: timm)"
+        "timm",
+        "sslreg_backbones.timm_models:TimmBackbone",
+        summary="any model of timm, by name (extra: timm)",
+        also_called=("vit*patch*", "deit*", "beit*", "eva0*", "convnextv2*", "*in1k", "*in22k*"),
     )
     for family, names in FAMILIES.items():
         for name in names:

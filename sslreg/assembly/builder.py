@@ -70,7 +70,8 @@ def build(kind: str, name: str, /, *, catalog: Catalog | None = None, **params: 
             `use` builds the component that it names. Parameters that a run would fill in have to be given.
 
     Raises:
-        UserError: there is no such component, or its constructor refuses a parameter.
+        UserError: there is no such component, a value is outside of the bounds that the signature declares, or the
+            constructor refuses it.
     """
     catalog = catalog or installed()
     return _build(catalog.get(kind, name), params, catalog)
@@ -84,6 +85,6 @@ def _build(info: ComponentInfo, params: dict[str, Any], catalog: Catalog) -> Any
         return _build(catalog.get(slot.kind, nested.pop("use")), nested, catalog)
 
     try:
-        return construct(info, params, build_nested=build_nested)
+        return construct(info, params, build_nested=build_nested, check_bounds=True)
     except (TypeError, ValueError) as error:
         raise UserError(f"{info} cannot be built: {error}", code="bad-value") from error

@@ -6,6 +6,7 @@ import importlib
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 
@@ -31,6 +32,7 @@ class ComponentInfo:
         invariances: for augmentations, the invariances that they teach a model: shape, texture, color.
         removed_in: the version of the package in which a deprecated name is removed.
         replacement: the name to use instead of a deprecated one.
+        also_called: names that other libraries give it, for hints; ``*`` stands for any text.
     """
 
     kind: str
@@ -43,6 +45,7 @@ class ComponentInfo:
     invariances: tuple[str, ...] = ()
     removed_in: str = ""
     replacement: str = ""
+    also_called: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name!r} of {self.distribution or self.plugin or 'this program'}"
@@ -101,6 +104,7 @@ class Registry:
         invariances: tuple[str, ...] = (),
         removed_in: str = "",
         replacement: str = "",
+        also_called: tuple[str, ...] = (),
     ) -> None:
         """Register a component; the arguments are those of `ComponentInfo`.
 
@@ -129,6 +133,7 @@ class Registry:
                 invariances=tuple(invariances),
                 removed_in=removed_in,
                 replacement=replacement,
+                also_called=also_called,
                 **self._origin,
             )
         )
@@ -141,6 +146,12 @@ class Registry:
 
 def _unknown_kind(kind: str) -> str:
     return f"there is no kind of component {kind!r}; {did_you_mean(kind, KINDS)}"
+
+
+def _is_called(info: ComponentInfo, name: str) -> bool:
+    """Return whether other libraries give a component this name, in any spelling."""
+    spelled = name.lower().replace("_", "").replace("-", "")
+    return any(fnmatchcase(spelled, pattern.lower().replace("_", "")) for pattern in info.also_called)
 
 
 @dataclass(frozen=True)
@@ -228,6 +239,8 @@ class Catalog:
         elif other_kinds:
             actual = KINDS[other_kinds[0]].title_with_article
             hint = f"{bare_name!r} is {actual}; name {KINDS[kind].title_with_article} here"
+        elif known := [info for info in self.of_kind(kind) if _is_called(info, bare_name)]:
+            hint = " or ".join(f"use {info.name!r}: {info.summary}" for info in known)
         else:
             hint = did_you_mean(bare_name, {info.name for info in self.of_kind(kind)})
         for plugin in self.plugins:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from sslreg.spec.diagnostics import DiagnosticCollector
+from sslreg.spec.overrides import ARGUMENTS
 from sslreg.spec.sections import ComponentSpec, find_components
-from sslreg.spec.tree import MappingNode, find_nearest
+from sslreg.spec.tree import KeyPath, Location, MappingNode, find_nearest
 
 #: The inputs of losses that compare the samples of a batch with each other. Without such a comparison, a loss on pairs
 #: would collapse them.
@@ -71,7 +72,7 @@ def _check_loss_input(
     gives = getattr(model.info.load(), "gives", None)
     if isinstance(takes, str) and isinstance(gives, tuple | list) and takes not in gives:
         diagnostics.report(
-            find_nearest(tree, (*loss.path, "use")).location,
+            _locate(tree, (*loss.path, "use"), (*model.path, "use")),
             "loss-mismatch",
             f"loss {loss.use!r} takes {takes}, but model {model.use!r} gives {' or '.join(gives)}",
             "choose another loss or another model",
@@ -88,7 +89,7 @@ def _check_view_count(model: ComponentSpec, views: Any, tree: MappingNode, diagn
         return
     expected = f"{low}" if low == high else f"at least {low}" if high is None else f"{low} to {high}"
     diagnostics.report(
-        find_nearest(tree, ("views",)).location,
+        _locate(tree, ("views",), *(("views", number, "repeat") for number in range(len(views))), (*model.path, "use")),
         "view-count",
         f"model {model.use!r} takes {expected} views of an image, but the spec makes {count}",
         "change `repeat`, the number of views that an entry of `views` makes, or the number of entries",
@@ -102,11 +103,28 @@ def _check_schedule_length(
     least_epochs = getattr(schedule.info.load(), "least_epochs", None)
     if least_epochs is not None and (needed := least_epochs(**schedule.params)) > max_epochs > 0:
         diagnostics.report(
-            find_nearest(tree, schedule.path).location,
+            _locate(tree, schedule.path, ("trainer", "max_epochs")),
             "schedule-too-long",
             f"schedule {schedule.use!r} needs {needed:g} epochs, but the training has {max_epochs}",
-            "shorten the schedule or raise trainer.max_epochs",
+            f"shorten the schedule or raise trainer.max_epochs{_suggest_shorter(schedule, max_epochs)}",
         )
+
+
+def _suggest_shorter(schedule: ComponentSpec, max_epochs: int) -> str:
+    """Return the ``--set`` that makes a schedule fit: a parameter is set to a tenth of the epochs."""
+    for name, value in schedule.params.items():
+        if type(value) not in (int, float) or value <= max_epochs:
+            continue
+        short = max_epochs // 10 if type(value) is int else max_epochs / 10
+        if schedule.info.load().least_epochs(**{**schedule.params, name: short}) <= max_epochs:
+            return f": --set {'.'.join(map(str, schedule.path))}.{name}={short:g}"
+    return ""
+
+
+def _locate(tree: MappingNode, *paths: KeyPath) -> Location:
+    """Return the location of the first path that an override has written, or else of the first."""
+    locations = [find_nearest(tree, path).location for path in paths]
+    return next((location for location in locations if location.file == ARGUMENTS), locations[0])
 
 
 def _check_task_invariances(
@@ -131,7 +149,7 @@ def _check_batch_divisible(
     count = per_node * nodes
     if count > 0 and batch_size % count:
         diagnostics.report(
-            find_nearest(tree, ("data", "batch_size")).location,
+            _locate(tree, ("data", "batch_size"), ("trainer", "devices"), ("trainer", "num_nodes")),
             "batch-size",
             f"a batch of {batch_size} samples cannot be divided evenly among {count} devices",
             f"data.batch_size counts the samples of all devices together; use a multiple of {count}",
@@ -175,7 +193,7 @@ def _check_average_precision(
 ) -> None:
     if decay is not None:
         diagnostics.report(
-            find_nearest(tree, ("engine", "ema")).location,
+            _locate(tree, ("engine", "ema"), ("trainer", "precision")),
             "wrong-value",
             f"an average of weights does not move in {precision}, which cannot represent its small steps",
             "use a mixed precision, such as trainer.precision: bf16-mixed, in which weights are float32",

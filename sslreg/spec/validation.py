@@ -68,6 +68,18 @@ def _section_hint(key: str) -> str | None:
     return f"it belongs under {' or '.join(f'`{name}`' for name in names)}" if names else None
 
 
+#: Hints for keys that users of other libraries write, by the path of their mapping.
+_COMMON_KEYS: dict[tuple[KeyPath, str], str] = {
+    **{((), key): "write trainer: {max_epochs: …}" for key in ("epochs", "n_epochs", "num_epochs")},
+    **{(("trainer",), key): "write max_epochs" for key in ("epochs", "n_epochs", "num_epochs")},
+    **{((), key): "it is a key of the optimizer: optimizer: {use: …, lr: …}" for key in ("lr", "learning_rate")},
+    **{((), key): "it is a key of the model: model: {use: …, backbone: {use: …}}" for key in ("backbone", "encoder")},
+    **{((), key): "write views: [{augment: [{use: …}]}]" for key in ("augment", "augmentations", "transforms")},
+    **{(("data",), key): "evaluators are tested on the data set `test`" for key in ("val", "valid", "validation")},
+    **{((), key): "write data: {test: {use: …}}" for key in ("val", "valid", "validation")},
+}
+
+
 class _Validator:
     """Validates a tree key by key.
 
@@ -128,6 +140,7 @@ class _Validator:
         writable = [name for name, parameter in allowed.items() if not parameter.from_run]
         hint = (
             (path == ("trainer",) and SET_BY_RUN.get(key))
+            or _COMMON_KEYS.get((path, key))
             or (not path and _section_hint(key))
             or did_you_mean(key, writable)
         )
@@ -163,6 +176,8 @@ class _Validator:
             return tuple(item for item in items if item is not INVALID)
         if not self._is_invalid(node):
             hint = "write a list of one item: [{…}]" if isinstance(node, MappingNode) else None
+            if isinstance(nested, Slot) and isinstance(node, ScalarNode) and isinstance(node.value, str):
+                hint = f"write [{{use: {node.value}}}]"
             message = f"{format_path(path)} is {format_node(node)}; it should be a list"
             self._diagnostics.report(node.location, "not-a-list", message, hint)
         return INVALID

@@ -53,8 +53,24 @@ def validate_value(node: Node, parameter: Parameter, path: KeyPath, diagnostics:
             return _parse(_environment_as_text(node), parameter)
         except ValidationError:
             pass
-    _report(node, details, path, diagnostics)
+    _report(node, details, path, parameter, diagnostics)
     return INVALID
+
+
+def explain_violation(parameter: Parameter, value: Any) -> str | None:
+    """Return what a value should be if it is outside of the bounds of its parameter, or None.
+
+    Only bounds are compared, not types: in Python a value may be an object that no spec can contain.
+    """
+    try:
+        parameter.adapter.validate_python(value)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False, include_input=False):
+            if detail["type"] in _BOUNDS:
+                template = _EXPECTATIONS.get(detail["type"]) or _LENGTHS[detail["type"]]
+                expected = template.format(**{name: _shorten(fact) for name, fact in detail.get("ctx", {}).items()})
+                return expected if detail["type"] in _LENGTHS else f"it should be {expected}"
+    return None
 
 
 def _parse(node: Node, parameter: Parameter) -> Any:
@@ -73,7 +89,9 @@ def _environment_as_text(node: Node) -> Node:
     return node
 
 
-def _report(node: Node, details: Iterable[ErrorDetails], path: KeyPath, diagnostics: DiagnosticCollector) -> None:
+def _report(
+    node: Node, details: Iterable[ErrorDetails], path: KeyPath, parameter: Parameter, diagnostics: DiagnosticCollector
+) -> None:
     """Report pydantic's errors. For a union, report those of the members that match the value most deeply."""
     by_path: dict[KeyPath, list[ErrorDetails]] = {}
     for detail in details:
@@ -87,7 +105,7 @@ def _report(node: Node, details: Iterable[ErrorDetails], path: KeyPath, diagnost
             value.location,
             "wrong-type" if is_type_error else "wrong-value",
             f"{format_path((path[-1], *inner))} is {format_node(value)}; {_format_expectation(errors, value)}",
-            _hint(value, errors),
+            _hint(value, errors, parameter),
         )
 
 
@@ -102,6 +120,12 @@ def _to_path(node: Node, loc: tuple[int | str, ...]) -> KeyPath:
             path = (*path, step)
     return path
 
+
+#: The errors of a value that has the right type.
+_BOUNDS = {
+    *("greater_than", "greater_than_equal", "less_than", "less_than_equal", "literal_error", "too_short", "too_long"),
+    "finite_number",
+}
 
 #: What a value should be, by pydantic's type of error; the error's context fills in the braces.
 _EXPECTATIONS = {
@@ -120,6 +144,7 @@ _EXPECTATIONS = {
     "greater_than_equal": "at least {ge}",
     "less_than": "less than {lt}",
     "less_than_equal": "at most {le}",
+    "finite_number": "finite",
     "literal_error": "{expected}",
     "enum": "{expected}",
 }
@@ -153,7 +178,7 @@ def _shorten(fact: Any) -> Any:
     return int(fact) if isinstance(fact, float) and fact.is_integer() else fact
 
 
-def _hint(value: Node, errors: list[ErrorDetails]) -> str | None:
+def _hint(value: Node, errors: list[ErrorDetails], parameter: Parameter) -> str | None:
     if not isinstance(value, ScalarNode) or value.env_reference:
         return None
     kinds = {error["type"] for error in errors}
@@ -168,6 +193,8 @@ def _hint(value: Node, errors: list[ErrorDetails]) -> str | None:
         number = parse_scalar(given.replace("_", "")) if len(given) < 40 else given
         if kinds & {"int_type", "float_type"} and isinstance(number, int | float):
             return f"write the number without quotes or underscores: {number}"
+    elif "string_type" in kinds and isinstance(given, bool) and parameter.description:
+        return parameter.description
     elif "string_type" in kinds and given is not None:
         return f"put text that looks like another type in quotes: {format_node(value)!r}"
     elif "int_type" in kinds and isinstance(given, float) and given.is_integer():

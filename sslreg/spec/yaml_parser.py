@@ -35,6 +35,9 @@ _HINTS = (
 #: Parts of messages about mistakes that PyYAML notices only long after the place where they are.
 _LATE = ("end of stream", "<stream end>", "could not find expected ':'")
 
+#: The largest size of a spec file.
+MAX_BYTES = 1_000_000
+
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
 
@@ -43,12 +46,15 @@ def read_text(path: Path, diagnostics: DiagnosticCollector) -> str:
 
     Raises:
         SpecError: the file is not UTF-8; the error points to the first invalid byte.
-        UserError: the file cannot be read.
+        UserError: the file cannot be read, or is larger than 1 MB.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}", code="unreadable") from error
+    if len(data) > MAX_BYTES:
+        raise UserError(f"{path} is larger than 1 MB, too large for a spec", hint="name a spec file", code="too-large")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -74,6 +80,9 @@ def parse(text: str, start: Location, diagnostics: DiagnosticCollector) -> Node 
     Raises:
         SpecError: the text is not YAML.
     """
+    if len(text) > MAX_BYTES:
+        diagnostics.report(start, "too-large", "the text is larger than 1 MB, too large for a spec")
+        raise diagnostics.to_exception()
     return _Composer(text, start, diagnostics).compose_document()
 
 

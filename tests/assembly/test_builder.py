@@ -113,3 +113,27 @@ def test_building_without_a_spec_takes_objects_and_mappings_for_slots() -> None:
 def test_building_without_a_spec_reports_mistakes(params: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
         sslreg.build("loss", "nt_xent", **params)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "params", "message"),
+    [
+        ("optimizer", "lars", {"params": [], "lr": -1}, "lr is -1; it should be greater than 0"),
+        ("evaluator", "knn", {"k": 0}, "k is 0; it should be at least 1"),
+        ("model", "moco", {"backbone": {"use": "convnet"}, "momentum": 2}, "momentum is 2; it should be less than 1"),
+        ("model", "moco", {"backbone": {"use": "convnet", "width": 0}}, "width is 0; it should be greater than 0"),
+        (
+            "schedule",
+            "cosine",
+            {"optimizer": None, "total_steps": 1, "steps_per_epoch": 1, "warmup_epochs": -1},
+            "warmup_epochs is -1; it should be at least 0",
+        ),
+        ("loss", "nt_xent", {"negatives": "none"}, "it should be 'batch', 'bank' or 'both'"),
+        ("loss", "nt_xent", {"temperature": float("nan")}, "it should be finite"),
+        ("evaluator", "few_shot", {"shots": []}, r"at least 1 item"),
+        ("memory_bank", "fifo", {"size": 0}, "size is 0; it should be at least 1"),
+    ],
+)
+def test_the_bounds_of_a_spec_hold_without_a_spec(kind: str, name: str, params: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        sslreg.build(kind, name, **params)
