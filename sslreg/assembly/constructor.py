@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sslreg.contracts import Augmentation
+from sslreg.contracts.loss import adapt_loss
+from sslreg.errors import UserError
 from sslreg.registry import KINDS, ComponentInfo
 from sslreg.spec.parameters import Parameter, Slot, parameters_of
 from sslreg.spec.value_validation import explain_violation
@@ -39,7 +41,8 @@ def construct(
         ValueError: a value is outside of its bounds.
 
     Returns:
-        The component. An augmentation is adapted to the contract and applied with its probability.
+        The component. An augmentation or a loss is adapted to the contract; an augmentation is applied with its
+        probability.
     """
     reserved = KINDS[info.kind].keys
     keys = {name: params.get(name, default) for name, (_, default) in reserved.items()}
@@ -59,7 +62,16 @@ def construct(
             arguments[name] = fact
         elif parameter.required and fill_missing is not None:
             arguments[name] = fill_missing(parameter)
-    component = info.load()(*positional, **arguments)
+    try:
+        component = info.load()(*positional, **arguments)
+    except SystemExit as error:
+        raise UserError(
+            f"the constructor of {info} ends the program",
+            hint="a constructor raises ValueError for a value that it refuses",
+            code="broken-component",
+        ) from error
+    if info.kind == "loss":
+        return adapt_loss(component)
     if info.kind != "augmentation":
         return component
     augmentation: Augmentation = adapt(component)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -38,3 +39,38 @@ class Loss(nn.Module):
 
     def discard(self) -> None:
         """Discard what `forward` staged. Training calls it instead of `commit` for a skipped step, also on banks."""
+
+
+class PlainLoss(Loss):
+    """A plain module with ``forward(a, b)`` as a loss of pairs without targets.
+
+    Args:
+        module: the module.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, first: Tensor, second: Tensor, targets: Tensor | None = None) -> Tensor:
+        loss: Tensor = self.module(first, second)
+        return loss
+
+
+def adapt_loss(component: Any) -> Loss:
+    """Return a component as a loss: unchanged if it is one, else a plain module of two embeddings, adapted.
+
+    Raises:
+        ValueError: the component is neither, or its `forward` does not fulfill the contract.
+    """
+    if not isinstance(component, nn.Module):
+        raise ValueError(f"{type(component).__name__} is neither an sslreg.Loss nor a torch.nn.Module")
+    if inspect.iscoroutinefunction(component.forward):
+        raise ValueError("forward is async, but must return the loss, a scalar tensor; remove `async`")
+    if not isinstance(component, Loss):
+        return PlainLoss(component)
+    if component.takes in ("pair", "views", "labeled views"):
+        parameters = inspect.signature(component.forward).parameters.values()
+        if not any(each.name == "targets" or each.kind is each.VAR_KEYWORD for each in parameters):
+            raise ValueError("forward does not take `targets`; its signature is forward(*views, targets=None)")
+    return component

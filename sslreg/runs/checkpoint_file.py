@@ -88,6 +88,25 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
         raise SslregError(f"{path} cannot be read: {error}", code="broken-checkpoint") from error
+    if not isinstance(content, dict):
+        raise wrong_content_error(path)
+    return content
+
+
+def wrong_content_error(path: Path) -> SslregError:
+    """Return the error for a whole checkpoint that lacks what a training writes."""
+    return SslregError(
+        f"{path} cannot be read: its content is not that of a training",
+        hint="restore a copy of the file, or start the run again",
+        code="broken-checkpoint",
+    )
+
+
+def _read_training(path: Path) -> dict[str, Any]:
+    """Return the content of a checkpoint from which a run resumes."""
+    content = read_checkpoint(path)
+    if not isinstance(content.get("global_step"), int) or not isinstance(content.get("state_dict"), dict):
+        raise wrong_content_error(path)
     return content
 
 
@@ -135,12 +154,12 @@ def load_newest_checkpoint(folder: RunFolder) -> tuple[Path, dict[str, Any]]:
         SslregError: There is no checkpoint, both are damaged, or one was not written by sslreg.
     """
     try:
-        return folder.last_checkpoint, read_checkpoint(folder.last_checkpoint)
+        return folder.last_checkpoint, _read_training(folder.last_checkpoint)
     except DamagedCheckpointError as damage:
         if not folder.previous_checkpoint.exists():
             raise _no_checkpoint_error(folder, damage) from damage
         try:
-            content = read_checkpoint(folder.previous_checkpoint)
+            content = _read_training(folder.previous_checkpoint)
         except DamagedCheckpointError as other:
             raise _no_checkpoint_error(folder, damage, other) from other
         log.warning("%s; the one before it is used, from step %d", damage, content["global_step"])

@@ -18,9 +18,15 @@ LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The paths of a run. They are computed without access to the disk; `create` creates the folder."""
+    """The paths of a run. They are computed without access to the disk; `create` creates the folder.
+
+    Attributes:
+        path: The folder.
+        is_temporary: Whether the folder is removed when its training ends, so that the run cannot be resumed.
+    """
 
     path: Path
+    is_temporary: bool = False
 
     @property
     def spec(self) -> Path:

@@ -68,7 +68,8 @@ def induced_invariances(views: Any) -> dict[str, list[ComponentSpec]]:
 def _check_loss_input(
     model: ComponentSpec, loss: ComponentSpec, tree: MappingNode, diagnostics: DiagnosticCollector
 ) -> None:
-    takes = getattr(loss.info.load(), "takes", None)
+    target = loss.info.load()
+    takes = getattr(target, "takes", "pair" if isinstance(target, type) else None)  # a plain module takes a pair
     gives = getattr(model.info.load(), "gives", None)
     if isinstance(takes, str) and isinstance(gives, tuple | list) and takes not in gives:
         diagnostics.report(

@@ -21,7 +21,7 @@ COMMON = {"pair": (2,), "views": (2, 3), "labeled views": (2, 3)}
 
 def make_inputs(case: Case, dtype: torch.dtype = torch.float32) -> list[tuple[list[Tensor], dict[str, Any]]]:
     """Return positional and keyword arguments of the loss under test for each number of views."""
-    takes = case.info.load().takes if isinstance(case.info.load(), type) else case.build().takes
+    takes = case.build().takes
     if takes not in COMMON:
         case.skip(f"it takes {takes}, which its model makes; see 'works_with_its_model'")
     generator = torch.Generator().manual_seed(0)

@@ -86,9 +86,9 @@ def dry_run(spec: Spec, *, console: Console | None = None) -> DryRun | None:
     """
     console = console or TerminalConsole(stderr=True)
     with quiet_lightning(), tempfile.TemporaryDirectory(prefix="sslreg-dry-run-") as folder:
-        run_folder, result = _train_and_evaluate(spec, RunFolder(Path(folder) / "run"), console)
+        run_folder, result = _train_and_evaluate(spec, RunFolder(Path(folder) / "run", is_temporary=True), console)
         gc.collect()  # the first training is in reference cycles, and would occupy memory during the second
-        resume_run(_prepare_short_training(spec, run_folder, console, STEPS + 1))
+        resume_run(_prepare_short_training(spec, replace(run_folder, is_temporary=True), console, STEPS + 1))
     return result
 
 

@@ -59,7 +59,7 @@ def record_exit(
             if not isinstance(error, WriteError):  # whose message is the same
                 log.warning("%s", unwritten)
         if explained := explain_failure(error):
-            is_resumable = folder.last_checkpoint.exists()
+            is_resumable = folder.last_checkpoint.exists() and not folder.is_temporary
             raise explained.with_hint(f"then {resume_hint(folder)}") if is_resumable else explained from error
         raise
     with exit_together():  # so that every process finds the summary complete
@@ -79,9 +79,9 @@ def not_started_error(stop: StopSignals) -> InterruptedRunError:
 
 def interrupted_error(folder: RunFolder, step: int, stop: StopSignals) -> InterruptedRunError:
     """Return the error for a run that was asked to stop and has saved its state."""
+    kept = "nothing is kept" if folder.is_temporary else f"what was trained is in {folder.path}"
     error = InterruptedRunError(
-        f"interrupted{_by_signal(stop.received)} after step {step}{_while_waiting(stop.awaited)}; "
-        f"what was trained is in {folder.path}",
+        f"interrupted{_by_signal(stop.received)} after step {step}{_while_waiting(stop.awaited)}; {kept}",
         hint=resume_hint(folder),
         code="interrupted",
     )
@@ -91,9 +91,10 @@ def interrupted_error(folder: RunFolder, step: int, stop: StopSignals) -> Interr
 
 def stopped_error(folder: RunFolder, step: int, awaited: str | None) -> StoppedRunError:
     """Return the error for a run that was stopped at once, in the middle of a step."""
+    lost = f"the steps since the last checkpoint in {folder.path} will be taken again"
     return StoppedRunError(
-        f"stopped at once, after step {step}{_while_waiting(awaited)}; the steps since the last checkpoint in "
-        f"{folder.path} will be taken again",
+        f"stopped at once, after step {step}{_while_waiting(awaited)}; "
+        f"{'nothing is kept' if folder.is_temporary else lost}",
         hint=resume_hint(folder),
         code="interrupted",
     )
@@ -123,7 +124,9 @@ def end_waiting_process(
 
 
 def resume_hint(folder: RunFolder) -> str:
-    """Return the hint with the command that resumes a run."""
+    """Return the hint with the command that resumes a run; a dry run is started again."""
+    if folder.is_temporary:
+        return "start it again"
     return f"resume with: {folder.resume_command}"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import lightning.pytorch as lightning
 import torch
+from torch import Tensor, nn
 
 from sslreg.assembly import Pipeline
 from sslreg.contracts import Batch, MemoryBank, Model, StepOutput
@@ -32,6 +33,7 @@ class TrainingModule(lightning.LightningModule):
         self.model = pipeline.model
         self.loss = pipeline.loss
         self.guard = guard
+        self.loss.register_forward_hook(self._require_scalar)
         self._has_stepped = False
         engine = pipeline.spec.engine
         if engine.channels_last:
@@ -71,6 +73,24 @@ class TrainingModule(lightning.LightningModule):
         figures = {"loss": output.loss.detach(), **output.metrics}
         self.log_dict(figures, batch_size=len(batch), logger=False)  # loggers get the rows of metrics.csv
         return {"loss": output.loss, "figures": figures, "embeddings": output.embeddings}
+
+    def _require_scalar(self, loss: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        """Raise an error that names the loss if it does not return a scalar with a gradient."""
+        info = self.pipeline.spec.loss.info
+        if not isinstance(output, Tensor) or output.ndim:
+            name = f"a tensor {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
+            raise SslregError(
+                f"{info}: forward returns {name}, not a scalar tensor",
+                hint="return the mean over the batch, such as losses.mean(), without .item()",
+                code="broken-component",
+            )
+        differentiable = any(isinstance(value, Tensor) and value.requires_grad for value in inputs)
+        if differentiable and torch.is_grad_enabled() and not output.requires_grad:
+            raise SslregError(
+                f"{info}: forward returns a loss without a gradient",
+                hint="compute the loss from the embeddings without .item(), .detach() and torch.no_grad()",
+                code="broken-component",
+            )
 
     def _describe_components(self) -> str:
         """Return the model, the loss and their components, each with its package: one of them is at fault."""

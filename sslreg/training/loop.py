@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 from sslreg.assembly import Pipeline, assemble, require_best_figure, try_spec
 from sslreg.assembly.loader_workers import prepare_for_workers
 from sslreg.evaluation import Evaluation, evaluate_baselines
-from sslreg.runs.checkpoint_file import load_newest_checkpoint, promote_previous_checkpoint
+from sslreg.runs.checkpoint_file import load_newest_checkpoint, promote_previous_checkpoint, wrong_content_error
 from sslreg.runs.folder import RunFolder, claim_default_folder
 from sslreg.runs.run import Run
 from sslreg.runs.run_hooks import call_run_finished
@@ -201,11 +201,16 @@ def resume_run(setup: TrainingSetup) -> Run:
     with setup.stop, setup.hold_lock():
         with exit_together():
             require_same_data(setup)
+            path, checkpoint = load_newest_checkpoint(setup.folder)
+            try:
+                position = checkpoint["callbacks"]["ResumePosition"]
+                epoch, batches = int(position["epoch"]), int(position["batches"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise wrong_content_error(path) from error
+            del checkpoint
             if setup.trainer.is_global_zero:
                 reopen_folder(setup)
-        _, checkpoint = load_newest_checkpoint(setup.folder)
-        position = checkpoint["callbacks"]["ResumePosition"]
-        return fit(setup, setup.folder.last_checkpoint, position["epoch"], position["batches"])
+        return fit(setup, setup.folder.last_checkpoint, epoch, batches)
 
 
 def require_same_data(setup: TrainingSetup) -> None:

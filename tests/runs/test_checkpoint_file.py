@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> RunFolder:
 
 
 def content(step: int) -> dict[str, object]:
-    return {"global_step": step, "weights": torch.full((100,), float(step)), "list": [1, {"a": None}]}
+    return {"global_step": step, "state_dict": {}, "weights": torch.full((100,), float(step)), "list": [1, {"a": None}]}
 
 
 def flip_a_bit(path: Path, share: float) -> None:
@@ -138,3 +138,10 @@ def test_a_full_disk_is_named_and_leaves_what_was_there(
         )
     assert load_newest_checkpoint(folder)[1]["global_step"] == 2
     assert len(list(folder.checkpoints.iterdir())) == 2
+
+
+@pytest.mark.parametrize("wrong", [{}, {"global_step": 3}, {"global_step": "3", "state_dict": {}}, {"state_dict": {}}])
+def test_a_whole_checkpoint_with_other_content_is_refused(folder: RunFolder, wrong: dict) -> None:
+    write_checkpoint(wrong, folder.last_checkpoint)
+    with pytest.raises(SslregError, match=r"last\.ckpt cannot be read: its content is not that of a training"):
+        load_newest_checkpoint(folder)

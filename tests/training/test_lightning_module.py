@@ -1,0 +1,115 @@
+"""Losses of plugins: plain modules train, and a loss that breaks its contract is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import sslreg
+from sslreg import SslregError
+from sslreg.spec import parse_spec
+from sslreg.testing.temporary_components import temporary_components
+from sslreg.training.dry_run import dry_run
+
+
+class Plain(nn.Module):
+    """A plain loss.
+
+    Args:
+        scale: a factor.
+    """
+
+    def __init__(self, scale: float = 1.0) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(scale))
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        return self.scale * (a - b).square().mean()
+
+
+class WithoutTargets(sslreg.Loss):
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        return (a - b).square().mean()
+
+
+class Coroutine(Plain):
+    async def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        return (a - b).square().mean()
+
+
+class Evaluator:
+    """No loss."""
+
+
+class Exits(Plain):
+    def __init__(self) -> None:
+        raise SystemExit(3)
+
+
+class Item(sslreg.Loss):
+    def forward(self, *views: Tensor, targets: Tensor | None = None) -> float:
+        return views[0].detach().sum().item()
+
+
+class Detached(Item):
+    def forward(self, *views: Tensor, targets: Tensor | None = None) -> Tensor:
+        return views[0].detach().sum()
+
+
+class Rows(Item):
+    def forward(self, *views: Tensor, targets: Tensor | None = None) -> Tensor:
+        return (views[0] - views[1]).square().mean(dim=1)
+
+
+def overrides(name: str) -> list[str]:
+    return [f"loss={{use: {name}}}", "trainer.max_epochs=1", "evaluate=[]", "data.test=null"]
+
+
+def test_a_plain_module_trains_and_resumes(tiny_spec: str, tmp_path: Path) -> None:
+    with temporary_components(loss={"plain": Plain}):
+        run = sslreg.train(parse_spec(tiny_spec, "tiny.yaml", overrides("plain")), tmp_path / "run")
+        assert run.summary["status"] == "finished"
+        loss = sslreg.build("loss", "plain", scale=2.0)
+        assert isinstance(loss, sslreg.Loss)
+        assert loss(torch.ones(2, 3), torch.zeros(2, 3), targets=torch.zeros(2)).item() == 2.0
+        assert "module.scale" in loss.state_dict()
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (WithoutTargets, r"forward does not take `targets`; its signature is forward\(\*views, targets=None\)"),
+        (Coroutine, "forward is async"),
+        (Exits, "the constructor of loss 'broken' of .* ends the program"),
+        (Evaluator, "Evaluator is neither an sslreg.Loss nor a torch.nn.Module"),
+    ],
+)
+def test_a_loss_that_cannot_be_built_is_named(loss: type, message: str, tiny_spec: str, tmp_path: Path) -> None:
+    with temporary_components(loss={"broken": loss}):
+        with pytest.raises(SslregError, match=message):
+            sslreg.build("loss", "broken")
+        with pytest.raises(SslregError, match=message):
+            sslreg.train(parse_spec(tiny_spec, "tiny.yaml", overrides("broken")), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (Item, "loss 'broken' of .*: forward returns a float, not a scalar tensor"),
+        (Detached, "loss 'broken' of .*: forward returns a loss without a gradient"),
+        (Rows, r"loss 'broken' of .*: forward returns a tensor \(\d+,\), not a scalar tensor"),
+    ],
+)
+def test_a_loss_that_returns_something_else_is_named(loss: type, message: str, tiny_spec: str, tmp_path: Path) -> None:
+    with temporary_components(loss={"broken": loss}), pytest.raises(SslregError, match=message):
+        sslreg.train(parse_spec(tiny_spec, "tiny.yaml", overrides("broken")), tmp_path / "run")
+
+
+def test_a_dry_run_does_not_advise_to_resume(tiny_spec: str) -> None:
+    with temporary_components(loss={"broken": Rows}), pytest.raises(SslregError, match="forward returns") as caught:
+        dry_run(parse_spec(tiny_spec, "tiny.yaml", overrides("broken")))
+    assert "resume" not in str(caught.value)
