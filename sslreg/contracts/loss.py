@@ -69,7 +69,8 @@ def adapt_loss(component: Any) -> Loss:
         raise ValueError("forward is async, but must return the loss, a scalar tensor; remove `async`")
     if not isinstance(component, Loss):
         return PlainLoss(component)
-    if component.takes in ("pair", "views", "labeled views"):
+    has_forward = type(component).forward is not nn.Module.forward
+    if has_forward and component.takes in ("pair", "views", "labeled views"):
         parameters = inspect.signature(component.forward).parameters.values()
         if not any(each.name == "targets" or each.kind is each.VAR_KEYWORD for each in parameters):
             raise ValueError("forward does not take `targets`; its signature is forward(*views, targets=None)")
