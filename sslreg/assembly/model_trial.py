@@ -60,7 +60,9 @@ def try_model(builder: Builder, devices: Devices, views: Sequence[ViewShape], em
     if memory is not None and size > memory:
         raise _too_large(spec, spec.loss.path, "the loss", size, memory)
     if size <= _MAX_LOSS_BYTES:
-        _try_step(builder, model, views, spec.data.batch_size // devices.processes)
+        # Synchronized batch normalization sees the batch of all processes.
+        processes = 1 if spec.trainer.get("sync_batchnorm") else devices.processes
+        _try_step(builder, model, views, spec.data.batch_size // processes)
 
 
 def _try_embedding(spec: Spec, model: Model, shape: Shape) -> None:

@@ -71,6 +71,12 @@ def test_a_spec_that_training_would_refuse_is_refused_at_its_place(spec, overrid
     assert message in found
 
 
+def test_synchronized_batch_normalization_sees_the_batch_of_all_processes(spec) -> None:
+    alone = ("data.batch_size=2", "trainer.devices=2", "trainer.accelerator=cpu")
+    assert "a device gets 1 sample" in refusal(spec, *alone)[0]
+    try_spec(spec(*alone, "trainer.sync_batchnorm=true"))
+
+
 @without_gpu
 @pytest.mark.parametrize("accelerator", ["auto", "cpu", "gpu", "cuda", "mps"])
 def test_accelerator_and_precision_are_judged_for_this_machine(spec, accelerator: str) -> None:
