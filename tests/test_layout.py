@@ -10,6 +10,7 @@ TESTS = ROOT / "tests"
 
 #: Tests that do not mirror one module, each with the reason.
 CROSS_CUTTING = {
+    "cli/test_full_disk.py": "every command that replaces files",
     "cli/test_help.py": "the help of all commands",
     "cli/test_run_commands.py": "mistakes of users in several commands",
     "conformance/test_defaults.py": "all default components",
@@ -39,6 +40,7 @@ CROSS_CUTTING = {
     "report/test_browser.py": "all pages in a browser",
     "report/test_preview.py": "previews and the views of training",
     "spec/test_broken_specs.py": "every mistake in a spec",
+    "spec/test_common_words.py": "hints for words from other toolkits",
     "spec/test_compose.py": "bases, overrides and references in one tree",
     "spec/test_docs.py": "the guide to specs",
     "spec/test_editor.py": "the schema in an editor",
