@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +17,7 @@ from sslreg.cli.options import Overrides
 from sslreg.cli.requeue import is_restart, requeue_on_timeout
 from sslreg.errors import SslregError, UserError
 from sslreg.metric_names import format_count
+from sslreg.registry import installed
 
 if TYPE_CHECKING:
     from sslreg.runs import Run
@@ -117,11 +122,25 @@ def _print_summary(run: Run) -> None:
         f"({summary['waiting_for_data']:.0%} of the time waiting for data)",
         highlight=False,
     )
-    stdout.print(
-        f"everything is in {run.path}\n\nnext:\n"
-        f"  sslreg evaluate {run.path}\n"
-        f"  sslreg embed {run.path} --out embeddings.npz\n"
-        f"  python -c 'import sslreg; backbone = sslreg.load_run(\"{run.path}\").backbone(); print(backbone)'",
-        highlight=False,
-        markup=False,
-    )
+    stdout.print(f"everything is in {run.path}\n\nnext:", highlight=False, markup=False)
+    for command in list_next_steps(run):
+        stdout.print(f"  {command}", highlight=False, markup=False)
+
+
+def list_next_steps(run: Run) -> list[str]:
+    """Return shell commands that continue with a run, as they can be pasted into the shell that started it."""
+    folder, program = shlex.quote(str(run.path)), Path(sys.argv[0])
+    on_path = program.name != "sslreg" or shutil.which("sslreg") is not None
+    command = "sslreg" if on_path else shlex.quote(str(program))
+    python = "python" if on_path else shlex.quote(str(program.with_name("python")))
+    has_test = run.spec.data.test is not None
+    split = "" if has_test else " --split train"
+    code = f"import sslreg; print(sslreg.load_run({json.dumps(str(run.path))}).backbone())"
+    profile = any(info.name == "invariance" for info in installed().of_kind("evaluator"))
+    return [
+        f"{command} report {folder}",
+        f"{command} neighbors {folder} {'test' if has_test else 'train'}:0{split}",
+        *([f"{command} evaluate {folder} invariance"] if has_test and profile else []),
+        f"{command} embed {folder} --out embeddings.npz{split}",
+        f"{python} -c {shlex.quote(code)}",
+    ]

@@ -41,13 +41,15 @@ def select_data(run: Run, split: str, data: str | None = None) -> SelectedData:
 
     Args:
         run: The run.
-        split: One of `SPLITS`.
+        split: One of `SPLITS`. Without a reference set, the training set is the reference.
         data: A folder of images, which becomes the split, or a spec whose split is used; None for the run's own data.
 
     Raises:
         UserError: The spec names no such split, or there is no such folder or spec.
     """
     spec = run.spec if data is None else load_spec(run.folder.resolved_spec, [_override(split, data)])
+    if split == "reference" and spec.data.reference is None:
+        split = "train"  # as in evaluations
     component = getattr(spec.data, split)
     if component is None:
         raise _no_such_split(spec, split)
@@ -80,9 +82,10 @@ def _override(split: str, data: str) -> str:
     if find_spec(data) is None:
         raise UserError(f"there is no folder and no spec {data!r}", code="missing-file")
     other = load_spec(data)
-    if getattr(other.data, split) is None:
+    source = "train" if split == "reference" and other.data.reference is None else split
+    if getattr(other.data, source) is None:
         raise _no_such_split(other, split)
-    return f"data.{split}={json.dumps(other.to_dict()['data'][split])}"
+    return f"data.{split}={json.dumps(other.to_dict()['data'][source])}"
 
 
 def _no_such_split(spec: Spec, split: str) -> SslregError:

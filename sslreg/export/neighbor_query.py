@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from sslreg.contracts import Embeddings, ImageLike
@@ -96,6 +97,7 @@ def find_neighbors(
             code="other-embeddings",
         )
     itself = _find_itself(query, data, embeddings) if own else None
+    itself = _find_file(query, data, embeddings) if itself is None else itself
     k = min(count, len(embeddings) - (itself is not None))
     similarities, rows = nearest_neighbors(features, embeddings.features, k, exclude=itself)
     return [
@@ -110,6 +112,21 @@ def _find_itself(query: Query, data: SelectedData, embeddings: Embeddings) -> Te
         return None
     rows = (embeddings.indices == query.place[1]).nonzero()[:, 0]
     return rows if len(rows) else None
+
+
+def _find_file(query: Query, data: SelectedData, embeddings: Embeddings) -> Tensor | None:
+    """Return the row (1,) of the embedded image whose file is the query; None if there is none."""
+    if not isinstance(query.image, str | Path):
+        return None
+    file = Path(query.image)
+    for row, name in enumerate(embeddings.names):
+        index = int(embeddings.indices[row])
+        if Path(name).name != file.name or index >= len(data.samples):
+            continue
+        image = data.samples[index].image
+        if isinstance(image, str | Path) and Path(image).exists() and file.samefile(image):
+            return torch.tensor([row])
+    return None
 
 
 def _describe(embeddings: Embeddings, row: int, similarity: float, data: SelectedData) -> Neighbor:

@@ -24,7 +24,7 @@ from sslreg.runs.run import Run
 from sslreg.runs.run_hooks import call_run_finished
 from sslreg.runs.run_lock import hold_run_lock
 from sslreg.runs.run_writer import RunWriter
-from sslreg.spec import Spec
+from sslreg.spec import Spec, load_spec
 from sslreg.terminal import TerminalConsole
 from sslreg.training.callbacks.non_finite_guard import NonFiniteError
 from sslreg.training.data_loader import build_training_loader
@@ -40,7 +40,7 @@ from sslreg.training.run_callbacks import RunCallbacks, build_callbacks, build_c
 from sslreg.training.stop_signals import StopRequested, StopSignals
 
 
-def train(spec: Spec, out: str | Path | None = None, *, console: Console | None = None) -> Run:
+def train(spec: Spec | str | Path, out: str | Path | None = None, *, console: Console | None = None) -> Run:
     """Train what a spec describes and return the finished run.
 
     The folder is created only after everything has been built and fits, so that a UserError leaves nothing behind. A
@@ -50,10 +50,12 @@ def train(spec: Spec, out: str | Path | None = None, *, console: Console | None 
     Ctrl-C raises StoppedRunError at once.
 
     Args:
-        spec: The spec.
+        spec: The spec, or its file or name, as for `sslreg.load_spec`.
         out: The run's folder, new or empty; by default ``runs/NAME/TIMESTAMP``.
         console: Where progress is shown; by default standard error.
     """
+    if not isinstance(spec, Spec):
+        spec = load_spec(spec)
     console = console or TerminalConsole(stderr=True)
     if out is not None:
         folder = RunFolder(Path(out))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,11 @@ def test_neighbors_are_listed_with_class_and_similarity(cli, tiny_run: Run) -> N
     assert similarities == sorted(similarities, reverse=True)
 
 
-def test_a_file_finds_itself_in_its_folder(cli, tiny_run: Run, photos: Path) -> None:
+def test_a_copy_of_a_file_is_found_and_the_file_itself_is_not(cli, tiny_run: Run, photos: Path, tmp_path: Path) -> None:
     image = photos / "trip" / "gray.jpg"
+    names = json.loads(cli("neighbors", tiny_run.path, image, "--data", photos, "--json").out)["neighbors"]
+    assert "trip/gray.jpg" not in {one["name"] for one in names}
+    image = shutil.copy(image, tmp_path / "gray.jpg")
     found = json.loads(cli("neighbors", tiny_run.path, image, "--data", photos, "-k", "2", "--json").out)
     assert found["neighbors"][0] == {
         "index": found["neighbors"][0]["index"],
@@ -61,7 +65,7 @@ def test_a_page_escapes_names(cli, tiny_run: Run, tmp_path: Path) -> None:
     image = folder / "<b>1.png"
     assert cli("neighbors", tiny_run.path, image, "--data", folder, "--out", out).status == 0
     html = out.read_text()
-    assert html.count("<img") == 4
+    assert html.count("<img") == 3  # the image and its two neighbors
     assert "&lt;b&gt;2.png" in html
     assert "<b>" not in html
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +15,7 @@ import pytest
 import torch
 
 from sslreg import Run
+from sslreg.cli.train import list_next_steps
 
 
 def test_train_prints_the_metrics_and_the_next_commands(cli, spec_file: Path) -> None:
@@ -89,10 +94,19 @@ def test_embed_writes_the_evaluated_embeddings(cli, tiny_run: Run, tmp_path: Pat
         assert len(archive["names"]) == len(archive["targets"]) == 449
 
 
-def test_embed_reports_a_missing_split(cli, tiny_run: Run, tmp_path: Path) -> None:
+def test_embed_falls_back_to_the_training_set_as_the_reference(cli, tiny_run: Run, tmp_path: Path) -> None:
     result = cli("embed", tiny_run.path, "--split", "reference", "--out", tmp_path / "e.npz")
+    assert result.status == 0, result.err
+    assert "1,348 embeddings" in result.out
+
+
+def test_embed_reports_a_missing_split(cli, tiny_run: Run, tmp_path: Path) -> None:
+    shutil.copytree(tiny_run.path, tmp_path / "run")
+    resolved = tmp_path / "run" / "spec.resolved.yaml"
+    resolved.write_text(re.sub(r"(?m)^evaluate:\n(- .*\n|  .*\n)*|^  test: .*\n", "", resolved.read_text()))
+    result = cli("embed", tmp_path / "run", "--out", tmp_path / "e.npz")
     assert result.status == 2
-    assert "data.reference" in result.err
+    assert "data.test" in result.err
 
 
 @pytest.mark.parametrize("out", ["e.txt", "no/such/folder/e.npz"])
@@ -127,3 +141,32 @@ def test_a_damaged_checkpoint_is_reported_and_the_previous_one_used(
     assert result.status == 1
     assert "no checkpoint is left that can be used" in result.err
     assert "Traceback" not in result.err
+
+
+@pytest.mark.slow
+def test_every_next_step_after_training_runs_as_printed(cli, spec_file: Path) -> None:
+    printed = cli("train", spec_file, "--out", "run", "--set", "trainer.max_steps=2").out
+    steps = [line.strip() for line in printed.split("next:\n")[1].splitlines() if line.strip()]
+    assert [step.split()[1] for step in steps] == ["report", "neighbors", "evaluate", "embed", "-c"]
+    # A shell finds the programs of this environment, as after `activate`.
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    for step in steps:
+        done = subprocess.run(step, shell=True, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, (step, done.stderr)
+
+
+def test_next_steps_name_the_program_as_it_was_started(tiny_run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [".venv/bin/sslreg", "train"])
+    monkeypatch.setenv("PATH", "/nowhere")
+    steps = list_next_steps(tiny_run)
+    assert all(step.startswith((".venv/bin/sslreg ", ".venv/bin/python ")) for step in steps)
+
+
+def test_a_file_of_the_searched_images_is_not_its_own_neighbor(cli, spec_file: Path, photos: Path) -> None:
+    folder = f"{{use: image_folder, root: '{photos}', labels: none}}"
+    cli("train", spec_file, "--out", "run", "--set", f"data={{train: {folder}, batch_size: 4, channels: 1}}",
+        "--set", "evaluate=[]", "--set", "trainer.max_steps=1")  # fmt: skip
+    result = cli("neighbors", "run", photos / "rgb.jpg", "--split", "reference", "--json")
+    names = [one["name"] for one in json.loads(result.out)["neighbors"]]
+    assert len(names) == 7
+    assert "rgb.jpg" not in names
