@@ -54,6 +54,7 @@ CROSS_CUTTING = {
     "training/distributed/test_ddp_resume.py": "resuming in two processes",
     "training/distributed/test_faults_together.py": "failures in one of two processes",
     "training/distributed/test_processes.py": "the command in two processes",
+    "training/test_check_agrees.py": "check and training of generated specs",
     "training/test_engine.py": "the options of `trainer` and `engine`",
     "training/test_gradient_scaler.py": "16-bit training",
     "training/test_kill.py": "runs that are killed",
