@@ -94,7 +94,7 @@ def commands() -> str:
 
 
 def _walk(command: Any, path: str, context: Any) -> Iterator[tuple[str, Any]]:
-    """Yield each command after its group. A group without options of its own is left out."""
+    """Yield each command after its group. Groups without options are left out."""
     inner = command.list_commands(context) if hasattr(command, "list_commands") else []
     if command.params or not inner:
         yield path, command

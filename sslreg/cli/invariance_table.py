@@ -115,7 +115,7 @@ class _Change:
 
     @property
     def direction(self) -> str:
-        """What training made the features do: ``overlook``, ``notice``, or "" if the interval contains 1."""
+        """Return ``overlook`` or ``notice``, the effect of training, or "" if the interval contains 1."""
         return "overlook" if self.high < 1 else "notice" if self.low > 1 else ""
 
     def __str__(self) -> str:

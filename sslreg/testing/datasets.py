@@ -1,4 +1,4 @@
-"""What a data set promises; see `sslreg.Dataset`."""
+"""The contract of data sets; see `sslreg.Dataset`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a process waits for, read from the stack of its main thread, and the end of waits that do not end."""
+"""Names the wait of a process, read from the stack of its main thread, and ends waits that would not end."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
 
 
 def images() -> dict[str, list[bytes]]:
-    """What readers read: a photograph, and noise, in the commonest formats."""
+    """Encoded images for readers: a photograph and noise in common formats."""
     photo = Image.fromarray(load_sample_images().images[0])
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 31, 3), dtype=np.uint8))
     jpegs = [(photo, {}), (photo.convert("L"), {}), (noise.convert("CMYK"), {}), (photo, {"progressive": True})]

@@ -1,4 +1,4 @@
-"""What holds for every registered augmentation. A new one is tested here by being registered."""
+"""Properties of every registered augmentation; a new one is included once it is registered."""
 
 import inspect
 import pickle

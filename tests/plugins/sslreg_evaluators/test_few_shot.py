@@ -17,7 +17,7 @@ def test_centered_raw_digits_score_the_published_figures(digits: tuple[Embedding
     assert figures["5"] == pytest.approx(0.864, abs=0.005)
 
 
-def test_a_draw_equals_scikit_learns_nearest_neighbour(digits: tuple[Embeddings, Embeddings], cpu) -> None:
+def test_a_draw_equals_scikit_learns_nearest_neighbor(digits: tuple[Embeddings, Embeddings], cpu) -> None:
     reference, test = digits
     assert reference.targets is not None
     assert test.targets is not None

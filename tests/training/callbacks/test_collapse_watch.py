@@ -1,4 +1,4 @@
-"""Every run is watched: what its embeddings do, and what is said when they collapse."""
+"""The collapse watch: the statistics of embeddings, and the report of a collapse."""
 
 from __future__ import annotations
 
