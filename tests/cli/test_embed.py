@@ -47,7 +47,15 @@ def test_missing_other_images_are_reported(cli, tiny_run: Run, tmp_path: Path) -
     assert "there is no folder and no spec" in result.err
 
 
-def test_a_missing_split_lists_the_existing_ones(cli, tiny_run: Run, tmp_path: Path) -> None:
-    result = cli("embed", tiny_run.path, "--split", "reference", "--out", tmp_path / "e.npz")
+def test_a_missing_split_lists_the_existing_ones(cli, tiny_run: Run, tiny_spec: str, tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text(tiny_spec.replace("  test: {use: digits, split: test}\n", "").partition("evaluate:")[0])
+    result = cli("embed", tiny_run.path, "--data", other, "--split", "test", "--out", tmp_path / "e.npz")
     assert result.status == 2
-    assert "it has --split train or test" in result.err
+    assert "it has --split train" in result.err
+
+
+def test_without_a_reference_set_the_training_set_is_embedded(cli, tiny_run: Run, tmp_path: Path) -> None:
+    assert cli("embed", tiny_run.path, "--split", "reference", "--out", tmp_path / "e.npz").status == 0
+    with np.load(tmp_path / "e.npz") as archive:
+        assert len(archive["embeddings"]) == tiny_run.facts["num_samples"]

@@ -186,9 +186,11 @@ def test_data_is_a_split_a_folder_or_another_spec(tiny_run: Run, tiny_spec: str,
     assert select_data(tiny_run, "test", str(tmp_path / "other.yaml")).component == {"use": "digits"}
     assert select_data(tiny_run, "reference", str(photos)).component == {"use": "image_folder", "root": str(photos)}
     assert select_evaluation_data(tiny_run).split == "test"
-    with pytest.raises(UserError, match=r"names no data\.reference"):
-        select_data(tiny_run, "reference")
-    with pytest.raises(UserError, match=r"names no data\.reference"):
-        select_data(tiny_run, "reference", str(tmp_path / "other.yaml"))
+    # Without a reference set the training set is the reference, as in evaluations.
+    assert select_data(tiny_run, "reference").component == {"use": "digits", "split": "train"}
+    assert select_data(tiny_run, "reference", str(tmp_path / "other.yaml")).component == {
+        "use": "digits",
+        "split": "train",
+    }
     with pytest.raises(UserError, match="no spec"):
         select_data(tiny_run, "test", str(tmp_path / "nowhere"))

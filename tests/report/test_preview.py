@@ -232,7 +232,7 @@ def test_a_picture_is_written_in_the_format_of_its_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["views.png", "views.html"])
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
-    with pytest.raises(SslregError, match=f"{name} cannot be written: Is a directory"):
+    with pytest.raises(SslregError, match=f"{name} cannot be written: it exists and is not a regular file"):
         preview(spec_of(CROP), samples=1).save(tmp_path / name)
 
 
