@@ -26,6 +26,19 @@ _STRATEGIES = (
     "ddp_find_unused_parameters_true",
 )
 
+#: The strategies that split a model among NVIDIA GPUs. They are passed to Lightning unchanged, and none has been tried.
+_SHARDED_STRATEGIES = (
+    "fsdp",
+    "fsdp_cpu_offload",
+    "deepspeed",
+    "deepspeed_stage_1",
+    "deepspeed_stage_2",
+    "deepspeed_stage_2_offload",
+    "deepspeed_stage_3",
+    "deepspeed_stage_3_offload",
+    "deepspeed_stage_3_offload_nvme",
+)
+
 #: The precisions that need NVIDIA's library.
 _TRANSFORMER_ENGINE = ("transformer-engine", "transformer-engine-float16")
 
@@ -66,7 +79,7 @@ def resolve_devices(spec: Spec) -> Devices:
     """
     kind = _resolve_accelerator(spec)
     count = _count_devices(spec, kind)
-    _check_strategy(spec, count)
+    _check_strategy(spec, kind, count)
     _check_precision(spec, kind)
     return Devices(kind, count, count * int(spec.trainer.get("num_nodes", 1)))
 
@@ -138,9 +151,14 @@ def _parse_devices(spec: Spec, text: str) -> Any:
     return numbers if "," in text else numbers[0] if numbers else []
 
 
-def _check_strategy(spec: Spec, count: int) -> None:
+def _check_strategy(spec: Spec, kind: str, count: int) -> None:
     strategy = spec.trainer.get("strategy", "auto")
-    if strategy not in _STRATEGIES:
+    if strategy in _SHARDED_STRATEGIES:
+        if kind != "cuda":
+            raise _refuse(
+                spec, "strategy", f"the strategy {strategy!r} needs NVIDIA GPUs", "use ddp, or omit the strategy"
+            )
+    elif strategy not in _STRATEGIES:
         raise _refuse(
             spec, "strategy", f"the strategy {strategy!r} is not supported", did_you_mean(strategy, _STRATEGIES)
         )

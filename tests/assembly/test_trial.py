@@ -45,7 +45,7 @@ def refusal(spec, *overrides: str) -> tuple[str, int]:
         ("trainer.devices=[]", "devices is the number of processes"),
         ("trainer.devices=nope", "names no devices"),
         ("trainer.strategy=nonsense", "'nonsense' is not supported"),
-        ("trainer.strategy=fsdp", "'fsdp' is not supported"),
+        ("trainer.strategy=fsdp", "'fsdp' needs NVIDIA GPUs"),
         ("trainer.precision=transformer-engine", "needs an NVIDIA GPU"),
         ("trainer.max_epochs=null", "does not say how long to train"),
         ("data.test=null", "no data set to evaluate on"),
