@@ -219,7 +219,7 @@ def wheel_environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     return environment
 
 
-#: Chromium without a window and without requests of its own.
+#: Chromium without a window and without background requests.
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),

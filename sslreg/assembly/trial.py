@@ -46,7 +46,7 @@ def try_spec(spec: Spec) -> None:
     Raises:
         SpecError: training would refuse the spec; the error has a diagnostic for every mistake.
     """
-    # What is built here must not change what is drawn after it.
+    # Building components draws from the generator, and must not change later draws.
     with torch.random.fork_rng(devices=[]):
         _try_spec(spec)
 

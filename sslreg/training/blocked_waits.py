@@ -89,7 +89,7 @@ def _describe_workers(frame: FrameType) -> str:
 class WaitGuard(threading.Thread):
     """A thread that ends waits of the main thread after signals that ask it to stop.
 
-    Python calls signal handlers between two of its own instructions. A call that waits in C, for another process or for
+    Python calls signal handlers between two bytecode instructions. A call that waits in C, for another process or for
     a disk, delays them until it returns. This thread learns of signals at once.
 
     * A wait for a batch, `BATCH_GRACE` seconds after a signal: the handler runs again, and may raise.

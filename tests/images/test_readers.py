@@ -20,7 +20,7 @@ from sslreg.testing import temporary_components
 
 
 def reader(level: int, extensions: Sequence[str] = ()) -> type[sslreg.Reader]:
-    """A reader of files that begin with ``LEVEL``, as one pixel of a level of its own."""
+    """A reader of files that begin with ``LEVEL``, as one pixel of a given level."""
 
     class LevelReader(sslreg.Reader):
         """Reads a level."""
