@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         Augmentation as Augmentation,
         Backbone as Backbone,
         Batch as Batch,
+        CosineValue as CosineValue,
         Dataset as Dataset,
         DecodingRequest as DecodingRequest,
         Embeddings as Embeddings,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         ImageLike as ImageLike,
         Images as Images,
         Keys as Keys,
+        LinearValue as LinearValue,
         Loss as Loss,
         MemoryBank as MemoryBank,
         Model as Model,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
         PlainModule as PlainModule,
         Reader as Reader,
         Sample as Sample,
+        ScheduledValue as ScheduledValue,
         Source as Source,
         StepOutput as StepOutput,
         SupportsFusion as SupportsFusion,
@@ -44,6 +47,8 @@ if TYPE_CHECKING:
         SupportsPartialDecoding as SupportsPartialDecoding,
         SupportsStrength as SupportsStrength,
         SupportsUint8 as SupportsUint8,
+        follow as follow,
+        momentum_copy as momentum_copy,
     )
     from sslreg.errors import Diagnostic as Diagnostic, SslregError as SslregError, UserError as UserError
     from sslreg.escaping import escape_text as escape_text
@@ -82,9 +87,10 @@ if TYPE_CHECKING:
 _EXPORTS = {
     "sslreg.assembly": "build build_collate",
     "sslreg.contracts": (
-        "Augmentation Backbone Batch Dataset DecodingRequest Embeddings EvaluatedRun Evaluator ImageLike Images Keys "
-        "Loss MemoryBank Model Params Part PartialImage PartialReader Pixels PlainModule Reader Sample Source "
-        "StepOutput SupportsFusion SupportsHostParams SupportsPartialDecoding SupportsStrength SupportsUint8"
+        "Augmentation Backbone Batch CosineValue Dataset DecodingRequest Embeddings EvaluatedRun Evaluator "
+        "ImageLike Images Keys LinearValue Loss MemoryBank Model Params Part PartialImage PartialReader Pixels "
+        "PlainModule Reader Sample ScheduledValue Source StepOutput SupportsFusion SupportsHostParams "
+        "SupportsPartialDecoding SupportsStrength SupportsUint8 follow momentum_copy"
     ),
     "sslreg.atomic_files": "atomic_write",
     "sslreg.errors": "Diagnostic SslregError UserError",

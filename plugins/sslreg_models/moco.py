@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -45,8 +44,8 @@ class MoCo(sslreg.Model):
         super().__init__()
         self.backbone = split_batch_norm(backbone, bn_splits)
         self.projection = projection_head(backbone.num_features, projection, batch_norm=False)
-        self.key_backbone = copy.deepcopy(self.backbone).requires_grad_(False)
-        self.key_projection = copy.deepcopy(self.projection).requires_grad_(False)
+        self.key_backbone = sslreg.momentum_copy(self.backbone)
+        self.key_projection = sslreg.momentum_copy(self.projection)
         self.embedding_dim = [backbone.num_features, *projection][-1]
         self.momentum = momentum
         self.symmetric = symmetric
@@ -66,10 +65,7 @@ class MoCo(sslreg.Model):
         shuffle = BatchShuffle(images, within=self.bn_splits > 1)
         return shuffle.undo(self.key_projection(self.key_backbone(shuffle.rows)))
 
-    @torch.no_grad()
     def after_step(self) -> None:
         """Move the key encoder towards the query encoder (equation 2)."""
-        keys = [*self.key_backbone.parameters(), *self.key_projection.parameters()]
-        queries = [*self.backbone.parameters(), *self.projection.parameters()]
-        for key, query in zip(keys, queries, strict=True):
-            key.lerp_(query, 1 - self.momentum)
+        sslreg.follow(self.key_backbone, self.backbone, self.momentum)
+        sslreg.follow(self.key_projection, self.projection, self.momentum)

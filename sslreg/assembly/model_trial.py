@@ -16,9 +16,10 @@ from sslreg.assembly.builder import Builder
 from sslreg.assembly.devices import Devices, host_memory
 from sslreg.assembly.run_facts import add_model_facts
 from sslreg.assembly.view_trial import Shape, ViewShape
-from sslreg.contracts import Batch, Loss, Model
+from sslreg.contracts import Batch, Loss, Model, is_momentum_copy
 from sslreg.errors import SslregError
 from sslreg.spec import ComponentSpec, Spec, find_components
+from sslreg.spec.cross_checks import LOW_PRECISIONS, MIXED_PRECISION_HINT
 from sslreg.spec.tree import KeyPath
 
 #: The largest number of values that a loss gets: it is tried on the CPU.
@@ -49,6 +50,7 @@ def try_model(builder: Builder, devices: Devices, views: Sequence[ViewShape], em
     with torch.device("meta"), _explain_errors(spec, spec.model.path, spec.model.use):
         model: Model = builder.build(_without_weights(spec.model))
     add_model_facts(builder, model)
+    require_momentum_precision(spec, model)
     _require_memory(spec, model, devices)
     _try_optimizer(builder, model)
     for view in (views[0], embed_view):
@@ -63,6 +65,19 @@ def try_model(builder: Builder, devices: Devices, views: Sequence[ViewShape], em
         # Synchronized batch normalization sees the batch of all processes.
         processes = 1 if spec.trainer.get("sync_batchnorm") else devices.processes
         _try_step(builder, model, views, spec.data.batch_size // processes)
+
+
+def require_momentum_precision(spec: Spec, model: Model) -> None:
+    """Refuse a momentum encoder whose weights are in half precision."""
+    precision = spec.trainer.get("precision")
+    if precision in LOW_PRECISIONS and any(is_momentum_copy(module) for module in model.modules()):
+        raise spec.error(
+            ("trainer", "precision"),
+            "wrong-value",
+            f"the momentum encoder of {spec.model.use} does not move in {precision}, which cannot represent its small "
+            "steps",
+            MIXED_PRECISION_HINT,
+        )
 
 
 def _try_embedding(spec: Spec, model: Model, shape: Shape) -> None:

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from sslreg.assembly.builder import Builder
 from sslreg.assembly.collate_functions import build_collate, build_embed_collate, make_first_view
 from sslreg.assembly.evaluators import NamedEvaluator, build_evaluation_sets, build_evaluators
-from sslreg.assembly.model_trial import image_shape_error
+from sslreg.assembly.model_trial import image_shape_error, require_momentum_precision
 from sslreg.assembly.run_facts import add_dataset_facts, add_model_facts, add_view_facts
 from sslreg.assembly.sample_dataset import SampleDataset
 from sslreg.contracts import Loss, Model
@@ -94,6 +94,7 @@ def assemble(spec: Spec, *, world_size: int = 1, device: torch.device | str | No
     evaluators = build_evaluators(builder)
     reference, test = build_evaluation_sets(builder, evaluators, train) if evaluators else (None, None)
     model, loss = build_model(builder), build_loss(builder)
+    require_momentum_precision(spec, model)
     embed_collate = build_embed_collate(spec)
     for images in (view, make_first_view(embed_collate, samples)):
         _check_image_shape(builder, model, images)

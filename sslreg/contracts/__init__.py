@@ -16,12 +16,15 @@ from sslreg.contracts.evaluator import Embeddings, EvaluatedRun, Evaluator
 from sslreg.contracts.loss import Loss
 from sslreg.contracts.memory_bank import MemoryBank
 from sslreg.contracts.model import Model, StepOutput
+from sslreg.contracts.momentum_encoder import follow, is_momentum_copy, momentum_copy
 from sslreg.contracts.reader import Part, PartialImage, PartialReader, Pixels, Reader, Source
+from sslreg.contracts.scheduled_values import CosineValue, LinearValue, ScheduledValue
 
 __all__ = [
     "Augmentation",
     "Backbone",
     "Batch",
+    "CosineValue",
     "Dataset",
     "DecodingRequest",
     "Embeddings",
@@ -30,6 +33,7 @@ __all__ = [
     "ImageLike",
     "Images",
     "Keys",
+    "LinearValue",
     "Loss",
     "MemoryBank",
     "Model",
@@ -41,6 +45,7 @@ __all__ = [
     "PlainModule",
     "Reader",
     "Sample",
+    "ScheduledValue",
     "Source",
     "StepOutput",
     "SupportsFusion",
@@ -49,4 +54,7 @@ __all__ = [
     "SupportsStrength",
     "SupportsUint8",
     "as_sample",
+    "follow",
+    "is_momentum_copy",
+    "momentum_copy",
 ]

@@ -33,10 +33,10 @@ class Model(nn.Module):
 
     How some methods fit into the contract:
 
-    * BYOL: a predictor, and a moving average that `after_step` updates. Its momentum grows over the run: keep a step
-      counter as a buffer, and take ``Annotated[int, FromRun("total_steps")]``. Call the loss once per direction.
-    * SwAV: normalize prototypes at the start of `training_step` without gradient, and freeze them at first by a
-      gradient hook on the parameter. The queue is a `memory_bank` slot of the model.
+    * BYOL: a predictor, and a `momentum_copy` that `after_step` moves with `follow`. Its momentum is a `CosineValue`
+      over ``Annotated[int, FromRun("total_steps")]``. Call the loss once per direction.
+    * SwAV: normalize prototypes at the start of `training_step` without gradient, and freeze them at first in
+      `before_step`, which sets their gradients to None. The queue is a `memory_bank` slot of the model.
     * DINO: `Batch.groups` distinguishes global crops from local ones. `backbone` is the part that is used after
       training, here that of the teacher; the student is a copy. One schedule component changes the learning rate and
       the weight decay of the optimizer's groups. The center is a staged buffer of the loss.
@@ -71,6 +71,13 @@ class Model(nn.Module):
     def parameter_groups(self) -> Iterable[dict[str, Any]]:
         """Return the groups for the optimizer, in torch's form; one group of all trained parameters by default."""
         return [{"params": [parameter for parameter in self.parameters() if parameter.requires_grad]}]
+
+    def before_step(self) -> None:
+        """Change gradients, for example set those of frozen prototypes to None.
+
+        Training calls it once before each optimizer step: after the last backward pass, and before gradients are
+        unscaled and clipped.
+        """
 
     def after_step(self) -> None:
         """Update momentum encoders and the like. Training calls it once after each optimizer step."""

@@ -14,8 +14,9 @@ from sslreg.spec.tree import KeyPath, Location, MappingNode, find_nearest
 #: would collapse them.
 _COMPARES_BATCH = ("pair", "views", "labeled views")
 
-#: Precisions in which weights cannot represent the small steps of a moving average.
-_LOW_PRECISIONS = ("bf16-true", "16-true", "transformer-engine", "transformer-engine-float16")
+#: Precisions in which weights cannot represent the small steps of a moving average, and what to use instead.
+LOW_PRECISIONS = ("bf16-true", "16-true", "transformer-engine", "transformer-engine-float16")
+MIXED_PRECISION_HINT = "use a mixed precision, such as trainer.precision: bf16-mixed, in which weights are float32"
 
 #: The scheme of addresses that are the output of a command.
 _COMMAND = "pipe:"
@@ -46,7 +47,7 @@ def check_consistency(values: Mapping[str, Any], tree: MappingNode, diagnostics:
         _check_task_invariances(values["task"].keep, values["views"], tree, diagnostics)
     if "data" in values and "trainer" in values:
         _check_batch_divisible(values["data"].batch_size, trainer, tree, diagnostics)
-    if "engine" in values and trainer.get("precision") in _LOW_PRECISIONS:
+    if "engine" in values and trainer.get("precision") in LOW_PRECISIONS:
         _check_average_precision(values["engine"].ema, trainer["precision"], tree, diagnostics)
     _check_half_precision(trainer, tree, diagnostics)
     for component in find_components(list(values.values())):
@@ -197,5 +198,5 @@ def _check_average_precision(
             _locate(tree, ("engine", "ema"), ("trainer", "precision")),
             "wrong-value",
             f"an average of weights does not move in {precision}, which cannot represent its small steps",
-            "use a mixed precision, such as trainer.precision: bf16-mixed, in which weights are float32",
+            MIXED_PRECISION_HINT,
         )

@@ -104,9 +104,14 @@ class TrainingModule(lightning.LightningModule):
         optimizer: Any,
         optimizer_closure: Callable[[], Any] | None = None,
     ) -> None:
+        def closure() -> Any:
+            result = None if optimizer_closure is None else optimizer_closure()
+            self.model.before_step()
+            return result
+
         self._has_stepped = False
         try:
-            super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+            super().optimizer_step(epoch, batch_idx, optimizer, closure)
         except SkipStep:
             return
         if not self._has_stepped:  # a gradient scaler found an overflow, and will try a smaller scale

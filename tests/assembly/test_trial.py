@@ -71,6 +71,13 @@ def test_a_spec_that_training_would_refuse_is_refused_at_its_place(spec, overrid
     assert message in found
 
 
+@pytest.mark.parametrize("precision", ["bf16-true", "16-true"])
+def test_a_momentum_encoder_in_half_precision_is_refused(spec, precision: str) -> None:
+    message, line = refusal(spec, "model.use=moco", f"trainer.precision={precision}")
+    assert f"the momentum encoder of moco does not move in {precision}" in message
+    assert line
+
+
 def test_synchronized_batch_normalization_sees_the_batch_of_all_processes(spec) -> None:
     alone = ("data.batch_size=2", "trainer.devices=2", "trainer.accelerator=cpu")
     assert "a device gets 1 sample" in refusal(spec, *alone)[0]

@@ -1,8 +1,9 @@
-"""Losses of plugins: plain modules train, and a loss that breaks its contract is named."""
+"""Components of plugins in training: plain modules, losses that break their contract, and hooks of a model."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -113,3 +114,48 @@ def test_a_dry_run_does_not_advise_to_resume(tiny_spec: str) -> None:
     with temporary_components(loss={"broken": Rows}), pytest.raises(SslregError, match="forward returns") as caught:
         dry_run(parse_spec(tiny_spec, "tiny.yaml", overrides("broken")))
     assert "resume" not in str(caught.value)
+
+
+class Freezing(sslreg.Model):
+    """A model whose backbone is frozen until step 3.
+
+    Attributes:
+        calls: what training called.
+    """
+
+    calls: ClassVar[list[str]] = []
+
+    def __init__(self, backbone: sslreg.Backbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = nn.Linear(backbone.num_features, 4)
+        self.embedding_dim = 4
+
+    def training_step(self, batch: sslreg.Batch, loss: sslreg.Loss) -> sslreg.StepOutput:
+        self.calls.append("step")
+        a, b = (self.head(self.backbone(view)) for view in batch.views)
+        return sslreg.StepOutput(loss(a, b))
+
+    def before_step(self) -> None:
+        assert all(weight.grad is not None for weight in self.parameters())
+        self.calls.append("before")
+        self.backbone.zero_grad()
+
+    def after_step(self) -> None:
+        assert all(weight.grad is None for weight in self.backbone.parameters())
+        self.calls.append("after")
+
+
+def test_before_step_runs_once_between_the_last_backward_pass_and_the_optimizer(tiny_spec: str, tmp_path: Path) -> None:
+    Freezing.calls.clear()
+    more = ["model.use=freezing", "trainer.accumulate_grad_batches=2", "trainer.max_steps=2", "trainer.max_epochs=null"]
+    more.append("trainer.gradient_clip_val=1.0")
+    with temporary_components(model={"freezing": Freezing}):
+        spec = parse_spec(tiny_spec, "tiny.yaml", [*overrides("nt_xent")[:1], "evaluate=[]", "data.test=null", *more])
+        Freezing.calls.clear()
+        run = sslreg.train(spec, tmp_path / "run")
+        trained, untrained = run.model(), run.untrained_model()
+    steps = Freezing.calls[-8:]
+    assert steps == ["step", "step", "before", "after"] * 2
+    for name, weight in trained.named_parameters():
+        assert torch.equal(weight, untrained.get_parameter(name)) is name.startswith("backbone."), name
