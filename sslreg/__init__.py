@@ -64,6 +64,7 @@ if TYPE_CHECKING:
         load_image as load_image,
         pixels_from_pil as pixels_from_pil,
     )
+    from sslreg.kernel_cache import cache_kernel as cache_kernel
     from sslreg.registry import ComponentInfo as ComponentInfo, Registry as Registry, hookimpl as hookimpl
     from sslreg.report import Preview as Preview, preview as preview, write_report as write_report
     from sslreg.runs import Run as Run, load_run as load_run
@@ -98,6 +99,7 @@ _EXPORTS = {
     "sslreg.evaluation.embedding_statistics": "effective_rank singular_values",
     "sslreg.evaluation.nearest_neighbors": "nearest_neighbors",
     "sslreg.images": "EncodedImage LUMA image_extensions load_image pixels_from_pil",
+    "sslreg.kernel_cache": "cache_kernel",
     "sslreg.registry": "ComponentInfo Registry hookimpl",
     "sslreg.report": "Preview preview write_report",
     "sslreg.spec": "Spec load_spec",

@@ -28,7 +28,7 @@ def can_compile() -> bool:
 def _load_numba_kernels(name: str) -> ModuleType | None:
     try:
         return importlib.import_module(f"sslreg_augmentations._numba.{name}")
-    # numba is missing, does not support this NumPy, or has no writable folder for its cache.
+    # numba is missing or does not support this NumPy.
     except (ImportError, RuntimeError) as error:
         log.warning("augmentation on the CPU is slow, since its kernels cannot be compiled: %s", error)
         return None

@@ -116,7 +116,7 @@ def _decode_by_pillow(source: sslreg.Source, reduction: int = 1) -> sslreg.Pixel
 def _baseline_decoder() -> ModuleType | None:
     try:
         return import_module("sslreg_readers._baseline_jpeg.decoder")
-    # numba is missing, does not know this NumPy, or finds no place to keep what it compiles.
+    # numba is missing or does not support this NumPy.
     except (ImportError, RuntimeError) as error:
         log.warning("large JPEG files are decoded as a whole, since their decoder cannot be compiled: %s", error)
         return None

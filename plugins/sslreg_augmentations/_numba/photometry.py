@@ -24,7 +24,8 @@ _SIXTH, _LEVEL = _F(1 / 6), _F(1 / 255)
 _RED, _GREEN, _BLUE = (_F(weight) for weight in sslreg.LUMA)
 
 
-@numba.njit(nogil=True, fastmath=True, cache=True)
+@sslreg.cache_kernel
+@numba.njit(nogil=True, fastmath=True)
 def run_programs(
     images: NDArray[Any],
     codes: NDArray[Any],

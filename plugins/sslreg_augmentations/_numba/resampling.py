@@ -13,6 +13,8 @@ from numba.core import cgutils as _cgutils, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+import sslreg
+
 # numba's cache notices changes of this file only, so everything that is compiled into `resample` is here.
 _compile = numba.njit(nogil=True, fastmath=True, error_model="numpy")
 
@@ -26,7 +28,8 @@ _UNROLLED = 32
 _PIXELS = 4
 
 
-@numba.njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+@sslreg.cache_kernel
+@numba.njit(nogil=True, fastmath=True, error_model="numpy")
 def resample(images: NDArray[Any], boxes: NDArray[Any], flips: NDArray[Any], out: NDArray[Any]) -> None:
     """Resize a part of each image; uint8 results are rounded.
 

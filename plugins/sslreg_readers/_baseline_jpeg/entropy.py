@@ -17,6 +17,8 @@ from numba.core import config, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+import sslreg
+
 # Types that are called as functions, and numbers of these types. Most are unsigned: they are bits to shift, or
 # positions in memory, which are computed faster if they cannot be negative.
 uint64: Any = numba.uint64
@@ -25,7 +27,6 @@ Bits = Any
 
 # numba's cache notices changes of one file only, so this file holds all that is compiled into an entry point.
 _compiled = numba.njit(nogil=True, error_model="numpy", forceinline=True)
-_entry_point = numba.njit(nogil=True, error_model="numpy", cache=True)
 
 #: The number of bits that index a table; tables of 2**12 numbers would not fit a first-level cache.
 WINDOW = 11
@@ -56,7 +57,8 @@ _ONES, _TOPS = uint64(0x0101010101010101), uint64(0x8080808080808080)
 _INDEX, _ALL_BITS = uint64(64 - WINDOW), uint64(64)
 
 
-@_entry_point
+@sslreg.cache_kernel
+@numba.njit(nogil=True, error_model="numpy")
 def remove_stuffing(data: NDArray[Any], start: int, out: NDArray[Any], ends: NDArray[Any]) -> int:
     """Copy entropy-coded data without the zeros stuffed behind 0xFF and without markers (B.1.1.5, F.1.2.3).
 
@@ -98,7 +100,8 @@ def remove_stuffing(data: NDArray[Any], start: int, out: NDArray[Any], ends: NDA
     return 0
 
 
-@_entry_point
+@sslreg.cache_kernel
+@numba.njit(nogil=True, error_model="numpy")
 def read_mcu_rows(
     data: NDArray[Any],
     ends: NDArray[Any],

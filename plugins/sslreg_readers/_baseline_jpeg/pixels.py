@@ -16,6 +16,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+import sslreg
+
 # Types that are called as functions; literals of 64 bits would make all arithmetic 64 bits wide.
 float32: Any = numba.float32
 int32: Any = numba.int32
@@ -23,7 +25,6 @@ uint8: Any = numba.uint8
 
 # numba's cache notices changes of one file only, so this file holds all that is compiled into an entry point.
 _compiled = numba.njit(nogil=True, fastmath=True, error_model="numpy")
-_entry_point = numba.njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
 
 
 @lru_cache(maxsize=64)
@@ -50,7 +51,8 @@ def _cosines(size: int) -> NDArray[Any]:
     return scale * np.cos((2 * positions + 1) * frequencies * np.pi / (2 * size))
 
 
-@_entry_point
+@sslreg.cache_kernel
+@numba.njit(nogil=True, fastmath=True, error_model="numpy")
 def write_pixels(
     coefficients: NDArray[Any],
     layout: NDArray[Any],
