@@ -11,7 +11,6 @@ from typing import Any
 import torch
 
 from sslreg.spec import Spec
-from sslreg.spec.cross_checks import HALF_MIXED, NO_HALF_ON_CPU
 from sslreg.suggestions import did_you_mean
 
 #: The accelerators that Lightning knows, with their names in this module.
@@ -38,6 +37,9 @@ _SHARDED_STRATEGIES = (
     "deepspeed_stage_3_offload",
     "deepspeed_stage_3_offload_nvme",
 )
+
+#: The ways to write float16 mixed precision.
+_HALF_MIXED = (16, "16", "16-mixed")
 
 #: The precisions that need NVIDIA's library.
 _TRANSFORMER_ENGINE = ("transformer-engine", "transformer-engine-float16")
@@ -168,9 +170,9 @@ def _check_strategy(spec: Spec, kind: str, count: int) -> None:
 
 def _check_precision(spec: Spec, kind: str) -> None:
     precision = spec.trainer.get("precision")
-    if kind == "cpu" and precision in HALF_MIXED:
+    if kind == "cpu" and precision in _HALF_MIXED:
         # Lightning would silently use bf16-mixed instead.
-        raise spec.error(("trainer", "precision"), "wrong-value", *NO_HALF_ON_CPU)
+        raise _refuse(spec, "precision", "float16 mixed precision needs a GPU", "on a CPU, use bf16-mixed or 32-true")
     if kind == "mps" and precision in _DOUBLE:
         raise _refuse(spec, "precision", "an Apple GPU has no float64", "use 32-true")
     if precision in _TRANSFORMER_ENGINE and (kind != "cuda" or not find_spec("transformer_engine")):

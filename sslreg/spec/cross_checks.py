@@ -21,12 +21,6 @@ MIXED_PRECISION_HINT = "use a mixed precision, such as trainer.precision: bf16-m
 #: The scheme of addresses that are the output of a command.
 _COMMAND = "pipe:"
 
-#: The ways to write float16 mixed precision.
-HALF_MIXED = (16, "16", "16-mixed")
-
-#: The message and hint for float16 mixed precision on a CPU.
-NO_HALF_ON_CPU = "float16 mixed precision needs a GPU", "on a CPU, use bf16-mixed or 32-true"
-
 
 def check_consistency(values: Mapping[str, Any], tree: MappingNode, diagnostics: DiagnosticCollector) -> None:
     """Report parts of a spec that do not fit together.
@@ -49,7 +43,6 @@ def check_consistency(values: Mapping[str, Any], tree: MappingNode, diagnostics:
         _check_batch_divisible(values["data"].batch_size, trainer, tree, diagnostics)
     if "engine" in values and trainer.get("precision") in LOW_PRECISIONS:
         _check_average_precision(values["engine"].ema, trainer["precision"], tree, diagnostics)
-    _check_half_precision(trainer, tree, diagnostics)
     for component in find_components(list(values.values())):
         _check_commands(component, tree, diagnostics)
     if "loss" in values and trainer.get("accumulate_grad_batches", 1) > 1:
@@ -183,11 +176,6 @@ def _check_commands(component: ComponentSpec, tree: MappingNode, diagnostics: Di
                     "read the command before you train; if you do not trust the author of the spec, remove it",
                     severity="warning",
                 )
-
-
-def _check_half_precision(trainer: Mapping[str, Any], tree: MappingNode, diagnostics: DiagnosticCollector) -> None:
-    if trainer.get("accelerator") == "cpu" and trainer.get("precision") in HALF_MIXED:
-        diagnostics.report(find_nearest(tree, ("trainer", "precision")).location, "wrong-value", *NO_HALF_ON_CPU)
 
 
 def _check_average_precision(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -76,6 +77,8 @@ def train_to_end(spec: Spec, folder: RunFolder, console: Console, *, resume: boo
     """
     rewinds = RewindHistory(enabled=spec.engine.on_nan == "rewind")
     with quiet_lightning():
+        with interruptible_start():
+            try_spec(spec)
         while True:
             setup = prepare(spec, folder, console)
             setup.rewinds = rewinds
@@ -131,22 +134,32 @@ class TrainingSetup:
 
 
 def prepare(spec: Spec, folder: RunFolder, console: Console) -> TrainingSetup:
-    """Build everything that a training needs.
+    """Build everything that a training needs. The spec has been tried with `try_spec`.
 
     Raises:
         UserError: Something does not fit.
         InterruptedRunError: A signal arrived.
     """
+    with interruptible_start() as stop:
+        return _prepare(spec, folder, console, stop)
+
+
+@contextmanager
+def interruptible_start() -> Iterator[StopSignals]:
+    """Listen to signals in the block, in which nothing is trained yet.
+
+    Raises:
+        InterruptedRunError: A signal arrived.
+    """
     stop = StopSignals()
     try:
         with stop, stop.interruptible():
-            return _prepare(spec, folder, console, stop)
+            yield stop
     except StopRequested as request:
         raise not_started_error(stop) from request
 
 
 def _prepare(spec: Spec, folder: RunFolder, console: Console, stop: StopSignals) -> TrainingSetup:
-    try_spec(spec)
     prepare_for_workers(spec.data.workers)
     trainer = build_trainer(spec, folder)
     require_all_processes(spec, trainer)

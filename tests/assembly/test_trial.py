@@ -91,7 +91,9 @@ def test_accelerator_and_precision_are_judged_for_this_machine(spec, accelerator
     if accelerator in ("gpu", "cuda", "mps"):
         assert "this machine has no" in refusal(spec, override)[0]
     else:
-        assert "needs a GPU" in refusal(spec, override, "trainer.precision=16-mixed")[0]
+        message, line = refusal(spec, override, "trainer.precision=16-mixed")
+        assert "needs a GPU" in message
+        assert line == 2
 
 
 def test_all_mistakes_are_reported_at_once(spec) -> None:

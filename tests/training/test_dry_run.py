@@ -12,6 +12,7 @@ from lightning.pytorch.loggers import Logger
 
 import sslreg
 from sslreg import UserError
+from sslreg.assembly import trial
 from sslreg.spec import Spec, parse_spec
 from sslreg.testing.temporary_components import temporary_components
 from sslreg.training import loop
@@ -40,9 +41,12 @@ def nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert [*work.iterdir(), *temporary.iterdir()] == []
 
 
-def test_everything_is_tried_and_reported(spec) -> None:
+def test_everything_is_tried_once_and_reported(spec, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried, original = [], trial._try_spec
+    monkeypatch.setattr(trial, "_try_spec", lambda spec: tried.append(spec) or original(spec))
     found = dry_run(spec())
     assert found is not None
+    assert len(tried) == 1
     assert len(found.losses) == 2
     assert found.embedded == IMAGES + 449
     assert sorted(found.evaluated) == ["few_shot", "neighbors"]
