@@ -1,4 +1,7 @@
-"""Contrastive losses. They compute their logits tile by tile and never hold the whole matrix."""
+"""The losses of the default methods.
+
+Contrastive losses compute their logits tile by tile and never hold the whole matrix.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,20 @@ from typing import TYPE_CHECKING, Any
 import sslreg
 
 if TYPE_CHECKING:
+    from sslreg_losses.byol import BYOLLoss as BYOLLoss
     from sslreg_losses.dcl import DCLLoss as DCLLoss
     from sslreg_losses.nt_xent import NTXentLoss as NTXentLoss
     from sslreg_losses.sup_con import SupConLoss as SupConLoss
 
 sslreg_api = 1
 
-_HOME = {"DCLLoss": "dcl", "NTXentLoss": "nt_xent", "SupConLoss": "sup_con"}
+_HOME = {"BYOLLoss": "byol", "DCLLoss": "dcl", "NTXentLoss": "nt_xent", "SupConLoss": "sup_con"}
 __all__ = list(_HOME)
 
 
 @sslreg.hookimpl
 def sslreg_register(registry: sslreg.Registry) -> None:
+    registry.loss("byol", "sslreg_losses.byol:BYOLLoss", summary="2 - 2 cos between predictions and targets (BYOL)")
     registry.loss(
         "nt_xent", "sslreg_losses.nt_xent:NTXentLoss", summary="tell each sample's views from all others (SimCLR, MoCo)"
     )

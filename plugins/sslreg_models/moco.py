@@ -43,7 +43,7 @@ class MoCo(sslreg.Model):
     ) -> None:
         super().__init__()
         self.backbone = split_batch_norm(backbone, bn_splits)
-        self.projection = projection_head(backbone.num_features, projection, batch_norm=False)
+        self.projection = projection_head(backbone.num_features, projection, hidden_norm=False)
         self.key_backbone = sslreg.momentum_copy(self.backbone)
         self.key_projection = sslreg.momentum_copy(self.projection)
         self.embedding_dim = [backbone.num_features, *projection][-1]

@@ -1,26 +1,39 @@
-"""The projection head: from a backbone's features to the embeddings that a loss compares."""
+"""The heads of methods: perceptrons from a backbone's features to the embeddings that a loss compares."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Literal
 
 from torch import nn
 
 
-def projection_head(in_features: int, widths: Sequence[int], *, batch_norm: bool) -> nn.Sequential:
+def projection_head(
+    in_features: int,
+    widths: Sequence[int],
+    *,
+    hidden_norm: bool = True,
+    output_norm: Literal["none", "affine", "plain"] = "none",
+) -> nn.Sequential:
     """Build a perceptron from features (N, in_features) to (N, widths[-1]) with a ReLU between its linear layers.
+
+    A linear layer has a bias unless batch normalization follows it.
 
     Args:
         in_features: The width of the features.
         widths: The width of each linear layer's output. One width makes a linear head, none the identity.
-        batch_norm: Normalize after every linear layer, including the last. Such a layer has no bias.
+        hidden_norm: Whether batch normalization follows each linear layer but the last.
+        output_norm: The batch normalization of the output: ``none``, ``affine``, or ``plain``, without scale and shift.
     """
     head = nn.Sequential()
-    for before, after in pairwise([in_features, *widths]):
-        if head:
+    layers = list(pairwise([in_features, *widths]))
+    for number, (before, after) in enumerate(layers, start=1):
+        is_output = number == len(layers)
+        has_norm = output_norm != "none" if is_output else hidden_norm
+        head.append(nn.Linear(before, after, bias=not has_norm))
+        if has_norm:
+            head.append(nn.BatchNorm1d(after, affine=not is_output or output_norm == "affine"))
+        if not is_output:
             head.append(nn.ReLU(inplace=True))
-        head.append(nn.Linear(before, after, bias=not batch_norm))
-        if batch_norm:
-            head.append(nn.BatchNorm1d(after))
     return head

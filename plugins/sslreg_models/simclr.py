@@ -34,7 +34,7 @@ class SimCLR(sslreg.Model):
     ) -> None:
         super().__init__()
         self.backbone = backbone
-        self.projection = projection_head(backbone.num_features, projection, batch_norm=True)
+        self.projection = projection_head(backbone.num_features, projection, output_norm="affine")
         self.embedding_dim = [backbone.num_features, *projection][-1]
 
     def training_step(self, batch: sslreg.Batch, loss: sslreg.Loss) -> sslreg.StepOutput:

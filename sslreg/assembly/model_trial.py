@@ -174,7 +174,8 @@ def _try_optimizer(builder: Builder, model: Model) -> None:
     ]
     with _explain_errors(spec, spec.optimizer.path, spec.optimizer.use):
         optimizer = builder.build(spec.optimizer, groups)
-    if spec.schedule is not None and "total_steps" in builder.facts:
+    # How many epochs max_steps are depends on the data.
+    if spec.schedule is not None and "total_steps" in builder.facts and spec.trainer.get("max_steps", -1) == -1:
         with _explain_errors(spec, spec.schedule.path, spec.schedule.use):
             builder.build(spec.schedule, optimizer)
 

@@ -111,10 +111,10 @@ def _try_model(builder: Builder, devices: Devices, views: Sequence[ViewShape], e
     builder.facts["in_channels"] = channels
     if views[0].is_fixed:
         builder.facts["image_size"] = max(sides)
-    trainer = builder.spec.trainer
-    if trainer.get("max_steps", -1) == -1 and trainer.get("max_epochs"):
-        total = trainer["max_epochs"] * _STEPS_PER_EPOCH
-        builder.facts.update(steps_per_epoch=_STEPS_PER_EPOCH, total_steps=total)
+    epochs, steps = builder.spec.trainer.get("max_epochs") or math.inf, builder.spec.trainer.get("max_steps", -1)
+    total = min(epochs * _STEPS_PER_EPOCH, math.inf if steps == -1 else steps)
+    if math.isfinite(total):
+        builder.facts.update(steps_per_epoch=_STEPS_PER_EPOCH, total_steps=int(total))
     with suppress(UnsupportedTrialError):
         try_model(builder, devices, views, embed_view)
 

@@ -1,0 +1,26 @@
+"""The loss of BYOL (arXiv 2006.07733)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+import sslreg
+from sslreg_losses._autocast_and_compile import disable_autocast
+from sslreg_losses._normalization import normalize_rows
+
+
+class BYOLLoss(sslreg.Loss):
+    """The squared distance between the directions of predictions and targets, 2 - 2 cos, from 0 to 4 (equation 2).
+
+    It compares no samples with each other: without a predictor and a momentum encoder, embeddings would collapse.
+    """
+
+    takes = "prediction and target"
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Return the mean over the rows of predictions and targets (N, D); targets get no gradient."""
+        if prediction.shape != target.shape:
+            raise ValueError(f"predictions {tuple(prediction.shape)} and targets {tuple(target.shape)} differ in shape")
+        prediction, target = normalize_rows(prediction), normalize_rows(target.detach())
+        with disable_autocast(prediction):
+            return 2 - 2 * (prediction * target).sum(dim=1).mean()
