@@ -11,6 +11,4 @@ def sslreg_register(registry: sslreg.Registry) -> None:
         "simclr", "sslreg_models.simclr:SimCLR", summary="views of one image attract each other and repel all others"
     )
     registry.model("moco", "sslreg_models.moco:MoCo", summary="contrast with a slowly moving copy of the encoder")
-    registry.model(
-        "byol", "sslreg_models.byol:BYOL", summary="predict a slowly moving copy's embedding of another view"
-    )
+    registry.model("byol", "sslreg_models.byol:BYOL", summary="predict what a slow copy of the encoder embeds")

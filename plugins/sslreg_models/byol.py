@@ -14,7 +14,7 @@ from sslreg_models.projection_head import projection_head
 
 
 class BYOL(sslreg.Model):
-    """BYOL: an online network predicts what a slowly moving copy of it, the target, makes of another view (section 3.1).
+    """BYOL: an online network predicts the embedding of another view by its slow copy, the target (section 3.1).
 
     No negatives are needed. The predictor and the target keep the embeddings from collapsing.
 
