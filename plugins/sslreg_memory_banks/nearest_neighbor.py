@@ -18,7 +18,7 @@ class NearestNeighborMemoryBank(FIFOMemoryBank):
 
     @torch.no_grad()
     def nearest(self, queries: Tensor) -> Tensor:
-        """Return the row of highest cosine similarity for each query (N, D), in the queries' dtype, without gradient.
+        """Return the nearest rows; see `sslreg.MemoryBank.nearest`.
 
         An empty bank, before the first commit, returns the queries as unit vectors: the first step of NNCLR is that of
         SimCLR.

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from sslreg.contracts.memory_bank import MemoryBank
+from sslreg.contracts.memory_bank import commit_banks, discard_banks
 
 
 class Loss(nn.Module):
@@ -32,13 +32,16 @@ class Loss(nn.Module):
     forward: Callable[..., Tensor]
 
     def commit(self) -> None:
-        """Commit the memory banks among the children. Training calls it once after each optimizer step."""
-        for module in self.children():
-            if isinstance(module, MemoryBank):
-                module.commit()
+        """Commit the memory banks within the loss, at any depth, and write other state that `forward` staged.
+
+        Training calls it after each optimizer step, also on losses within a loss or a model. A second call changes
+        nothing. Call it yourself if you use a loss without sslreg's training.
+        """
+        commit_banks(self)
 
     def discard(self) -> None:
-        """Discard what `forward` staged. Training calls it instead of `commit` for a skipped step, also on banks."""
+        """Discard what `forward` staged, also in banks. Training calls it instead of `commit` for a skipped step."""
+        discard_banks(self)
 
 
 class PlainLoss(Loss):
@@ -75,3 +78,19 @@ def adapt_loss(component: Any) -> Loss:
         if not any(each.name == "targets" or each.kind is each.VAR_KEYWORD for each in parameters):
             raise ValueError("forward does not take `targets`; its signature is forward(*views, targets=None)")
     return component
+
+
+def commit_staged(module: nn.Module) -> None:
+    """Commit what a step has staged in the losses and memory banks within a module, at any depth."""
+    for part in module.modules():
+        if isinstance(part, Loss) and type(part).commit is not Loss.commit:  # the default only commits banks
+            part.commit()
+    commit_banks(module)
+
+
+def discard_staged(module: nn.Module) -> None:
+    """Discard what a step has staged in the losses and memory banks within a module, at any depth."""
+    for part in module.modules():
+        if isinstance(part, Loss) and type(part).discard is not Loss.discard:
+            part.discard()
+    discard_banks(module)

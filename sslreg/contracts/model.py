@@ -36,12 +36,14 @@ class Model(nn.Module):
     * BYOL: a predictor, and a `momentum_copy` that `after_step` moves with `follow`. Its momentum is a `CosineValue`
       over ``Annotated[int, FromRun("total_steps")]``. Call the loss once per direction.
     * SwAV: normalize prototypes at the start of `training_step` without gradient, and freeze them at first in
-      `before_step`, which sets their gradients to None. The queue is a `memory_bank` slot of the model.
+      `before_step`, which sets their gradients to None. The queues are a slot of the model,
+      ``Sequence[sslreg.MemoryBank]``, stored in a `torch.nn.ModuleList`.
     * DINO: `Batch.groups` distinguishes global crops from local ones. `backbone` is the part that is used after
       training, here that of the teacher; the student is a copy. One schedule component changes the learning rate and
       the weight decay of the optimizer's groups. The center is a staged buffer of the loss.
-    * NNCLR: a `memory_bank` slot of the model, which sets the width of its bank (`MemoryBank.hold`), asks it for
-      nearest neighbors and commits it in `after_step`.
+    * NNCLR: a `memory_bank` slot of the model. The constructor sets the width of the bank (`MemoryBank.hold`) and calls
+      `MemoryBank.require_nearest`; `training_step` replaces embeddings by their nearest rows and enqueues new ones.
+      Training commits the bank.
     * MAE: one view (see `views`) and a backbone that can encode some of its patches. Draw the mask in `training_step`
       from torch's generator, which is part of the checkpoint and which each process seeds differently.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from sslreg.contracts import Backbone, Model, StepOutput
+from sslreg.contracts.loss import commit_staged
 from sslreg.testing.case import Case
 from sslreg.testing.checks import check
 from sslreg.testing.tiny_components import RecordingLoss, make_batch
@@ -28,6 +29,7 @@ def _train_step(model: Model, optimizer: torch.optim.Optimizer) -> None:
     torch.autograd.backward(run_step(model).loss)
     optimizer.step()
     model.after_step()
+    commit_staged(model)
 
 
 @check("model")

@@ -93,12 +93,22 @@ class TinyBank(MemoryBank):
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
         self.staged: list[Tensor] = []
 
+    def hold(self, dim: int) -> None:
+        self.rows = torch.zeros(len(self.rows), dim)
+
     def negatives(self) -> Tensor:
         return self.rows[: int(self.count)]
 
+    def nearest(self, queries: Tensor) -> Tensor:
+        past, queries = self.negatives(), nn.functional.normalize(queries.detach(), dim=1)
+        if not len(past):
+            return queries
+        return past[(queries.float() @ nn.functional.normalize(past, dim=1).T).argmax(dim=1)].to(queries)
+
     def enqueue(self, keys: Tensor) -> None:
-        if keys.shape[1] != WIDTH:
-            raise ValueError(f"the bank holds rows of {WIDTH} values, not {keys.shape[1]}")
+        width = self.rows.shape[1]
+        if keys.shape[1] != width:
+            raise ValueError(f"the bank holds rows of {width} values, not {keys.shape[1]}")
         self.staged.append(keys.detach().clone())
 
     def commit(self) -> None:

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from sslreg.assembly import Pipeline
 from sslreg.contracts import Batch, MemoryBank, Model, StepOutput
+from sslreg.contracts.loss import commit_staged, discard_staged
 from sslreg.errors import SslregError
 from sslreg.spec import find_components
-from sslreg.training.callbacks.non_finite_guard import NonFiniteGuard, SkipStep, discard_staged_rows
+from sslreg.training.callbacks.non_finite_guard import NonFiniteGuard, SkipStep
 from sslreg.training.data_loader import finish_batch
 from sslreg.training.weight_average import WeightAverage
 
@@ -42,7 +43,7 @@ class TrainingModule(lightning.LightningModule):
         # Every rank fills its bank with the same rows; a broadcast from rank 0 would cost time and change nothing.
         self._ddp_params_and_buffers_to_ignore = [
             f"{prefix}.{name}"
-            for prefix, module in self.named_modules()
+            for prefix, module in self.named_modules(remove_duplicate=False)
             if isinstance(module, MemoryBank)
             for name, _ in module.named_buffers()
         ]
@@ -115,11 +116,11 @@ class TrainingModule(lightning.LightningModule):
         except SkipStep:
             return
         if not self._has_stepped:  # a gradient scaler found an overflow, and will try a smaller scale
-            discard_staged_rows(self)
+            discard_staged(self)
             return
         # Not in a hook, because a checkpoint callback may run before the module's hooks.
         self.model.after_step()
-        self.loss.commit()
+        commit_staged(self)
         if self.average is not None:
             self.average.update(self.model, self.trainer.global_step)
 

@@ -22,7 +22,8 @@ class WeightAverage(nn.Module):
 
     def __init__(self, model: Model, decay: float) -> None:
         super().__init__()
-        banks = {name: module for name, module in model.named_modules() if isinstance(module, MemoryBank)}
+        modules = model.named_modules(remove_duplicate=False)
+        banks = {name: module for name, module in modules if isinstance(module, MemoryBank)}
         self.model: Model = copy.deepcopy(model, {id(bank): bank for bank in banks.values()}).requires_grad_(False)
         self.decay = decay
         self._bank_prefixes = tuple(f"{name}." for name in banks)

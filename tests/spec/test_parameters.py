@@ -74,6 +74,7 @@ def test_an_explicit_signature_is_used(of):
         (sslreg.MemoryBank | None, Slot("memory_bank", optional=True)),
         (Annotated[sslreg.MemoryBank | None, "note"], Slot("memory_bank", optional=True)),
         (list[sslreg.Augmentation], Slot("augmentation", many=True)),
+        (Sequence[sslreg.MemoryBank], Slot("memory_bank", many=True)),
         (Sequence[sslreg.Augmentation], Slot("augmentation", many=True)),
         (tuple[sslreg.Augmentation, ...], Slot("augmentation", many=True)),
         (Sequence[sslreg.Augmentation] | None, Slot("augmentation", many=True, optional=True)),

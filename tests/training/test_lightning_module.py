@@ -1,7 +1,8 @@
-"""Components of plugins in training: plain modules, losses that break their contract, and hooks of a model."""
+"""Components of plugins in training: plain modules, memory banks, broken contracts, and hooks of a model."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,9 +12,12 @@ from torch import Tensor, nn
 
 import sslreg
 from sslreg import SslregError
+from sslreg.assembly import assemble
 from sslreg.spec import parse_spec
 from sslreg.testing.temporary_components import temporary_components
+from sslreg.testing.tiny_components import TinyModel
 from sslreg.training.dry_run import dry_run
+from sslreg.training.lightning_module import TrainingModule
 
 
 class Plain(nn.Module):
@@ -65,6 +69,35 @@ class Rows(Item):
         return (views[0] - views[1]).square().mean(dim=1)
 
 
+class WithBanks(Plain):
+    """A plain loss with a list of banks."""
+
+    def __init__(self, banks: Sequence[sslreg.MemoryBank]) -> None:
+        super().__init__()
+        self.banks = nn.ModuleList(banks)
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        for bank, keys in zip(self.banks, (a, b), strict=True):
+            bank.enqueue(keys)
+        return super().forward(a, b)
+
+
+class ModelWithBanks(TinyModel):
+    """A model with a list of banks in a nested module."""
+
+    def __init__(self, backbone: sslreg.Backbone, banks: Sequence[sslreg.MemoryBank]) -> None:
+        super().__init__(backbone)
+        self.queues = nn.ModuleDict({"of_views": nn.ModuleList(banks)})
+        for bank in banks:
+            bank.hold(self.embedding_dim)
+
+    def training_step(self, batch: sslreg.Batch, loss: sslreg.Loss) -> sslreg.StepOutput:
+        output = super().training_step(batch, loss)
+        for bank in self.queues["of_views"]:
+            bank.enqueue(output.embeddings)
+        return output
+
+
 def overrides(name: str) -> list[str]:
     return [f"loss={{use: {name}}}", "trainer.max_epochs=1", "evaluate=[]", "data.test=null"]
 
@@ -77,6 +110,26 @@ def test_a_plain_module_trains_and_resumes(tiny_spec: str, tmp_path: Path) -> No
         assert isinstance(loss, sslreg.Loss)
         assert loss(torch.ones(2, 3), torch.zeros(2, 3), targets=torch.zeros(2)).item() == 2.0
         assert "module.scale" in loss.state_dict()
+
+
+def test_banks_at_any_depth_are_committed_and_not_broadcast(tiny_spec: str, tmp_path: Path) -> None:
+    banks = "banks: [{use: fifo, size: 100}, {use: fifo, size: 10}]"
+    changes = [
+        f"loss={{use: with_banks, {banks}}}",
+        f"model={{use: model_with_banks, backbone: {{use: convnet, width: 4, depth: 1}}, {banks}}}",
+        "trainer.max_steps=2",
+        "engine.ema=0.9",
+        "evaluate=[]",
+    ]
+    with temporary_components(loss={"with_banks": WithBanks}, model={"model_with_banks": ModelWithBanks}):
+        spec = parse_spec(tiny_spec, "tiny.yaml", changes)
+        module = TrainingModule(assemble(spec))
+        state = sslreg.train(spec, tmp_path / "run").checkpoint()["state_dict"]
+    names = [f"{owner}.{number}" for owner in ("model.queues.of_views", "loss.module.banks") for number in (0, 1)]
+    for name in names:
+        valid = int(state[f"{name}._extra_state"][1])
+        assert valid == min(len(state[f"{name}.rows"]), 2 * spec.data.batch_size)
+        assert f"{name}.rows" in module._ddp_params_and_buffers_to_ignore
 
 
 @pytest.mark.parametrize(

@@ -287,9 +287,6 @@ class WithNeighbors(sslreg.Model):
         self.memory_bank.enqueue(a)
         return sslreg.StepOutput(loss(neighbors, b))
 
-    def after_step(self) -> None:
-        self.memory_bank.commit()
-
 
 def test_a_model_may_own_a_memory_bank(trained: Trained) -> None:
     bank = "memory_bank: {use: nearest_neighbor, size: 80}"

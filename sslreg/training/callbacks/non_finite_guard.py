@@ -18,6 +18,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
 from sslreg.contracts import Loss, MemoryBank, StepOutput
+from sslreg.contracts.loss import discard_staged
 from sslreg.errors import SslregError
 from sslreg.training.distributed.collectives import reduce_any
 
@@ -160,20 +161,13 @@ class NonFiniteGuard(Callback):
     def _undo_forward(self, module: nn.Module) -> None:
         for name, buffer in _forward_buffers(module).items():
             buffer.copy_(self._buffers_before[name])
-        discard_staged_rows(module)
+        discard_staged(module)
 
     def state_dict(self) -> dict[str, Any]:
         return {"count": self.skipped_steps, "in_a_row": self._skips_in_a_row}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.skipped_steps, self._skips_in_a_row = state_dict["count"], state_dict["in_a_row"]
-
-
-def discard_staged_rows(module: nn.Module) -> None:
-    """Discard the rows that a batch has staged for the memory banks within a module."""
-    for part in module.modules():
-        if isinstance(part, MemoryBank | Loss):
-            part.discard()
 
 
 def _refuse_in_all_processes(loss: nn.Module, inputs: tuple[Any, ...]) -> None:
