@@ -26,7 +26,7 @@ from torch import Tensor
 from benchmarks._timing import write_results
 from benchmarks.views import photograph, simclr
 from sslreg import ViewPlan
-from sslreg.views import SampleKeys
+from sslreg.contracts import SampleKeys
 
 Work = Callable[[], object]
 

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         SupportsStrength as SupportsStrength,
         SupportsUint8 as SupportsUint8,
         follow as follow,
+        forward_by_size as forward_by_size,
         momentum_copy as momentum_copy,
     )
     from sslreg.errors import Diagnostic as Diagnostic, SslregError as SslregError, UserError as UserError
@@ -91,7 +92,7 @@ _EXPORTS = {
         "Augmentation Backbone Batch CosineValue Dataset DecodingRequest Embeddings EvaluatedRun Evaluator "
         "ImageLike Images Keys LinearValue Loss MemoryBank Model Params Part PartialImage PartialReader Pixels "
         "PlainModule Reader Sample ScheduledValue Source StepOutput SupportsFusion SupportsHostParams "
-        "SupportsPartialDecoding SupportsStrength SupportsUint8 follow momentum_copy"
+        "SupportsPartialDecoding SupportsStrength SupportsUint8 follow forward_by_size momentum_copy"
     ),
     "sslreg.atomic_files": "atomic_write",
     "sslreg.errors": "Diagnostic SslregError UserError",

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import torch
 
 from sslreg.assembly.builder import Builder
+from sslreg.contracts import SampleKeys
 from sslreg.errors import SslregError, UserError
 from sslreg.spec import ComponentSpec, Spec
-from sslreg.views import Operation, SampleKeys, ViewPlan, to_batch
+from sslreg.views import Operation, ViewPlan, to_batch
 
 Shape = tuple[int, int, int]
 

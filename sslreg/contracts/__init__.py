@@ -15,9 +15,10 @@ from sslreg.contracts.dataset import Dataset
 from sslreg.contracts.evaluator import Embeddings, EvaluatedRun, Evaluator
 from sslreg.contracts.loss import Loss
 from sslreg.contracts.memory_bank import MemoryBank
-from sslreg.contracts.model import Model, StepOutput
+from sslreg.contracts.model import Model, StepOutput, forward_by_size
 from sslreg.contracts.momentum_encoder import follow, is_momentum_copy, momentum_copy
 from sslreg.contracts.reader import Part, PartialImage, PartialReader, Pixels, Reader, Source
+from sslreg.contracts.sample_keys import SampleKeys
 from sslreg.contracts.scheduled_values import CosineValue, LinearValue, ScheduledValue
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "PlainModule",
     "Reader",
     "Sample",
+    "SampleKeys",
     "ScheduledValue",
     "Source",
     "StepOutput",
@@ -55,6 +57,7 @@ __all__ = [
     "SupportsUint8",
     "as_sample",
     "follow",
+    "forward_by_size",
     "is_momentum_copy",
     "momentum_copy",
 ]

@@ -12,6 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from sslreg.contracts.augmentation import Keys
+from sslreg.contracts.sample_keys import SampleKeys
 from sslreg.errors import UserError
 
 #: Encoded bytes, a path, a PIL image, or pixels: a uint8, uint16 or float32 tensor or array (C, H, W).
@@ -47,19 +49,49 @@ class Batch:
         targets: int64 (N,); None unless every sample has one.
         indices: int64 (N,), the samples' indices; -1 outside of a run.
         groups: for each view, the number of the spec's `views` entry that made it.
+        roles: for each view, its role in the model (see `Model.roles`); "" if the model has no roles.
         params: for each view, what was drawn, by operation; None unless asked for.
         extras: what a custom collate adds; tensors in it move with the batch.
+        sample_keys: the keys of the samples, from which `keys` derives others.
     """
 
     views: list[Tensor]
     targets: Tensor | None
     indices: Tensor
     groups: tuple[int, ...] = ()
+    roles: tuple[str, ...] = ()
     params: list[dict[str, dict[str, Tensor]]] | None = None
     extras: dict[str, Any] = field(default_factory=dict)
+    sample_keys: SampleKeys | None = None
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    def views_of(self, role: str) -> list[Tensor]:
+        """Return the views of a role, in their order; an empty list if there are none.
+
+        Raises:
+            ValueError: the batch does not tell the role of each view.
+        """
+        if len(self.roles) != len(self.views):
+            raise ValueError(
+                f"the batch has {len(self.views)} views and {len(self.roles)} roles; give it one role per view: "
+                "Batch(…, roles=(…))"
+            )
+        return [view for view, own in zip(self.views, self.roles, strict=True) if own == role]
+
+    def keys(self, name: str) -> Keys:
+        """Return one key per sample, for a model that draws at random, such as masks.
+
+        The draws of a sample depend on the run's seed, the epoch, the sample's index and the name alone: not on the
+        views, the rest of the batch, workers, processes or resuming. Keys of one name draw the same values again; use
+        another name for other values. Draws are on the CPU.
+
+        If the batch has no keys, because it was not made by a `Collate`, they are drawn from torch's generator once.
+        """
+        if self.sample_keys is None:
+            self.sample_keys = SampleKeys.from_torch(len(self))
+        return self.sample_keys.child(f"model {name}")
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
         """Return the batch on a device; `params` stay on the CPU."""

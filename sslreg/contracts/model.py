@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from sslreg.contracts.backbone import Backbone
@@ -38,14 +39,15 @@ class Model(nn.Module):
     * SwAV: normalize prototypes at the start of `training_step` without gradient, and freeze them at first in
       `before_step`, which sets their gradients to None. The queues are a slot of the model,
       ``Sequence[sslreg.MemoryBank]``, stored in a `torch.nn.ModuleList`.
-    * DINO: `Batch.groups` distinguishes global crops from local ones. `backbone` is the part that is used after
-      training, here that of the teacher; the student is a copy. One schedule component changes the learning rate and
-      the weight decay of the optimizer's groups. The center is a staged buffer of the loss.
+    * DINO: declare `roles`. `Batch.views_of` returns the global and the local crops, and `forward_by_size` runs them.
+      `backbone` is the part that is used after training, here that of the teacher; the student is a copy. One schedule
+      component changes the learning rate and the weight decay of the optimizer's groups. The center is a staged buffer
+      of the loss.
     * NNCLR: a `memory_bank` slot of the model. The constructor sets the width of the bank (`MemoryBank.hold`) and calls
       `MemoryBank.require_nearest`; `training_step` replaces embeddings by their nearest rows and enqueues new ones.
       Training commits the bank.
     * MAE: one view (see `views`) and a backbone that can encode some of its patches. Draw the mask in `training_step`
-      from torch's generator, which is part of the checkpoint and which each process seeds differently.
+      from `Batch.keys`.
 
     Attributes:
         backbone: the backbone that is used after training.
@@ -55,11 +57,25 @@ class Model(nn.Module):
 
     #: Forms of input that this method can pass to a loss; see `Loss.takes`.
     gives: ClassVar[tuple[str, ...]] = ("pair",)
-    #: The smallest and the largest number of views that a step takes; None is no limit.
+    #: The smallest and the largest number of views that a step takes; None is no limit. A class that declares `roles`
+    #: does not declare `views`, which is then the sum over the roles.
     views: ClassVar[tuple[int, int | None]] = (2, 2)
+    #: The same for each role of views, such as ``{"global": (2, 2), "local": (0, None)}``; empty if views have no
+    #: roles. In a spec, `as` gives views a role. Those without take the first role, and its first view shows how images
+    #: are embedded.
+    roles: ClassVar[Mapping[str, tuple[int, int | None]]] = {}
 
     backbone: Backbone
     embedding_dim: int
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if not cls.roles:
+            return
+        if "views" in vars(cls):
+            raise TypeError(f"{cls.__name__} has roles, whose sum is its number of views; do not declare `views`")
+        least, most = zip(*cls.roles.values(), strict=True)
+        cls.views = sum(least), None if None in most else sum(most)
 
     def training_step(self, batch: Batch, loss: Loss) -> StepOutput:
         """Run one forward pass, from the views of a batch to the loss."""
@@ -83,3 +99,27 @@ class Model(nn.Module):
 
     def after_step(self) -> None:
         """Update momentum encoders and the like. Training calls it once after each optimizer step."""
+
+
+def forward_by_size(module: Callable[[Tensor], Tensor], views: Sequence[Tensor]) -> list[Tensor]:
+    """Run views through a module, all views of one size in one batch, and return one output per view.
+
+    This decides over what batch normalization computes its statistics: over all views of a size together, as in
+    multi-crop training (SwAV, arXiv 2006.09882; DINO, arXiv 2104.14294). Without batch statistics, the outputs equal
+    those of one call per view.
+
+    Args:
+        module: computes a row of output for each image (N, C, H, W).
+        views: the views, of any sizes. Those of one shape (C, H, W) are concatenated along N in their order, and the
+            size that comes first runs first.
+    """
+    numbers: dict[torch.Size, list[int]] = {}
+    for number, view in enumerate(views):
+        numbers.setdefault(view.shape[1:], []).append(number)
+    outputs: dict[int, Tensor] = {}
+    for same_size in numbers.values():
+        images = [views[number] for number in same_size]
+        batch = torch.cat(images) if len(images) > 1 else images[0]
+        rows = torch.split(module(batch), [len(view) for view in images])
+        outputs.update(zip(same_size, rows, strict=True))
+    return [outputs[number] for number in range(len(views))]

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from sslreg.assembly import SampleDataset
-from sslreg.contracts import Augmentation, Embeddings, Params
+from sslreg.contracts import Augmentation, Embeddings, Params, SampleKeys
 from sslreg.errors import UserError
 from sslreg.evaluation.embedding import embed
 from sslreg.registry import ComponentInfo, installed
-from sslreg.views import Collate, Operation, SampleKeys, ViewPlan, to_batch
+from sslreg.views import Collate, Operation, ViewPlan, to_batch
 
 #: The number of images that are augmented and embedded at once.
 BATCH_SIZE = 256

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sslreg.contracts import Augmentation, SupportsStrength
+from sslreg.contracts import Augmentation, SampleKeys, SupportsStrength
 from sslreg.errors import UserError
 from sslreg.testing.case import Case
 from sslreg.testing.checks import check
 from sslreg.testing.tiny_components import make_pictures
-from sslreg.views import Operation, SampleKeys, ViewPlan, WithProbability, apply
+from sslreg.views import Operation, ViewPlan, WithProbability, apply
 
 ONE_SIZE = make_pictures(7)
 SEVERAL_SIZES = [image for size in ((20, 20), (31, 17), (14, 50), (31, 17)) for image in make_pictures(1, *size)]

@@ -5,8 +5,8 @@ from sslreg.views.collate import SKIPPED, Collate, Skipped
 from sslreg.views.deferred_batch import BatchInFlight, DeferredBatch, DeferredView
 from sslreg.views.image_stacking import stack_images, to_float
 from sslreg.views.masked_apply import apply, apply_where
+from sslreg.views.noise import noise_like
 from sslreg.views.plan import Place, ViewPlan, to_batch
-from sslreg.views.randomness import SampleKeys, noise_like
 from sslreg.views.shared_memory import empty_result
 from sslreg.views.steps import Draw, Operation
 from sslreg.views.with_probability import MASK, WithProbability
@@ -22,7 +22,6 @@ __all__ = [
     "Draw",
     "Operation",
     "Place",
-    "SampleKeys",
     "Skipped",
     "ViewPlan",
     "WithProbability",

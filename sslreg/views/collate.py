@@ -14,13 +14,13 @@ from torch.utils.data import get_worker_info
 
 from sslreg.contracts.augmentation import Images
 from sslreg.contracts.batch import Batch, Sample, as_sample
+from sslreg.contracts.sample_keys import SampleKeys
 from sslreg.errors import UserError
 from sslreg.images import EncodedImage, Readers, open_image
 from sslreg.views.deferred_batch import DeferredBatch, DeferredView
 from sslreg.views.image_stacking import stack_small_images
 from sslreg.views.malloc import keep_freed_memory
 from sslreg.views.plan import ViewPlan
-from sslreg.views.randomness import SampleKeys
 from sslreg.views.reduced_decoding import decode_for_views
 from sslreg.views.steps import Draw
 
@@ -47,7 +47,7 @@ class Collate:
     """Turns a list of samples into a `Batch` of views; pass it to a DataLoader as ``collate_fn``.
 
     A sample is a `Sample`, an ``(image, target)`` pair or a bare image. The views of a Sample with index and epoch
-    depend on these and on the seed alone; the views of others are drawn from torch's generator.
+    depend on these and on the seed alone; the views of others are drawn from torch's generator. So are `Batch.keys`.
 
     To customize it, override `load`, `make_view` or `extras`. A call does not change the instance, which can be
     pickled as long as its subclass can.
@@ -93,7 +93,8 @@ class Collate:
         if get_worker_info() is not None:
             keep_freed_memory()
         wanted = [as_sample(item) for item in samples]
-        views, used, skipped = self._make_views(wanted, self._sample_keys(wanted))
+        keys = self._sample_keys(wanted)
+        views, used, skipped = self._make_views(wanted, keys)
         for one in skipped:
             log.warning("skipped sample %s: %s", one.index, one.reason)
         deferred = DeferredBatch(
@@ -103,7 +104,9 @@ class Collate:
                 targets=_targets(used),
                 indices=torch.tensor([-1 if sample.index is None else sample.index for sample in used]),
                 groups=tuple(view.group for view in self.views),
+                roles=tuple(view.role for view in self.views),
                 extras=self.extras(used) | ({SKIPPED: skipped} if skipped else {}),
+                sample_keys=keys,
             ),
             self.keep_params,
         )

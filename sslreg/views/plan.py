@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sslreg.contracts.augmentation import Images, Params
 from sslreg.contracts.augmentation_protocols import DecodingRequest, SupportsPartialDecoding, takes_uint8
+from sslreg.contracts.sample_keys import SampleKeys
 from sslreg.errors import UserError
 from sslreg.views.fusion import Stage, fuse
 from sslreg.views.image_stacking import (
@@ -25,7 +26,6 @@ from sslreg.views.image_stacking import (
     to_float,
 )
 from sslreg.views.masked_apply import apply
-from sslreg.views.randomness import SampleKeys
 from sslreg.views.shared_memory import share_results
 from sslreg.views.steps import Draw, Operation, Rounding, Step
 
@@ -45,11 +45,13 @@ class ViewPlan:
         place: where the view is made if there is a device: ``host``, in the data loader's process; ``device``, there
             from the first operation on that needs images of one size; ``auto``, geometry on the host and the rest on
             the device.
+        role: the view's role in the model; see `Model.roles`.
     """
 
     operations: Sequence[Operation]
     group: int = 0
     place: Place = "auto"
+    role: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "operations", tuple(self.operations))
@@ -61,7 +63,7 @@ class ViewPlan:
 
     def geometry_only(self) -> ViewPlan:
         """Return the plan of the leading geometry, which brings an image to its size."""
-        return ViewPlan(self.operations[: self.leading], self.group, self.place)
+        return replace(self, operations=self.operations[: self.leading])
 
     def for_embedding(self) -> ViewPlan:
         """Return the deterministic plan with which images are embedded, by each operation's `for_embedding`."""

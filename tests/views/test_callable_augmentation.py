@@ -8,7 +8,8 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 import sslreg
-from sslreg.views import Operation, SampleKeys, ViewPlan, adapt, to_batch
+from sslreg.contracts import SampleKeys
+from sslreg.views import Operation, ViewPlan, adapt, to_batch
 
 
 def darken(image: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ class Mirroring(Collate):
 
 
 def test_a_batch_holds_views_targets_and_indices() -> None:
-    batch = Collate([FADE, ViewPlan(FADE.operations, group=1)])(samples())
+    batch = Collate([FADE, ViewPlan(FADE.operations, group=1, role="local")])(samples())
     assert isinstance(batch, Batch)
     assert [view.shape for view in batch.views] == [(8, 3, 6, 5)] * 2
     assert not torch.equal(*batch.views)
@@ -51,6 +51,7 @@ def test_a_batch_holds_views_targets_and_indices() -> None:
     assert batch.targets.tolist() == [0, 1, 2, 0, 1, 2, 0, 1]
     assert batch.indices.tolist() == list(range(8))
     assert batch.groups == (0, 1)
+    assert batch.roles == ("", "local")
     assert batch.params is None
 
 
@@ -81,6 +82,53 @@ def test_samples_without_an_index_are_drawn_from_torchs_generator() -> None:
     assert not torch.equal(first, second)
     mixed = collate([samples()[0], *bare[1:]]).views[0]
     assert torch.equal(mixed[0], collate(samples()).views[0][0])
+
+
+def masks(batch: Batch | DeferredBatch, name: str = "mask") -> Tensor:
+    made = batch if isinstance(batch, Batch) else batch.finish("cpu")
+    return made.keys(name).bernoulli(0.5, (64,))
+
+
+def test_keys_depend_on_seed_epoch_sample_and_name_alone() -> None:
+    collate = Collate([FADE], seed=1)
+    whole = masks(collate(samples()))
+
+    order = [5, 2, 7]
+    assert torch.equal(masks(collate([samples()[n] for n in order])), whole[order])
+    assert torch.equal(masks(Collate([FADE, FADE], seed=1)(samples())), whole)
+    others = [
+        masks(collate(samples()), "other"),
+        masks(collate(samples(epoch=1))),
+        masks(Collate([FADE], seed=2)(samples())),
+    ]
+    assert all((other == whole).float().mean() < 0.65 for other in others)
+
+
+def test_keys_differ_from_those_of_views() -> None:
+    batch = Collate([FADE], keep_params=True)(samples())
+
+    drawn = [batch.keys(name).uniform(0.5, 1.0) for name in ("view 0", "fade 0", "fade", "")]
+    assert not any(torch.isin(batch.params[0]["fade"]["factor"], values).any() for values in drawn)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_keys_survive_workers_and_deferred_batches(workers: int) -> None:
+    loader = DataLoader(samples(), batch_size=4, num_workers=workers, collate_fn=Collate([FADE], device="cpu"))
+    assert torch.equal(torch.cat([masks(batch) for batch in loader]), masks(Collate([FADE])(samples())))
+
+
+def test_keys_of_samples_without_an_index_are_drawn_from_torchs_generator() -> None:
+    collate, bare = Collate([FADE]), [sample.image for sample in samples()]
+    torch.manual_seed(0)
+    first, second = masks(collate(bare)), masks(collate(bare))
+    torch.manual_seed(0)
+    assert torch.equal(masks(collate(bare)), first)
+    assert not torch.equal(first, second)
+
+
+def test_an_image_that_replaces_another_has_the_keys_of_its_place() -> None:
+    broken = [Sample(b"torn", None, 0, 0), *samples()[1:]]
+    assert torch.equal(masks(Collate([FADE], on_error="skip")(broken)), masks(Collate([FADE])(samples())))
 
 
 def test_params_tell_what_was_drawn() -> None:

@@ -3,7 +3,8 @@ import torch
 from torch import Tensor
 
 import sslreg
-from sslreg.views import Operation, SampleKeys, ViewPlan, to_batch
+from sslreg.contracts import SampleKeys
+from sslreg.views import Operation, ViewPlan, to_batch
 
 
 class Shift(sslreg.Augmentation):

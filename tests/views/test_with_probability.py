@@ -3,7 +3,8 @@ import torch
 from torch import Tensor
 
 import sslreg
-from sslreg.views import SampleKeys, WithProbability
+from sslreg.contracts import SampleKeys
+from sslreg.views import WithProbability
 
 SHAPES = torch.tensor([[1, 4, 2]]).expand(2_000, 3)
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from sslreg.views import SampleKeys
+from sslreg.contracts import SampleKeys
 from sslreg_augmentations import _kernel_dispatch
 
 

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 import sslreg
+from sslreg.contracts import SampleKeys
 from sslreg.images import load_image
 from sslreg.registry import ComponentInfo, installed
-from sslreg.views import Operation, SampleKeys, ViewPlan, WithProbability, adapt
+from sslreg.views import Operation, ViewPlan, WithProbability, adapt
 
 #: Values for parameters that have no default, by their names.
 REQUIRED: dict[str, Any] = {"size": 12, "degrees": 30.0, "stats": "half"}

@@ -9,7 +9,7 @@ from torch import Tensor
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as tv
 
-from sslreg.views import SampleKeys
+from sslreg.contracts import SampleKeys
 from sslreg_augmentations.color_jitter import CHANGES, ColorJitter, change_levels
 
 SIMCLR: dict[str, Any] = {"brightness": 0.8, "contrast": 0.8, "saturation": 0.8, "hue": 0.2}

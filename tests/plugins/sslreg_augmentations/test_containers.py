@@ -7,7 +7,8 @@ from scipy import stats
 from torch import Tensor
 
 import sslreg
-from sslreg.views import SampleKeys, WithProbability
+from sslreg.contracts import SampleKeys
+from sslreg.views import WithProbability
 from sslreg_augmentations.center_crop import CenterCrop
 from sslreg_augmentations.one_of import OneOf
 from sslreg_augmentations.random_apply import RandomApply

@@ -8,8 +8,9 @@ from torch import Tensor
 
 import sslreg
 from sslreg import Operation, ViewPlan, WithProbability
+from sslreg.contracts import SampleKeys
 from sslreg.registry import installed
-from sslreg.views import SampleKeys, to_batch
+from sslreg.views import to_batch
 from sslreg_augmentations import _kernel_dispatch
 
 JITTER = {"brightness": 0.8, "contrast": 0.8, "saturation": 0.8, "hue": 0.2}

@@ -8,7 +8,7 @@ from torch import Tensor
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as tv
 
-from sslreg.views import SampleKeys
+from sslreg.contracts import SampleKeys
 from sslreg_augmentations.gaussian_blur import GaussianBlur
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as tv
 
-from sslreg.views import SampleKeys
+from sslreg.contracts import SampleKeys
 from sslreg_augmentations.grayscale import Grayscale
 
 

@@ -5,7 +5,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from sslreg.views import SampleKeys
+from sslreg.contracts import SampleKeys
 from sslreg_augmentations.rotate90 import Rotate90
 
 

@@ -24,8 +24,8 @@ from torchvision.transforms.v2 import functional
 
 import sslreg
 from sslreg import Operation, ViewPlan, WithProbability
+from sslreg.contracts import SampleKeys
 from sslreg.registry import installed
-from sslreg.views import SampleKeys
 from sslreg_augmentations import _fused_photometric
 from sslreg_augmentations._opcodes import (
     BLUR,

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, strategies as st
 from scipy import stats
 
-from sslreg.views import SampleKeys, noise_like
+from sslreg.contracts import SampleKeys
 
 N = 20_000
 
@@ -54,9 +54,6 @@ def test_the_values_are_pinned() -> None:
     # A change here changes every run that anyone wants to repeat.
     drawn = SampleKeys.of_samples(3, [1, 1], [0, 2**40]).for_operations([1], [("color_jitter", 0)])[0]
     assert drawn.seeds().tolist() == [-8855382189318353383, -3719139268118526351]
-    assert noise_like(torch.tensor([7]), (3,)).tolist() == [
-        [0.4035508632659912, 0.5268750190734863, 0.3495992422103882]
-    ]
 
 
 def test_uniform_fills_its_interval_evenly() -> None:
@@ -121,25 +118,3 @@ def test_samples_outside_of_a_run_are_drawn_from_torchs_generator() -> None:
     torch.manual_seed(0)
     assert torch.equal(SampleKeys.from_torch(3).uniform(), first)
     assert not torch.equal(first, second)
-
-
-@pytest.mark.parametrize(("kind", "cdf"), [("uniform", stats.uniform.cdf), ("normal", stats.norm.cdf)])
-def test_noise_has_its_distribution_and_no_pattern(kind: str, cdf: object) -> None:
-    field = noise_like(torch.tensor([0, 1]), (100, 150), kind=kind)  # type: ignore[arg-type]
-    assert field.shape == (2, 100, 150)
-    assert field.dtype == torch.float32
-    assert stats.kstest(field[0].flatten().double(), cdf).pvalue > 1e-3
-    shifted = [field[0, :-1, :-1], field[0, 1:, :-1], field[0, :-1, 1:], field[1, :-1, :-1]]
-    assert np.abs(np.corrcoef([one.flatten() for one in shifted]) - np.eye(4)).max() < 0.04
-
-
-def test_noise_depends_on_its_own_seed_alone() -> None:
-    seeds = torch.tensor([5, -(2**62), 5 + 2**32])
-    together = noise_like(seeds, (3, 4))
-    assert torch.equal(together[1:2], noise_like(seeds[1:2], (3, 4)))
-    assert not torch.equal(together[0], together[2])
-
-
-def test_noise_of_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="uniform"):
-        noise_like(torch.tensor([0]), (2,), kind="pink")  # type: ignore[arg-type]

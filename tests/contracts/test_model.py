@@ -1,0 +1,60 @@
+import pytest
+import torch
+from torch import nn
+
+import sslreg
+
+
+def make_views(sizes: list[int]) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(4, 3, size, size, generator=generator, dtype=torch.float64) for size in sizes]
+
+
+def backbone(*layers: nn.Module) -> nn.Module:
+    torch.manual_seed(0)
+    layers = (nn.Conv2d(3, 5, 3), *layers, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return nn.Sequential(*layers).double()
+
+
+def test_views_of_a_size_run_together_and_equal_one_call_per_view() -> None:
+    module, views, sizes = backbone(), make_views([16, 8, 16, 8, 12]), []
+    module.register_forward_hook(lambda _, images, __: sizes.append(tuple(images[0].shape)))
+
+    together = sslreg.forward_by_size(module, views)
+
+    assert sizes == [(8, 3, 16, 16), (8, 3, 8, 8), (4, 3, 12, 12)]
+    torch.testing.assert_close(together, [module(view) for view in views])
+
+
+def test_batch_statistics_are_those_of_all_views_of_a_size() -> None:
+    module, views = backbone(nn.BatchNorm2d(5)), make_views([16, 8, 16])
+
+    first, small, third = sslreg.forward_by_size(module, views)
+
+    torch.testing.assert_close(torch.cat([first, third]), module(torch.cat([views[0], views[2]])))
+    torch.testing.assert_close(small, module(views[1]))
+    assert not torch.allclose(first, module(views[0]))
+
+
+@pytest.mark.parametrize(
+    ("roles", "views"),
+    [
+        ({"global": (2, 2), "local": (0, None)}, (2, None)),
+        ({"global": (2, 2), "local": (1, 6)}, (3, 8)),
+    ],
+)
+def test_the_number_of_views_is_the_sum_over_the_roles(roles, views) -> None:
+    model = type("MultiCrop", (sslreg.Model,), {"roles": roles})
+
+    assert model.views == views
+    assert type("Derived", (model,), {}).views == views
+    assert type("Pairs", (model,), {"roles": {"global": (2, 2)}}).views == (2, 2)
+    assert sslreg.Model.views == (2, 2)
+
+
+def test_a_model_declares_roles_or_views() -> None:
+    roles = {"global": (2, 2)}
+    with pytest.raises(TypeError, match="MultiCrop has roles"):
+        type("MultiCrop", (sslreg.Model,), {"roles": roles, "views": (2, 2)})
+    with pytest.raises(TypeError, match="Derived has roles"):
+        type("Derived", (type("MultiCrop", (sslreg.Model,), {"roles": roles}),), {"views": (2, 4)})
