@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from sslreg.contracts.memory_bank import commit_banks, discard_banks
 
+#: The common forms of a loss's input; see `Loss.takes`. Other forms belong to one method.
+COMMON_FORMS = ("pair", "views", "labeled views")
+
 
 class Loss(nn.Module):
     """Base class of losses.
@@ -27,6 +30,16 @@ class Loss(nn.Module):
     """
 
     takes: ClassVar[str] = "pair"
+
+    #: Whether the samples of a batch are compared with each other, so that a larger batch means more negatives, and
+    #: accumulated gradients are not those of a larger batch. By default true for the three common forms of input: a
+    #: loss of pairs that compares no samples would collapse them.
+    compares_batch: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "takes" in vars(cls) and "compares_batch" not in vars(cls):
+            cls.compares_batch = cls.takes in COMMON_FORMS
 
     #: ``forward(*views, targets=None)`` returns the mean loss over the batch, a scalar.
     forward: Callable[..., Tensor]
@@ -73,7 +86,7 @@ def adapt_loss(component: Any) -> Loss:
     if not isinstance(component, Loss):
         return PlainLoss(component)
     has_forward = type(component).forward is not nn.Module.forward
-    if has_forward and component.takes in ("pair", "views", "labeled views"):
+    if has_forward and component.takes in COMMON_FORMS:
         parameters = inspect.signature(component.forward).parameters.values()
         if not any(each.name == "targets" or each.kind is each.VAR_KEYWORD for each in parameters):
             raise ValueError("forward does not take `targets`; its signature is forward(*views, targets=None)")

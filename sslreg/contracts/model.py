@@ -40,9 +40,9 @@ class Model(nn.Module):
       `before_step`, which sets their gradients to None. The queues are a slot of the model,
       ``Sequence[sslreg.MemoryBank]``, stored in a `torch.nn.ModuleList`.
     * DINO: declare `roles`. `Batch.views_of` returns the global and the local crops, and `forward_by_size` runs them.
-      `backbone` is the part that is used after training, here that of the teacher; the student is a copy. One schedule
-      component changes the learning rate and the weight decay of the optimizer's groups. The center is a staged buffer
-      of the loss.
+      `backbone` is the part that is used after training, here that of the teacher; `trained_modules` returns the
+      student. One schedule component changes the learning rate and the weight decay of the optimizer's groups. The
+      center is a staged buffer of the loss.
     * NNCLR: a `memory_bank` slot of the model. The constructor sets the width of the bank (`MemoryBank.hold`) and calls
       `MemoryBank.require_nearest`; `training_step` replaces embeddings by their nearest rows and enqueues new ones.
       Training commits the bank.
@@ -85,6 +85,13 @@ class Model(nn.Module):
         """Return features (N, D) of images (N, C, H, W) for evaluation and use; those of the backbone by default."""
         features: Tensor = self.backbone(images)
         return features
+
+    def trained_modules(self) -> Iterable[nn.Module]:
+        """Return the modules that ``engine.compile`` compiles; the backbone by default.
+
+        Override it if other modules are trained. In DINO, that is the student, whereas `backbone` is the teacher.
+        """
+        return [self.backbone]
 
     def parameter_groups(self) -> Iterable[dict[str, Any]]:
         """Return the groups for the optimizer, in torch's form; one group of all trained parameters by default."""

@@ -10,10 +10,6 @@ from sslreg.spec.overrides import ARGUMENTS
 from sslreg.spec.sections import ComponentSpec, find_components
 from sslreg.spec.tree import KeyPath, Location, MappingNode, find_nearest
 
-#: The inputs of losses that compare the samples of a batch with each other. Without such a comparison, a loss on pairs
-#: would collapse them.
-_COMPARES_BATCH = ("pair", "views", "labeled views")
-
 #: Precisions in which weights cannot represent the small steps of a moving average, and what to use instead.
 LOW_PRECISIONS = ("bf16-true", "16-true", "transformer-engine", "transformer-engine-float16")
 MIXED_PRECISION_HINT = "use a mixed precision, such as trainer.precision: bf16-mixed, in which weights are float32"
@@ -153,7 +149,9 @@ def _check_batch_divisible(
 
 def _check_accumulation(loss: ComponentSpec, tree: MappingNode, diagnostics: DiagnosticCollector) -> None:
     """Warn if gradient accumulation does not have the effect of a larger batch, because negatives come from a batch."""
-    if getattr(loss.info.load(), "takes", None) in _COMPARES_BATCH and not loss.params.get("memory_bank"):
+    target = loss.info.load()
+    compares_batch = getattr(target, "compares_batch", isinstance(target, type))  # a plain module does
+    if compares_batch and not any(component.kind == "memory_bank" for component in find_components(loss)):
         diagnostics.report(
             find_nearest(tree, ("trainer", "accumulate_grad_batches")).location,
             "accumulation",

@@ -120,7 +120,7 @@ class EngineSpec:
     """How the training computes.
 
     Attributes:
-        compile: whether the model is compiled.
+        compile: whether the modules that the model trains are compiled, by default its backbone.
         channels_last: whether weights and views are stored with channels last, which speeds up convolutions on GPUs.
         ema: the decay of an exponential moving average of the weights; the average is evaluated and used.
         on_collapse: whether collapsed embeddings (all in one point or on a line) cause a warning or stop the run.

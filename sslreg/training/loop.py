@@ -280,8 +280,8 @@ def fit(setup: TrainingSetup, checkpoint: Path | None = None, epoch: int = 0, ba
         # Before a checkpoint is loaded: its double precision must not pass through single precision.
         setup.trainer.precision_plugin.convert_module(module)
         if setup.spec.engine.compile:
-            # Only the backbone, in place: its parameters keep their names in checkpoints.
-            setup.pipeline.model.backbone.compile()
+            for trained in setup.pipeline.model.trained_modules():
+                trained.compile()  # in place: its parameters keep their names in checkpoints
         loader = build_training_loader(
             setup.pipeline,
             rank=setup.trainer.global_rank,

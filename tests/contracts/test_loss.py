@@ -1,4 +1,4 @@
-"""State that losses stage and commit."""
+"""What losses declare, and the state that they stage and commit."""
 
 from __future__ import annotations
 
@@ -70,3 +70,17 @@ def test_a_loss_used_by_hand_commits_its_banks() -> None:
     bank.enqueue(torch.ones(2, 2))
     loss.commit()
     assert len(bank.negatives()) == 2
+
+
+def test_losses_of_common_forms_compare_the_batch_unless_they_say_otherwise() -> None:
+    class Custom(sslreg.Loss):
+        takes = "prediction and target"
+
+    class Statistics(Custom):
+        compares_batch = True
+
+    class Separate(sslreg.Loss):
+        takes = "views"
+        compares_batch = False
+
+    assert [loss.compares_batch for loss in (sslreg.Loss, Custom, Statistics, Separate)] == [True, False, True, False]

@@ -74,6 +74,16 @@ def test_accumulation_with_a_loss_that_compares_a_batch_causes_a_warning(valid, 
     assert "does not add negatives: loss 'contrast'" in warning.message
 
 
+@pytest.mark.parametrize(("loss", "count"), [("prototypes", 1), ("contrast", 0)])
+def test_a_loss_declares_whether_it_compares_a_batch(valid, acme, loss, count, monkeypatch):
+    monkeypatch.setattr("acme_parts.Prototypes.compares_batch", True)
+    monkeypatch.setattr("acme_parts.Contrast.compares_batch", False)
+    monkeypatch.setattr("acme_parts.Pairs.gives", ("pair", "prototype scores"))
+    overrides = ["trainer.accumulate_grad_batches=4", f"loss={{use: {loss}}}"]
+
+    assert len(parse_spec(valid, overrides=overrides, catalog=acme).warnings) == count
+
+
 @pytest.mark.parametrize(
     "overrides",
     [

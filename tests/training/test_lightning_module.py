@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -98,6 +98,23 @@ class ModelWithBanks(TinyModel):
         return output
 
 
+class TeacherAndStudent(TinyModel):
+    """A model that trains a student and keeps its momentum copy."""
+
+    def __init__(self, backbone: sslreg.Backbone) -> None:
+        super().__init__(sslreg.momentum_copy(backbone))
+        self.student = backbone
+
+    def trained_modules(self) -> list[nn.Module]:
+        return [self.student]
+
+    def training_step(self, batch: sslreg.Batch, loss: sslreg.Loss) -> sslreg.StepOutput:
+        return sslreg.StepOutput(loss(self.student(batch.views[0]), self.backbone(batch.views[1])))
+
+    def after_step(self) -> None:
+        sslreg.follow(self.backbone, self.student, 0.5)
+
+
 def overrides(name: str) -> list[str]:
     return [f"loss={{use: {name}}}", "trainer.max_epochs=1", "evaluate=[]", "data.test=null"]
 
@@ -130,6 +147,27 @@ def test_banks_at_any_depth_are_committed_and_not_broadcast(tiny_spec: str, tmp_
         valid = int(state[f"{name}._extra_state"][1])
         assert valid == min(len(state[f"{name}.rows"]), 2 * spec.data.batch_size)
         assert f"{name}.rows" in module._ddp_params_and_buffers_to_ignore
+
+
+def test_what_is_trained_is_compiled_and_loads_without_compiling(
+    tiny_spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[nn.Module] = []
+
+    def compile_eagerly(call: Any) -> Any:
+        compiled.append(call.__self__)
+        return original(call, backend="eager")
+
+    original = torch.compile
+    monkeypatch.setattr(torch, "compile", compile_eagerly)
+    model = "model={use: teacher_and_student, backbone: {use: convnet, width: 4, depth: 1}}"
+    with temporary_components(model={"teacher_and_student": TeacherAndStudent}):
+        changes = [model, "engine.compile=true", "trainer.max_steps=2", "evaluate=[]"]
+        run = sslreg.train(parse_spec(tiny_spec, "tiny.yaml", changes), tmp_path / "run")
+        (student,) = compiled
+        loaded = run.model()
+    assert len(compiled) == 1
+    torch.testing.assert_close(loaded.student.state_dict(), student.state_dict())
 
 
 @pytest.mark.parametrize(
