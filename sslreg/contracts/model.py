@@ -20,7 +20,9 @@ class StepOutput:
 
     Attributes:
         loss: a scalar to minimize.
-        embeddings: (N, D) of one view, to watch for collapse; the watcher detaches them.
+        embeddings: rows (N, D) of any width D to watch for collapse, usually the embeddings of one view that the loss
+            compares; the watcher detaches them. None watches nothing, for methods whose embeddings may collapse without
+            harm, such as MAE.
         metrics: scalars to log in addition to the loss.
     """
 

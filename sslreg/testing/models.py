@@ -54,7 +54,7 @@ def performs_a_training_step(case: Case) -> None:
         assert output.loss.isfinite()
         assert all(value.numel() == 1 for value in output.metrics.values()), "metrics are scalars"
         if output.embeddings is not None:
-            assert output.embeddings.shape == (8, model.embedding_dim), "embeddings are (N, embedding_dim)"
+            assert output.embeddings.ndim == 2, "embeddings are (N, D)"
 
 
 @check("model")

@@ -64,16 +64,19 @@ class TrainingModule(lightning.LightningModule):
                 raise
             output = self.guard.replace_output(error, self)
         except ValueError as error:
-            raise SslregError(f"{self._describe_components()}: {error}", code="broken-component") from error
+            raise self._broken_step(str(error)) from error
         if not isinstance(output, StepOutput) or output.loss.ndim != 0:
             shape = f", and the loss has shape {tuple(output.loss.shape)}" if isinstance(output, StepOutput) else ""
-            raise SslregError(
-                f"{self._describe_components()}: training_step must return a StepOutput with a scalar loss{shape}",
-                code="broken-component",
-            )
+            raise self._broken_step(f"training_step must return a StepOutput with a scalar loss{shape}")
+        if output.embeddings is not None and output.embeddings.ndim != 2:
+            shape = str(tuple(output.embeddings.shape))
+            raise self._broken_step(f"training_step must return embeddings (N, D) or None; they have shape {shape}")
         figures = {"loss": output.loss.detach(), **output.metrics}
         self.log_dict(figures, batch_size=len(batch), logger=False)  # loggers get the rows of metrics.csv
         return {"loss": output.loss, "figures": figures, "embeddings": output.embeddings}
+
+    def _broken_step(self, reason: str) -> SslregError:
+        return SslregError(f"{self._describe_components()}: {reason}", code="broken-component")
 
     def _require_scalar(self, loss: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         """Raise an error that names the loss if it does not return a scalar with a gradient."""

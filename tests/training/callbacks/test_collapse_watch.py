@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -23,6 +24,7 @@ from sslreg.evaluation.embedding_statistics import (
 )
 from sslreg.spec import parse_spec
 from sslreg.testing.temporary_components import temporary_components
+from sslreg.testing.tiny_components import TinyModel
 from sslreg.training import loop
 from sslreg.training.callbacks import collapse_watch
 from sslreg.training.callbacks.collapse_watch import ROWS
@@ -194,6 +196,32 @@ def test_what_a_method_does_not_give_is_left_out(train) -> None:
         path, said = train("model={use: quiet, backbone: {use: convnet, width: 4}}", "loss={use: number}")
     assert not watched(path)
     assert "collapse" not in said
+
+
+class Watched(TinyModel):
+    """A model that watches three features for each one that the loss compares.
+
+    Args:
+        ndim: the number of dimensions of what it watches.
+    """
+
+    def __init__(self, backbone: sslreg.Backbone, ndim: int = 2) -> None:
+        super().__init__(backbone)
+        self.ndim = ndim
+
+    def training_step(self, batch: sslreg.Batch, loss: sslreg.Loss) -> sslreg.StepOutput:
+        output = super().training_step(batch, loss)
+        wide = torch.cat([output.embeddings * factor for factor in (-1, 1, 2)], dim=1)
+        return dataclasses.replace(output, embeddings=wide.unflatten(0, (-1,) + (1,) * (self.ndim - 2)))
+
+
+def test_a_model_chooses_which_embeddings_are_watched(train) -> None:
+    model = "model={use: watched, backbone: {use: convnet, width: 4}}"
+    with temporary_components(model={"watched": Watched}):
+        path, _ = train(model, "trainer.max_steps=3")
+        with pytest.raises(SslregError, match=r"model 'watched' of .* embeddings \(N, D\) or None; .* \(64, 1, 192\)"):
+            train(model, "trainer.max_steps=3", "model.ndim=3", name="broken")
+    assert set(watched(path)[0]) == FIGURES
 
 
 def test_a_run_that_ends_within_an_epoch_has_figures_too(train) -> None:
