@@ -108,7 +108,7 @@ def train_by_hand(pipeline: Pipeline) -> Iterator[None]:
     loader = DataLoader(samples, BATCH, shuffle=True, drop_last=True, collate_fn=sslreg.build_collate(spec))  # type: ignore[arg-type]
     model, loss = pipeline.model, pipeline.loss
     optimizer = pipeline.build_optimizer()
-    schedule = pipeline.build_schedule(optimizer)
+    (schedule,) = pipeline.build_schedules(optimizer)
     model.train()
     while True:
         for batch in loader:

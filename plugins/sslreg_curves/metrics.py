@@ -56,7 +56,7 @@ def drop_intervals(curves: dict[str, Curve]) -> dict[str, Curve]:
 
 def select_results(curves: dict[str, Curve], count: int = 8) -> dict[str, Curve]:
     """Return the curves to show at the end of a run: up to `count` of loss and evaluations, with two points or more."""
-    excluded = {"lr", *COLLAPSE}
+    excluded = {"lr", "weight_decay", *COLLAPSE}
     results = {name: curve for name, curve in drop_intervals(curves).items() if name not in excluded}
     return {name: curve for name, curve in list(results.items())[:count] if len(curve) > 1}
 

@@ -1,4 +1,4 @@
-"""The default optimizers and learning-rate schedules."""
+"""The default optimizers and schedules."""
 
 import sslreg
 
@@ -16,4 +16,9 @@ def sslreg_register(registry: sslreg.Registry) -> None:
         "cosine",
         "sslreg_optimizers.cosine:CosineWithWarmup",
         summary="a linear warm-up, then half a cosine until the end of the run",
+    )
+    registry.schedule(
+        "cosine_weight_decay",
+        "sslreg_optimizers.cosine_weight_decay:CosineWeightDecay",
+        summary="half a cosine from the optimizer's weight decay to another one",
     )

@@ -166,7 +166,7 @@ class _LossOnCpu(nn.Module):
 
 
 def _try_optimizer(builder: Builder, model: Model) -> None:
-    """Build the optimizer and the schedule for parameters of one value each."""
+    """Build the optimizer and the schedules for parameters of one value each."""
     spec = builder.spec
     groups = [
         {**group, "params": [nn.Parameter(torch.zeros((1,) * one.ndim)) for one in group["params"]]}
@@ -175,9 +175,10 @@ def _try_optimizer(builder: Builder, model: Model) -> None:
     with _explain_errors(spec, spec.optimizer.path, spec.optimizer.use):
         optimizer = builder.build(spec.optimizer, groups)
     # How many epochs max_steps are depends on the data.
-    if spec.schedule is not None and "total_steps" in builder.facts and spec.trainer.get("max_steps", -1) == -1:
-        with _explain_errors(spec, spec.schedule.path, spec.schedule.use):
-            builder.build(spec.schedule, optimizer)
+    is_length_known = "total_steps" in builder.facts and spec.trainer.get("max_steps", -1) == -1
+    for schedule in spec.schedule or () if is_length_known else ():
+        with _explain_errors(spec, schedule.path, schedule.use):
+            builder.build(schedule, optimizer)
 
 
 @contextmanager

@@ -67,9 +67,9 @@ class Pipeline:
                 group["lr"] *= scale
         return optimizer
 
-    def build_schedule(self, optimizer: Optimizer) -> Any:
-        """Build the learning-rate scheduler, which is stepped with the optimizer; None if the spec has none."""
-        return None if self.spec.schedule is None else self.builder.build(self.spec.schedule, optimizer)
+    def build_schedules(self, optimizer: Optimizer) -> list[Any]:
+        """Build the schedulers, which are stepped with the optimizer."""
+        return [self.builder.build(schedule, optimizer) for schedule in self.spec.schedule or ()]
 
 
 def assemble(spec: Spec, *, world_size: int = 1, device: torch.device | str | None = None) -> Pipeline:
@@ -113,7 +113,7 @@ def assemble(spec: Spec, *, world_size: int = 1, device: torch.device | str | No
     # Build these once now, so that their errors appear before anything is written; the trainer builds its own.
     optimizer = pipeline.build_optimizer()
     pipeline.learning_rate = float(optimizer.param_groups[0]["lr"])
-    pipeline.build_schedule(optimizer)
+    pipeline.build_schedules(optimizer)
     return pipeline
 
 

@@ -96,13 +96,14 @@ def _curve_charts(runs: Sequence[ReportedRun]) -> list[Chart] | Unavailable:
     )
     if not names:
         return Unavailable("metrics.csv holds no metric that was measured more than once")
-    first = [name for name in ("loss", "lr") if name in names]
+    options = ("lr", "weight_decay")
+    first = [name for name in ("loss", *options) if name in names]
     return [
         build_chart(
             name,
             {(run.label, f"run-{run.number}"): run.curves[name] for run in runs if name in run.curves},
             "step",
-            low=0.0 if name == "lr" else None,
+            low=0.0 if name in options else None,
         )
         for name in (*first, *(name for name in names if name not in first))
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sslreg.spec.diagnostics import DiagnosticCollector
@@ -31,8 +31,10 @@ def check_consistency(values: Mapping[str, Any], tree: MappingNode, diagnostics:
         _check_loss_input(values["model"], values["loss"], tree, diagnostics)
     if "model" in values and "views" in values:
         _check_view_count(values["model"], values["views"], tree, diagnostics)
-    if values.get("schedule") and trainer.get("max_epochs"):
-        _check_schedule_length(values["schedule"], trainer["max_epochs"], tree, diagnostics)
+    schedules = values.get("schedule") or ()
+    _check_schedule_conflicts(schedules, tree, diagnostics)
+    for schedule in schedules if trainer.get("max_epochs") else ():
+        _check_schedule_length(schedule, trainer["max_epochs"], tree, diagnostics)
     if values.get("task") and "views" in values:
         _check_task_invariances(values["task"].keep, values["views"], tree, diagnostics)
     if "data" in values and "trainer" in values:
@@ -85,6 +87,22 @@ def _check_view_count(model: ComponentSpec, views: Any, tree: MappingNode, diagn
         f"model {model.use!r} takes {expected} views of an image, but the spec makes {count}",
         "change `repeat`, the number of views that an entry of `views` makes, or the number of entries",
     )
+
+
+def _check_schedule_conflicts(
+    schedules: Sequence[ComponentSpec], tree: MappingNode, diagnostics: DiagnosticCollector
+) -> None:
+    """Compare the schedules' optional class attribute ``changes``, an option of the optimizer; ``lr`` by default."""
+    first: dict[str, ComponentSpec] = {}
+    for schedule in schedules:
+        option = getattr(schedule.info.load(), "changes", "lr")
+        if (other := first.setdefault(option, schedule)) is not schedule:
+            diagnostics.report(
+                find_nearest(tree, schedule.path).location,
+                "schedule-conflict",
+                f"schedule {schedule.use!r} changes {option}, which schedule {other.use!r} changes, too",
+                f"remove one of them: each schedule changes another option of the optimizer, and these both {option}",
+            )
 
 
 def _check_schedule_length(

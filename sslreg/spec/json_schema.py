@@ -125,7 +125,9 @@ class _SchemaBuilder:
             return None
         item = self._reference(nested.kind) if isinstance(nested, Slot) else self._mapping(nested.keys)
         schema: Schema = {"type": "array", "items": item} if nested.many else item
-        return {"anyOf": [schema, _NULL]} if nested.optional else schema
+        alternatives = [item] if isinstance(nested, Slot) and nested.allows_one else []
+        alternatives += [schema, *([_NULL] if nested.optional else [])]
+        return {"anyOf": alternatives} if len(alternatives) > 1 else schema
 
     def _plain(self, parameter: Parameter) -> Schema:
         schema: Schema = parameter.adapter.json_schema(ref_template="#/definitions/{model}")

@@ -32,11 +32,13 @@ class Slot:
     Attributes:
         kind: the kind of the components.
         many: whether it takes a list of components.
+        allows_one: whether a single component may be written without a list; the value is a list nevertheless.
         optional: whether it takes null.
     """
 
     kind: str
     many: bool = False
+    allows_one: bool = False
     optional: bool = False
 
 
@@ -89,6 +91,7 @@ class Parameter:
         """The type as users write it: ``float``, ``list[augmentation] | None``."""
         if self.slot:
             text = f"list[{self.slot.kind}]" if self.slot.many else self.slot.kind
+            text = f"{self.slot.kind} | {text}" if self.slot.allows_one else text
             return f"{text} | None" if self.slot.optional else text
         return format_type(self.annotation)
 

@@ -160,7 +160,7 @@ class Sections:
         model: the self-supervised method.
         loss: the loss that the method minimizes.
         optimizer: the optimizer.
-        schedule: the learning-rate schedule.
+        schedule: how the learning rate changes, or a list of schedules that each change something else.
         trainer: arguments of lightning.Trainer, by their own names.
         evaluate: the evaluators of the embeddings.
         callbacks: Lightning callbacks.
@@ -179,7 +179,9 @@ class Sections:
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     task: Annotated[TaskSpec | None, _section(TaskSpec, optional=True)] = None
     embed_view: Annotated[tuple[ComponentSpec, ...] | None, Slot("augmentation", many=True, optional=True)] = None
-    schedule: Annotated[ComponentSpec | None, Slot("schedule", optional=True)] = None
+    schedule: Annotated[
+        tuple[ComponentSpec, ...] | None, Slot("schedule", many=True, allows_one=True, optional=True)
+    ] = None
     trainer: Annotated[dict[str, Any], Section(trainer_parameters(), dict)] = field(default_factory=dict)
     evaluate: Annotated[tuple[ComponentSpec, ...], Slot("evaluator", many=True)] = ()
     callbacks: Annotated[tuple[ComponentSpec, ...], Slot("callback", many=True)] = ()

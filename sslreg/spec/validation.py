@@ -171,6 +171,9 @@ class _Validator:
             return None
         if not nested.many:
             return self._validate_item(node, nested, path)
+        if isinstance(nested, Slot) and nested.allows_one and not isinstance(node, SequenceNode):
+            item = self._validate_item(node, nested, path)
+            return item if item is INVALID else (item,)
         if isinstance(node, SequenceNode):
             items = [self._validate_item(item, nested, (*path, index)) for index, item in enumerate(node.items)]
             return tuple(item for item in items if item is not INVALID)

@@ -59,26 +59,35 @@ def survives_a_checkpoint(case: Case) -> None:
 
 def build_schedule(case: Case) -> tuple[Any, torch.optim.Optimizer]:
     """Build the schedule of an optimizer."""
-    optimizer = torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=0.5)
+    optimizer = torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=0.5, momentum=0.9, weight_decay=0.1)
     return case.build(optimizer, steps_per_epoch=4, total_steps=20), optimizer
 
 
-def run_schedule(schedule: Any, optimizer: torch.optim.Optimizer, count: int) -> list[float]:
-    """Run `count` steps and return their learning rates."""
-    rates = []
+def run_schedule(schedule: Any, optimizer: torch.optim.Optimizer, count: int) -> list[dict[str, float]]:
+    """Run `count` steps and return the options of the optimizer at each."""
+    options = []
     for _ in range(count):
-        rates.append(optimizer.param_groups[0]["lr"])
+        options.append({name: float(optimizer.param_groups[0][name]) for name in ("lr", "momentum", "weight_decay")})
         optimizer.step()
         schedule.step()
-    return rates
+    return options
 
 
 @check("schedule")
-def returns_a_rate_for_every_step(case: Case) -> None:
+def sets_a_value_for_every_step(case: Case) -> None:
     # One more than the run has: a training also steps the schedule after its last step.
-    for rate in run_schedule(*build_schedule(case), 21):
-        assert math.isfinite(rate)
-        assert rate >= 0
+    for options in run_schedule(*build_schedule(case), 21):
+        for value in options.values():
+            assert math.isfinite(value)
+            assert value >= 0
+
+
+@check("schedule")
+def declares_what_it_changes(case: Case) -> None:
+    schedule, optimizer = build_schedule(case)
+    steps = run_schedule(schedule, optimizer, 20)
+    for option in {"lr", "weight_decay"} - {getattr(schedule, "changes", "lr")}:
+        assert len({options[option] for options in steps}) == 1, f"it changes {option}: set `changes` to that name"
 
 
 @check("schedule")

@@ -130,10 +130,12 @@ class TrainingModule(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         optimizer = self.pipeline.build_optimizer()
         optimizer.register_step_post_hook(self._note_step)
-        schedule = self.pipeline.build_schedule(optimizer)
-        if schedule is None:
-            return optimizer
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        schedules = self.pipeline.build_schedules(optimizer)
+        return [optimizer], [{"scheduler": schedule, "interval": "step"} for schedule in schedules]
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        # Lightning accepts schedulers that do not derive from torch's only if this method is defined.
+        scheduler.step()
 
     def _note_step(self, *_: Any) -> None:
         self._has_stepped = True

@@ -61,6 +61,7 @@ def refusal(spec, *overrides: str) -> tuple[str, int]:
         ("loss.negatives=bank", "needs a memory_bank"),
         ("optimizer={use: sgd, lr: 0.1, nesterov: true}", "Nesterov"),
         ("optimizer={use: adamw, foreach: true, fused: true}", "cannot be `True` together"),
+        ("schedule=[{use: cosine}, {use: cosine_weight_decay, end: 0.4}]", "the optimizer has no weight decay"),
         ("checkpoint.best=nope", "provides the figure 'nope'"),
         ("checkpoint.best=neighbors_nope", "provides the figure 'neighbors_nope'"),
         ("checkpoint.best=knn_top1", "provides the figure 'knn_top1'"),

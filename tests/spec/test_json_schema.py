@@ -71,6 +71,16 @@ def test_a_slot_takes_the_components_of_its_kind(schema):
     }
 
 
+def test_a_slot_may_take_one_component_or_a_list(schema):
+    one = {"$ref": "#/definitions/schedule"}
+
+    assert schema["else"]["properties"]["schedule"]["anyOf"][:3] == [
+        one,
+        {"type": "array", "items": one},
+        {"type": "null"},
+    ]
+
+
 def test_a_component_that_cannot_be_imported_accepts_any_key(schema):
     gone = schema["definitions"]["callback-gone"]
 

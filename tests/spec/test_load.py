@@ -44,6 +44,24 @@ def test_the_schedule_is_optional(valid, acme):
     assert parse_spec(valid.replace("schedule: {use: steps, step_size: 10}\n", ""), catalog=acme).schedule is None
 
 
+@pytest.mark.parametrize(
+    ("override", "path"),
+    [("schedule.gamma=0.5", ("schedule",)), ("schedule=[{use: steps, step_size: 10, gamma: 0.5}]", ("schedule", 0))],
+)
+def test_one_schedule_needs_no_list(valid, acme, override, path):
+    (schedule,) = parse_spec(valid, overrides=[override], catalog=acme).schedule
+
+    assert schedule.params == {"step_size": 10, "gamma": 0.5}
+    assert schedule.path == path
+
+
+def test_an_item_of_a_list_of_schedules_can_be_overridden(valid, acme):
+    overrides = ["schedule=[{use: steps, step_size: 10}]", "schedule.0.step_size=3"]
+    (schedule,) = parse_spec(valid, overrides=overrides, catalog=acme).schedule
+
+    assert schedule.params == {"step_size": 3}
+
+
 def test_lists_are_converted_to_the_annotated_type(spec):
     assert spec.views[0].augment[0].params == {"size": 32, "scale": (0.2, 1.0)}
 

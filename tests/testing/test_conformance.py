@@ -371,6 +371,16 @@ class Exploding(torch.optim.lr_scheduler.LambdaLR):
         super().__init__(optimizer, lambda step: 1.0 - step)
 
 
+class Decaying:
+    """Changes the weight decay and does not say so."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self.optimizer = optimizer
+
+    def step(self) -> None:
+        self.optimizer.param_groups[0]["weight_decay"] *= 0.9
+
+
 class Hopeful(sslreg.Evaluator):
     """Gives figures that are no numbers."""
 
@@ -425,7 +435,8 @@ FAULTS = [
     ("dataset", Restless, "gives_the_same_item_again"),
     ("dataset", Overcounting, "has_targets_among_its_classes"),
     ("optimizer", Climbing, "lowers_a_loss"),
-    ("schedule", Exploding, "returns_a_rate_for_every_step"),
+    ("schedule", Exploding, "sets_a_value_for_every_step"),
+    ("schedule", Decaying, "declares_what_it_changes"),
     ("evaluator", Hopeful, "returns_finite_metrics"),
     ("augmentation", nothing, "has_a_summary_and_a_docstring"),
 ]

@@ -12,6 +12,7 @@ import sslreg
 from sslreg import Run, SslregError, UserError
 from sslreg.spec import parse_spec
 from sslreg.training import loop
+from sslreg_curves.metrics import read_metrics
 
 EVERY_STEP = "checkpoint.every_minutes=1.0e-9"
 
@@ -83,6 +84,22 @@ def test_a_run_may_be_cut_off_again_and_again(
     monkeypatch.setattr(loop, "add_callbacks", attach)
     assert sslreg.resume(broken).summary["resumed_at"] == [5, 6, 21, 30]
     assert_same(undisturbed, broken)
+
+
+def test_every_schedule_resumes(train, assert_same) -> None:
+    two = (
+        "schedule=[{use: cosine}, {use: cosine_weight_decay, end: 0.4}]",
+        "optimizer.weight_decay=0.04",
+        "trainer.max_steps=8",
+        "evaluate=[]",
+    )
+    whole, broken = train("whole", *two), train("broken", *two, EVERY_STEP, cut=5)
+    sslreg.resume(broken)
+    assert_same(whole, broken)
+    steps = read_metrics(whole)
+    # A row has the values of the next step, and the last step has the final ones.
+    assert all(len({value for _, value in steps[name]}) == 7 for name in ("lr", "weight_decay"))
+    assert steps["weight_decay"][-2:] == [(7, 0.4), (8, 0.4)]
 
 
 def test_steps_after_the_last_checkpoint_are_taken_again(train, moco, undisturbed: Path, assert_same) -> None:

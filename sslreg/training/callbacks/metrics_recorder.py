@@ -61,7 +61,7 @@ class MetricsRecorder(Callback):
                 "step": self._step,
                 "epoch": trainer.current_epoch,
                 **({} if is_skipped else outputs["figures"]),
-                "lr": _learning_rate(trainer),
+                **_scheduled_options(trainer),
             }
         )
         if len(self._pending) >= self.every_steps:
@@ -103,10 +103,14 @@ class MetricsRecorder(Callback):
         self.evaluated.update((name, value) for name, value in row.items() if name not in ("step", "epoch"))
 
 
-def _learning_rate(trainer: lightning.Trainer) -> float:
-    """Return the learning rate of the first parameter group."""
-    rate: float | Tensor = trainer.optimizers[0].param_groups[0]["lr"]
-    return float(rate)
+def _scheduled_options(trainer: lightning.Trainer) -> dict[str, float]:
+    """Return the learning rate of the first parameter group, and the largest value of other scheduled options."""
+    groups: list[dict[str, Any]] = trainer.optimizers[0].param_groups
+    options = {getattr(config.scheduler, "changes", "lr") for config in trainer.lr_scheduler_configs} - {"lr"}
+    return {
+        "lr": float(groups[0]["lr"]),
+        **{option: max(float(group[option]) for group in groups) for option in sorted(options)},
+    }
 
 
 def _average_rows(pending: list[dict[str, Any]], trainer: lightning.Trainer) -> list[dict[str, float]]:
