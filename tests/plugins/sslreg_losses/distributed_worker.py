@@ -1,7 +1,7 @@
-"""Trains the same small problem in one, two and three processes, and writes down what each of them saw.
+"""Computes every loss in one, two and three processes, and saves the results of each process.
 
-Usage: distributed_worker.py FOLDER. FOLDER/WORLD-RANK.pt holds what `everything` returns there. A program of its
-own, because processes can only be forked before torch has started threads.
+Usage: distributed_worker.py FOLDER. FOLDER/WORLD-RANK.pt holds the results of `compute_everything`. This is a separate
+program, because processes can only be forked before torch has started threads.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import multiprocessing
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -18,96 +18,132 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from sslreg import Loss, SslregError
-from sslreg_losses import DCLLoss, NTXentLoss, SupConLoss
+from sslreg_losses import BYOLLoss, DCLLoss, NTXentLoss, SupConLoss
 from sslreg_memory_banks import FIFOMemoryBank
 
 SAMPLES, DIM, STEPS = 12, 5, 100
 
+#: Positional and keyword arguments of a loss.
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
-def bank() -> FIFOMemoryBank:
-    """Its size is no multiple of any batch, so that it wraps in every way."""
+
+class Case(NamedTuple):
+    """A loss whose value, gradients and buffers do not depend on the number of processes.
+
+    Attributes:
+        loss: Builds the loss.
+        arguments: Makes its arguments from views (N, DIM) of the samples of a process and their targets (N,).
+        views: The numbers of views to try.
+    """
+
+    loss: Callable[[], Loss]
+    arguments: Callable[[list[Tensor], Tensor], Arguments] = lambda views, targets: ((*views,), {"targets": targets})
+    views: tuple[int, ...] = (2,)
+
+    def __call__(self, loss: Loss, views: list[Tensor], part: slice) -> Tensor:
+        """Return the value of the loss for the samples of a process."""
+        positional, keywords = self.arguments(views, make_targets(part))
+        return loss(*positional, **keywords)
+
+
+def pass_pair(views: list[Tensor], targets: Tensor) -> Arguments:
+    """Make the arguments of a loss that takes two tensors and no targets."""
+    return (views[0], views[1]), {}
+
+
+def make_bank() -> FIFOMemoryBank:
+    """Return a bank whose size is no multiple of any batch, so that it wraps in every way."""
     return FIFOMemoryBank(31, DIM, dtype="float64")
 
 
-LOSSES: dict[str, Callable[[], Loss]] = {
-    "nt_xent": lambda: NTXentLoss(0.2, gather_distributed=True),
-    "nt_xent one direction": lambda: NTXentLoss(0.2, gather_distributed=True, symmetric=False),
-    "nt_xent bank": lambda: NTXentLoss(0.2, bank(), gather_distributed=True),
-    "nt_xent both": lambda: NTXentLoss(0.2, bank(), gather_distributed=True, negatives="both", symmetric=True),
-    "dcl": lambda: DCLLoss(0.2, gather_distributed=True),
-    "sup_con": lambda: SupConLoss(0.2, gather_distributed=True),
+CASES = {
+    "nt_xent": Case(lambda: NTXentLoss(0.2, gather_distributed=True), views=(2, 3)),
+    "nt_xent one direction": Case(lambda: NTXentLoss(0.2, gather_distributed=True, symmetric=False), views=(2, 3)),
+    "nt_xent bank": Case(lambda: NTXentLoss(0.2, make_bank(), gather_distributed=True), views=(2, 3)),
+    "nt_xent both": Case(
+        lambda: NTXentLoss(0.2, make_bank(), gather_distributed=True, negatives="both", symmetric=True), views=(2, 3)
+    ),
+    "dcl": Case(lambda: DCLLoss(0.2, gather_distributed=True), views=(2, 3)),
+    "sup_con": Case(lambda: SupConLoss(0.2, gather_distributed=True), views=(2, 3)),
+    "byol": Case(BYOLLoss, pass_pair),
 }
 
 
-def everything(rank: int, world: int) -> dict[str, Any]:
+def compute_everything(rank: int, world: int) -> dict[str, Any]:
     part = slice(rank * SAMPLES // world, (rank + 1) * SAMPLES // world)
-    seen: dict[str, Any] = {}
-    for name, make in LOSSES.items():
-        for count in (2, 3):
-            seen[f"{name}, {count} views"] = value_and_gradients(make(), count, part)
-        seen[f"{name}, DDP"] = parameters_gradient(make(), part, world)
-    seen["trained"] = trained(part, world, STEPS)
-    state = trained(part, world, STEPS // 2)
-    seen["resumed"] = trained(part, world, STEPS // 2, state)
-    seen["local bank"] = local_bank(part)
-    seen["local loss"] = value_and_gradients(NTXentLoss(0.2), 2, part)
+    results: dict[str, Any] = {}
+    for name, case in CASES.items():
+        for count in case.views:
+            results[f"{name}, {count} views"] = run_two_steps(case, count, part)
+        results[f"{name}, DDP"] = parameters_gradient(case, part, world)
+    results["trained"] = train(part, world, STEPS)
+    state = train(part, world, STEPS // 2)
+    results["resumed"] = train(part, world, STEPS // 2, state)
+    results["local bank"] = local_bank(part)
+    local = Case(lambda: NTXentLoss(0.2))
+    results["local loss"] = run_two_steps(local, 2, part)
     if world == 1:
         thirds = [slice(start, start + SAMPLES // 3) for start in range(0, SAMPLES, SAMPLES // 3)]
-        seen["local loss of thirds"] = [value_and_gradients(NTXentLoss(0.2), 2, third) for third in thirds]
+        results["local loss of thirds"] = [run_two_steps(local, 2, third) for third in thirds]
     if world > 1:
-        seen["unequal loss"] = refusal(lambda: NTXentLoss(gather_distributed=True)(*views(2, slice(0, 2 + rank))))
-        seen["unequal bank"] = refusal(lambda: bank().enqueue(views(2, slice(0, 2 + rank))[0]))
-    return seen
+        unequal = make_views(2, slice(0, 2 + rank))
+        results["unequal loss"] = catch_refusal(lambda: NTXentLoss(gather_distributed=True)(*unequal))
+        results["unequal bank"] = catch_refusal(lambda: make_bank().enqueue(unequal[0]))
+    return results
 
 
-def views(count: int, part: slice, step: int = 0) -> list[Tensor]:
+def make_views(count: int, part: slice, step: int = 0) -> list[Tensor]:
     generator = torch.Generator().manual_seed(step)
     whole = torch.randn(count, SAMPLES, DIM, dtype=torch.float64, generator=generator)
     return [view[part] for view in whole]
 
 
-def targets(part: slice) -> Tensor:
+def make_targets(part: slice) -> Tensor:
     return (torch.arange(SAMPLES) % 5)[part]
 
 
-def value_and_gradients(loss: Loss, count: int, part: slice) -> dict[str, Tensor]:
-    loss(*(view.requires_grad_() for view in views(count, part, step=1)), targets=targets(part))
-    loss.commit()
-    leaves = [view.requires_grad_() for view in views(count, part, step=2)]
-    value = loss(*leaves, targets=targets(part))
-    return {"value": value.detach(), "gradients": torch.stack(torch.autograd.grad(value, leaves))}
+def run_two_steps(case: Case, count: int, part: slice) -> dict[str, Any]:
+    """Return the loss, the gradients of the views, and the state after it, all of the second step."""
+    loss = case.loss()
+    for step in (1, 2):
+        views = [view.requires_grad_() for view in make_views(count, part, step)]
+        value = case(loss, views, part)
+        gradients = torch.autograd.grad(value, views, materialize_grads=True)
+        loss.commit()
+    return {"value": value.detach(), "gradients": torch.stack(gradients), "state": loss.state_dict()}
 
 
-def model() -> nn.Module:
+def make_model() -> nn.Module:
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(DIM, 8), nn.Tanh(), nn.Linear(8, DIM)).double()
 
 
-def parallel(module: nn.Module, world: int) -> nn.Module:
+def wrap(module: nn.Module, world: int) -> nn.Module:
     return DistributedDataParallel(module) if world > 1 else module
 
 
-def parameters_gradient(loss: Loss, part: slice, world: int) -> Tensor:
-    """After DDP's averaging."""
-    module = parallel(model(), world)
-    embeddings = module(torch.cat(views(2, part))).chunk(2)
-    loss(*embeddings, targets=targets(part)).backward()
+def parameters_gradient(case: Case, part: slice, world: int) -> Tensor:
+    """Return the gradient of a model's parameters, which DDP averages."""
+    module = wrap(make_model(), world)
+    views = make_views(case.views[0], part)
+    embeddings = list(module(torch.cat(views)).chunk(len(views)))
+    case(case.loss(), embeddings, part).backward()
     return torch.cat([parameter.grad.flatten() for parameter in module.parameters()])
 
 
-def trained(part: slice, world: int, steps: int, state: dict[str, Any] | None = None) -> dict[str, Any]:
-    """A model, its loss with a bank and their step, after `steps` more of them."""
+def train(part: slice, world: int, steps: int, state: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Train a model and a loss with a bank, from a state or from the start, and return their state."""
     # Of one parameter: DDP cuts several into other pieces in its first step than later, and rounds otherwise there.
-    module, loss, first = nn.Linear(DIM, DIM, bias=False).double(), NTXentLoss(0.2, bank()), 0
+    module, loss, first = nn.Linear(DIM, DIM, bias=False).double(), NTXentLoss(0.2, make_bank()), 0
     nn.init.eye_(module.weight)
     if state is not None:
         module.load_state_dict(state["module"])
         loss.load_state_dict(state["loss"])
         first = state["step"]
-    wrapped = parallel(module, world)
+    wrapped = wrap(module, world)
     optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
     for step in range(first, first + steps):
-        query, key = wrapped(torch.cat(views(2, part, step))).chunk(2)
+        query, key = wrapped(torch.cat(make_views(2, part, step))).chunk(2)
         optimizer.zero_grad()
         loss(query, key).backward()
         optimizer.step()
@@ -116,13 +152,14 @@ def trained(part: slice, world: int, steps: int, state: dict[str, Any] | None = 
 
 
 def local_bank(part: slice) -> Tensor:
-    own = FIFOMemoryBank(31, DIM, dtype="float64", gather=False)
-    own.enqueue(views(2, part)[0])
-    own.commit()
-    return own.negatives()
+    bank = FIFOMemoryBank(31, DIM, dtype="float64", gather=False)
+    bank.enqueue(make_views(2, part)[0])
+    bank.commit()
+    return bank.negatives()
 
 
-def refusal(action: Callable[[], Any]) -> str:
+def catch_refusal(action: Callable[[], Any]) -> str:
+    """Return the message of the error that an action raises."""
     try:
         action()
     except SslregError as error:
@@ -134,7 +171,7 @@ def process(rank: int, world: int, folder: Path) -> None:
     torch.set_num_threads(1)
     if world > 1:
         dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous-{world}", rank=rank, world_size=world)
-    torch.save(everything(rank, world), folder / f"{world}-{rank}.pt")
+    torch.save(compute_everything(rank, world), folder / f"{world}-{rank}.pt")
     if world > 1:
         dist.destroy_process_group()
 

@@ -1,4 +1,4 @@
-"""Several processes equal one that has the whole batch. `distributed_worker.py` is their program.
+"""Several processes equal one that has the whole batch. `distributed_worker.py` is their program, with all losses.
 
 Other toolkits have gathered without gradient, lost or gained a factor of the number of processes, shifted labels by
 the rank where nothing was gathered, assumed batches of one size, and let one process overwrite the others' banks.
@@ -6,6 +6,7 @@ the rank where nothing was gathered, assumed batches of one size, and let one pr
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -16,53 +17,63 @@ import torch
 from torch import Tensor
 
 WORKER = Path(__file__).with_name("distributed_worker.py")
-LOSSES = ("nt_xent", "nt_xent one direction", "nt_xent bank", "nt_xent both", "dcl", "sup_con")
+CASES = runpy.run_path(str(WORKER))["CASES"]
+#: Each loss with each number of views.
+STEPS = [f"{name}, {count} views" for name, case in CASES.items() for count in case.views]
 
-Seen = dict[tuple[int, int], dict[str, Any]]
+#: In float64.
+TOLERANCE = 1e-12
+
+Results = dict[tuple[int, int], dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """The results of each process, by (processes, rank)."""
     folder = tmp_path_factory.mktemp("distributed")
     subprocess.run([sys.executable, str(WORKER), str(folder)], check=True, timeout=240)
     return {(world, rank): torch.load(folder / f"{world}-{rank}.pt") for world in (1, 2, 3) for rank in range(world)}
 
 
-def of_all(seen: Seen, world: int, name: str) -> list[Any]:
-    return [seen[world, rank][name] for rank in range(world)]
+def of_all(results: Results, world: int, name: str) -> list[Any]:
+    return [results[world, rank][name] for rank in range(world)]
 
 
 def assert_close(got: Tensor, expected: Tensor) -> None:
-    torch.testing.assert_close(got, expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(got, expected, rtol=0, atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("world", [2, 3])
-@pytest.mark.parametrize("views", [2, 3])
-@pytest.mark.parametrize("loss", LOSSES)
-def test_mean_loss_and_summed_gradients_equal_one_process(seen: Seen, loss: str, views: int, world: int) -> None:
-    name = f"{loss}, {views} views"
-    one, several = seen[1, 0][name], of_all(seen, world, name)
+@pytest.mark.parametrize("step", STEPS)
+def test_mean_loss_and_summed_gradients_equal_one_process(results: Results, step: str, world: int) -> None:
+    one, several = results[1, 0][step], of_all(results, world, step)
     assert_close(torch.stack([process["value"] for process in several]).mean(), one["value"])
     assert_close(torch.cat([process["gradients"] for process in several], dim=1) / world, one["gradients"])
 
 
 @pytest.mark.parametrize("world", [2, 3])
-@pytest.mark.parametrize("loss", LOSSES)
-def test_gradients_that_ddp_averages_equal_one_process(seen: Seen, loss: str, world: int) -> None:
-    for gradient in of_all(seen, world, f"{loss}, DDP"):
-        assert_close(gradient, seen[1, 0][f"{loss}, DDP"])
+@pytest.mark.parametrize("step", STEPS)
+def test_buffers_and_banks_equal_one_process(results: Results, step: str, world: int) -> None:
+    for process in of_all(results, world, step):
+        torch.testing.assert_close(process["state"], results[1, 0][step]["state"], rtol=0, atol=TOLERANCE)
 
 
-def test_without_gathering_a_process_has_the_loss_of_its_own_batch(seen: Seen) -> None:
-    for got, expected in zip(of_all(seen, 3, "local loss"), seen[1, 0]["local loss of thirds"], strict=True):
+@pytest.mark.parametrize("world", [2, 3])
+@pytest.mark.parametrize("loss", CASES)
+def test_gradients_that_ddp_averages_equal_one_process(results: Results, loss: str, world: int) -> None:
+    for gradient in of_all(results, world, f"{loss}, DDP"):
+        assert_close(gradient, results[1, 0][f"{loss}, DDP"])
+
+
+def test_without_gathering_a_process_has_the_loss_of_its_own_batch(results: Results) -> None:
+    for got, expected in zip(of_all(results, 3, "local loss"), results[1, 0]["local loss of thirds"], strict=True):
         assert_close(got["value"], expected["value"])
         assert_close(got["gradients"], expected["gradients"])
 
 
 @pytest.mark.parametrize("world", [2, 3])
-def test_bank_after_100_steps_is_the_same_on_every_process(seen: Seen, world: int) -> None:
-    first, *others = (process["loss"] for process in of_all(seen, world, "trained"))
+def test_bank_after_100_steps_is_the_same_on_every_process(results: Results, world: int) -> None:
+    first, *others = (process["loss"] for process in of_all(results, world, "trained"))
     assert len(others) == world - 1
     for other in others:
         assert first.keys() == other.keys()
@@ -70,26 +81,26 @@ def test_bank_after_100_steps_is_the_same_on_every_process(seen: Seen, world: in
 
 
 @pytest.mark.parametrize("world", [1, 2, 3])
-def test_bank_after_a_resume_is_that_of_a_run_without_one(seen: Seen, world: int) -> None:
-    for trained, resumed in zip(of_all(seen, world, "trained"), of_all(seen, world, "resumed"), strict=True):
+def test_bank_after_a_resume_is_that_of_a_run_without_one(results: Results, world: int) -> None:
+    for trained, resumed in zip(of_all(results, world, "trained"), of_all(results, world, "resumed"), strict=True):
         for part in ("module", "loss"):
             assert all(torch.equal(trained[part][key], resumed[part][key]) for key in trained[part])
 
 
 @pytest.mark.parametrize("world", [2, 3])
-def test_bank_is_that_of_one_process(seen: Seen, world: int) -> None:
+def test_bank_is_that_of_one_process(results: Results, world: int) -> None:
     bank = "memory_bank.rows"
-    assert_close(seen[world, 0]["trained"]["loss"][bank], seen[1, 0]["trained"]["loss"][bank])
+    assert_close(results[world, 0]["trained"]["loss"][bank], results[1, 0]["trained"]["loss"][bank])
 
 
 @pytest.mark.parametrize("world", [2, 3])
-def test_bank_that_does_not_gather_holds_the_keys_of_its_process(seen: Seen, world: int) -> None:
-    assert torch.equal(torch.cat(of_all(seen, world, "local bank")), seen[1, 0]["local bank"])
+def test_bank_that_does_not_gather_holds_the_keys_of_its_process(results: Results, world: int) -> None:
+    assert torch.equal(torch.cat(of_all(results, world, "local bank")), results[1, 0]["local bank"])
 
 
 @pytest.mark.parametrize("world", [2, 3])
-def test_unequal_batches_are_refused_on_every_process(seen: Seen, world: int) -> None:
-    for message in of_all(seen, world, "unequal loss"):
+def test_unequal_batches_are_refused_on_every_process(results: Results, world: int) -> None:
+    for message in of_all(results, world, "unequal loss"):
         assert f"batches of one size, but the processes have {[2 * (2 + rank) for rank in range(world)]}" in message
-    for message in of_all(seen, world, "unequal bank"):
+    for message in of_all(results, world, "unequal bank"):
         assert f"batches of one size, but the processes have {[2 + rank for rank in range(world)]}" in message
