@@ -17,6 +17,9 @@ from typing import Any
 
 from sslreg.registry import INVARIANCES, installed
 
+#: The key of a spec's `expect` that is not a metric.
+SOURCE = "source"
+
 INTERVAL = "_ci"
 READBACK = "_readback"
 _STRENGTH = re.compile(r"_s(\d+)$")
@@ -41,6 +44,21 @@ def format_metric(metrics: Mapping[str, Any], name: str) -> str:
         return ""
     value = max(metrics[name], 0.0) if name.endswith(READBACK) else metrics[name]
     return format_value(value, metrics.get(f"{name}{INTERVAL}"))
+
+
+def format_expected(expect: Mapping[str, Any], metrics: Mapping[str, Any] | None = None) -> list[str]:
+    """Return lines about the metrics that a spec is expected to reach, with their source.
+
+    Args:
+        expect: The `expect` of a spec.
+        metrics: The metrics of a finished run, which are placed next to the expected ones.
+    """
+    lines = []
+    for name, value in expect.items():
+        if name != SOURCE:
+            reached = "" if metrics is None else f"{format_metric(metrics, name) or 'not evaluated'}, "
+            lines.append(f"{name}: {reached}expected {format_value(value)} ({expect[SOURCE]})")
+    return lines
 
 
 def drop_intervals(names: Iterable[str]) -> list[str]:

@@ -33,6 +33,16 @@ def test_a_readback_below_zero_is_shown_as_zero() -> None:
     assert metric_names.format_metric(metrics, "affine") == "-3.200"
 
 
+def test_expected_metrics_are_next_to_those_reached() -> None:
+    expect = {"knn_top1": 0.838, "linear_top1": 0.9, "source": "a paper"}
+    assert metric_names.format_expected({}) == []
+    assert metric_names.format_expected(expect)[0] == "knn_top1: expected 0.838 (a paper)"
+    assert metric_names.format_expected(expect, {"knn_top1": 0.85, "knn_top1_ci": 0.01}) == [
+        "knn_top1: 0.850 ± 0.010, expected 0.838 (a paper)",
+        "linear_top1: not evaluated, expected 0.900 (a paper)",
+    ]
+
+
 def test_a_count_of_one_has_a_singular_noun() -> None:
     assert [metric_names.format_count(number, "image") for number in (0, 1, 2000)] == [
         "0 images",

@@ -10,6 +10,7 @@ import typer
 from sslreg.cli.console import print_diagnostics, print_json, stderr, stdout
 from sslreg.cli.options import Overrides, SpecName
 from sslreg.errors import UserError
+from sslreg.metric_names import format_expected
 
 if TYPE_CHECKING:
     from sslreg.spec import Spec
@@ -56,6 +57,8 @@ def check(
         if ok:
             stdout.print(f"{loaded.file}: ok", highlight=False)
             _print_learning_rate(loaded)
+            for line in format_expected(loaded.expect):
+                stdout.print(line, highlight=False, markup=False)
     if not ok:
         raise typer.Exit(UserError.exit_status)
 

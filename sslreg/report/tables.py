@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sslreg.errors import SslregError
-from sslreg.metric_names import drop_intervals, format_metric, format_value
+from sslreg.metric_names import drop_intervals, format_expected, format_metric, format_value
 from sslreg.report.reported_runs import SUBJECTS, ReportedRun
 from sslreg.report.unavailable import Unavailable
 from sslreg.spec.diff import ABSENT, find_changes
@@ -43,6 +43,7 @@ def summary_table(runs: Sequence[ReportedRun]) -> Table:
         "time spent waiting for data": [_format_percent(run.record.values.get("waiting_for_data")) for run in runs],
         "images that could not be read": [_format(run.record.values.get("skipped_samples")) for run in runs],
         "resumed at steps": [_format(run.record.values.get("resumed_at")) for run in runs],
+        "expected by the spec": ["; ".join(format_expected(run.run.spec.expect)) for run in runs],
         "problem with the folder": [run.record.problem or "" for run in runs],
     }
     return Table([run.label for run in runs], [(name, cells) for name, cells in rows.items() if any(cells)], [])

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from sslreg.errors import Diagnostic
+from sslreg.metric_names import SOURCE
 from sslreg.registry import ComponentInfo
 from sslreg.spec.diagnostics import SpecError
 from sslreg.spec.parameters import Section, Slot, section_keys
@@ -145,6 +146,15 @@ def _require_folder_name(name: str) -> str:
     return name
 
 
+def _require_source(expect: dict[str, float | str]) -> dict[str, float | str]:
+    metrics = {name: value for name, value in expect.items() if name != SOURCE}
+    if expect and not (metrics and isinstance(expect.get(SOURCE), str)):
+        raise ValueError("name at least one metric with its value, and their source: {knn_top1: 0.838, source: …}")
+    if wrong := [name for name, value in metrics.items() if isinstance(value, str)]:
+        raise ValueError(f"{wrong[0]} is not a number")
+    return expect
+
+
 @dataclass(frozen=True)
 class Sections:
     """The top level of a spec: its keys, their types and their defaults.
@@ -167,6 +177,8 @@ class Sections:
         loggers: loggers that receive the metrics in addition to the run folder.
         checkpoint: when checkpoints are saved.
         engine: how the training computes.
+        expect: the metrics that the spec is expected to reach, and `source`, which says who measured them. A spec that
+            extends this one does not inherit them, because it may train something else.
     """
 
     version: Literal[1]
@@ -188,6 +200,7 @@ class Sections:
     loggers: Annotated[tuple[ComponentSpec, ...], Slot("logger", many=True)] = ()
     checkpoint: Annotated[CheckpointSpec, _section(CheckpointSpec)] = CheckpointSpec()
     engine: Annotated[EngineSpec, _section(EngineSpec)] = EngineSpec()
+    expect: Annotated[dict[str, float | str], AfterValidator(_require_source)] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,11 @@ def test_a_default_learning_rate_is_scaled_too(cli) -> None:
     assert "learning rate: 0.001 for 64 samples per step, 0.002 for the actual 128" in result.out
 
 
+def test_expected_metrics_are_shown_with_their_source(cli) -> None:
+    assert "knn_top1: expected 0.847 (lightly" in cli("check", "cifar10-simclr").out
+    assert "expected" not in cli("check", "digits-simclr").out
+
+
 def test_a_folder_is_refused_and_a_runs_spec_is_suggested(cli, tiny_run, tmp_path) -> None:
     assert "this is a folder" in cli("check", tmp_path).err
     assert str(tiny_run.folder.resolved_spec) in cli("check", tiny_run.path).err

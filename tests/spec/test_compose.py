@@ -65,6 +65,12 @@ class TestExtends:
         assert found["seed"] == 7
         assert found["loss"]["use"] == "nt_xent"
 
+    def test_expected_metrics_are_not_inherited(self, write_files):
+        file = write_files(base="a: 1\nexpect: {knn_top1: 0.8, source: me}\n")
+
+        assert data("extends: base.yaml\n", file=file) == {"a": 1}
+        assert data("extends: base.yaml\nexpect: {x: 1}\n", file=file) == {"a": 1, "expect": {"x": 1}}
+
     def test_a_name_too_long_for_a_file_is_reported_as_missing(self, write_files):
         with pytest.raises(UserError, match="there is no spec"):
             composed(f"extends: {'a' * 5000}\n", file=write_files())

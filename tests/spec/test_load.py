@@ -79,6 +79,27 @@ def test_keys_of_the_kind_are_separate_from_parameters(spec):
     assert spec.evaluate[0].keys == {"every": 5, "as": None}
 
 
+@pytest.mark.parametrize(
+    ("expect", "message"),
+    [
+        ("{knn_top1: 0.8}", "their source"),
+        ("{source: me}", "at least one metric"),
+        ("{knn_top1: high, source: me}", "knn_top1 is not a number"),
+        ("[0.8]", "expect"),
+    ],
+)
+def test_expected_metrics_need_numbers_and_their_source(valid, acme, expect, message):
+    with pytest.raises(UserError, match=message):
+        parse_spec(valid, overrides=[f"expect={expect}"], catalog=acme)
+
+
+def test_expected_metrics_are_kept(valid, acme):
+    spec = parse_spec(valid, overrides=["expect={knn_top1: 0.8, source: me}"], catalog=acme)
+
+    assert spec.expect == {"knn_top1": 0.8, "source": "me"}
+    assert parse_spec(spec.to_yaml(), catalog=acme).expect == spec.expect
+
+
 def test_nested_components_have_their_path(spec):
     backbone = spec.model.params["backbone"]
 
