@@ -16,6 +16,9 @@ from sslreg_backbones.weights import first_convolution, has_named_weights, load_
 #: The auxiliary classifiers of GoogLeNet and Inception. A backbone never has them.
 _AUXILIARY = ("aux1", "aux2", "AuxLogits")
 
+#: The architectures whose weights of torchvision's own expect that ImageNet's normalization is undone.
+_INPUT_TRANSFORMING = ("googlenet", "inception_v3")
+
 
 class TorchvisionBackbone(sslreg.Backbone):
     """A torchvision model without its last layer: the features (N, D) are that layer's input.
@@ -85,7 +88,7 @@ def _model_arguments(architecture: str, image_size: int, transform_input: bool) 
         return {"image_size": image_size}
     if architecture.startswith("maxvit"):
         return {"input_size": (image_size, image_size)}
-    if architecture in ("googlenet", "inception_v3"):
+    if architecture in _INPUT_TRANSFORMING:
         return {"aux_logits": False, "init_weights": True, "transform_input": transform_input}
     return {}
 
@@ -151,9 +154,23 @@ def _set_channels(body: nn.Module, channels: int) -> bool:
     return True
 
 
+class _InputTransformingBackbone(TorchvisionBackbone):
+    """A backbone whose weights decide whether ImageNet's normalization is undone.
+
+    A checkpoint holds the decision, because a trained model is loaded without its initial weights.
+    """
+
+    def get_extra_state(self) -> Tensor:
+        return torch.tensor(self.arguments["transform_input"])
+
+    def set_extra_state(self, state: Tensor) -> None:
+        self.body.transform_input = self.arguments["transform_input"] = bool(state)
+
+
 @cache
 def _backbone(name: str) -> type[TorchvisionBackbone]:
-    return type(name, (TorchvisionBackbone,), {"architecture": name, "__module__": __name__})
+    base = _InputTransformingBackbone if name in _INPUT_TRANSFORMING else TorchvisionBackbone
+    return type(name, (base,), {"architecture": name, "__module__": __name__})
 
 
 def __getattr__(name: str) -> Any:

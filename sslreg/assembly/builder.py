@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sslreg.assembly.constructor import construct
+from sslreg.contracts import Backbone
 from sslreg.errors import UserError
 from sslreg.registry import Catalog, ComponentInfo, installed
-from sslreg.spec import ComponentSpec, Spec
+from sslreg.spec import ComponentSpec, Spec, find_components
 from sslreg.spec.from_run import FACTS
-from sslreg.spec.parameters import Parameter, Slot
+from sslreg.spec.parameters import Parameter, Slot, parameters_of
+
+#: The attribute of a backbone with its path in the spec. A deep copy keeps it, such as a momentum encoder.
+_SPEC_PATH = "_spec_path"
 
 
 class Builder:
@@ -44,7 +49,7 @@ class Builder:
             raise self.spec.error(component.path, "missing-fact", message)
 
         try:
-            return construct(
+            built = construct(
                 component.info,
                 {**component.params, **component.keys},
                 build_nested=self._build_nested,
@@ -54,9 +59,36 @@ class Builder:
             )
         except ValueError as error:
             raise self.spec.error(component.path, "bad-value", f"{component.use}: {error}") from error
+        if isinstance(built, Backbone):
+            setattr(built, _SPEC_PATH, component.path)
+        return built
 
     def _build_nested(self, slot: Slot, value: Any) -> Any:
         return self.build(value) if isinstance(value, ComponentSpec) else value
+
+
+def find_backbone_component(spec: Spec, backbone: Backbone) -> ComponentSpec | None:
+    """Return the component of a spec's model that describes a backbone, or the backbone of which it is a copy.
+
+    Returns:
+        None if the model itself has made the backbone.
+    """
+    path = getattr(backbone, _SPEC_PATH, None)
+    return next((component for component in find_components(spec.model) if component.path == path), None)
+
+
+def without_weights(component: ComponentSpec) -> ComponentSpec:
+    """Return a component whose backbones start from random weights, so that no file is read or downloaded."""
+
+    def remove(value: Any) -> Any:
+        if isinstance(value, ComponentSpec):
+            return without_weights(value)
+        return [remove(item) for item in value] if isinstance(value, list) else value
+
+    params = {name: remove(value) for name, value in component.params.items()}
+    if component.kind == "backbone" and "weights" in params and not parameters_of(component.info)["weights"].required:
+        del params["weights"]
+    return replace(component, params=params)
 
 
 def build(kind: str, name: str, /, *, catalog: Catalog | None = None, **params: Any) -> Any:

@@ -6,19 +6,18 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sslreg.assembly.builder import Builder
+from sslreg.assembly.builder import Builder, without_weights
 from sslreg.assembly.devices import Devices, host_memory
 from sslreg.assembly.run_facts import add_model_facts
 from sslreg.assembly.view_trial import Shape, ViewShape
 from sslreg.contracts import Batch, Loss, Model, is_momentum_copy
 from sslreg.errors import SslregError
-from sslreg.spec import ComponentSpec, Spec, find_components
+from sslreg.spec import Spec, find_components
 from sslreg.spec.cross_checks import LOW_PRECISIONS, MIXED_PRECISION_HINT
 from sslreg.spec.tree import KeyPath
 
@@ -48,7 +47,7 @@ def try_model(builder: Builder, devices: Devices, views: Sequence[ViewShape], em
     """
     spec = builder.spec
     with torch.device("meta"), _explain_errors(spec, spec.model.path, spec.model.use):
-        model: Model = builder.build(_without_weights(spec.model))
+        model: Model = builder.build(without_weights(spec.model))
     add_model_facts(builder, model)
     require_momentum_precision(spec, model)
     _require_memory(spec, model, devices)
@@ -205,16 +204,6 @@ def _explain_errors(spec: Spec, path: KeyPath, name: str) -> Iterator[None]:
 def _is_unsupported(error: BaseException) -> bool:
     """Return whether an error comes from the meta device rather than from the spec."""
     return isinstance(error, NotImplementedError) or "meta" in str(error).lower()
-
-
-def _without_weights(component: ComponentSpec) -> ComponentSpec:
-    """Return a component whose backbones start from random weights, so that no file is read or downloaded."""
-    params = {
-        name: _without_weights(value) if isinstance(value, ComponentSpec) else value
-        for name, value in component.params.items()
-        if not (component.kind == "backbone" and name == "weights")
-    }
-    return replace(component, params=params)
 
 
 def _count_bytes(module: nn.Module) -> int:

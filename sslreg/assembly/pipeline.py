@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from sslreg.assembly.builder import Builder
+from sslreg.assembly.builder import Builder, without_weights
 from sslreg.assembly.collate_functions import build_collate, build_embed_collate, make_first_view
 from sslreg.assembly.evaluators import NamedEvaluator, build_evaluation_sets, build_evaluators
 from sslreg.assembly.model_trial import image_shape_error, require_momentum_precision
@@ -117,9 +117,15 @@ def assemble(spec: Spec, *, world_size: int = 1, device: torch.device | str | No
     return pipeline
 
 
-def build_model(builder: Builder) -> Model:
-    """Build the spec's model with weights that depend on its seed alone, and add the model's widths to the facts."""
-    model: Model = _build_seeded(builder, builder.spec.model)
+def build_model(builder: Builder, *, read_weights: bool = True) -> Model:
+    """Build the spec's model with weights that depend on its seed alone, and add the model's widths to the facts.
+
+    Args:
+        builder: builds the components.
+        read_weights: whether backbones start from the `weights` that the spec names.
+    """
+    component = builder.spec.model
+    model: Model = _build_seeded(builder, component if read_weights else without_weights(component))
     add_model_facts(builder, model)
     return model
 

@@ -11,9 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sslreg.assembly import SampleDataset, build_embed_collate, make_first_view
+from sslreg.assembly import (
+    SampleDataset,
+    build_embed_collate,
+    find_backbone_component,
+    make_first_view,
+    without_weights,
+)
 from sslreg.atomic_files import atomic_write_group
-from sslreg.contracts import Backbone
+from sslreg.contracts import Backbone, Model
 from sslreg.errors import SslregError
 from sslreg.export.backbone_formats import Format, require_format
 from sslreg.export.backbone_writers import format_usage, run_usage, write_backbone
@@ -21,7 +27,7 @@ from sslreg.export.data_selection import select_evaluation_data
 from sslreg.export.files import require_new
 from sslreg.export.model_card import build_card, to_markdown
 from sslreg.runs import Run
-from sslreg.spec import ComponentSpec, find_components
+from sslreg.spec import ComponentSpec
 from sslreg.spec.parameters import parameters_of
 
 #: The number of images of the check, and the largest difference that is allowed. It is a share of the largest feature
@@ -71,16 +77,19 @@ def export_backbone(
     require_format(file_format, out)
     cards = out.with_name(f"{out.name}.json"), out.with_name(f"{out.name}.md")
     require_new(out, *cards, force=force)
-    backbone = run.backbone().eval()
+    model = run.model()
+    backbone, component = model.backbone, find_backbone_component(run.spec, model.backbone)
     selected = select_evaluation_data(run, data)
     images = _make_images(run, selected.samples)
-    build = _build_code(run, backbone)
+    _require_same_features(model, images, out, tolerance)
+    build = _build_code(run, backbone, component)
     with atomic_write_group(out) as drafts:
         draft = drafts / out.name
         write_backbone(file_format, backbone, images, draft)
         check = _check_features(backbone, images, format_usage(file_format, draft, build), out, tolerance)
         card = build_card(
             run,
+            component,
             file=out.name,
             sha256=hashlib.sha256(draft.read_bytes()).hexdigest(),
             file_format=file_format.value,
@@ -130,23 +139,52 @@ def _check_features(backbone: Backbone, images: Tensor, code: str, out: Path, to
     return {"largest_difference": largest, "allowed": allowed}
 
 
-def _build_code(run: Run, backbone: Backbone) -> str:
-    """Return the code that builds ``model``, a module for the exported state, with its own library or with sslreg."""
+def _require_same_features(model: Model, images: Tensor, out: Path, tolerance: float) -> None:
+    """Refuse a model that embeds images otherwise than by its backbone."""
+    with torch.no_grad():
+        evaluated, exported = model.embed(images), model.backbone(images)
+    if evaluated.shape == exported.shape:
+        difference = float((evaluated - exported).abs().max())
+        if difference <= tolerance * max(1.0, float(evaluated.abs().max())):
+            return
+        reason = f"the features of its backbone differ from them by {difference:.3g}"
+    else:
+        reason = f"they have shape {tuple(evaluated.shape)}, and those of its backbone {tuple(exported.shape)}"
+    raise SslregError(
+        f"{out} was not written: what was evaluated are the features of {type(model).__name__}.embed, but {reason}",
+        hint="an exported backbone would not have the run's figures; write features with sslreg embed, or use "
+        "sslreg.load_run(RUN).embed",
+        code="cannot-export",
+    )
+
+
+def _build_code(run: Run, backbone: Backbone, component: ComponentSpec | None) -> str:
+    """Return the code that builds ``model``, a module for the exported state, with its own library or with sslreg.
+
+    Args:
+        run: The run.
+        backbone: The backbone.
+        component: Its description in the spec, None if the model itself has made it.
+    """
     if plain := backbone.plain():
         return plain.code
-    component = next((each for each in find_components([run.spec.model]) if each.kind == "backbone"), None)
     if component is None:
         return f"import sslreg\nmodel = sslreg.load_run({str(run.path)!r}).backbone()"
-    arguments = "".join(f", {name}={value!r}" for name, value in _arguments(run, component).items())
+    arguments = "".join(f", {name}={value!r}" for name, value in _arguments(run, without_weights(component)).items())
     return f"import sslreg\nmodel = sslreg.build('backbone', {component.use!r}{arguments})"
 
 
 def _arguments(run: Run, component: ComponentSpec) -> dict[str, Any]:
-    """Return the arguments of the backbone, including facts of the run, without weights, which are loaded later."""
-    given = {name: value for name, value in component.params.items() if name != "weights"}
+    """Return the arguments of a component as plain data for `sslreg.build`, including facts of the run."""
+
+    def to_plain(value: Any) -> Any:
+        if isinstance(value, ComponentSpec):
+            return {"use": value.use, **_arguments(run, value)}
+        return [to_plain(item) for item in value] if isinstance(value, list) else value
+
     facts = {
         name: run.facts[parameter.from_run]
         for name, parameter in parameters_of(component.info).items()
         if parameter.from_run is not None and run.facts.get(parameter.from_run) is not None
     }
-    return facts | given
+    return facts | {name: to_plain(value) for name, value in component.params.items()}

@@ -10,12 +10,15 @@ from sslreg.escaping import escape_markdown, fence_code, quote_code
 from sslreg.export.preprocessing import build_torchvision_code, find_statistics, list_steps
 from sslreg.metric_names import drop_intervals, drop_strengths, format_count, format_metric
 from sslreg.runs import Run
+from sslreg.spec import ComponentSpec
+from sslreg.spec.tree import find_nearest, to_python
 from sslreg.spec.yaml_dump import dump
 from sslreg.version import __version__
 
 
 def build_card(
     run: Run,
+    component: ComponentSpec | None,
     *,
     file: str,
     sha256: str,
@@ -29,6 +32,7 @@ def build_card(
 
     Args:
         run: The run.
+        component: The description of the backbone in the spec, None if the model itself has made it.
         file: The name of the exported file.
         sha256: Its SHA-256.
         file_format: Its format.
@@ -48,7 +52,7 @@ def build_card(
         "sslreg": __version__,
         "run": run.path.name,
         "method": resolved["model"]["use"],
-        "backbone": resolved["model"].get("backbone"),
+        "backbone": component and to_python(find_nearest(run.spec.tree, component.path), secrets=False),
         "input": {"shape": ["N", *shape], "dtype": "float32", "channels": shape[0], **find_statistics(entries)},
         "output": {"shape": ["N", width], "dtype": "float32"},
         "preprocessing": {

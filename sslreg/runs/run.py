@@ -11,7 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sslreg.assembly import Builder, SampleDataset, build_embed_collate, build_model, make_first_view
+from sslreg.assembly import (
+    Builder,
+    SampleDataset,
+    build_embed_collate,
+    build_model,
+    make_first_view,
+    without_weights,
+)
 from sslreg.contracts import Backbone, ImageLike, Model, Sample
 from sslreg.errors import SslregError, UserError
 from sslreg.runs.checkpoint_file import load_newest_checkpoint
@@ -65,16 +72,31 @@ class Run:
         return facts
 
     def untrained_model(self) -> Model:
-        """Build the model as it was before the first step."""
-        return build_model(Builder(self.spec, self.facts))
+        """Build the model as it was before the first step, from the `weights` of the spec if there are any.
+
+        Raises:
+            UserError: The weights are no longer available, for example because their file has moved.
+        """
+        try:
+            return build_model(Builder(self.spec, self.facts))
+        except UserError as error:
+            if without_weights(self.spec.model) == self.spec.model:
+                raise
+            raise UserError(
+                f"the untrained model of {self.path}, a baseline, cannot be built: {error.diagnostics[0].message}",
+                hint="restore the weights from which the run started; the trained model does not need them",
+                code="no-initial-weights",
+            ) from error
 
     def model(self) -> Model:
         """Build the trained model on the CPU and in eval mode. With ``engine.ema`` it has the averaged weights.
 
+        The checkpoint has everything: weights from which the run started are not read.
+
         Raises:
             SslregError: There is no checkpoint, or it does not fit.
         """
-        model = self.untrained_model()
+        model = build_model(Builder(self.spec, self.facts), read_weights=False)
         state = self.checkpoint()["state_dict"]
         prefix = "model." if self.spec.engine.ema is None else "average.model."
         weights = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}

@@ -31,7 +31,7 @@ def evaluate_run(run: Run, evaluators: Sequence[str] = (), data: Spec | None = N
         Figures by subject: ``trained``, ``raw_pixels`` and ``untrained``.
 
     Raises:
-        UserError: There is no evaluator or no data.
+        UserError: There is no evaluator or no data, or the weights from which the run started are gone.
     """
     spec = _override_spec(run, evaluators, data)
     if not spec.evaluate:
@@ -40,6 +40,7 @@ def evaluate_run(run: Run, evaluators: Sequence[str] = (), data: Spec | None = N
             hint="name some: sslreg evaluate RUN knn few_shot",
             code="no-evaluators",
         )
+    untrained = run.untrained_model()
     builder = Builder(spec, run.facts)
     built = build_evaluators(builder)
     reference, test = build_evaluation_sets(builder, built)
@@ -47,7 +48,7 @@ def evaluate_run(run: Run, evaluators: Sequence[str] = (), data: Spec | None = N
     evaluation = Evaluation(spec, reference, test, build_embed_collate(spec), device)
     return {
         "trained": evaluation.evaluate_model(run.model().to(device), built),
-        **evaluate_baselines(evaluation, run.untrained_model().to(device), built),
+        **evaluate_baselines(evaluation, untrained.to(device), built),
     }
 
 

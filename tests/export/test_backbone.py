@@ -22,6 +22,8 @@ from sslreg.export.backbone import export_backbone
 from sslreg.export.backbone_formats import Format
 from sslreg.spec import parse_spec
 from sslreg.spec.yaml_dump import load
+from sslreg.testing.temporary_components import temporary_components
+from sslreg.testing.tiny_components import TinyModel
 
 SPEC = """
 version: 1
@@ -81,9 +83,10 @@ def test_plain_timm_loads_the_weights_and_gives_the_same_features(photos: Path, 
 class WithSmallStem(Run):
     """A run with the backbone of the CIFAR recipes."""
 
-    def backbone(self) -> sslreg.Backbone:
-        backbone: sslreg.Backbone = sslreg.build("backbone", "resnet18", stem="small", in_channels=1)
-        return backbone.eval()
+    def model(self) -> sslreg.Model:
+        model = super().model()
+        model.backbone = sslreg.build("backbone", "resnet18", stem="small", in_channels=1)
+        return model.eval()
 
 
 def test_a_changed_stem_is_built_by_the_cards_code(tiny_run: Run, tmp_path: Path) -> None:
@@ -174,10 +177,10 @@ class Otherwise(Run):
 
     code = ""
 
-    def backbone(self) -> sslreg.Backbone:
-        backbone = super().backbone()
-        backbone.plain = lambda: PlainModule("torch", backbone, self.code)  # type: ignore[method-assign]
-        return backbone
+    def model(self) -> sslreg.Model:
+        model = super().model()
+        model.backbone.plain = lambda: PlainModule("torch", model.backbone, self.code)  # type: ignore[method-assign]
+        return model
 
 
 @pytest.mark.parametrize(
@@ -201,14 +204,68 @@ def test_what_gives_other_features_is_not_written(tiny_run: Run, tmp_path: Path,
 
 def test_what_torch_cannot_export_is_said(tiny_run: Run, tmp_path: Path) -> None:
     class Deciding(Run):
-        def backbone(self) -> sslreg.Backbone:
-            backbone = super().backbone()
-            backbone.forward = lambda images: images.flatten(1) if images.sum().item() > 0 else images.flatten(1) + 1
-            return backbone
+        def model(self) -> sslreg.Model:
+            model = super().model()
+            model.backbone.forward = lambda images: images.flatten(1) + (1 if images.sum().item() > 0 else 2)
+            return model
 
     with pytest.raises(SslregError, match=r"ConvNet cannot be written as torch_export"):
         export_backbone(Deciding(tiny_run.path), Format.torch_export, tmp_path / "b.pt2")
     assert not list(tmp_path.iterdir())
+
+
+class WithTeacher(TinyModel):
+    """A model with a second backbone.
+
+    Args:
+        teacher: a backbone that is not used after training.
+        student: the backbone, or the original of it.
+        copies: whether the model uses a momentum copy of the student after training.
+        doubles: whether the features for evaluation are twice those of the backbone.
+    """
+
+    def __init__(
+        self, teacher: sslreg.Backbone, student: sslreg.Backbone, copies: bool = False, doubles: bool = False
+    ) -> None:
+        super().__init__(sslreg.momentum_copy(student) if copies else student)
+        self.student = student
+        self.teacher = teacher.requires_grad_(False)
+        self.doubles = doubles
+
+    def training_step(self, batch: sslreg.Batch, loss: sslreg.Loss) -> sslreg.StepOutput:
+        return sslreg.StepOutput(loss(*(self.student(view) for view in batch.views)))
+
+    def after_step(self) -> None:
+        sslreg.follow(self.backbone, self.student, 0.5)
+
+    def embed(self, images: Tensor) -> Tensor:
+        return super().embed(images) * (2 if self.doubles else 1)
+
+
+TEACHER = "model={use: with_teacher, teacher: {use: convnet, width: 4}, student: {use: convnet, width: 2, depth: 2}}"
+
+
+@pytest.mark.parametrize("copies", ["true", "false"])
+def test_the_backbone_that_was_evaluated_is_exported(tiny_spec: str, tmp_path: Path, copies: str) -> None:
+    changes = [TEACHER, f"model.copies={copies}", "trainer.max_steps=1", "evaluate=[]"]
+    with temporary_components(model={"with_teacher": WithTeacher}):
+        run = sslreg.train(parse_spec(tiny_spec, "tiny.yaml", changes), tmp_path / "run")
+        export_backbone(run, Format.safetensors, tmp_path / "b.safetensors")
+    card = json.loads((tmp_path / "b.safetensors.json").read_text())
+    assert "sslreg.build('backbone', 'convnet', in_channels=1, width=2, depth=2)" in card["use"]
+    assert card["backbone"] == {"use": "convnet", "width": 2, "depth": 2}
+    assert card["output"]["shape"] == ["N", 4]
+
+
+def test_a_method_that_embeds_otherwise_than_by_its_backbone_is_refused(tiny_spec: str, tmp_path: Path) -> None:
+    changes = [TEACHER, "model.doubles=true", "trainer.max_steps=1", "evaluate=[]"]
+    with temporary_components(model={"with_teacher": WithTeacher}):
+        run = sslreg.train(parse_spec(tiny_spec, "tiny.yaml", changes), tmp_path / "run")
+        with pytest.raises(
+            SslregError, match=r"features of WithTeacher\.embed, but the features of its backbone differ"
+        ):
+            export_backbone(run, Format.safetensors, tmp_path / "b.safetensors")
+    assert not list(tmp_path.glob("b.*"))
 
 
 @pytest.mark.parametrize("name", ["b.safetensors", "b.safetensors.json", "b.safetensors.md"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pytest
@@ -13,7 +15,13 @@ from PIL import Image
 
 import sslreg
 from sslreg import Run, UserError
+from sslreg.export.backbone import export_backbone
+from sslreg.export.backbone_formats import Format
 from sslreg.runs import embed_split
+from sslreg.runs.run_evaluation import evaluate_run
+from sslreg.spec import parse_spec
+from sslreg.testing.temporary_components import temporary_components
+from sslreg.testing.tiny_components import TinyBackbone
 
 
 def test_two_lines_give_backbone_and_preprocessing(tiny_run: Run) -> None:
@@ -35,6 +43,33 @@ def test_embedding_a_data_set_and_its_images_gives_the_same(tiny_run: Run) -> No
 def test_the_trained_backbone_is_not_the_untrained_one(tiny_run: Run) -> None:
     weights = [next(model.parameters()) for model in (tiny_run.model(), tiny_run.untrained_model())]
     assert not torch.equal(*weights)
+
+
+class Pretrained(TinyBackbone):
+    """A backbone that starts from the weights in a file."""
+
+    def __init__(self, in_channels: Annotated[int, sslreg.FromRun("in_channels")] = 3, weights: str = "") -> None:
+        super().__init__(in_channels)
+        if weights and not Path(weights).is_file():
+            raise ValueError(f"weights: there is no file {weights}")
+        if weights:
+            self.load_state_dict(torch.load(weights))
+
+
+def test_a_run_loads_from_its_checkpoint_after_its_initial_weights_have_moved(tiny_spec: str, tmp_path: Path) -> None:
+    weights = tmp_path / "weights.pt"
+    torch.save(TinyBackbone(1).state_dict(), weights)
+    changes = [f"model={{use: simclr, backbone: {{use: pretrained, weights: {weights}}}, projection: [8]}}"]
+    with temporary_components(backbone={"pretrained": Pretrained}):
+        spec = parse_spec(tiny_spec, "tiny.yaml", [*changes, "trainer.max_steps=1", "evaluate=[{use: knn}]"])
+        run = sslreg.train(spec, tmp_path / "run")
+        image = torch.zeros(1, 8, 8, dtype=torch.uint8).numpy()
+        before = run.embed([image])
+        export_backbone(run, Format.safetensors, tmp_path / "b.safetensors")
+        weights.rename(tmp_path / "moved.pt")
+        assert torch.equal(sslreg.load_run(run.path).embed([image]), before)
+        with pytest.raises(UserError, match=r"untrained model of .*, a baseline, cannot be built: .* there is no file"):
+            evaluate_run(run)
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path) -> None:

@@ -116,6 +116,18 @@ def test_auxiliary_classifiers_are_off(name: str) -> None:
     assert isinstance(backbone(torch.empty(2, 3, 299, 299, device="meta")), Tensor)
 
 
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+def test_a_checkpoint_holds_whether_the_weights_transform_the_input(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for function in ("load_weights", "read_weights"):
+        monkeypatch.setattr(torchvision_models, function, lambda *_: None)
+    with ParametersOnMeta():
+        pretrained, restored = build(name, weights="DEFAULT"), build(name)
+    assert not restored.body.transform_input
+    restored.load_state_dict(pretrained.state_dict())
+    assert restored.body.transform_input
+    assert "transform_input=True" in restored.plain().code
+
+
 @pytest.mark.parametrize("name", ["resnet18", "resnext50_32x4d", "wide_resnet50_2"])
 def test_a_small_stem_keeps_the_resolution_of_small_images(name: str) -> None:
     with ParametersOnMeta():
