@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         follow as follow,
         forward_by_size as forward_by_size,
         momentum_copy as momentum_copy,
+        split_weight_decay as split_weight_decay,
     )
     from sslreg.errors import Diagnostic as Diagnostic, SslregError as SslregError, UserError as UserError
     from sslreg.escaping import escape_text as escape_text
@@ -92,7 +93,8 @@ _EXPORTS = {
         "Augmentation Backbone Batch CosineValue Dataset DecodingRequest Embeddings EvaluatedRun Evaluator "
         "ImageLike Images Keys LinearValue Loss MemoryBank Model Params Part PartialImage PartialReader Pixels "
         "PlainModule Reader Sample ScheduledValue Source StepOutput SupportsFusion SupportsHostParams "
-        "SupportsPartialDecoding SupportsStrength SupportsUint8 follow forward_by_size momentum_copy"
+        "SupportsPartialDecoding SupportsStrength SupportsUint8 follow forward_by_size momentum_copy "
+        "split_weight_decay"
     ),
     "sslreg.atomic_files": "atomic_write",
     "sslreg.errors": "Diagnostic SslregError UserError",

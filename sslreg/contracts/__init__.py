@@ -15,7 +15,7 @@ from sslreg.contracts.dataset import Dataset
 from sslreg.contracts.evaluator import Embeddings, EvaluatedRun, Evaluator
 from sslreg.contracts.loss import Loss
 from sslreg.contracts.memory_bank import MemoryBank
-from sslreg.contracts.model import Model, StepOutput, forward_by_size
+from sslreg.contracts.model import Model, StepOutput, forward_by_size, split_weight_decay
 from sslreg.contracts.momentum_encoder import follow, is_momentum_copy, momentum_copy
 from sslreg.contracts.reader import Part, PartialImage, PartialReader, Pixels, Reader, Source
 from sslreg.contracts.sample_keys import SampleKeys
@@ -60,4 +60,5 @@ __all__ = [
     "forward_by_size",
     "is_momentum_copy",
     "momentum_copy",
+    "split_weight_decay",
 ]

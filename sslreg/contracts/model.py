@@ -43,8 +43,8 @@ class Model(nn.Module):
       ``Sequence[sslreg.MemoryBank]``, stored in a `torch.nn.ModuleList`.
     * DINO: declare `roles`. `Batch.views_of` returns the global and the local crops, and `forward_by_size` runs them.
       `backbone` is the part that is used after training, here that of the teacher; `trained_modules` returns the
-      student. One schedule component changes the learning rate and the weight decay of the optimizer's groups. The
-      center is a staged buffer of the loss.
+      student, and `parameter_groups` its `split_weight_decay`. The spec lists two schedules, one for the learning
+      rate and one for the weight decay. The center is a staged buffer of the loss.
     * NNCLR: a `memory_bank` slot of the model. The constructor sets the width of the bank (`MemoryBank.hold`) and calls
       `MemoryBank.require_nearest`; `training_step` replaces embeddings by their nearest rows and enqueues new ones.
       Training commits the bank.
@@ -96,7 +96,16 @@ class Model(nn.Module):
         return [self.backbone]
 
     def parameter_groups(self) -> Iterable[dict[str, Any]]:
-        """Return the groups for the optimizer, in torch's form; one group of all trained parameters by default."""
+        """Return the groups for the optimizer, in torch's form; one group of all trained parameters by default.
+
+        A group is a mapping with ``params`` and options that replace those of the optimizer:
+
+        * ``weight_decay: 0`` for biases and normalization layers, see `split_weight_decay`.
+        * ``lr``, stated for `base_batch_size` samples per step like that of the optimizer.
+        * ``fixed_lr: True`` keeps the learning rate of the group as it is, whatever schedules and warm-ups do to that
+          of other groups; for SimSiam's predictor (arXiv 2011.10566, section 4.2).
+        * any other option of the optimizer.
+        """
         return [{"params": [parameter for parameter in self.parameters() if parameter.requires_grad]}]
 
     def before_step(self) -> None:
@@ -108,6 +117,22 @@ class Model(nn.Module):
 
     def after_step(self) -> None:
         """Update momentum encoders and the like. Training calls it once after each optimizer step."""
+
+
+def split_weight_decay(source: nn.Module | Iterable[nn.Parameter]) -> list[dict[str, Any]]:
+    """Return two groups for the optimizer, the first with weight decay and the second without.
+
+    The second holds parameters of at most one dimension, such as biases and the weights of normalization layers.
+
+    Args:
+        source: a module, or parameters. Those that require no gradient are left out.
+    """
+    parameters = source.parameters() if isinstance(source, nn.Module) else source
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    return [
+        {"params": [parameter for parameter in trained if parameter.ndim > 1]},
+        {"params": [parameter for parameter in trained if parameter.ndim <= 1], "weight_decay": 0.0},
+    ]
 
 
 def forward_by_size(module: Callable[[Tensor], Tensor], views: Sequence[Tensor]) -> list[Tensor]:

@@ -47,6 +47,16 @@ def lowers_a_loss(case: Case) -> None:
 
 
 @check("optimizer")
+def uses_the_learning_rate_of_each_group(case: Case) -> None:
+    weights = [nn.Parameter(torch.ones(2, 2, dtype=torch.float64)) for _ in range(2)]
+    for weight in weights:
+        weight.grad = torch.ones_like(weight)
+    case.build([{"params": weights[:1], "lr": 1e-2}, {"params": weights[1:], "lr": 1e-4, "fixed_lr": True}]).step()
+    large, small = ((weight.detach() - 1).abs().max() for weight in weights)
+    assert 0 < small < large
+
+
+@check("optimizer")
 def survives_a_checkpoint(case: Case) -> None:
     module, inputs, targets = make_problem()
     optimizer = build_optimizer(case, module)

@@ -9,6 +9,7 @@ from typing import Any
 import lightning.pytorch as lightning
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from sslreg.assembly import Pipeline
 from sslreg.contracts import Batch, MemoryBank, Model, StepOutput
@@ -130,6 +131,7 @@ class TrainingModule(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         optimizer = self.pipeline.build_optimizer()
         optimizer.register_step_post_hook(self._note_step)
+        _keep_fixed_rates(optimizer)
         schedules = self.pipeline.build_schedules(optimizer)
         return [optimizer], [{"scheduler": schedule, "interval": "step"} for schedule in schedules]
 
@@ -145,3 +147,14 @@ class TrainingModule(lightning.LightningModule):
         model = self.model if self.average is None else self.average.model
         is_float32 = next(model.parameters()).dtype == torch.float32
         return model if is_float32 else copy.deepcopy(model).float()
+
+
+def _keep_fixed_rates(optimizer: Optimizer) -> None:
+    """Make every step use the present learning rate of groups with ``fixed_lr``, whatever schedules set in between."""
+    rates = {number: group["lr"] for number, group in enumerate(optimizer.param_groups) if group.get("fixed_lr")}
+
+    def restore(optimizer: Optimizer, *_: Any) -> None:
+        for number, rate in rates.items():  # by number: loading a checkpoint replaces the groups
+            optimizer.param_groups[number]["lr"] = rate
+
+    optimizer.register_step_pre_hook(restore)

@@ -58,3 +58,26 @@ def test_a_model_declares_roles_or_views() -> None:
         type("MultiCrop", (sslreg.Model,), {"roles": roles, "views": (2, 2)})
     with pytest.raises(TypeError, match="Derived has roles"):
         type("Derived", (type("MultiCrop", (sslreg.Model,), {"roles": roles}),), {"views": (2, 4)})
+
+
+def test_biases_and_normalization_layers_are_split_from_matrices() -> None:
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 2), nn.Linear(2, 2).requires_grad_(False)
+    )
+    module.register_parameter("scale", nn.Parameter(torch.ones(())))
+    expected = [
+        {"params": [module[0].weight, module[2].weight]},
+        {"params": [module.scale, module[0].bias, module[1].weight, module[1].bias, module[2].bias], "weight_decay": 0},
+    ]
+
+    for groups in (sslreg.split_weight_decay(module), sslreg.split_weight_decay(module.parameters())):
+        assert [{**group, "params": [id(one) for one in group["params"]]} for group in groups] == [
+            {**group, "params": [id(one) for one in group["params"]]} for group in expected
+        ]
+
+
+def test_one_group_may_be_empty() -> None:
+    decayed, others = sslreg.split_weight_decay(nn.LayerNorm(3))
+
+    assert not decayed["params"]
+    assert len(others["params"]) == 2

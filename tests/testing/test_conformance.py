@@ -364,6 +364,13 @@ class Climbing(torch.optim.SGD):
         super().__init__(params, lr, maximize=True)
 
 
+class Uniform(torch.optim.SGD):
+    """Uses one learning rate for all groups."""
+
+    def __init__(self, params: Any, lr: float = 0.1) -> None:
+        super().__init__([weight for group in params for weight in group["params"]], lr)
+
+
 class Exploding(torch.optim.lr_scheduler.LambdaLR):
     """Ends below zero."""
 
@@ -435,6 +442,7 @@ FAULTS = [
     ("dataset", Restless, "gives_the_same_item_again"),
     ("dataset", Overcounting, "has_targets_among_its_classes"),
     ("optimizer", Climbing, "lowers_a_loss"),
+    ("optimizer", Uniform, "uses_the_learning_rate_of_each_group"),
     ("schedule", Exploding, "sets_a_value_for_every_step"),
     ("schedule", Decaying, "declares_what_it_changes"),
     ("evaluator", Hopeful, "returns_finite_metrics"),

@@ -11,8 +11,10 @@ from lightning.pytorch.callbacks import Callback
 import sslreg
 from sslreg import Run, SslregError, UserError
 from sslreg.spec import parse_spec
+from sslreg.testing.temporary_components import temporary_components
 from sslreg.training import loop
 from sslreg_curves.metrics import read_metrics
+from sslreg_models.simclr import SimCLR
 
 EVERY_STEP = "checkpoint.every_minutes=1.0e-9"
 
@@ -100,6 +102,60 @@ def test_every_schedule_resumes(train, assert_same) -> None:
     # A row has the values of the next step, and the last step has the final ones.
     assert all(len({value for _, value in steps[name]}) == 7 for name in ("lr", "weight_decay"))
     assert steps["weight_decay"][-2:] == [(7, 0.4), (8, 0.4)]
+
+
+class Restless:
+    """A schedule that doubles every learning rate, and then multiplies it by 0.9 in each step."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self.optimizer = optimizer
+        self.state_dict, self.load_state_dict = dict, dict
+        for group in optimizer.param_groups:
+            group["lr"] *= 2
+
+    def step(self) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] *= 0.9
+
+
+class FixedProjection(SimCLR):
+    """SimCLR whose projection has a fixed learning rate."""
+
+    def parameter_groups(self):
+        projection, backbone = (sslreg.split_weight_decay(part) for part in (self.projection, self.backbone))
+        return [*({**group, "fixed_lr": True} for group in projection), *backbone]
+
+
+@pytest.mark.parametrize("schedule", ["{use: cosine, warmup_epochs: 1}", "{use: restless}"])
+def test_a_fixed_learning_rate_is_used_in_every_step(train, monkeypatch: pytest.MonkeyPatch, schedule: str) -> None:
+    used = []
+
+    class Recording(torch.optim.SGD):
+        def __init__(self, params, lr: float) -> None:
+            super().__init__(params, lr)
+            self.register_step_post_hook(
+                lambda optimizer, *_: used.append([group["lr"] for group in optimizer.param_groups])
+            )
+
+    with temporary_components(
+        schedule={"restless": Restless}, model={"fixed": FixedProjection}, optimizer={"recording": Recording}
+    ):
+        broken = train(
+            "run",
+            f"schedule={schedule}",
+            "model.use=fixed",
+            "optimizer={use: recording, lr: 0.1, base_batch_size: 32}",
+            "trainer.max_epochs=1",
+            "trainer.limit_train_batches=6",
+            "evaluate=[]",
+            EVERY_STEP,
+            cut=3,
+        )
+        sslreg.resume(broken)
+
+    assert [rates[:2] for rates in used] == [[0.2, 0.2]] * 6
+    assert len({rate for rates in used for rate in rates[2:]}) == 6
+    assert dict(read_metrics(broken)["lr"])[5] == pytest.approx(used[5][2])
 
 
 def test_steps_after_the_last_checkpoint_are_taken_again(train, moco, undisturbed: Path, assert_same) -> None:

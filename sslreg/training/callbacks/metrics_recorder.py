@@ -104,11 +104,11 @@ class MetricsRecorder(Callback):
 
 
 def _scheduled_options(trainer: lightning.Trainer) -> dict[str, float]:
-    """Return the learning rate of the first parameter group, and the largest value of other scheduled options."""
+    """Return the learning rate of the first group whose rate is not fixed, and the largest value of other options."""
     groups: list[dict[str, Any]] = trainer.optimizers[0].param_groups
     options = {getattr(config.scheduler, "changes", "lr") for config in trainer.lr_scheduler_configs} - {"lr"}
     return {
-        "lr": float(groups[0]["lr"]),
+        "lr": next((float(group["lr"]) for group in groups if not group.get("fixed_lr")), float(groups[0]["lr"])),
         **{option: max(float(group[option]) for group in groups) for option in sorted(options)},
     }
 
