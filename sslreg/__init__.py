@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from sslreg.report import Preview as Preview, preview as preview, write_report as write_report
     from sslreg.runs import Run as Run, load_run as load_run
     from sslreg.spec import Spec as Spec, load_spec as load_spec
+    from sslreg.spec.bounds import enforce_bounds as enforce_bounds
     from sslreg.spec.from_run import FromRun as FromRun
     from sslreg.training.loop import train as train
     from sslreg.training.resume import resume as resume
@@ -106,6 +107,7 @@ _EXPORTS = {
     "sslreg.registry": "ComponentInfo Registry hookimpl",
     "sslreg.report": "Preview preview write_report",
     "sslreg.spec": "Spec load_spec",
+    "sslreg.spec.bounds": "enforce_bounds",
     "sslreg.spec.from_run": "FromRun",
     "sslreg.runs": "Run load_run",
     "sslreg.training.loop": "train",

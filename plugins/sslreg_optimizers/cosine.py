@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 import sslreg
 
 
+@sslreg.enforce_bounds
 class CosineWithWarmup(LRScheduler):
     """A linear warm-up, then half a cosine (arXiv 1608.03983, equation 5, without restarts), updated every step.
 

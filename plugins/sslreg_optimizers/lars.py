@@ -11,7 +11,10 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
+import sslreg
 
+
+@sslreg.enforce_bounds
 class LARS(Optimizer):
     """SGD with momentum in which the learning rate of every layer is proportional to its weights (arXiv 1708.03888).
 

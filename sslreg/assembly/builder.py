@@ -117,6 +117,6 @@ def _build(info: ComponentInfo, params: dict[str, Any], catalog: Catalog) -> Any
         return _build(catalog.get(slot.kind, nested.pop("use")), nested, catalog)
 
     try:
-        return construct(info, params, build_nested=build_nested, check_bounds=True)
+        return construct(info, params, build_nested=build_nested)
     except (TypeError, ValueError) as error:
         raise UserError(f"{info} cannot be built: {error}", code="bad-value") from error

@@ -9,8 +9,8 @@ from sslreg.contracts import Augmentation
 from sslreg.contracts.loss import adapt_loss
 from sslreg.errors import UserError
 from sslreg.registry import KINDS, ComponentInfo
+from sslreg.spec.bounds import require_bounds
 from sslreg.spec.parameters import Parameter, Slot, parameters_of
-from sslreg.spec.value_validation import explain_violation
 from sslreg.views import WithProbability, adapt
 
 
@@ -22,7 +22,6 @@ def construct(
     positional: Sequence[Any] = (),
     facts: Mapping[str, Any] | None = None,
     fill_missing: Callable[[Parameter], Any] | None = None,
-    check_bounds: bool = False,
 ) -> Any:
     """Build a component.
 
@@ -34,8 +33,6 @@ def construct(
         facts: the facts of the run by their names in `sslreg.spec.from_run.FACTS`; None if unknown.
         fill_missing: returns the value of a required parameter that neither `params` nor `facts` give. By default, such
             a parameter is left to the constructor, which raises TypeError.
-        check_bounds: whether to compare values with the bounds that the signature declares, as `check` does for those
-            of a spec.
 
     Raises:
         ValueError: a value is outside of its bounds.
@@ -52,8 +49,7 @@ def construct(
         for name, value in params.items()
         if name not in reserved
     }
-    if check_bounds:
-        _check_bounds(parameters, arguments)
+    require_bounds(parameters, arguments)
     for name, parameter in parameters.items():
         fact = None if parameter.from_run is None or facts is None else facts.get(parameter.from_run)
         if name in arguments:
@@ -76,13 +72,6 @@ def construct(
         return component
     augmentation: Augmentation = adapt(component)
     return augmentation if keys["p"] == 1 else WithProbability(augmentation, keys["p"])
-
-
-def _check_bounds(parameters: Mapping[str, Parameter], arguments: Mapping[str, Any]) -> None:
-    for name, value in arguments.items():
-        parameter = parameters.get(name)
-        if parameter is not None and parameter.slot is None and (reason := explain_violation(parameter, value)):
-            raise ValueError(f"{name} is {value!r}; {reason}")
 
 
 def _fill_slot(parameter: Parameter | None, value: Any, build_nested: Callable[[Slot, Any], Any]) -> Any:

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from sslreg.contracts.component import Component
+
 #: A batch (N, C, H, W), or for a `ragged` augmentation N images (C, H, W) of any sizes.
 Images = Tensor | list[Tensor]
 
@@ -58,7 +60,7 @@ class Keys(Protocol):
         ...
 
 
-class Augmentation:
+class Augmentation(Component):
     """Base class of augmentations: implement `apply`, and `draw` if the operation is random.
 
     `apply` gets float32 pixels in [0, 1] and keeps its result in that range by clamping, unless leaving it is the

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from sslreg.contracts.component import Component
+
 
 @dataclass(frozen=True)
 class PlainModule:
@@ -23,7 +25,7 @@ class PlainModule:
     code: str
 
 
-class Backbone(nn.Module):
+class Backbone(Component, nn.Module):
     """Base class of backbones: images (N, C, H, W) to features (N, D).
 
     A backbone takes its channels as ``Annotated[int, FromRun("in_channels")]``, and a parameter ``weights`` to start

@@ -7,9 +7,10 @@ from typing import Any
 import torch.utils.data
 
 from sslreg.contracts.batch import Sample
+from sslreg.contracts.component import Component
 
 
-class Dataset(torch.utils.data.Dataset[Any]):
+class Dataset(Component, torch.utils.data.Dataset[Any]):
     """Base class of data sets, map-style: a length, and items by index.
 
     An item is a `Sample`, an ``(image, target)`` pair or a bare image, see `ImageLike`. Keep images encoded (bytes or a

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sslreg.contracts.augmentation import Augmentation, Params
+from sslreg.contracts.component import Component
 from sslreg.errors import UserError
 from sslreg.registry import ComponentInfo
 
@@ -94,7 +95,7 @@ class EvaluatedRun(Protocol):
         ...
 
 
-class Evaluator:
+class Evaluator(Component):
     """Base class of evaluators.
 
     Its metrics are written as ``<name>_<metric>``, where the name is that of the component or the ``as:`` of the spec.

@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from sslreg.contracts.component import Component
 from sslreg.contracts.memory_bank import commit_banks, discard_banks
 
 #: The common forms of a loss's input; see `Loss.takes`. Other forms belong to one method.
 COMMON_FORMS = ("pair", "views", "labeled views")
 
 
-class Loss(nn.Module):
+class Loss(Component, nn.Module):
     """Base class of losses.
 
     `takes` is the form of input, which must be among the `gives` of the model:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from sslreg.contracts.component import Component
 from sslreg.errors import UserError
 from sslreg.registry import ComponentInfo, installed
 
 
-class MemoryBank(nn.Module):
+class MemoryBank(Component, nn.Module):
     """Base class of memory banks: K embeddings of width D that outlive their batch.
 
     A step reads and stages; only `commit` writes. So the backward pass sees the same bank as the forward pass, and the

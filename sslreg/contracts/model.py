@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from sslreg.contracts.backbone import Backbone
 from sslreg.contracts.batch import Batch
+from sslreg.contracts.component import Component
 from sslreg.contracts.loss import Loss
 
 
@@ -31,7 +32,7 @@ class StepOutput:
     metrics: dict[str, Tensor] = field(default_factory=dict)
 
 
-class Model(nn.Module):
+class Model(Component, nn.Module):
     """Base class of methods: a constructor with a ``backbone`` slot, and a `training_step` like the paper's.
 
     How some methods fit into the contract:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sslreg.contracts.component import Component
 from sslreg.errors import UserError
 from sslreg.spec.sections import MAX_PIXELS
 
@@ -118,7 +119,7 @@ def _open_without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-class Reader:
+class Reader(Component):
     """Base class of readers of an image format.
 
     A reader is built once in a process and used for any number of images; it is pickled into workers. It takes no

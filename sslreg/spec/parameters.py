@@ -147,21 +147,26 @@ def parameters_of(info: ComponentInfo) -> Parameters:
     kind = KINDS[info.kind]
     target = info.load()
     try:
-        signature = evaluated_parameters(target)
+        declared = signature_parameters(target)
     except (TypeError, ValueError, NameError) as error:
         raise UserError(f"{info} cannot be called: {error}", code="broken-component") from error
-    descriptions = parse_descriptions(target, [parameter.name for parameter in signature])
     by_name: dict[str, Parameter] = {}
     unwritable = []
-    for parameter in signature[kind.positional :]:
+    for parameter, converted in declared[kind.positional :]:
         if parameter.name in kind.keys or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
-        converted = _convert(parameter, descriptions.get(parameter.name, ""))
         if converted is not None:
             by_name[converted.name] = converted
         elif parameter.default is REQUIRED:
             unwritable.append(parameter.name)
     return Parameters(info, by_name, tuple(unwritable))
+
+
+def signature_parameters(target: Any) -> list[tuple[inspect.Parameter, Parameter | None]]:
+    """Return the parameters in the signature of a class or function, with None for those that YAML cannot express."""
+    signature = evaluated_parameters(target)
+    descriptions = parse_descriptions(target, [parameter.name for parameter in signature])
+    return [(parameter, _convert(parameter, descriptions.get(parameter.name, ""))) for parameter in signature]
 
 
 @cache
@@ -191,10 +196,12 @@ def _convert(parameter: inspect.Parameter, description: str) -> Parameter | None
     unknown = parameter.annotation is REQUIRED or isinstance(parameter.annotation, str)
     hint = Any if unknown else parameter.annotation
     converted = _from_hint(parameter.name, hint, parameter.default, description)
-    if converted.slot or converted.section or converted.from_run:
+    if converted.slot or converted.section:
         return converted
     annotation = writable_type(hint)
-    return None if annotation is NOT_WRITABLE else dataclasses.replace(converted, annotation=annotation)
+    if annotation is NOT_WRITABLE:
+        return dataclasses.replace(converted, annotation=Any) if converted.from_run else None
+    return dataclasses.replace(converted, annotation=annotation)
 
 
 def _from_hint(name: str, hint: Any, default: Any, description: str) -> Parameter:

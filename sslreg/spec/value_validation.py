@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
@@ -62,10 +62,14 @@ def explain_violation(parameter: Parameter, value: Any) -> str | None:
 
     Only bounds are compared, not types: in Python a value may be an object that no spec can contain.
     """
+    if isinstance(value, Iterator):
+        return None  # validation would exhaust it
     try:
         parameter.adapter.validate_python(value)
     except ValidationError as error:
-        for detail in error.errors(include_url=False, include_input=False):
+        for detail in error.errors(include_url=False):
+            if detail["type"] == "literal_error" and not isinstance(detail["input"], _SCALARS):
+                continue
             if detail["type"] in _BOUNDS:
                 template = _EXPECTATIONS.get(detail["type"]) or _LENGTHS[detail["type"]]
                 expected = template.format(**{name: _shorten(fact) for name, fact in detail.get("ctx", {}).items()})
@@ -120,6 +124,9 @@ def _to_path(node: Node, loc: tuple[int | str, ...]) -> KeyPath:
             path = (*path, step)
     return path
 
+
+#: The types of values that a choice may list.
+_SCALARS = (str, int, float, type(None))
 
 #: The errors of a value that has the right type.
 _BOUNDS = {

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from sslreg.spec.bounds import find_violation
 from sslreg.spec.parameters import Parameter
 from sslreg.testing.tiny_components import TINY_COMPONENTS
 
@@ -27,6 +28,9 @@ FACTS: dict[str, Any] = {
 #: Values for required parameters. The first one that a parameter's type accepts is used.
 EXAMPLES: tuple[Any, ...] = (12, 1, 0.5, 0.05, True, (12, 12), (0.2, 0.8))
 
+#: Values that the bounds of parameters may exclude.
+EXTREMES: tuple[Any, ...] = (-1, 0, 2, 10**30, -1e30, 1e30, float("nan"), float("inf"), "", (), (-1,), (0,), (-1, -1))
+
 
 def example_argument(parameter: Parameter) -> Any:
     """Return a value for a required parameter: a tiny component for a slot, or the first example that its type accepts.
@@ -44,6 +48,11 @@ def example_argument(parameter: Parameter) -> Any:
         except ValidationError:
             continue
     raise LookupError(parameter.name)
+
+
+def values_out_of_bounds(parameter: Parameter) -> list[Any]:
+    """Return those of the extreme values that the bounds of a parameter exclude."""
+    return [value for value in EXTREMES if find_violation(parameter, value)]
 
 
 def _choices(parameter: Parameter) -> tuple[Any, ...]:

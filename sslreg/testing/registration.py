@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from importlib import import_module
+from typing import Any
 
 from sslreg.registry import KINDS
 from sslreg.spec.parameters import parameters_of
 from sslreg.testing.case import Case
 from sslreg.testing.checks import check
+from sslreg.testing.example_arguments import values_out_of_bounds
 
 
 @check()
@@ -32,3 +35,23 @@ def can_be_written_in_a_spec(case: Case) -> None:
     assert not unwritable, (
         f"no spec can set {', '.join(unwritable)}: they have no default, and YAML cannot express their types"
     )
+
+
+@check()
+def refuses_values_out_of_bounds(case: Case) -> None:
+    target = case.info.load()
+    for name, parameter in parameters_of(case.info).items():
+        for value in values_out_of_bounds(parameter):
+            assert _first_error(target, name, value).startswith(f"{name} is {value!r}; "), (
+                f"{case.info.target}({name}={value!r}) must refuse what no spec may contain; "
+                "decorate it with @sslreg.enforce_bounds"
+            )
+
+
+def _first_error(target: Callable[..., Any], name: str, value: Any) -> str:
+    """Return the message with which a constructor refuses an argument; others may be missing."""
+    try:
+        target(**{name: value})
+    except (TypeError, ValueError) as error:
+        return str(error)
+    return ""
