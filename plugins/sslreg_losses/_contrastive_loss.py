@@ -48,10 +48,6 @@ class ContrastiveLoss(sslreg.Loss):
         symmetric: bool | None = None,
     ) -> None:
         super().__init__()
-        if not 1e-8 <= temperature < math.inf:
-            raise ValueError(f"temperature must be finite and at least 1e-8, not {temperature}")
-        if negatives not in (None, "batch", "bank", "both"):
-            raise ValueError(f"negatives must be batch, bank or both, not {negatives!r}")
         if memory_bank is None and negatives in ("bank", "both"):
             raise ValueError(f"negatives: {negatives} needs a memory_bank")
         if memory_bank is not None and negatives == "batch":

@@ -46,10 +46,6 @@ class FIFOMemoryBank(sslreg.MemoryBank):
         gather: bool = True,
     ) -> None:
         super().__init__()
-        if size < 1:
-            raise ValueError(f"a memory bank holds at least one row, not {size}")
-        if fill not in ("empty", "random"):
-            raise ValueError(f"fill must be empty or random, not {fill!r}")
         self.gather = gather
         self._next = 0
         self._valid = 0

@@ -119,9 +119,9 @@ def test_refuses_what_it_cannot_hold() -> None:
         bank.enqueue(torch.ones(3, 5))
     with pytest.raises(sslreg.SslregError, match="not finite: nan"):
         bank.enqueue(torch.tensor([[0.0, float("nan")]]))
-    with pytest.raises(ValueError, match="at least one row, not 0"):
+    with pytest.raises(ValueError, match="size is 0; it should be at least 1"):
         FIFOMemoryBank(0, 2)
-    with pytest.raises(ValueError, match="not 'zeros'"):
+    with pytest.raises(ValueError, match="fill is 'zeros'; it should be 'empty' or 'random'"):
         FIFOMemoryBank(4, 2, fill="zeros")  # type: ignore[arg-type]
 
 
