@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 import sslreg
 
 
+@sslreg.enforce_bounds
 class CosineWeightDecay:
     """Half a cosine from the optimizer's weight decay to another one, updated every step.
 
