@@ -1,6 +1,6 @@
 """Builds the objects that a spec describes."""
 
-from sslreg.assembly.builder import Builder, build, find_backbone_component, without_weights
+from sslreg.assembly.builder import Builder, build, find_component, without_weights
 from sslreg.assembly.collate_functions import (
     build_collate,
     build_embed_collate,
@@ -35,7 +35,7 @@ __all__ = [
     "build_raw_pixels_collate",
     "build_readers",
     "build_view_plans",
-    "find_backbone_component",
+    "find_component",
     "make_first_view",
     "require_best_figure",
     "try_spec",

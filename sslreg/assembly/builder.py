@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from sslreg.assembly.constructor import construct
-from sslreg.contracts import Backbone
+from sslreg.contracts import Backbone, MemoryBank
 from sslreg.errors import UserError
 from sslreg.registry import Catalog, ComponentInfo, installed
-from sslreg.spec import ComponentSpec, Spec, find_components
+from sslreg.spec import ComponentSpec, Spec
 from sslreg.spec.from_run import FACTS
 from sslreg.spec.parameters import Parameter, Slot, parameters_of
 
-#: The attribute of a backbone with its path in the spec. A deep copy keeps it, such as a momentum encoder.
+#: The attribute of a backbone or a memory bank with its path in the spec. A deep copy keeps it.
 _SPEC_PATH = "_spec_path"
 
 
@@ -59,7 +59,7 @@ class Builder:
             )
         except ValueError as error:
             raise self.spec.error(component.path, "bad-value", f"{component.use}: {error}") from error
-        if isinstance(built, Backbone):
+        if isinstance(built, Backbone | MemoryBank):
             setattr(built, _SPEC_PATH, component.path)
         return built
 
@@ -67,14 +67,14 @@ class Builder:
         return self.build(value) if isinstance(value, ComponentSpec) else value
 
 
-def find_backbone_component(spec: Spec, backbone: Backbone) -> ComponentSpec | None:
-    """Return the component of a spec's model that describes a backbone, or the backbone of which it is a copy.
+def find_component(spec: Spec, module: Backbone | MemoryBank) -> ComponentSpec | None:
+    """Return the component of a spec that describes a module, or the module of which it is a copy.
 
     Returns:
-        None if the model itself has made the backbone.
+        None if no component does: a model or a loss has made the module itself.
     """
-    path = getattr(backbone, _SPEC_PATH, None)
-    return next((component for component in find_components(spec.model) if component.path == path), None)
+    path = getattr(module, _SPEC_PATH, None)
+    return next((component for component in spec.components() if component.path == path), None)
 
 
 def without_weights(component: ComponentSpec) -> ComponentSpec:

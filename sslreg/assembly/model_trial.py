@@ -11,12 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sslreg.assembly.bank_trial import find_unused_banks, require_registered_banks, watch_banks
 from sslreg.assembly.builder import Builder, without_weights
 from sslreg.assembly.devices import Devices, host_memory
 from sslreg.assembly.run_facts import add_model_facts
 from sslreg.assembly.view_trial import Shape, ViewShape
 from sslreg.contracts import Batch, Loss, Model, is_momentum_copy
-from sslreg.errors import SslregError
+from sslreg.contracts.loss import COMMON_FORMS
+from sslreg.errors import Diagnostic, SslregError
 from sslreg.spec import Spec, find_components
 from sslreg.spec.cross_checks import LOW_PRECISIONS, MIXED_PRECISION_HINT
 from sslreg.spec.tree import KeyPath
@@ -32,7 +34,9 @@ class UnsupportedTrialError(Exception):
     """Something that cannot be tried on the meta device. Training finds out whether it works."""
 
 
-def try_model(builder: Builder, devices: Devices, views: Sequence[ViewShape], embed_view: ViewShape) -> None:
+def try_model(
+    builder: Builder, devices: Devices, views: Sequence[ViewShape], embed_view: ViewShape
+) -> list[Diagnostic]:
     """Build the model, the loss and the optimizer without memory, and run a step.
 
     Args:
@@ -40,6 +44,9 @@ def try_model(builder: Builder, devices: Devices, views: Sequence[ViewShape], em
         devices: the devices on which the spec trains.
         views: the shape of each view.
         embed_view: the shape of the embedding view.
+
+    Returns:
+        Warnings about the spec.
 
     Raises:
         SpecError: something does not fit, at its location in the spec.
@@ -50,6 +57,7 @@ def try_model(builder: Builder, devices: Devices, views: Sequence[ViewShape], em
         model: Model = builder.build(without_weights(spec.model))
     add_model_facts(builder, model)
     require_momentum_precision(spec, model)
+    require_registered_banks(spec, spec.model, model)
     _require_memory(spec, model, devices)
     _try_optimizer(builder, model)
     for view in (views[0], embed_view):
@@ -57,13 +65,23 @@ def try_model(builder: Builder, devices: Devices, views: Sequence[ViewShape], em
             _try_embedding(spec, model, view.shape)
     with torch.device("meta"), _explain_errors(spec, spec.loss.path, spec.loss.use):
         on_meta: Loss = builder.build(spec.loss)
+    require_registered_banks(spec, spec.loss, on_meta)
     size, memory = _count_bytes(on_meta), host_memory()
     if memory is not None and size > memory:
         raise _too_large(spec, spec.loss.path, "the loss", size, memory)
-    if size <= _MAX_LOSS_BYTES:
-        # Synchronized batch normalization sees the batch of all processes.
-        processes = 1 if spec.trainer.get("sync_batchnorm") else devices.processes
-        _try_step(builder, model, views, spec.data.batch_size // processes)
+    if size > _MAX_LOSS_BYTES:
+        return []
+    # Synchronized batch normalization sees the batch of all processes.
+    processes = 1 if spec.trainer.get("sync_batchnorm") else devices.processes
+    loss = _LossOnCpu(builder.build(spec.loss))
+    for module in (model, loss):
+        watch_banks(module)
+    _try_step(spec, model, loss, views, spec.data.batch_size // processes)
+    return [
+        *find_unused_banks(spec, spec.model, model),
+        *find_unused_banks(spec, spec.loss, loss),
+        *_check_symmetry(spec, loss),
+    ]
 
 
 def require_momentum_precision(spec: Spec, model: Model) -> None:
@@ -102,8 +120,19 @@ def image_shape_error(spec: Spec, shape: Sequence[int], error: Exception) -> Ssl
     )
 
 
-def _try_step(builder: Builder, model: Model, views: Sequence[ViewShape], batch_size: int) -> None:
-    spec = builder.spec
+def _check_symmetry(spec: Spec, loss: _LossOnCpu) -> Iterator[Diagnostic]:
+    """Warn of a symmetric loss whose views have no gradient in part, such as the keys of MoCo."""
+    if loss.lacks_gradient and loss.wrapped.symmetric and loss.wrapped.takes in COMMON_FORMS:
+        yield spec.warning(
+            (*spec.loss.path, "symmetric"),
+            "symmetric-loss",
+            f"loss {spec.loss.use!r} is symmetric, but model {spec.model.use!r} gives it views without a gradient; the "
+            "method's paper does not compare these views with the others",
+            "set symmetric: false, so that only the first view is compared with the others",
+        )
+
+
+def _try_step(spec: Spec, model: Model, loss: Any, views: Sequence[ViewShape], batch_size: int) -> None:
     batch = Batch(
         views=[torch.empty(batch_size, *view.shape, device="meta") for view in views],
         targets=torch.zeros(batch_size, dtype=torch.int64, device="meta"),
@@ -111,7 +140,6 @@ def _try_step(builder: Builder, model: Model, views: Sequence[ViewShape], batch_
         groups=tuple(number for number, entry in enumerate(spec.views) for _ in range(entry.repeat)),
     )
     is_fixed = all(view.is_fixed for view in views)
-    loss: Any = _LossOnCpu(builder.build(spec.loss))
     try:
         model.training_step(batch, loss)
     except Exception as error:
@@ -136,11 +164,17 @@ class _LossOnCpu(nn.Module):
 
     Args:
         wrapped: the loss.
+
+    Attributes:
+        lacks_gradient: whether some, but not all of its views have no gradient.
     """
+
+    wrapped: Loss
 
     def __init__(self, wrapped: Loss) -> None:
         super().__init__()
         self.wrapped = wrapped
+        self.lacks_gradient = False
 
     def __getattr__(self, name: str) -> Any:
         wrapped = super().__getattr__("wrapped")
@@ -148,6 +182,8 @@ class _LossOnCpu(nn.Module):
 
     def forward(self, *inputs: Any, **keywords: Any) -> Any:
         generator = torch.Generator().manual_seed(0)
+        if len({view.requires_grad for view in inputs if isinstance(view, Tensor)}) > 1:
+            self.lacks_gradient = True
 
         def to_numbers(value: Any) -> Any:
             if isinstance(value, list | tuple):

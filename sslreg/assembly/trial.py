@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from types import SimpleNamespace
@@ -25,7 +25,7 @@ from sslreg.assembly.image_readers import build_readers
 from sslreg.assembly.model_trial import UnsupportedTrialError, try_model
 from sslreg.assembly.run_facts import require_divisible_batch, require_end
 from sslreg.assembly.view_trial import ViewShape, try_operations
-from sslreg.errors import UserError
+from sslreg.errors import Diagnostic, UserError
 from sslreg.spec import ComponentSpec, Spec
 from sslreg.spec.diagnostics import DiagnosticCollector
 from sslreg.spec.tree import find_nearest
@@ -36,22 +36,25 @@ Result = TypeVar("Result")
 _STEPS_PER_EPOCH = 100
 
 
-def try_spec(spec: Spec) -> None:
+def try_spec(spec: Spec) -> tuple[Diagnostic, ...]:
     """Build and run what a spec describes without its data, so that training accepts what this function accepts.
 
     Augmentations and evaluators are built, and views are made of a stand-in image. The model, the loss and a step are
     tried on the meta device, which has no memory. A data set, a callback or a logger may declare a static method
     ``validate(**params)``, which raises a ValueError.
 
+    Returns:
+        The warnings of the spec and those that the trial has found.
+
     Raises:
         SpecError: training would refuse the spec; the error has a diagnostic for every mistake.
     """
     # Building components draws from the generator, and must not change later draws.
     with torch.random.fork_rng(devices=[]):
-        _try_spec(spec)
+        return _try_spec(spec)
 
 
-def _try_spec(spec: Spec) -> None:
+def _try_spec(spec: Spec) -> tuple[Diagnostic, ...]:
     trial = _Trial(spec)
     devices = trial.attempt(partial(resolve_devices, spec)) or Devices("cpu", 1, 1)
     builder = Builder(spec, {"world_size": devices.processes, "batch_size": spec.data.batch_size})
@@ -74,8 +77,8 @@ def _try_spec(spec: Spec) -> None:
     if None not in views and embed_view is not None:
         trial.attempt(partial(_require_batch_memory, spec, made, devices))
         if not trial.found_errors:
-            trial.attempt(partial(_try_model, builder, devices, made, embed_view))
-    trial.raise_errors()
+            trial.warn(trial.attempt(partial(_try_model, builder, devices, made, embed_view)) or ())
+    return trial.finish()
 
 
 class _Trial:
@@ -99,14 +102,21 @@ class _Trial:
                 self._diagnostics.add(find_nearest(self._spec.tree, ()).location, diagnostic)
         return None
 
-    def raise_errors(self) -> None:
-        """Raise `SpecError` with all mistakes, if there are any, and the warnings of the spec."""
-        for warning in self._spec.warnings:
+    def warn(self, warnings: Iterable[Diagnostic]) -> None:
+        """Add warnings."""
+        for warning in warnings:
             self._diagnostics.add(find_nearest(self._spec.tree, ()).location, warning)
+
+    def finish(self) -> tuple[Diagnostic, ...]:
+        """Return the warnings, those of the spec included. Raises `SpecError` with all mistakes if there are any."""
+        self.warn(self._spec.warnings)
         self._diagnostics.raise_errors()
+        return self._diagnostics.select("warning")
 
 
-def _try_model(builder: Builder, devices: Devices, views: Sequence[ViewShape], embed_view: ViewShape) -> None:
+def _try_model(
+    builder: Builder, devices: Devices, views: Sequence[ViewShape], embed_view: ViewShape
+) -> list[Diagnostic]:
     channels, *sides = views[0].shape
     builder.facts["in_channels"] = channels
     if views[0].is_fixed:
@@ -116,7 +126,8 @@ def _try_model(builder: Builder, devices: Devices, views: Sequence[ViewShape], e
     if math.isfinite(total):
         builder.facts.update(steps_per_epoch=_STEPS_PER_EPOCH, total_steps=int(total))
     with suppress(UnsupportedTrialError):
-        try_model(builder, devices, views, embed_view)
+        return try_model(builder, devices, views, embed_view)
+    return []
 
 
 def _check_best_figure(spec: Spec, evaluators: Sequence[NamedEvaluator]) -> None:

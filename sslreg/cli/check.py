@@ -40,11 +40,11 @@ def check(
         loaded = load_spec(spec, overrides or ())
         from sslreg.assembly import try_spec
 
-        try_spec(loaded)
+        warnings = try_spec(loaded)
     except UserError as error:
         ok, diagnostics, sources = False, error.diagnostics, error.sources
     else:
-        ok, diagnostics, sources = True, loaded.warnings, loaded.sources
+        ok, diagnostics, sources = True, warnings, loaded.sources
     if format_ is Format.json:
         print_json({"ok": ok, "diagnostics": [diagnostic.as_json() for diagnostic in diagnostics]})
     elif format_ is Format.github:

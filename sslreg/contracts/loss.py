@@ -42,6 +42,10 @@ class Loss(Component, nn.Module):
         if "takes" in vars(cls) and "compares_batch" not in vars(cls):
             cls.compares_batch = cls.takes in COMMON_FORMS
 
+    #: Whether the loss compares each view with the others, rather than only the first one. ``sslreg check`` warns if a
+    #: method gives such a loss views without a gradient.
+    symmetric: bool = False
+
     #: ``forward(*views, targets=None)`` returns the mean loss over the batch, a scalar.
     forward: Callable[..., Tensor]
 

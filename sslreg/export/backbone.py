@@ -14,7 +14,7 @@ from torch import Tensor
 from sslreg.assembly import (
     SampleDataset,
     build_embed_collate,
-    find_backbone_component,
+    find_component,
     make_first_view,
     without_weights,
 )
@@ -78,7 +78,7 @@ def export_backbone(
     cards = out.with_name(f"{out.name}.json"), out.with_name(f"{out.name}.md")
     require_new(out, *cards, force=force)
     model = run.model()
-    backbone, component = model.backbone, find_backbone_component(run.spec, model.backbone)
+    backbone, component = model.backbone, find_component(run.spec, model.backbone)
     selected = select_evaluation_data(run, data)
     images = _make_images(run, selected.samples)
     _require_same_features(model, images, out, tolerance)

@@ -254,9 +254,15 @@ class Spec(Sections):
 
     def error(self, path: KeyPath, code: str, message: str, hint: str | None = None) -> SpecError:
         """Return an exception for a mistake at `path` that is found after loading."""
+        return SpecError(self._locate(path, Diagnostic(code, message, hint)), sources=self.sources)
+
+    def warning(self, path: KeyPath, code: str, message: str, hint: str | None = None) -> Diagnostic:
+        """Return a warning about `path` that is found after loading."""
+        return self._locate(path, Diagnostic(code, message, hint, severity="warning"))
+
+    def _locate(self, path: KeyPath, diagnostic: Diagnostic) -> Diagnostic:
         location = find_nearest(self.tree, path).location
-        diagnostic = Diagnostic(code, message, hint, location.file, location.line, location.column)
-        return SpecError(diagnostic, sources=self.sources)
+        return diagnostic.with_location(location.file, location.line, location.column)
 
 
 def find_components(value: Any) -> list[ComponentSpec]:

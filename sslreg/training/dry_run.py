@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from torch.utils.data import Subset
 
-from sslreg.assembly import SampleDataset, try_spec
+from sslreg.assembly import SampleDataset
 from sslreg.errors import UserError
 from sslreg.evaluation import embed, evaluate_raw_pixels
 from sslreg.runs.folder import RunFolder
@@ -24,7 +24,7 @@ from sslreg.runs.run import Run
 from sslreg.spec import Spec
 from sslreg.terminal import TerminalConsole
 from sslreg.training.lightning_trainer import quiet_lightning
-from sslreg.training.loop import TrainingSetup, build_evaluation, interruptible_start, prepare, resume_run, start_run
+from sslreg.training.loop import TrainingSetup, build_evaluation, prepare, resume_run, start_run, try_and_warn
 
 try:
     import resource
@@ -85,8 +85,7 @@ def dry_run(spec: Spec, *, console: Console | None = None) -> DryRun | None:
     several processes, the main one returns the results and the others None. Raises what a training would raise.
     """
     console = console or TerminalConsole(stderr=True)
-    with interruptible_start():
-        try_spec(spec)
+    try_and_warn(spec, console)
     with quiet_lightning(), tempfile.TemporaryDirectory(prefix="sslreg-dry-run-") as folder:
         run_folder, result = _train_and_evaluate(spec, RunFolder(Path(folder) / "run", is_temporary=True), console)
         gc.collect()  # the first training is in reference cycles, and would occupy memory during the second

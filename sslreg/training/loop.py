@@ -26,6 +26,7 @@ from sslreg.runs.run_hooks import call_run_finished
 from sslreg.runs.run_lock import hold_run_lock
 from sslreg.runs.run_writer import RunWriter
 from sslreg.spec import Spec, load_spec
+from sslreg.spec.diagnostic_rendering import render
 from sslreg.terminal import TerminalConsole
 from sslreg.training.callbacks.non_finite_guard import NonFiniteError
 from sslreg.training.data_loader import build_training_loader
@@ -77,8 +78,7 @@ def train_to_end(spec: Spec, folder: RunFolder, console: Console, *, resume: boo
     """
     rewinds = RewindHistory(enabled=spec.engine.on_nan == "rewind")
     with quiet_lightning():
-        with interruptible_start():
-            try_spec(spec)
+        try_and_warn(spec, console)
         while True:
             setup = prepare(spec, folder, console)
             setup.rewinds = rewinds
@@ -142,6 +142,19 @@ def prepare(spec: Spec, folder: RunFolder, console: Console) -> TrainingSetup:
     """
     with interruptible_start() as stop:
         return _prepare(spec, folder, console, stop)
+
+
+def try_and_warn(spec: Spec, console: Console) -> None:
+    """Try a spec, and print the warnings that only the trial finds.
+
+    Raises:
+        UserError: Something does not fit.
+        InterruptedRunError: A signal arrived.
+    """
+    with interruptible_start():
+        warnings = [warning for warning in try_spec(spec) if warning not in spec.warnings]
+    if warnings and is_main_process():
+        console.print(render(warnings, spec.sources))
 
 
 @contextmanager

@@ -79,6 +79,31 @@ def test_a_momentum_encoder_in_half_precision_is_refused(spec, precision: str) -
     assert line
 
 
+@pytest.mark.parametrize(
+    ("overrides", "line"),
+    [
+        (["model.use=moco", "loss={use: nt_xent, symmetric: true}"], "loss={use: nt_xent, symmetric: true}"),
+        (["model.use=moco"], "loss: {use: nt_xent"),
+        (["model.use=moco", "loss={use: nt_xent, symmetric: false}"], None),
+        (["model.use=moco", "loss.memory_bank={use: fifo, size: 100}"], None),
+        (["loss.symmetric=true"], None),
+    ],
+)
+def test_a_symmetric_loss_of_views_without_a_gradient_causes_a_warning(
+    spec, overrides: list[str], line: str | None
+) -> None:
+    loaded = spec(*overrides)
+    warnings = try_spec(loaded)
+    if line is None:
+        assert warnings == ()
+        return
+    (warning,) = warnings
+    assert (warning.code, warning.severity) == ("symmetric-loss", "warning")
+    assert "loss 'nt_xent' is symmetric, but model 'moco' gives it views without a gradient" in warning.message
+    assert warning.line
+    assert line in loaded.sources[warning.file or ""].splitlines()[warning.line - 1]
+
+
 def test_synchronized_batch_normalization_sees_the_batch_of_all_processes(spec) -> None:
     alone = ("data.batch_size=2", "trainer.devices=2", "trainer.accelerator=cpu")
     assert "a device gets 1 sample" in refusal(spec, *alone)[0]
@@ -123,7 +148,7 @@ def test_shipped_specs_are_accepted_without_network_or_files(tmp_path: Path, mon
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.chdir(tmp_path)
     for name in shipped_specs():
-        try_spec(load_spec(name))
+        assert try_spec(load_spec(name)) == ()
     try_spec(load_spec("imagenet-simclr", ["model.backbone.weights=DEFAULT"]))
     assert not list(tmp_path.iterdir())
 

@@ -18,6 +18,13 @@ def test_a_default_learning_rate_is_scaled_too(cli) -> None:
     assert "learning rate: 0.001 for 64 samples per step, 0.002 for the actual 128" in result.out
 
 
+def test_warnings_of_the_trial_are_shown(cli) -> None:
+    result = cli("check", "digits-moco", "--set", "loss.symmetric=true")
+    assert result.status == 0
+    assert "warning[symmetric-loss]: loss 'nt_xent' is symmetric" in result.err
+    assert "--> --set:1:" in result.err
+
+
 def test_expected_metrics_are_shown_with_their_source(cli) -> None:
     assert "knn_top1: expected 0.847 (lightly" in cli("check", "cifar10-simclr").out
     assert "expected" not in cli("check", "digits-simclr").out
