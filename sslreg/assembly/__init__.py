@@ -5,7 +5,7 @@ from sslreg.assembly.collate_functions import (
     build_collate,
     build_embed_collate,
     build_raw_pixels_collate,
-    make_first_view,
+    make_views,
 )
 from sslreg.assembly.evaluators import NamedEvaluator, build_evaluation_sets, build_evaluators, require_best_figure
 from sslreg.assembly.image_readers import ImageLoader, build_image_loader, build_readers
@@ -36,7 +36,7 @@ __all__ = [
     "build_readers",
     "build_view_plans",
     "find_component",
-    "make_first_view",
+    "make_views",
     "require_best_figure",
     "try_spec",
     "without_weights",

@@ -40,8 +40,8 @@ def build_collate(spec: Spec, device: torch.device | str | None = None, *, keep_
 def build_embed_collate(spec: Spec) -> Collate:
     """Return the collate function that prepares images for a trained backbone: one view without randomness.
 
-    The view is the spec's `embed_view`, or derived from its first view: deterministic operations are kept, a random
-    crop is replaced by a resize and a center crop, and all other operations are left out.
+    The view is the spec's `embed_view`, or derived from the first view of the model's first role: deterministic
+    operations are kept, a random crop is replaced by a resize and a center crop, and all other operations are left out.
     """
     return _build_single_view_collate(spec, build_embed_plan(spec))
 
@@ -51,11 +51,11 @@ def build_raw_pixels_collate(spec: Spec) -> Collate:
     return _build_single_view_collate(spec, build_embed_plan(spec).geometry_only())
 
 
-def make_first_view(collate: Collate, samples: Sequence[Sample]) -> Tensor:
-    """Return the first view (N, C, H, W) of N samples, using a collate function without a device."""
+def make_views(collate: Collate, samples: Sequence[Sample]) -> list[Tensor]:
+    """Return the views (N, C, H, W) of N samples, using a collate function without a device."""
     batch = collate(samples)
     assert isinstance(batch, Batch)  # only a collate function with a device defers work
-    return batch.views[0]
+    return batch.views
 
 
 def _build_single_view_collate(spec: Spec, plan: ViewPlan) -> Collate:

@@ -16,7 +16,7 @@ from sslreg.assembly.builder import Builder, without_weights
 from sslreg.assembly.devices import Devices, host_memory
 from sslreg.assembly.run_facts import add_model_facts
 from sslreg.assembly.view_trial import Shape, ViewShape
-from sslreg.contracts import Batch, Loss, Model, is_momentum_copy
+from sslreg.contracts import Batch, Loss, Model, SampleKeys, is_momentum_copy
 from sslreg.contracts.loss import COMMON_FORMS
 from sslreg.errors import Diagnostic, SslregError
 from sslreg.spec import Spec, find_components
@@ -60,9 +60,8 @@ def try_model(
     require_registered_banks(spec, spec.model, model)
     _require_memory(spec, model, devices)
     _try_optimizer(builder, model)
-    for view in (views[0], embed_view):
-        if view.is_fixed:
-            _try_embedding(spec, model, view.shape)
+    for shape in dict.fromkeys(view.shape for view in (*views, embed_view) if view.is_fixed):
+        _try_embedding(spec, model, shape)
     with torch.device("meta"), _explain_errors(spec, spec.loss.path, spec.loss.use):
         on_meta: Loss = builder.build(spec.loss)
     require_registered_banks(spec, spec.loss, on_meta)
@@ -138,6 +137,8 @@ def _try_step(spec: Spec, model: Model, loss: Any, views: Sequence[ViewShape], b
         targets=torch.zeros(batch_size, dtype=torch.int64, device="meta"),
         indices=torch.zeros(batch_size, dtype=torch.int64, device="meta"),
         groups=tuple(number for number, entry in enumerate(spec.views) for _ in range(entry.repeat)),
+        roles=tuple(entry.role or "" for entry in spec.views for _ in range(entry.repeat)),
+        sample_keys=SampleKeys.of_samples(spec.seed, [0] * batch_size, range(batch_size)),
     )
     is_fixed = all(view.is_fixed for view in views)
     try:

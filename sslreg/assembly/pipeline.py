@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from sslreg.assembly.builder import Builder, without_weights
-from sslreg.assembly.collate_functions import build_collate, build_embed_collate, make_first_view
+from sslreg.assembly.collate_functions import build_collate, build_embed_collate, make_views
 from sslreg.assembly.evaluators import NamedEvaluator, build_evaluation_sets, build_evaluators
 from sslreg.assembly.model_trial import image_shape_error, require_momentum_precision
 from sslreg.assembly.run_facts import add_dataset_facts, add_model_facts, add_view_facts
@@ -89,15 +89,16 @@ def assemble(spec: Spec, *, world_size: int = 1, device: torch.device | str | No
     # If unreadable images are skipped, the first one may be unreadable.
     count = min(_PROBED_SAMPLES, len(train)) if spec.data.on_error == "skip" else 1
     samples = [train[index] for index in range(count)]
-    view = make_first_view(build_collate(spec), samples)
-    add_view_facts(builder, view)
+    views = make_views(build_collate(spec), samples)
+    add_view_facts(builder, views)
     evaluators = build_evaluators(builder)
     reference, test = build_evaluation_sets(builder, evaluators, train) if evaluators else (None, None)
     model, loss = build_model(builder), build_loss(builder)
     require_momentum_precision(spec, model)
     embed_collate = build_embed_collate(spec)
-    for images in (view, make_first_view(embed_collate, samples)):
-        _check_image_shape(builder, model, images)
+    images = [*views, *make_views(embed_collate, samples)]
+    for same_shape in {one.shape: one for one in images}.values():
+        _check_image_shape(builder, model, same_shape)
     pipeline = Pipeline(
         spec=spec,
         builder=builder,

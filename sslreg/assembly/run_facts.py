@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from torch import Tensor
 
@@ -57,10 +58,9 @@ def require_divisible_batch(spec: Spec, world_size: int) -> None:
         )
 
 
-def add_view_facts(builder: Builder, view: Tensor) -> None:
-    """Add the facts that follow from a view (N, C, H, W)."""
-    _, channels, height, width = view.shape
-    builder.facts.update(in_channels=channels, image_size=max(height, width))
+def add_view_facts(builder: Builder, views: Sequence[Tensor]) -> None:
+    """Add the facts that follow from the views (N, C, H, W)."""
+    builder.facts.update(in_channels=views[0].shape[1], image_size=max(max(view.shape[2:]) for view in views))
 
 
 def add_model_facts(builder: Builder, model: Model) -> None:

@@ -29,6 +29,7 @@ from sslreg.errors import Diagnostic, UserError
 from sslreg.spec import ComponentSpec, Spec
 from sslreg.spec.diagnostics import DiagnosticCollector
 from sslreg.spec.tree import find_nearest
+from sslreg.spec.view_roles import main_view
 
 Result = TypeVar("Result")
 
@@ -71,8 +72,8 @@ def _try_spec(spec: Spec) -> tuple[Diagnostic, ...]:
     embed_view = None
     if spec.embed_view is not None:
         embed_view = trial.attempt(partial(try_operations, builder, spec.embed_view))
-    elif views[0] is not None:
-        embed_view = trial.attempt(partial(try_operations, builder, spec.views[0].augment, embedding=True))
+    elif views[spec.views.index(main_view(spec))] is not None:
+        embed_view = trial.attempt(partial(try_operations, builder, main_view(spec).augment, embedding=True))
     made = [view for view, entry in zip(views, spec.views, strict=True) if view for _ in range(entry.repeat)]
     if None not in views and embed_view is not None:
         trial.attempt(partial(_require_batch_memory, spec, made, devices))
@@ -117,10 +118,9 @@ class _Trial:
 def _try_model(
     builder: Builder, devices: Devices, views: Sequence[ViewShape], embed_view: ViewShape
 ) -> list[Diagnostic]:
-    channels, *sides = views[0].shape
-    builder.facts["in_channels"] = channels
-    if views[0].is_fixed:
-        builder.facts["image_size"] = max(sides)
+    builder.facts["in_channels"] = views[0].shape[0]
+    if all(view.is_fixed for view in views):
+        builder.facts["image_size"] = max(max(view.shape[1:]) for view in views)
     epochs, steps = builder.spec.trainer.get("max_epochs") or math.inf, builder.spec.trainer.get("max_steps", -1)
     total = min(epochs * _STEPS_PER_EPOCH, math.inf if steps == -1 else steps)
     if math.isfinite(total):

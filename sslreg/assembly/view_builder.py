@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sslreg.assembly.builder import Builder
 from sslreg.spec import ComponentSpec, Spec
+from sslreg.spec.view_roles import main_view
 from sslreg.views import Operation, ViewPlan
 
 
@@ -13,17 +14,19 @@ def build_view_plans(builder: Builder) -> list[ViewPlan]:
     """Return the plan of each view in the order of a batch; repeated views share one plan."""
     plans: list[ViewPlan] = []
     for group, entry in enumerate(builder.spec.views):
-        plan = ViewPlan(_build_operations(builder, entry.augment), group=group, place=entry.place)
+        plan = ViewPlan(
+            _build_operations(builder, entry.augment), group=group, place=entry.place, role=entry.role or ""
+        )
         plans += [plan] * entry.repeat
     return plans
 
 
 def build_embed_plan(spec: Spec) -> ViewPlan:
-    """Return the plan of the embedding view: the spec's `embed_view`, or one derived from its first view."""
+    """Return the plan of the embedding view: the spec's `embed_view`, or one derived from its main view."""
     builder = Builder(spec)
     if spec.embed_view is not None:
         return ViewPlan(_build_operations(builder, spec.embed_view))
-    return ViewPlan(_build_operations(builder, spec.views[0].augment)).for_embedding()
+    return ViewPlan(_build_operations(builder, main_view(spec).augment)).for_embedding()
 
 
 def _build_operations(builder: Builder, components: Sequence[ComponentSpec]) -> list[Operation]:

@@ -38,7 +38,8 @@ def explain(
         return
     print_diagnostics(loaded.warnings, loaded.sources, stderr)
     for view in content["views"]:
-        title = f"view {view['number']}" + (f", made {view['repeat']} times" if view["repeat"] > 1 else "")
+        role = f" ({view['role']})" if view["role"] else ""
+        title = f"view {view['number']}{role}" + (f", made {view['repeat']} times" if view["repeat"] > 1 else "")
         stdout.print(_table(title, view["stages"]))
     stdout.print(_table("embedding view", content["embed_view"]))
     for invariance, operations in content["invariances"].items():
@@ -73,7 +74,12 @@ def _explain(spec: Spec, device: str) -> dict[str, Any]:
     plans = {plan.group: plan for plan in build_view_plans(Builder(spec))}
     return {
         "views": [
-            {"number": number + 1, "repeat": view.repeat, "stages": _stages(plans[number], device)}
+            {
+                "number": number + 1,
+                "role": view.role,
+                "repeat": view.repeat,
+                "stages": _stages(plans[number], device),
+            }
             for number, view in enumerate(spec.views)
         ],
         "embed_view": _stages(build_embed_plan(spec), "cpu", embedding=True),

@@ -15,7 +15,7 @@ from sslreg.assembly import (
     SampleDataset,
     build_embed_collate,
     find_component,
-    make_first_view,
+    make_views,
     without_weights,
 )
 from sslreg.atomic_files import atomic_write_group
@@ -107,7 +107,7 @@ def _make_images(run: Run, samples: SampleDataset) -> Tensor:
     """Return embedding views of some images from all over the data set."""
     count = min(IMAGES, len(samples))
     rows = torch.linspace(0, len(samples) - 1, count).long().tolist()
-    images = make_first_view(build_embed_collate(run.spec), [samples[row] for row in rows])
+    (images,) = make_views(build_embed_collate(run.spec), [samples[row] for row in rows])
     # A single image is repeated: an exporter needs two to make the batch size dynamic.
     return images if len(images) > 1 else images.repeat(2, 1, 1, 1)
 

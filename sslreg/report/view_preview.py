@@ -146,11 +146,12 @@ def _make_tiles(view: DeferredView, images: list[Tensor]) -> tuple[list[Tile], b
 
 
 def _make_titles(spec: Spec) -> list[str]:
-    """Return the titles of the views: ``view 2, 1 of 6`` is the first view of the second entry."""
+    """Return the titles of the views: ``view 2 (local), 1 of 6`` is the first view of the second entry."""
     titles = []
     for entry, view in enumerate(spec.views, start=1):
+        name = f"view {entry} ({view.role})" if view.role else f"view {entry}"
         for number in range(1, view.repeat + 1):
-            titles.append(f"view {entry}" + (f", {number} of {view.repeat}" if view.repeat > 1 else ""))
+            titles.append(f"{name}, {number} of {view.repeat}" if view.repeat > 1 else name)
     return [*titles, "embedding view"]
 
 

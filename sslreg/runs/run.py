@@ -16,7 +16,7 @@ from sslreg.assembly import (
     SampleDataset,
     build_embed_collate,
     build_model,
-    make_first_view,
+    make_views,
     without_weights,
 )
 from sslreg.contracts import Backbone, ImageLike, Model, Sample
@@ -118,7 +118,8 @@ class Run:
         collate = build_embed_collate(self.spec)
 
         def preprocess(image: ImageLike) -> Tensor:
-            return make_first_view(collate, [Sample(image, index=0, epoch=0)])[0]
+            (images,) = make_views(collate, [Sample(image, index=0, epoch=0)])
+            return images[0]
 
         return preprocess
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sslreg.spec.diagnostics import DiagnosticCollector
-from sslreg.spec.overrides import ARGUMENTS
+from sslreg.spec.overrides import locate
 from sslreg.spec.sections import ComponentSpec, find_components
-from sslreg.spec.tree import KeyPath, Location, MappingNode, find_nearest
+from sslreg.spec.tree import MappingNode, find_nearest
+from sslreg.spec.view_roles import check_views
 
 #: Precisions in which weights cannot represent the small steps of a moving average, and what to use instead.
 LOW_PRECISIONS = ("bf16-true", "16-true", "transformer-engine", "transformer-engine-float16")
@@ -30,7 +31,7 @@ def check_consistency(values: Mapping[str, Any], tree: MappingNode, diagnostics:
     if "model" in values and "loss" in values:
         _check_loss_input(values["model"], values["loss"], tree, diagnostics)
     if "model" in values and "views" in values:
-        _check_view_count(values["model"], values["views"], tree, diagnostics)
+        check_views(values["model"], values["views"], tree, diagnostics)
     schedules = values.get("schedule") or ()
     _check_schedule_conflicts(schedules, tree, diagnostics)
     for schedule in schedules if trainer.get("max_epochs") else ():
@@ -65,28 +66,11 @@ def _check_loss_input(
     gives = getattr(model.info.load(), "gives", None)
     if isinstance(takes, str) and isinstance(gives, tuple | list) and takes not in gives:
         diagnostics.report(
-            _locate(tree, (*loss.path, "use"), (*model.path, "use")),
+            locate(tree, (*loss.path, "use"), (*model.path, "use")),
             "loss-mismatch",
             f"loss {loss.use!r} takes {takes}, but model {model.use!r} gives {' or '.join(gives)}",
             "choose another loss or another model",
         )
-
-
-def _check_view_count(model: ComponentSpec, views: Any, tree: MappingNode, diagnostics: DiagnosticCollector) -> None:
-    limits = getattr(model.info.load(), "views", None)
-    if not isinstance(limits, tuple) or len(limits) != 2:
-        return
-    low, high = limits
-    count = sum(view.repeat for view in views)
-    if low <= count and (high is None or count <= high):
-        return
-    expected = f"{low}" if low == high else f"at least {low}" if high is None else f"{low} to {high}"
-    diagnostics.report(
-        _locate(tree, ("views",), *(("views", number, "repeat") for number in range(len(views))), (*model.path, "use")),
-        "view-count",
-        f"model {model.use!r} takes {expected} views of an image, but the spec makes {count}",
-        "change `repeat`, the number of views that an entry of `views` makes, or the number of entries",
-    )
 
 
 def _check_schedule_conflicts(
@@ -112,7 +96,7 @@ def _check_schedule_length(
     least_epochs = getattr(schedule.info.load(), "least_epochs", None)
     if least_epochs is not None and (needed := least_epochs(**schedule.params)) > max_epochs > 0:
         diagnostics.report(
-            _locate(tree, schedule.path, ("trainer", "max_epochs")),
+            locate(tree, schedule.path, ("trainer", "max_epochs")),
             "schedule-too-long",
             f"schedule {schedule.use!r} needs {needed:g} epochs, but the training has {max_epochs}",
             f"shorten the schedule or raise trainer.max_epochs{_suggest_shorter(schedule, max_epochs)}",
@@ -128,12 +112,6 @@ def _suggest_shorter(schedule: ComponentSpec, max_epochs: int) -> str:
         if schedule.info.load().least_epochs(**{**schedule.params, name: short}) <= max_epochs:
             return f": --set {'.'.join(map(str, schedule.path))}.{name}={short:g}"
     return ""
-
-
-def _locate(tree: MappingNode, *paths: KeyPath) -> Location:
-    """Return the location of the first path that an override has written, or else of the first."""
-    locations = [find_nearest(tree, path).location for path in paths]
-    return next((location for location in locations if location.file == ARGUMENTS), locations[0])
 
 
 def _check_task_invariances(
@@ -158,7 +136,7 @@ def _check_batch_divisible(
     count = per_node * nodes
     if count > 0 and batch_size % count:
         diagnostics.report(
-            _locate(tree, ("data", "batch_size"), ("trainer", "devices"), ("trainer", "num_nodes")),
+            locate(tree, ("data", "batch_size"), ("trainer", "devices"), ("trainer", "num_nodes")),
             "batch-size",
             f"a batch of {batch_size} samples cannot be divided evenly among {count} devices",
             f"data.batch_size counts the samples of all devices together; use a multiple of {count}",
@@ -199,7 +177,7 @@ def _check_average_precision(
 ) -> None:
     if decay is not None:
         diagnostics.report(
-            _locate(tree, ("engine", "ema"), ("trainer", "precision")),
+            locate(tree, ("engine", "ema"), ("trainer", "precision")),
             "wrong-value",
             f"an average of weights does not move in {precision}, which cannot represent its small steps",
             MIXED_PRECISION_HINT,

@@ -13,7 +13,7 @@ FACTS: dict[str, str] = {
     "num_classes": "number of classes in the training set, if it has labels",
     "batch_size": "number of samples in a batch, over all processes together",
     "in_channels": "number of channels of a view",
-    "image_size": "length of the longer side of the first view, in pixels",
+    "image_size": "length of the longer side of the largest view, in pixels",
     "steps_per_epoch": "number of optimizer steps in an epoch",
     "total_steps": "number of optimizer steps in the whole run",
     "num_features": "width of the backbone's features",

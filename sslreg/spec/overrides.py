@@ -14,6 +14,7 @@ from sslreg.spec.tree import (
     Node,
     ScalarNode,
     SequenceNode,
+    find_nearest,
     format_node,
     format_path,
     parse_index,
@@ -84,3 +85,9 @@ def _set_value(
 def _valid_indices(node: SequenceNode) -> str:
     last = len(node.items) - 1
     return f"valid items are 0 to {last}" if last > 0 else "its only item is 0" if last == 0 else "the list is empty"
+
+
+def locate(tree: MappingNode, *paths: KeyPath) -> Location:
+    """Return the location of the first path that an override has written, or else of the first."""
+    locations = [find_nearest(tree, path).location for path in paths]
+    return next((location for location in locations if location.file == ARGUMENTS), locations[0])

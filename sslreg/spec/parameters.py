@@ -177,7 +177,10 @@ def kind_keys(kind: str) -> dict[str, Parameter]:
 
 @cache
 def section_keys(section: type) -> dict[str, Parameter]:
-    """Return the keys of a section of the spec, which are the fields of its dataclass."""
+    """Return the keys of a section of the spec, which are the fields of its dataclass.
+
+    If a key is a keyword of Python, the field has another name and the key is in its metadata.
+    """
     hints = typing.get_type_hints(section, include_extras=True)
     descriptions = parse_descriptions(section, list(hints))
     keys: dict[str, Parameter] = {}
@@ -185,8 +188,20 @@ def section_keys(section: type) -> dict[str, Parameter]:
         default: Any = field.default if field.default is not dataclasses.MISSING else REQUIRED
         if field.default_factory is not dataclasses.MISSING:
             default = field.default_factory()
-        keys[field.name] = _from_hint(field.name, hints[field.name], default, descriptions.get(field.name, ""))
+        key = _key_of(field)
+        keys[key] = _from_hint(key, hints[field.name], default, descriptions.get(field.name, ""))
     return keys
+
+
+def build_section(section: type, **values: Any) -> Any:
+    """Return an instance of a section's dataclass from the values of keys; see `section_keys`."""
+    names = {_key_of(field): field.name for field in dataclasses.fields(section)}
+    return section(**{names[key]: value for key, value in values.items()})
+
+
+def _key_of(field: dataclasses.Field[Any]) -> str:
+    key: str = field.metadata.get("key", field.name)
+    return key
 
 
 def _convert(parameter: inspect.Parameter, description: str) -> Parameter | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -13,7 +14,7 @@ from sslreg.errors import Diagnostic
 from sslreg.metric_names import SOURCE
 from sslreg.registry import ComponentInfo
 from sslreg.spec.diagnostics import SpecError
-from sslreg.spec.parameters import Section, Slot, section_keys
+from sslreg.spec.parameters import Section, Slot, build_section, section_keys
 from sslreg.spec.trainer_keys import trainer_parameters
 from sslreg.spec.tree import KeyPath, MappingNode, find_nearest, to_python
 from sslreg.spec.yaml_dump import dump
@@ -92,11 +93,13 @@ class ViewSpec:
 
     Attributes:
         augment: the augmentations, in the order in which they are applied.
+        role: the role of the views in the model, such as global or local; by default the first that the model has.
         repeat: how many views of this kind are made of each image.
         place: where the augmentations run; auto runs geometry on the host and the rest on the accelerator.
     """
 
     augment: Annotated[tuple[ComponentSpec, ...], Slot("augmentation", many=True)]
+    role: str | None = field(default=None, metadata={"key": "as"})
     repeat: Annotated[int, Field(ge=1, le=1000)] = 1
     place: Literal["auto", "host", "device"] = "auto"
 
@@ -137,7 +140,7 @@ class EngineSpec:
 
 
 def _section(cls: type, **options: bool) -> Section:
-    return Section(section_keys(cls), cls, **options)
+    return Section(section_keys(cls), partial(build_section, cls), **options)
 
 
 def _require_folder_name(name: str) -> str:

@@ -29,6 +29,7 @@ from sslreg.spec.tree import (
     walk,
 )
 from sslreg.spec.value_validation import INVALID, validate_value
+from sslreg.spec.view_roles import assign_roles
 from sslreg.suggestions import did_you_mean
 
 
@@ -44,6 +45,7 @@ def validate(tree: MappingNode, catalog: Catalog, diagnostics: DiagnosticCollect
     tree = remove_keys(tree, validator.dropped)
     check_consistency(values, tree, diagnostics)
     diagnostics.raise_errors()
+    values["views"] = assign_roles(values["model"], values["views"])
     values.setdefault("name", re.sub(r"\W+", "-", PurePath(file).stem).strip("-") or "run")
     return Spec(**values, warnings=diagnostics.select("warning"), file=file, sources=diagnostics.sources, tree=tree)
 

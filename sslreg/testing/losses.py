@@ -11,7 +11,7 @@ from torch import Tensor
 from sslreg.contracts import Loss
 from sslreg.testing.case import Case
 from sslreg.testing.checks import check
-from sslreg.testing.tiny_components import WIDTH, RecordingLoss, find_tensors, make_batch
+from sslreg.testing.tiny_components import WIDTH, RecordingLoss, find_tensors, make_batch_for
 
 SAMPLES = 8
 
@@ -126,7 +126,7 @@ def works_with_its_model(case: Case) -> None:
     for info in models:
         model = case.of(info.name, "model").build()
         recorder = RecordingLoss(takes)
-        batch = make_batch(max(2, model.views[0]))
+        batch = make_batch_for(model, additional=max(0, 2 - model.views[0]))
         model.training_step(batch, recorder)
         inputs, others = recorder.calls[0]
         loss = case.build(embedding_dim=model.embedding_dim)

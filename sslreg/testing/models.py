@@ -8,7 +8,7 @@ from sslreg.contracts import Backbone, Model, StepOutput
 from sslreg.contracts.loss import commit_staged
 from sslreg.testing.case import Case
 from sslreg.testing.checks import check
-from sslreg.testing.tiny_components import RecordingLoss, make_batch
+from sslreg.testing.tiny_components import RecordingLoss, make_batch, make_batch_for
 
 
 def build(case: Case) -> Model:
@@ -17,10 +17,10 @@ def build(case: Case) -> Model:
     return model
 
 
-def run_step(model: Model, views: int | None = None) -> StepOutput:
-    """Run one training step with a loss that takes what the model gives."""
+def run_step(model: Model, additional: int = 0) -> StepOutput:
+    """Run one training step with a loss that takes what the model gives; see `make_batch_for`."""
     torch.manual_seed(1)
-    return model.training_step(make_batch(views or max(model.views[0], 1)), RecordingLoss(model.gives[0]))
+    return model.training_step(make_batch_for(model, additional), RecordingLoss(model.gives[0]))
 
 
 def _train_step(model: Model, optimizer: torch.optim.Optimizer) -> None:
@@ -39,17 +39,18 @@ def declares_its_input_and_output(case: Case) -> None:
     assert isinstance(model.embedding_dim, int)
     assert model.gives
     assert all(isinstance(form, str) for form in model.gives)
-    least, most = model.views
-    assert least >= 1
-    assert most is None or most >= least
+    assert model.views[0] >= 1
+    for least, most in (model.views, *model.roles.values()):
+        assert least >= 0
+        assert most is None or most >= least
+    assert all(isinstance(role, str) and role for role in model.roles)
 
 
 @check("model")
 def performs_a_training_step(case: Case) -> None:
     model = build(case)
-    least, most = model.views
-    for views in {least, least + 1 if most is None else min(most, least + 1)}:
-        output = run_step(model, views)
+    for additional in (0, 1):
+        output = run_step(model, additional)
         assert output.loss.shape == ()
         assert output.loss.isfinite()
         assert all(value.numel() == 1 for value in output.metrics.values()), "metrics are scalars"
@@ -83,7 +84,7 @@ def groups_each_trained_parameter_once(case: Case) -> None:
 @check("model")
 def embeds_images_independently(case: Case) -> None:
     model = build(case).eval()
-    (images,) = make_batch(1).views
+    (images,) = make_batch("").views
     with torch.no_grad():
         batch, single = model.embed(images), model.embed(images[:1])
     assert batch.shape[0] == len(images)
@@ -98,7 +99,7 @@ def survives_a_checkpoint(case: Case) -> None:
     optimizer = torch.optim.SGD(model.parameter_groups(), lr=0.5)
     _train_step(model, optimizer)
     restored.load_state_dict(model.state_dict())
-    (images,) = make_batch(1).views
+    (images,) = make_batch("").views
     with torch.no_grad():
         torch.testing.assert_close(restored.eval().embed(images), model.eval().embed(images))
         torch.testing.assert_close(run_step(restored.train()).loss, run_step(model.train()).loss)

@@ -19,6 +19,7 @@ from sslreg.contracts import (
     MemoryBank,
     Model,
     Params,
+    SampleKeys,
     StepOutput,
 )
 from sslreg.spec.from_run import FromRun
@@ -159,15 +160,40 @@ def make_pictures(count: int, height: int = 20, width: int = 20, channels: int =
     return list(torch.randint(0, 256, (count, channels, height, width), dtype=torch.uint8, generator=generator))
 
 
-def make_batch(views: int, samples: int = 8, size: int = 16, channels: int = 3) -> Batch:
-    """Return a batch of random views of samples of four classes."""
+def make_batch(*roles: str, samples: int = 8, size: int = 16, channels: int = 3) -> Batch:
+    """Return a batch of random views of samples of four classes.
+
+    Args:
+        roles: the role of each view. Each role is a group. The views of all roles but the first have half the size.
+        samples: the number of samples.
+        size: the height and width of a view of the first role.
+        channels: the number of channels.
+    """
     generator = torch.Generator().manual_seed(0)
+    groups = tuple(list(dict.fromkeys(roles)).index(role) for role in roles)
+    sizes = [size // 2 if group else size for group in groups]
     return Batch(
-        views=[torch.rand(samples, channels, size, size, generator=generator) for _ in range(views)],
+        views=[torch.rand(samples, channels, side, side, generator=generator) for side in sizes],
         targets=torch.arange(samples) % 4,
         indices=torch.arange(samples),
-        groups=(0,) * views,
+        groups=groups,
+        roles=roles,
+        sample_keys=SampleKeys.of_samples(0, [0] * samples, range(samples)),
     )
+
+
+def make_batch_for(model: Model, additional: int = 0) -> Batch:
+    """Return a batch with the smallest number of views that a model takes, at least one.
+
+    Args:
+        model: the model.
+        additional: the number of additional views of each role, as far as the model takes them.
+    """
+    roles: list[str] = []
+    for role, (least, most) in (model.roles or {"": model.views}).items():
+        count = least + additional
+        roles += [role] * (count if most is None else min(count, most))
+    return make_batch(*(roles or [next(iter(model.roles), "")]))
 
 
 def make_embeddings(samples: int, *, classes: int = 4, width: int = WIDTH, seed: int = 0) -> Embeddings:

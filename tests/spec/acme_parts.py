@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 from torch import nn
@@ -144,3 +144,9 @@ class Warm:
     @staticmethod
     def least_epochs(epochs, **_):
         return epochs
+
+
+class MultiCrop(sslreg.Model):
+    roles: ClassVar = {"global": (2, 2), "local": (0, 6)}
+
+    def __init__(self, backbone: sslreg.Backbone) -> None: ...

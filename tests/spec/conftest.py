@@ -28,6 +28,7 @@ def acme() -> Catalog:
     registry.backbone("tiny", "acme_parts:Tiny")
     registry.model("pairs", "acme_parts:Pairs", summary="Pairs of views")
     registry.model("open", "acme_parts:Open")
+    registry.model("multi_crop", "acme_parts:MultiCrop")
     registry.loss("contrast", "acme_parts:Contrast", summary="Contrast")
     registry.loss("prototypes", "acme_parts:Prototypes")
     registry.loss("twice", "acme_parts:Contrast")
