@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         SupportsUint8 as SupportsUint8,
         follow as follow,
         forward_by_size as forward_by_size,
+        frozen as frozen,
         momentum_copy as momentum_copy,
         split_weight_decay as split_weight_decay,
     )
@@ -94,7 +95,7 @@ _EXPORTS = {
         "Augmentation Backbone Batch CosineValue Dataset DecodingRequest Embeddings EvaluatedRun Evaluator "
         "ImageLike Images Keys LinearValue Loss MemoryBank Model Params Part PartialImage PartialReader Pixels "
         "PlainModule Reader Sample ScheduledValue Source StepOutput SupportsFusion SupportsHostParams "
-        "SupportsPartialDecoding SupportsStrength SupportsUint8 follow forward_by_size momentum_copy "
+        "SupportsPartialDecoding SupportsStrength SupportsUint8 follow forward_by_size frozen momentum_copy "
         "split_weight_decay"
     ),
     "sslreg.atomic_files": "atomic_write",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from torch import nn
+
 from sslreg.assembly.constructor import construct
 from sslreg.contracts import Backbone, MemoryBank
 from sslreg.errors import UserError
@@ -67,7 +69,7 @@ class Builder:
         return self.build(value) if isinstance(value, ComponentSpec) else value
 
 
-def find_component(spec: Spec, module: Backbone | MemoryBank) -> ComponentSpec | None:
+def find_component(spec: Spec, module: nn.Module) -> ComponentSpec | None:
     """Return the component of a spec that describes a module, or the module of which it is a copy.
 
     Returns:

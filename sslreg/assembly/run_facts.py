@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sslreg.assembly.builder import Builder
 from sslreg.assembly.sample_dataset import SampleDataset
-from sslreg.contracts import Model
+from sslreg.contracts import FrozenModule, Model
 from sslreg.spec import Spec
 
 
@@ -64,7 +64,18 @@ def add_view_facts(builder: Builder, views: Sequence[Tensor]) -> None:
 
 
 def add_model_facts(builder: Builder, model: Model) -> None:
-    """Add the facts that follow from the model."""
+    """Add the facts that follow from the model.
+
+    Raises:
+        UserError: the backbone that is used after training is frozen.
+    """
+    if isinstance(model.backbone, FrozenModule):
+        raise builder.spec.error(
+            builder.spec.model.path,
+            "frozen-backbone",
+            f"the backbone of {builder.spec.model.use!r} is frozen, so checkpoints would not hold its weights",
+            "use sslreg.frozen only for teachers, and requires_grad_(False) for layers of the backbone",
+        )
     builder.facts.update(num_features=model.backbone.num_features, embedding_dim=model.embedding_dim)
 
 

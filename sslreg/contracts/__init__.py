@@ -13,6 +13,7 @@ from sslreg.contracts.backbone import Backbone, PlainModule
 from sslreg.contracts.batch import Batch, ImageLike, Sample, as_sample
 from sslreg.contracts.dataset import Dataset
 from sslreg.contracts.evaluator import Embeddings, EvaluatedRun, Evaluator
+from sslreg.contracts.frozen_module import FrozenModule, frozen
 from sslreg.contracts.loss import Loss
 from sslreg.contracts.memory_bank import MemoryBank
 from sslreg.contracts.model import Model, StepOutput, forward_by_size, split_weight_decay
@@ -31,6 +32,7 @@ __all__ = [
     "Embeddings",
     "EvaluatedRun",
     "Evaluator",
+    "FrozenModule",
     "ImageLike",
     "Images",
     "Keys",
@@ -58,6 +60,7 @@ __all__ = [
     "as_sample",
     "follow",
     "forward_by_size",
+    "frozen",
     "is_momentum_copy",
     "momentum_copy",
     "split_weight_decay",

@@ -17,6 +17,7 @@ from sslreg.contracts.loss import commit_staged, discard_staged
 from sslreg.errors import SslregError
 from sslreg.spec import find_components
 from sslreg.training.callbacks.non_finite_guard import NonFiniteGuard, SkipStep
+from sslreg.training.checkpoints.frozen_modules import add_frozen_modules
 from sslreg.training.data_loader import finish_batch
 from sslreg.training.weight_average import WeightAverage
 
@@ -138,6 +139,9 @@ class TrainingModule(lightning.LightningModule):
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         # Lightning accepts schedulers that do not derive from torch's only if this method is defined.
         scheduler.step()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        add_frozen_modules(checkpoint, self.pipeline)
 
     def _note_step(self, *_: Any) -> None:
         self._has_stepped = True

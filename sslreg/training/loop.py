@@ -29,6 +29,7 @@ from sslreg.spec import Spec, load_spec
 from sslreg.spec.diagnostic_rendering import render
 from sslreg.terminal import TerminalConsole
 from sslreg.training.callbacks.non_finite_guard import NonFiniteError
+from sslreg.training.checkpoints.frozen_modules import require_same_frozen_modules
 from sslreg.training.data_loader import build_training_loader
 from sslreg.training.distributed.collectives import exit_together
 from sslreg.training.distributed.ranks import is_main_process, require_all_processes, run_main_process_first
@@ -235,6 +236,7 @@ def resume_run(setup: TrainingSetup) -> Run:
                 epoch, batches = int(position["epoch"]), int(position["batches"])
             except (KeyError, TypeError, ValueError) as error:
                 raise wrong_content_error(path) from error
+            require_same_frozen_modules(checkpoint, setup.pipeline)
             del checkpoint
             if setup.trainer.is_global_zero:
                 reopen_folder(setup)
