@@ -77,6 +77,31 @@ class SslregError(Exception):
         return error
 
 
+class Interruption(BaseException):
+    """Base class of what ends the work on request rather than because of a fault."""
+
+
+#: What ends the work without a fault of the code that it is raised in.
+INTERRUPTIONS = (KeyboardInterrupt, Interruption)
+
+
+def type_name(value: object) -> str:
+    """Return the name of an object's type, even if its metaclass or its ``__class__`` raises or lies."""
+    name: str = type.__dict__["__name__"].__get__(type(value))
+    return name
+
+
+def describe_error(error: BaseException) -> str:
+    """Return the type and the message of an exception, even if its ``__str__`` raises."""
+    try:
+        text = str(error)
+    except INTERRUPTIONS:
+        raise
+    except BaseException as other:  # noqa: BLE001 - the exception may come from any plugin
+        text = f"its message cannot be shown, because __str__ raises {type_name(other)}"
+    return f"{type_name(error)}: {text}" if text else type_name(error)
+
+
 class UserError(SslregError):
     """A mistake in the spec, the arguments or the data that the user named; the process exits with status 2."""
 

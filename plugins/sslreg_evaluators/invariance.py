@@ -146,7 +146,7 @@ def _list_aspects(info: sslreg.ComponentInfo, shape: tuple[int, int, int]) -> li
         ):
             log.info("the invariance profile leaves out %s: it has neither strengths nor defaults", info)
             return []
-    except (sslreg.UserError, ValueError, TypeError) as error:
+    except Exception as error:  # noqa: BLE001 - an augmentation of any package may raise anything
         log.warning("the invariance profile leaves out %s: %s", info, error)
         return []
     return [""] if scaled is None else list(scaled)
@@ -176,7 +176,7 @@ def _measure(
                 readback = read_back(before, after, params)
             if scaled is None:
                 break
-    except (sslreg.UserError, ValueError, RuntimeError) as error:
+    except Exception as error:  # noqa: BLE001 - as above
         log.warning("the invariance profile leaves out %s: %s", info, error)
         return None
     return AspectResult(distances, readback)

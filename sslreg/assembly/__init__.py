@@ -10,7 +10,7 @@ from sslreg.assembly.collate_functions import (
 from sslreg.assembly.evaluators import NamedEvaluator, build_evaluation_sets, build_evaluators, require_best_figure
 from sslreg.assembly.image_readers import ImageLoader, build_image_loader, build_readers
 from sslreg.assembly.pipeline import Pipeline, assemble, build_loss, build_model
-from sslreg.assembly.sample_dataset import SampleDataset
+from sslreg.assembly.sample_dataset import SampleDataset, build_dataset
 from sslreg.assembly.trial import try_spec
 from sslreg.assembly.unreadable_images import ReplaceUnreadable
 from sslreg.assembly.view_builder import build_embed_plan, build_view_plans
@@ -25,6 +25,7 @@ __all__ = [
     "assemble",
     "build",
     "build_collate",
+    "build_dataset",
     "build_embed_collate",
     "build_embed_plan",
     "build_evaluation_sets",

@@ -40,8 +40,8 @@ class Builder:
             positional: the leading arguments of its constructor, such as an optimizer's parameter groups.
 
         Raises:
-            UserError: the constructor refuses a parameter or needs a fact that is not known; the error has the
-                component's location in the spec.
+            UserError: the constructor refuses a parameter or needs a fact that is not known, or the component does not
+                fulfill its contract; the error has the component's location in the spec.
         """
 
         def report_missing(parameter: Parameter) -> Any:
@@ -61,6 +61,8 @@ class Builder:
             )
         except ValueError as error:
             raise self.spec.error(component.path, "bad-value", f"{component.use}: {error}") from error
+        except UserError as error:
+            raise self.spec.locate_error(error, component.path) from error
         if isinstance(built, Backbone | MemoryBank):
             setattr(built, _SPEC_PATH, component.path)
         return built
@@ -120,5 +122,5 @@ def _build(info: ComponentInfo, params: dict[str, Any], catalog: Catalog) -> Any
 
     try:
         return construct(info, params, build_nested=build_nested)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise UserError(f"{info} cannot be built: {error}", code="bad-value") from error

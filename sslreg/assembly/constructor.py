@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sslreg.contracts import Augmentation
-from sslreg.contracts.loss import adapt_loss
-from sslreg.errors import UserError
+from sslreg.assembly.contract_check import adapt_object, adapt_to_contract
 from sslreg.registry import KINDS, ComponentInfo
 from sslreg.spec.bounds import require_bounds
 from sslreg.spec.parameters import Parameter, Slot, parameters_of
-from sslreg.views import WithProbability, adapt
+from sslreg.views import WithProbability
 
 
 def construct(
@@ -35,7 +33,8 @@ def construct(
             a parameter is left to the constructor, which raises TypeError.
 
     Raises:
-        ValueError: a value is outside of its bounds.
+        ValueError: a value is outside of its bounds, or the constructor refuses it.
+        UserError: the component does not fulfill its contract.
 
     Returns:
         The component. An augmentation or a loss is adapted to the contract; an augmentation is applied with its
@@ -58,27 +57,21 @@ def construct(
             arguments[name] = fact
         elif parameter.required and fill_missing is not None:
             arguments[name] = fill_missing(parameter)
-    try:
-        component = info.load()(*positional, **arguments)
-    except SystemExit as error:
-        raise UserError(
-            f"the constructor of {info} ends the program",
-            hint="a constructor raises ValueError for a value that it refuses",
-            code="broken-component",
-        ) from error
-    if info.kind == "loss":
-        return adapt_loss(component)
-    if info.kind != "augmentation":
-        return component
-    augmentation: Augmentation = adapt(component)
-    return augmentation if keys["p"] == 1 else WithProbability(augmentation, keys["p"])
+    target = info.load()
+    with info.blame("constructor"):
+        component = target(*positional, **arguments)
+    component = adapt_to_contract(info, component)
+    return component if keys.get("p", 1) == 1 else WithProbability(component, keys["p"])
 
 
 def _fill_slot(parameter: Parameter | None, value: Any, build_nested: Callable[[Slot, Any], Any]) -> Any:
-    """Return a value with its nested components built; values of other parameters are returned as they are."""
+    """Return a value with its nested components built; values of other parameters are returned as they are.
+
+    An object in a slot for losses or augmentations is adapted like a component that is named there.
+    """
     slot = parameter.slot if parameter else None
-    if slot is None:
+    if slot is None or (value is None and slot.optional):
         return value
     if slot.many and isinstance(value, Sequence):
-        return [build_nested(slot, item) for item in value]
-    return build_nested(slot, value)
+        return [adapt_object(slot.kind, build_nested(slot, item)) for item in value]
+    return adapt_object(slot.kind, build_nested(slot, value))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from sslreg.assembly.builder import Builder
-from sslreg.assembly.sample_dataset import SampleDataset
+from sslreg.assembly.sample_dataset import SampleDataset, build_dataset
 from sslreg.contracts import Embeddings, Evaluator
 from sslreg.spec import ComponentSpec, Spec
 from sslreg.suggestions import did_you_mean
@@ -63,8 +63,8 @@ def build_evaluation_sets(
     if spec.data.reference is None and train is not None:
         reference = train
     else:
-        reference = SampleDataset(builder.build(spec.data.reference or spec.data.train))
-    test = SampleDataset(builder.build(spec.data.test))
+        reference = build_dataset(builder, spec.data.reference or spec.data.train)
+    test = build_dataset(builder, spec.data.test)
     for entry in evaluators:
         for role, samples in (("reference", reference), ("test", test)):
             if entry.evaluator.needs_targets and not samples.has_targets:

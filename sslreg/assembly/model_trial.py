@@ -18,7 +18,7 @@ from sslreg.assembly.run_facts import add_model_facts
 from sslreg.assembly.view_trial import Shape, ViewShape
 from sslreg.contracts import Batch, Loss, Model, SampleKeys, is_momentum_copy
 from sslreg.contracts.loss import COMMON_FORMS
-from sslreg.errors import Diagnostic, SslregError
+from sslreg.errors import Diagnostic, SslregError, describe_error
 from sslreg.spec import Spec, find_components
 from sslreg.spec.cross_checks import LOW_PRECISIONS, MIXED_PRECISION_HINT
 from sslreg.spec.tree import KeyPath
@@ -234,13 +234,15 @@ def _explain_errors(spec: Spec, path: KeyPath, name: str) -> Iterator[None]:
     except Exception as error:
         if _is_unsupported(error):
             raise UnsupportedTrialError from error
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = describe_error(error).splitlines()[0]
         raise spec.error(path, "bad-value", f"{name}: {reason}") from error
 
 
 def _is_unsupported(error: BaseException) -> bool:
     """Return whether an error comes from the meta device rather than from the spec."""
-    return isinstance(error, NotImplementedError) or "meta" in str(error).lower()
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return isinstance(error, NotImplementedError) or "meta" in describe_error(error).lower()
 
 
 def _count_bytes(module: nn.Module) -> int:

@@ -15,7 +15,7 @@ from sslreg.assembly.collate_functions import build_collate, build_embed_collate
 from sslreg.assembly.evaluators import NamedEvaluator, build_evaluation_sets, build_evaluators
 from sslreg.assembly.model_trial import image_shape_error, require_momentum_precision
 from sslreg.assembly.run_facts import add_dataset_facts, add_model_facts, add_view_facts
-from sslreg.assembly.sample_dataset import SampleDataset
+from sslreg.assembly.sample_dataset import SampleDataset, build_dataset
 from sslreg.contracts import Loss, Model
 from sslreg.spec import ComponentSpec, Spec
 from sslreg.views import Collate
@@ -84,7 +84,7 @@ def assemble(spec: Spec, *, world_size: int = 1, device: torch.device | str | No
         UserError: something does not fit; the error has its location in the spec.
     """
     builder = Builder(spec, {"world_size": world_size, "batch_size": spec.data.batch_size})
-    train = SampleDataset(builder.build(spec.data.train))
+    train = build_dataset(builder, spec.data.train)
     add_dataset_facts(builder, train)
     # If unreadable images are skipped, the first one may be unreadable.
     count = min(_PROBED_SAMPLES, len(train)) if spec.data.on_error == "skip" else 1

@@ -8,8 +8,10 @@ from typing import Any
 import torch
 import torch.utils.data
 
+from sslreg.assembly.builder import Builder
 from sslreg.contracts import Dataset, Sample, as_sample
-from sslreg.errors import UserError
+from sslreg.errors import SslregError, UserError, describe_error
+from sslreg.spec import ComponentSpec
 
 
 class SampleDataset(torch.utils.data.Dataset[Sample]):
@@ -20,13 +22,20 @@ class SampleDataset(torch.utils.data.Dataset[Sample]):
 
     Args:
         source: any data set.
+        origin: the data set with its package, for errors.
     """
 
-    def __init__(self, source: Any) -> None:
+    def __init__(self, source: Any, origin: object = "the data set") -> None:
         self.source = source
+        self.origin = str(origin)
 
     def __len__(self) -> int:
-        return len(self.source)
+        try:
+            return len(self.source)
+        except (SslregError, OSError, MemoryError):
+            raise
+        except Exception as error:
+            raise UserError(f"{self.origin} has no length: {describe_error(error)}", code="broken-component") from error
 
     def __getitem__(self, key: int | tuple[int, int]) -> Sample:
         epoch, index = key if isinstance(key, tuple) else (0, key)
@@ -34,6 +43,16 @@ class SampleDataset(torch.utils.data.Dataset[Sample]):
             return as_sample(self.source[index], index, epoch)
         except UserError as error:
             return Sample(error, None, index, epoch)
+        except (SslregError, OSError, MemoryError):
+            raise
+        except Exception as error:  # noqa: BLE001 - the data set may be that of any package
+            reason = UserError(
+                f"{self.origin}: item {index} cannot be read: {describe_error(error)}",
+                hint="a data set raises sslreg.UserError for an item that it cannot read",
+                code="sample",
+            )
+            reason.__cause__ = error
+            return Sample(reason, None, index, epoch)
 
     @cached_property
     def has_targets(self) -> bool:
@@ -61,3 +80,8 @@ class SampleDataset(torch.utils.data.Dataset[Sample]):
     def name(self, index: int) -> str:
         """Return a name of a sample for users."""
         return self.source.name(index) if isinstance(self.source, Dataset) else str(index)
+
+
+def build_dataset(builder: Builder, component: ComponentSpec) -> SampleDataset:
+    """Build a data set of a spec."""
+    return SampleDataset(builder.build(component), component.info)

@@ -154,9 +154,12 @@ def _validate_params(spec: Spec, component: ComponentSpec) -> None:
     if not isinstance(validate, staticmethod) and not (inspect.isfunction(target) and validate):
         return
     try:
-        target.validate(**component.params)
+        with component.info.blame("method validate"):
+            target.validate(**component.params)
     except ValueError as error:
         raise spec.error(component.path, "bad-value", f"{component.use}: {error}") from error
+    except UserError as error:
+        raise spec.locate_error(error, component.path) from error
 
 
 def _require_batch_memory(spec: Spec, views: Sequence[ViewShape], devices: Devices) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from sslreg.assembly.builder import Builder
 from sslreg.contracts import SampleKeys
-from sslreg.errors import SslregError, UserError
+from sslreg.errors import SslregError, UserError, describe_error
 from sslreg.spec import ComponentSpec, Spec
 from sslreg.views import Operation, ViewPlan, to_batch
 
@@ -120,11 +120,10 @@ class _ViewTrial:
     def _locate(self, operation: int, error: Exception) -> SslregError:
         """Return the error of an operation with its location in the spec."""
         component = self._components[operation]
-        cause = error.__cause__ if isinstance(error, UserError) and error.__cause__ else error
-        if isinstance(cause, UserError):
-            reason = cause.diagnostics[0].message
-        elif isinstance(cause, ValueError):
-            reason = f"{component.use}: {cause}"
-        else:
-            reason = f"{component.info}: {type(cause).__name__}: {cause}"
-        return self._spec.error(component.path, "augmentation", reason)
+        if not isinstance(error, UserError):
+            return self._spec.error(component.path, "augmentation", f"{component.info}: {describe_error(error)}")
+        if isinstance(error.__cause__, ValueError):
+            return self._spec.error(component.path, "augmentation", f"{component.info}: {error.__cause__}")
+        told = error.__cause__ if isinstance(error.__cause__, UserError) else error
+        first = told.diagnostics[0]
+        return self._spec.error(component.path, "augmentation", first.message, first.hint)

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sslreg.cli.console import stdout
+from sslreg.errors import type_name
 from sslreg.registry import ComponentInfo
 from sslreg.spec.parameters import Parameter, parameters_of
 
@@ -29,7 +30,7 @@ def component_json(info: ComponentInfo) -> dict[str, Any]:
             {"name": name, "type": type_, "default": default, "description": description}
             for name, type_, default, description in _parameter_rows(info)
         ],
-        "documentation": inspect.getdoc(info.load()) or "",
+        "documentation": _read_documentation(info),
     }
 
 
@@ -46,7 +47,7 @@ def print_component(info: ComponentInfo) -> None:
         table.add_row(*row)
     if table.row_count:
         stdout.print(table)
-    if documentation := inspect.getdoc(info.load()):
+    if documentation := _read_documentation(info):
         stdout.print(documentation, highlight=False, markup=False)
 
 
@@ -55,12 +56,27 @@ def _parameter_rows(info: ComponentInfo) -> list[tuple[str, str, str, str]]:
         (
             parameter.name,
             _format_type_with_bounds(parameter),
-            "required" if parameter.required else repr(parameter.default),
+            "required" if parameter.required else _format_default(parameter.default),
             parameter.description or "",
         )
         for parameter in parameters_of(info).values()
         if parameter.from_run is None
     ]
+
+
+def _read_documentation(info: ComponentInfo) -> str:
+    target = info.load()
+    try:
+        return inspect.getdoc(target) or ""
+    except Exception:  # noqa: BLE001 - a class may compute its docstring
+        return ""
+
+
+def _format_default(default: Any) -> str:
+    try:
+        return repr(default)
+    except Exception:  # noqa: BLE001 - the default may be an object of the plugin
+        return f"<{type_name(default)}>"
 
 
 def _format_type_with_bounds(parameter: Parameter) -> str:

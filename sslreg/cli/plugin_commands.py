@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from sslreg.cli.console import stderr
+from sslreg.errors import describe_error
 from sslreg.registry import call_hook, installed
 
 
@@ -37,7 +38,7 @@ def _plugin_commands(ctx: Any) -> dict[str, Any]:
         # Each plugin gets a separate app, so that it cannot change the commands of others.
         app = typer.Typer(rich_markup_mode=None)
         if error := call_hook(catalog, plugin, "sslreg_cli", app=app):
-            stderr.print(f"the commands of {plugin} are left out: {type(error).__name__}: {error}", markup=False)
+            stderr.print(f"the commands of {plugin} are left out: {describe_error(error)}", markup=False)
             continue
         for name, command in typer.main.get_group(app).commands.items():
             if commands.setdefault(name, command) is not command:

@@ -14,7 +14,7 @@ from typing import Any
 
 import typer
 
-from sslreg.errors import Diagnostic, UserError
+from sslreg.errors import Diagnostic, UserError, describe_error
 from sslreg.registry import Catalog, ComponentInfo, PluginReport, call_hook
 from sslreg.spec.parameters import parameters_of
 
@@ -143,7 +143,7 @@ def _check_commands(plugin: PluginReport, catalog: Catalog) -> tuple[list[Diagno
     error = call_hook(catalog, plugin, "sslreg_cli", app=typer.Typer())
     if error is None:
         return [], []
-    message = f"its commands cannot be added: {type(error).__name__}: {error}"
+    message = f"its commands cannot be added: {describe_error(error)}"
     hint = f"update {plugin.distribution}, or report the output of --traceback to its authors"
     return [Diagnostic("broken-hook", message, hint)], ["".join(traceback.format_exception(error))]
 

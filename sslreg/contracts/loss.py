@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sslreg.contracts.component import Component
 from sslreg.contracts.memory_bank import commit_banks, discard_banks
+from sslreg.errors import type_name
 
 #: The common forms of a loss's input; see `Loss.takes`. Other forms belong to one method.
 COMMON_FORMS = ("pair", "views", "labeled views")
@@ -84,18 +85,21 @@ def adapt_loss(component: Any) -> Loss:
     Raises:
         ValueError: the component is neither, or its `forward` does not fulfill the contract.
     """
-    if not isinstance(component, nn.Module):
-        raise ValueError(f"{type(component).__name__} is neither an sslreg.Loss nor a torch.nn.Module")
+    if not issubclass(type(component), nn.Module):
+        raise ValueError(f"{type_name(component)} is neither an sslreg.Loss nor a torch.nn.Module")
     if inspect.iscoroutinefunction(component.forward):
         raise ValueError("forward is async, but must return the loss, a scalar tensor; remove `async`")
-    if not isinstance(component, Loss):
-        return PlainLoss(component)
     has_forward = type(component).forward is not nn.Module.forward
+    if not issubclass(type(component), Loss):
+        if not has_forward:
+            raise ValueError(f"{type_name(component)} does not implement forward(a, b)")
+        return PlainLoss(component)
+    loss: Loss = component
     if has_forward and component.takes in COMMON_FORMS:
         parameters = inspect.signature(component.forward).parameters.values()
         if not any(each.name == "targets" or each.kind is each.VAR_KEYWORD for each in parameters):
             raise ValueError("forward does not take `targets`; its signature is forward(*views, targets=None)")
-    return component
+    return loss
 
 
 def commit_staged(module: nn.Module) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sslreg.assembly import Builder, SampleDataset
+from sslreg.assembly import Builder, SampleDataset, build_dataset
 from sslreg.contracts import ImageLike
 from sslreg.errors import SslregError, UserError
 from sslreg.runs import Run
@@ -53,7 +53,7 @@ def select_data(run: Run, split: str, data: str | None = None) -> SelectedData:
     component = getattr(spec.data, split)
     if component is None:
         raise _no_such_split(spec, split)
-    samples = SampleDataset(Builder(spec, run.facts).build(component))
+    samples = build_dataset(Builder(spec, run.facts), component)
     return SelectedData(samples, split, spec.to_dict()["data"][split])
 
 

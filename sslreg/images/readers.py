@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sslreg.contracts.reader import Reader, Source
-from sslreg.errors import UserError
+from sslreg.errors import SslregError, UserError, describe_error, type_name
 from sslreg.registry import ComponentInfo, PluginReport, installed
 from sslreg.spec.sections import MAX_PIXELS
 
@@ -63,7 +63,7 @@ class Readers:
             UserError: No reader matches, or several match and none of them is preferred.
         """
         name, head = source.name, source.head
-        matching = [each for each in self.all if each.reader.matches(name, head)]
+        matching = [each for each in self.all if _matches(each, name, head)]
         if len(matching) > 1:
             extension = os.path.splitext(name)[1].lower()
             matching = [each for each in matching if extension in each.reader.extensions] or matching
@@ -72,6 +72,17 @@ class Readers:
         if not matching:
             raise _unknown(source, self.all)
         return matching[0].reader
+
+
+def _matches(named: NamedReader, name: str, head: bytes) -> bool:
+    """Return whether a reader matches. One that raises does not, and a warning names it once."""
+    try:
+        return bool(named.reader.matches(name, head))
+    except Exception as error:  # noqa: BLE001 - a broken plugin must not keep others from reading
+        if named.info not in _warned:
+            _warned.add(named.info)
+            log.warning("%s is left out: its method matches raises %s", named.info, describe_error(error))
+        return False
 
 
 def _ambiguous(source: Source, matching: Sequence[NamedReader]) -> UserError:
@@ -95,6 +106,7 @@ def _unknown(source: Source, readers: Sequence[NamedReader]) -> UserError:
     )
 
 
+_warned: set[ComponentInfo] = set()
 _cache: tuple[tuple[PluginReport, ...], tuple[NamedReader, ...]] | None = None
 
 
@@ -112,10 +124,15 @@ def installed_readers() -> tuple[NamedReader, ...]:
 
 def _build(info: ComponentInfo) -> NamedReader | None:
     try:
-        return NamedReader(info, info.load()())
-    except Exception as error:  # noqa: BLE001 - a broken plugin must not keep others from reading
-        log.warning("%s is left out: %s", info, error)
+        with info.blame("constructor"):
+            reader = info.load()()
+            if not issubclass(type(reader), Reader):
+                raise info.broken(f"{info}: {type_name(reader)} is not an sslreg.Reader")
+            frozenset(reader.extensions)
+    except (SslregError, ValueError) as error:  # a broken plugin must not keep others from reading
+        log.warning("%s is left out: %s", info, describe_error(error))
         return None
+    return NamedReader(info, reader)
 
 
 def image_extensions() -> frozenset[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
@@ -12,7 +13,7 @@ from typing import Any
 
 from pluggy import PluginManager
 
-from sslreg.errors import Diagnostic, UserError
+from sslreg.errors import INTERRUPTIONS, Diagnostic, SslregError, UserError, describe_error
 from sslreg.registry.kinds import INVARIANCES, KINDS
 from sslreg.suggestions import did_you_mean
 
@@ -61,13 +62,41 @@ class ComponentInfo:
             target: Any = importlib.import_module(module_name)
             for name in attribute.split("."):
                 target = getattr(target, name)
-        except (Exception, SystemExit) as error:
+        except INTERRUPTIONS:
+            raise
+        except BaseException as error:
             raise UserError(
-                f"{self} cannot be imported from {self.target!r}: {type(error).__name__}: {error}",
+                f"{self} cannot be imported from {self.target!r}: {describe_error(error)}",
                 hint=f"reinstall or update {self.distribution!r}" if self.distribution else None,
                 code="broken-component",
             ) from error
         return target
+
+    def broken(self, message: str) -> UserError:
+        """Return the error for a component that does not fulfill its contract; `message` names the component."""
+        hint = f"update {self.distribution}, or report this to its authors" if self.distribution else None
+        return UserError(message, hint=hint, code="broken-component")
+
+    @contextmanager
+    def blame(self, part: str) -> Iterator[None]:
+        """Name the component and its package in an error for what its code raises in the block.
+
+        A ValueError, which refuses a value, is left to the caller, and a `SslregError` is ready to be read.
+
+        Args:
+            part: the part of the component that the block runs, such as ``constructor``.
+
+        Raises:
+            UserError: the code raises anything else.
+        """
+        try:
+            yield
+        except (*INTERRUPTIONS, SslregError, ValueError):
+            raise
+        except SystemExit as error:
+            raise self.broken(f"the {part} of {self} ends the program; it should raise a ValueError") from error
+        except BaseException as error:
+            raise self.broken(f"the {part} of {self} raises {describe_error(error)}") from error
 
     @property
     def deprecation(self) -> str | None:
@@ -113,6 +142,17 @@ class Registry:
         """
         if kind not in KINDS:
             raise RegistrationError(_unknown_kind(kind))
+        texts = {
+            "name": name,
+            "target": target,
+            "summary": summary,
+            "removed_in": removed_in,
+            "replacement": replacement,
+        }
+        if wrong := [argument for argument, text in texts.items() if not isinstance(text, str)]:
+            raise RegistrationError(f"{kind} {name!r}: {wrong[0]} is not a text")
+        if isinstance(also_called, str) or not all(isinstance(pattern, str) for pattern in also_called):
+            raise RegistrationError(f"{kind} {name!r}: also_called is a tuple of names")
         if not name.isidentifier():
             raise RegistrationError(f"{kind} {name!r}: a name may contain only letters, digits and underscores")
         module, _, attribute = target.partition(":")
@@ -133,7 +173,7 @@ class Registry:
                 invariances=tuple(invariances),
                 removed_in=removed_in,
                 replacement=replacement,
-                also_called=also_called,
+                also_called=tuple(also_called),
                 **self._origin,
             )
         )

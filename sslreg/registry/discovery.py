@@ -14,6 +14,7 @@ from typing import Any
 
 import pluggy
 
+from sslreg.errors import INTERRUPTIONS, describe_error
 from sslreg.registry import hookspecs
 from sslreg.registry.catalog import Catalog, PluginReport, Registry
 
@@ -79,7 +80,7 @@ def call_hook(catalog: Catalog, plugin: PluginReport, hook: str, **arguments: An
     try:
         module = manager.get_plugin(_plugin_id(plugin.distribution, plugin.name))
         _hook_caller(manager, hook, module)(**arguments)
-    except KeyboardInterrupt:
+    except INTERRUPTIONS:
         raise
     except BaseException as error:  # noqa: BLE001 - like in _load_plugin
         return error
@@ -106,10 +107,10 @@ def _load_plugin(point: EntryPoint, selection: PluginSelection, manager: pluggy.
         # A plugin must not write to standard output, where the command may be printing JSON.
         with redirect_stdout(sys.stderr):
             _register_plugin(_plugin_id(distribution, point.name), point.load(), manager, registry)
-    except KeyboardInterrupt:
+    except INTERRUPTIONS:
         raise
     except BaseException as error:  # noqa: BLE001 - a plugin that calls sys.exit() is a broken plugin, too
-        return report("failed", error=f"{type(error).__name__}: {error}", traceback=traceback.format_exc())
+        return report("failed", error=describe_error(error), traceback=traceback.format_exc())
     return report("loaded", components=tuple(registry.components))
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from sslreg.assembly import (
     Builder,
     SampleDataset,
+    build_dataset,
     build_embed_collate,
     build_model,
     make_views,
@@ -143,7 +144,7 @@ class Run:
         component = getattr(self.spec.data, name, None)
         if component is None:
             raise self.spec.error(("data",), "no-such-split", f"the spec names no data.{name}")
-        return SampleDataset(Builder(self.spec, self.facts).build(component))
+        return build_dataset(Builder(self.spec, self.facts), component)
 
     @cached_property
     def _embedder(self) -> Model:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from sslreg.errors import describe_error
 from sslreg.registry import call_hook, installed
 from sslreg.runs.run import Run
 
@@ -27,4 +28,4 @@ def _call_plugins(hook: str, purpose: str, **arguments: Any) -> None:
     catalog = installed()
     for plugin in catalog.plugins:
         if error := call_hook(catalog, plugin, hook, **arguments):
-            log.warning("%s could not %s: %s: %s", plugin, purpose, type(error).__name__, error)
+            log.warning("%s could not %s: %s", plugin, purpose, describe_error(error))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sslreg.spec.class_attributes import read_attribute, report_faults
 from sslreg.spec.diagnostics import DiagnosticCollector
 from sslreg.spec.overrides import locate
 from sslreg.spec.sections import ComponentSpec, find_components
@@ -31,7 +32,8 @@ def check_consistency(values: Mapping[str, Any], tree: MappingNode, diagnostics:
     if "model" in values and "loss" in values:
         _check_loss_input(values["model"], values["loss"], tree, diagnostics)
     if "model" in values and "views" in values:
-        check_views(values["model"], values["views"], tree, diagnostics)
+        with report_faults(values["model"], "attribute views or roles", tree, diagnostics):
+            check_views(values["model"], values["views"], tree, diagnostics)
     schedules = values.get("schedule") or ()
     _check_schedule_conflicts(schedules, tree, diagnostics)
     for schedule in schedules if trainer.get("max_epochs") else ():
@@ -61,14 +63,16 @@ def induced_invariances(views: Any) -> dict[str, list[ComponentSpec]]:
 def _check_loss_input(
     model: ComponentSpec, loss: ComponentSpec, tree: MappingNode, diagnostics: DiagnosticCollector
 ) -> None:
-    target = loss.info.load()
-    takes = getattr(target, "takes", "pair" if isinstance(target, type) else None)  # a plain module takes a pair
-    gives = getattr(model.info.load(), "gives", None)
-    if isinstance(takes, str) and isinstance(gives, tuple | list) and takes not in gives:
+    # A plain module takes a pair.
+    takes = read_attribute(loss, "takes", tree, diagnostics, "pair" if isinstance(loss.info.load(), type) else None)
+    gives = read_attribute(model, "gives", tree, diagnostics)
+    if not isinstance(takes, str) or not isinstance(gives, tuple | list):
+        return
+    if takes not in gives:
         diagnostics.report(
             locate(tree, (*loss.path, "use"), (*model.path, "use")),
             "loss-mismatch",
-            f"loss {loss.use!r} takes {takes}, but model {model.use!r} gives {' or '.join(gives)}",
+            f"loss {loss.use!r} takes {takes}, but model {model.use!r} gives {' or '.join(map(str, gives))}",
             "choose another loss or another model",
         )
 
@@ -79,7 +83,7 @@ def _check_schedule_conflicts(
     """Compare the schedules' optional class attribute ``changes``, an option of the optimizer; ``lr`` by default."""
     first: dict[str, ComponentSpec] = {}
     for schedule in schedules:
-        option = getattr(schedule.info.load(), "changes", "lr")
+        option = str(read_attribute(schedule, "changes", tree, diagnostics, "lr"))
         if (other := first.setdefault(option, schedule)) is not schedule:
             diagnostics.report(
                 find_nearest(tree, schedule.path).location,
@@ -93,25 +97,40 @@ def _check_schedule_length(
     schedule: ComponentSpec, max_epochs: int, tree: MappingNode, diagnostics: DiagnosticCollector
 ) -> None:
     """Check the schedule's optional static method ``least_epochs(**params)``: the shortest training that it allows."""
-    least_epochs = getattr(schedule.info.load(), "least_epochs", None)
-    if least_epochs is not None and (needed := least_epochs(**schedule.params)) > max_epochs > 0:
+    needed = _count_least_epochs(schedule, schedule.params, tree, diagnostics)
+    if needed is not None and needed > max_epochs > 0:
+        suggestion = _suggest_shorter(schedule, max_epochs, tree, diagnostics)
         diagnostics.report(
             locate(tree, schedule.path, ("trainer", "max_epochs")),
             "schedule-too-long",
             f"schedule {schedule.use!r} needs {needed:g} epochs, but the training has {max_epochs}",
-            f"shorten the schedule or raise trainer.max_epochs{_suggest_shorter(schedule, max_epochs)}",
+            f"shorten the schedule or raise trainer.max_epochs{suggestion}",
         )
 
 
-def _suggest_shorter(schedule: ComponentSpec, max_epochs: int) -> str:
+def _suggest_shorter(
+    schedule: ComponentSpec, max_epochs: int, tree: MappingNode, diagnostics: DiagnosticCollector
+) -> str:
     """Return the ``--set`` that makes a schedule fit: a parameter is set to a tenth of the epochs."""
     for name, value in schedule.params.items():
         if type(value) not in (int, float) or value <= max_epochs:
             continue
         short = max_epochs // 10 if type(value) is int else max_epochs / 10
-        if schedule.info.load().least_epochs(**{**schedule.params, name: short}) <= max_epochs:
+        needed = _count_least_epochs(schedule, {**schedule.params, name: short}, tree, diagnostics)
+        if needed is not None and needed <= max_epochs:
             return f": --set {'.'.join(map(str, schedule.path))}.{name}={short:g}"
     return ""
+
+
+def _count_least_epochs(
+    schedule: ComponentSpec, params: Mapping[str, Any], tree: MappingNode, diagnostics: DiagnosticCollector
+) -> float | None:
+    """Return the shortest training that a schedule allows, in epochs; None if it does not tell."""
+    least_epochs = read_attribute(schedule, "least_epochs", tree, diagnostics)
+    if least_epochs is not None:
+        with report_faults(schedule, "method least_epochs", tree, diagnostics):
+            return float(least_epochs(**params))
+    return None
 
 
 def _check_task_invariances(
@@ -145,8 +164,8 @@ def _check_batch_divisible(
 
 def _check_accumulation(loss: ComponentSpec, tree: MappingNode, diagnostics: DiagnosticCollector) -> None:
     """Warn if gradient accumulation does not have the effect of a larger batch, because negatives come from a batch."""
-    target = loss.info.load()
-    compares_batch = getattr(target, "compares_batch", isinstance(target, type))  # a plain module does
+    is_module = isinstance(loss.info.load(), type)  # a plain module compares the samples of a batch
+    compares_batch = read_attribute(loss, "compares_batch", tree, diagnostics, is_module)
     if compares_batch and not any(component.kind == "memory_bank" for component in find_components(loss)):
         diagnostics.report(
             find_nearest(tree, ("trainer", "accumulate_grad_batches")).location,

@@ -34,9 +34,17 @@ def parse_descriptions(target: Any, names: list[str]) -> dict[str, str]:
     documented = [item for cls in classes for item in (cls, cls.__dict__.get("__init__"))] or [target]
     descriptions: dict[str, str] = {}
     for item in documented if names else ():
-        if text := getattr(item, "__doc__", None):
-            descriptions = {**_parse_docstring(inspect.cleandoc(text), names), **descriptions}
+        descriptions = {**_parse_docstring(read_docstring(item), names), **descriptions}
     return descriptions
+
+
+def read_docstring(target: object) -> str:
+    """Return the docstring of a class or a function; empty if it has none, or computes one and fails."""
+    try:
+        text = target.__doc__
+    except Exception:  # noqa: BLE001 - the class may be that of any package
+        return ""
+    return inspect.cleandoc(text) if isinstance(text, str) else ""
 
 
 def _parse_docstring(text: str, names: Iterable[str]) -> dict[str, str]:

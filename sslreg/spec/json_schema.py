@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic_core import to_jsonable_python
 
 from sslreg.errors import UserError
 from sslreg.registry import KINDS, Catalog, ComponentInfo
@@ -133,7 +133,8 @@ class _SchemaBuilder:
         schema: Schema = parameter.adapter.json_schema(ref_template="#/definitions/{model}")
         self._types |= {name: _to_draft7(type_) for name, type_ in schema.pop("$defs", {}).items()}
         if not parameter.required and parameter.default is not None:
-            with contextlib.suppress(PydanticSerializationError):
+            # The default may be an object of a plugin, which may raise anything.
+            with contextlib.suppress(Exception):
                 schema["default"] = to_jsonable_python(parameter.default)
         return dict(_to_draft7(schema))
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
-from sslreg.errors import UserError
+from sslreg.errors import INTERRUPTIONS, describe_error
 from sslreg.registry import KINDS, ComponentInfo
 from sslreg.spec.docstrings import parse_descriptions
 from sslreg.spec.from_run import FromRun
@@ -144,12 +144,18 @@ def parameters_of(info: ComponentInfo) -> Parameters:
     Raises:
         UserError: the component cannot be imported or is not callable.
     """
-    kind = KINDS[info.kind]
     target = info.load()
     try:
-        declared = signature_parameters(target)
-    except (TypeError, ValueError, NameError) as error:
-        raise UserError(f"{info} cannot be called: {error}", code="broken-component") from error
+        return _read_parameters(info, target)
+    except INTERRUPTIONS:
+        raise
+    except BaseException as error:
+        raise info.broken(f"{info} cannot be called: {describe_error(error)}") from error
+
+
+def _read_parameters(info: ComponentInfo, target: Any) -> Parameters:
+    kind = KINDS[info.kind]
+    declared = signature_parameters(target)
     by_name: dict[str, Parameter] = {}
     unwritable = []
     for parameter, converted in declared[kind.positional :]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from sslreg.errors import Diagnostic
+from sslreg.errors import Diagnostic, UserError
 from sslreg.metric_names import SOURCE
 from sslreg.registry import ComponentInfo
 from sslreg.spec.diagnostics import SpecError
@@ -266,6 +266,12 @@ class Spec(Sections):
     def _locate(self, path: KeyPath, diagnostic: Diagnostic) -> Diagnostic:
         location = find_nearest(self.tree, path).location
         return diagnostic.with_location(location.file, location.line, location.column)
+
+    def locate_error(self, error: UserError, path: KeyPath) -> SpecError:
+        """Return an error with the location of `path`; a location that it already has is kept."""
+        at = find_nearest(self.tree, path).location
+        located = [diagnostic.with_location(at.file, at.line, at.column) for diagnostic in error.diagnostics]
+        return SpecError(*located, sources=self.sources)
 
 
 def find_components(value: Any) -> list[ComponentSpec]:

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any, NoReturn, Self
 
 from sslreg.assembly.loader_workers import STOP_SIGNALS
+from sslreg.errors import Interruption
 from sslreg.training.blocked_waits import (
     WaitGuard,
     describe_wait,
@@ -23,7 +24,7 @@ from sslreg.training.blocked_waits import (
 _CHILD_SIGNALS = (signal.SIGCHLD,) if hasattr(signal, "SIGCHLD") else ()
 
 
-class StopRequested(BaseException):
+class StopRequested(Interruption):
     """Ends what a run is doing after a request to stop, once its state is safe."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from sslreg.contracts.augmentation import Augmentation, Images, Keys, Params
-from sslreg.errors import UserError
+from sslreg.errors import type_name
 
 
 class CallableAugmentation(Augmentation):
@@ -56,8 +57,10 @@ class CallableAugmentation(Augmentation):
         _seed_generators(seed)
         output: Any = self.function(image)
         if not isinstance(output, Tensor) or output.ndim != 3:
-            name = f"a tensor {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
-            raise UserError(f"{self.function} returned {name}, not an image as a tensor (C, H, W)", code="augmentation")
+            if inspect.iscoroutine(output):
+                output.close()  # or else Python warns that nobody awaits it
+            name = f"a tensor {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type_name(output)}"
+            raise ValueError(f"the function returned {name}, not an image as a tensor (C, H, W)")
         return output.as_subclass(Tensor)
 
 
@@ -67,12 +70,13 @@ def adapt(component: Any) -> Augmentation:
     The ``p`` of a torchvision transform becomes 1, since the ``p:`` of the spec is the probability of an operation.
 
     Raises:
-        TypeError: the component is neither.
+        ValueError: the component is neither.
     """
-    if isinstance(component, Augmentation):
-        return component
+    if issubclass(type(component), Augmentation):
+        augmentation: Augmentation = component
+        return augmentation
     if not callable(component) or isinstance(component, type):
-        raise TypeError(f"{component!r} is neither an sslreg.Augmentation nor a callable of one image")
+        raise ValueError(f"{type_name(component)} is neither an sslreg.Augmentation nor a callable of one image")
     if isinstance(component, v2.Transform) and isinstance(getattr(component, "p", None), float):
         component = copy.copy(component)
         component.p = 1.0

@@ -14,7 +14,7 @@ from torch import Tensor
 from sslreg.contracts.augmentation import Images, Params
 from sslreg.contracts.augmentation_protocols import DecodingRequest, SupportsPartialDecoding, takes_uint8
 from sslreg.contracts.sample_keys import SampleKeys
-from sslreg.errors import UserError
+from sslreg.errors import SslregError, UserError, describe_error, type_name
 from sslreg.views.fusion import Stage, fuse
 from sslreg.views.image_stacking import (
     Shaped,
@@ -30,6 +30,9 @@ from sslreg.views.shared_memory import share_results
 from sslreg.views.steps import Draw, Operation, Rounding, Step
 
 Place = Literal["auto", "host", "device"]
+
+#: Exceptions that are no fault of an augmentation.
+MACHINE_FAILURES = (torch.OutOfMemoryError, MemoryError, OSError)
 
 
 @dataclass(frozen=True)
@@ -127,9 +130,15 @@ class ViewPlan:
                 continue
             try:
                 params = step.augmentation.draw(next(operation_keys), shapes)
+                _require_rows(params, len(shapes))
                 shapes = step.augmentation.output_shapes(shapes, params)
+                _require_shapes(shapes, len(images) * len(views))
             except ValueError as error:
                 raise UserError(f"view {views[0]}, {step}: {error}", code="augmentation") from error
+            except (SslregError, *MACHINE_FAILURES):
+                raise
+            except Exception as error:
+                raise UserError(f"{step}: {describe_error(error)}", code="augmentation") from error
             draws.append(Draw(params, shapes))
         count = len(images)
         return [[draw.select(slice(v * count, (v + 1) * count)) for draw in draws] for v in range(len(views))]
@@ -173,8 +182,14 @@ class ViewPlan:
                 continue
             if not (takes_uint8(stage.augmentation) and self._may_return_uint8(stage)):
                 images = to_float(images)
-            with share_results(number == last):
-                images = apply(stage.augmentation, images, stage.params(draws))
+            params = stage.params(draws)
+            try:
+                with share_results(number == last):
+                    images = apply(stage.augmentation, images, params)
+            except (SslregError, *MACHINE_FAILURES):
+                raise
+            except Exception as error:
+                raise self._explain(stage, error, params) from error
             self._check(stage, images, draws[stage.steps[-1]].shapes)
         return stack_images(images)
 
@@ -183,10 +198,28 @@ class ViewPlan:
         assert stage.augmentation is not None
         return not stage.augmentation.geometry or stage.steps == range(self.leading)
 
+    def _explain(self, stage: Stage, error: Exception, params: Params) -> UserError:
+        """Return the error for an augmentation whose `apply` raises."""
+        reason, hint = describe_error(error), None
+        if isinstance(error, ValueError):
+            reason = str(error)
+        elif isinstance(error, KeyError) and error.args and error.args[0] not in params:
+            hint = f"draw(keys, shapes) returns what apply reads, as {{{error.args[0]!r}: a tensor (N, …)}}"
+        return UserError(f"{self._name(stage)}: {reason}", hint=hint, code="augmentation")
+
     def _check(self, stage: Stage, images: Images, announced: Tensor) -> None:
         """Compare a stage's images with the types and shapes (N, 3) that it announced."""
         augmentation = stage.augmentation
         assert augmentation is not None
+        if not _are_images(images):
+            raise UserError(
+                f"{self._name(stage)}: apply returned a {type_name(images)}, not images as a tensor (N, C, H, W)",
+                code="augmentation",
+            )
+        if len(images) != len(announced):
+            raise UserError(
+                f"{self._name(stage)}: apply returned {len(images)} images for {len(announced)}", code="augmentation"
+            )
         allowed = (
             {torch.float32, torch.uint8} if takes_uint8(augmentation) and augmentation.geometry else {torch.float32}
         )
@@ -206,6 +239,29 @@ class ViewPlan:
 
     def _name(self, stage: Stage) -> str:
         return " + ".join(str(self.steps[step]) for step in stage.steps)
+
+
+def _are_images(images: object) -> bool:
+    if isinstance(images, Tensor):
+        return images.ndim == 4
+    return isinstance(images, list) and all(isinstance(image, Tensor) and image.ndim == 3 for image in images)
+
+
+def _require_rows(params: object, count: int) -> None:
+    """Raise a ValueError unless `params` is what `draw` has to return for `count` images."""
+    if not isinstance(params, dict):
+        raise ValueError(f"draw returned a {type_name(params)}, not a dict of tensors")
+    for name, values in params.items():
+        if not isinstance(values, Tensor) or not values.ndim or len(values) != count:
+            shape = f"a tensor {tuple(values.shape)}" if isinstance(values, Tensor) else f"a {type_name(values)}"
+            raise ValueError(f"draw returned {shape} as {name!r}, not a tensor with a row for each of {count} images")
+
+
+def _require_shapes(shapes: object, count: int) -> None:
+    """Raise a ValueError unless `shapes` is what `output_shapes` has to return for `count` images."""
+    if not isinstance(shapes, Tensor) or shapes.shape != (count, 3):
+        given = f"a tensor {tuple(shapes.shape)}" if isinstance(shapes, Tensor) else f"a {type_name(shapes)}"
+        raise ValueError(f"output_shapes returned {given}, not a tensor ({count}, 3)")
 
 
 def to_batch(images: Images) -> Tensor:

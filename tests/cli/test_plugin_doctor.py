@@ -50,6 +50,22 @@ BROKEN: dict[str, tuple[str | None, str, str]] = {
         "its commands cannot be added: SystemExit: no terminal",
         "--traceback",
     ),
+    "silent": (
+        "class Silent(BaseException):\n    def __str__(self): raise RuntimeError\nraise Silent",
+        "Silent: its message cannot be shown, because __str__ raises RuntimeError",
+        "to its authors",
+    ),
+    "number": (
+        SOUND.format(kind="loss", name="x", target="m:a").replace('"fine"', "7"),
+        "loss 'x': summary is not a text",
+        "to its authors",
+    ),
+    "raising_signature": (
+        "class Meta(type):\n    @property\n    def __signature__(cls): raise KeyError('no signature')\n"
+        "class A(metaclass=Meta): ...\n" + SOUND.format(kind="loss", name="s", target="{module}:A"),
+        "cannot be called: KeyError: 'no signature'",
+        "update raising",
+    ),
     "rival": (
         SOUND.format(kind="loss", name="nt_xent", target="logging:NullHandler"),
         "sslreg provides loss 'nt_xent', too",

@@ -71,3 +71,46 @@ def test_show_prints_a_deprecation(cli, site) -> None:
 
 def test_an_unknown_kind_is_refused(cli) -> None:
     assert "error[unknown-kind]" in cli("plugins", "show", "foo/nt_xent").err
+
+
+HOSTILE = """
+import sslreg
+
+sslreg_api = 1
+
+
+class Meta(type):
+    def __getattribute__(cls, name):
+        if name == "__doc__":
+            raise RuntimeError("no documentation")
+        return super().__getattribute__(name)
+
+    def __repr__(cls):
+        raise RuntimeError("no text")
+
+
+class Default:
+    def __repr__(self):
+        raise RuntimeError("no text")
+
+
+class Hostile(metaclass=Meta):
+    __doc__ = 7
+
+    def __init__(self, size: int = Default()) -> None: ...
+
+
+@sslreg.hookimpl
+def sslreg_register(registry):
+    registry.loss("hostile", f"{__name__}:Hostile", summary="hostile")
+"""
+
+
+def test_a_component_whose_text_raises_is_listed_and_shown(cli, site, spec_file) -> None:
+    site.install("hostile", HOSTILE)
+    assert "hostile" in cli("plugins", "list").out
+    for command in (("plugins", "show", "loss/hostile"), ("plugins", "show", "loss/hostile", "--json"), ("schema",)):
+        result = cli(*command)
+        assert "hostile" in result.out
+        assert "Traceback" not in result.err
+    assert cli("check", spec_file).status == 0

@@ -105,6 +105,27 @@ def test_a_reader_that_cannot_be_built_is_left_out(caplog: pytest.LogCaptureFixt
     assert [record.message for record in caplog.records if "no license" in record.message] == [caplog.messages[0]]
 
 
+class Fails(sslreg.Reader):
+    def matches(self, name: str, head: bytes) -> bool:
+        raise RuntimeError("no head")
+
+
+class Nameless(sslreg.Reader):
+    @property
+    def extensions(self) -> list[str]:
+        raise RuntimeError("no extensions")
+
+
+def test_a_reader_that_raises_keeps_no_other_from_reading(photos: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with temporary_components(reader={"fails": Fails, "nameless": Nameless}):
+        for _ in range(2):
+            assert sslreg.load_image(photos / "rgb.jpg").shape == (3, 60, 80)
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 2
+    assert "reader 'nameless' of temporary" in messages[0]
+    assert "reader 'fails' of temporary" in messages[1]
+
+
 def test_extensions_are_those_of_all_readers() -> None:
     with temporary_components(reader={"first": reader(1, [".one"])}):
         assert {".one", ".jpg", ".jpeg", ".png", ".tif", ".webp"} <= image_extensions()

@@ -92,5 +92,5 @@ def test_a_result_that_is_no_image_is_refused() -> None:
 
 @pytest.mark.parametrize("thing", [3, "name", dict])
 def test_what_cannot_act_on_an_image_is_refused(thing: object) -> None:
-    with pytest.raises(TypeError, match="neither"):
+    with pytest.raises(ValueError, match="neither"):
         adapt(thing)
