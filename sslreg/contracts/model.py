@@ -47,13 +47,14 @@ class Model(Component, nn.Module):
       student, and `parameter_groups` its `split_weight_decay`. The spec lists two schedules, one for the learning
       rate and one for the weight decay. The center is a staged buffer of the loss.
     * NNCLR: a `memory_bank` slot of the model. The constructor sets the width of the bank (`MemoryBank.hold`) and calls
-      `MemoryBank.require_nearest`; `training_step` replaces embeddings by their nearest rows and enqueues new ones.
-      Training commits the bank.
+      `MemoryBank.require_nearest`; `training_step` replaces embeddings by their nearest rows, which carry no gradient
+      and come first in the loss, and enqueues new ones. Training commits the bank.
     * MAE: one view (see `views`) and a backbone that can encode some of its patches. Draw the mask in `training_step`
-      from `Batch.keys`.
+      from `Batch.keys`, and return no `StepOutput.embeddings`.
 
     Attributes:
-        backbone: the backbone that is used after training.
+        backbone: the backbone that is used after training and exported. It may be a copy of the one in the slot, as in
+            DINO. A model whose `embed` returns other features cannot be exported.
         embedding_dim: the width of the embeddings that the loss compares (the output of the projection), and of the
             rows of a memory bank.
     """

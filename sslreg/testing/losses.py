@@ -103,6 +103,9 @@ def changes_its_state_only_in_commit(case: Case) -> None:
         torch.testing.assert_close(first, second, msg="a second call in a step gives another value")
         torch.testing.assert_close(dict(loss.state_dict()), dict(before), msg="forward changes buffers; stage them")
         loss.commit()
+        after = copy.deepcopy(loss.state_dict())
+        loss.commit()
+        torch.testing.assert_close(dict(loss.state_dict()), dict(after), msg="a second commit changes buffers again")
 
 
 @check("loss")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from sslreg.contracts import Backbone, Model, StepOutput
-from sslreg.contracts.loss import commit_staged
+from sslreg.contracts import Backbone, Loss, Model, StepOutput
+from sslreg.contracts.loss import COMMON_FORMS, commit_staged
 from sslreg.testing.case import Case
 from sslreg.testing.checks import check
-from sslreg.testing.tiny_components import RecordingLoss, make_batch, make_batch_for
+from sslreg.testing.tiny_components import RecordingLoss, find_tensors, make_batch, make_batch_for
 
 
 def build(case: Case) -> Model:
@@ -17,10 +17,10 @@ def build(case: Case) -> Model:
     return model
 
 
-def run_step(model: Model, additional: int = 0) -> StepOutput:
-    """Run one training step with a loss that takes what the model gives; see `make_batch_for`."""
+def run_step(model: Model, additional: int = 0, loss: Loss | None = None) -> StepOutput:
+    """Run one training step, by default with a loss that takes what the model gives; see `make_batch_for`."""
     torch.manual_seed(1)
-    return model.training_step(make_batch_for(model, additional), RecordingLoss(model.gives[0]))
+    return model.training_step(make_batch_for(model, additional), loss or RecordingLoss(model.gives[0]))
 
 
 def _train_step(model: Model, optimizer: torch.optim.Optimizer) -> None:
@@ -50,12 +50,16 @@ def declares_its_input_and_output(case: Case) -> None:
 def performs_a_training_step(case: Case) -> None:
     model = build(case)
     for additional in (0, 1):
-        output = run_step(model, additional)
+        loss = RecordingLoss(model.gives[0])
+        output = run_step(model, additional, loss)
         assert output.loss.shape == ()
         assert output.loss.isfinite()
         assert all(value.numel() == 1 for value in output.metrics.values()), "metrics are scalars"
         if output.embeddings is not None:
             assert output.embeddings.ndim == 2, "embeddings are (N, D)"
+        if loss.takes in COMMON_FORMS:
+            shapes = {tuple(view.shape) for view in find_tensors([inputs for inputs, _ in loss.calls])}
+            assert shapes == {(8, model.embedding_dim)}, "the loss compares embeddings (N, embedding_dim)"
 
 
 @check("model")
