@@ -70,11 +70,11 @@ class OutputStream(io.TextIOBase):
         try:
             yield
         except BrokenPipeError:  # the reader, such as head, has seen enough
-            self._discard()
+            self.discard()
             if self._required:
                 raise
         except OSError as error:
-            self._discard()
+            self.discard()
             if self._required:
                 raise OutputError(
                     f"the output cannot be written: {error.strerror or error}",
@@ -82,7 +82,7 @@ class OutputStream(io.TextIOBase):
                     code="output",
                 ) from error
 
-    def _discard(self) -> None:
+    def discard(self) -> None:
         """Drop what is buffered and all later output, which would fail again when the process ends."""
         with suppress(OSError):
             descriptor = os.open(os.devnull, os.O_WRONLY)
@@ -123,14 +123,18 @@ class TerminalConsole(Console):
 
 
 @contextmanager
-def safe_output() -> Iterator[None]:
-    """Make standard output and standard error safe for everything that is printed within the block, logs included."""
+def safe_output() -> Iterator[OutputStream]:
+    """Make standard output and standard error safe for everything that is printed within the block, logs included.
+
+    Yields:
+        The standard output.
+    """
     before = sys.stdout, sys.stderr, logging.lastResort
-    sys.stdout = OutputStream(sys.stdout, required=True)
+    sys.stdout = output = OutputStream(sys.stdout, required=True)
     sys.stderr = OutputStream(sys.stderr, required=False)
     logging.lastResort = ConsoleHandler(logging.WARNING)
     try:
-        yield
+        yield output
     finally:
         with suppress(OutputError, BrokenPipeError):
             sys.stdout.flush()

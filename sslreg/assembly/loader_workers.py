@@ -19,16 +19,13 @@ from typing import Any, NoReturn
 
 import torch.distributed as dist
 
+from sslreg.blocked_waits import STOP_SIGNALS
 from sslreg.errors import Diagnostic, SslregError
 
 try:
     import resource
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
-
-#: The signals that ask a run to stop, as far as the platform has them. A queue sends SIGTERM to reclaim the machine and
-#: SIGUSR1 when the time is up; a user sends SIGINT.
-STOP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGUSR1", "SIGINT") if hasattr(signal, name))
 
 #: The longest path of a folder for sockets: the system allows about 100 bytes for the path of a socket, and Python
 #: appends the names of a folder and of the socket.

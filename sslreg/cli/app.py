@@ -26,6 +26,7 @@ from sslreg.cli import (
     train,
 )
 from sslreg.cli.console import print_error, stderr, stdout
+from sslreg.cli.interruption import CommandSignals, CommandStopped
 from sslreg.cli.plugin_commands import CommandGroup
 from sslreg.errors import SslregError
 from sslreg.terminal import safe_output
@@ -90,10 +91,15 @@ def root(
 
 def main() -> None:
     """Run the command. A `SslregError` is printed without a traceback and sets the exit status."""
-    with safe_output():
+    with CommandSignals() as signals, safe_output() as output:
         try:
-            status = app(standalone_mode=False)
-            sys.stdout.flush()
+            with signals.interruptible():
+                status = app(standalone_mode=False)
+                sys.stdout.flush()
+        except CommandStopped as stopped:
+            output.discard()  # its reader may be what does not answer
+            stderr.print(str(stopped))
+            status = stopped.exit_status
         except SslregError as error:
             print_error(error)
             status = error.exit_status

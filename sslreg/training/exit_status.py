@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import NoReturn
 
 import lightning.pytorch as lightning
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from sslreg.atomic_files import WriteError
+from sslreg.blocked_waits import call_briefly, end_blocked_process, is_stopped
 from sslreg.errors import InterruptedRunError, StoppedRunError
 from sslreg.runs.folder import RunFolder
 from sslreg.runs.run_writer import overwrite_status
-from sslreg.training.blocked_waits import is_stopped, kill_child_processes
 from sslreg.training.callbacks.checkpoint_saver import CheckpointSaver
 from sslreg.training.distributed.collectives import exit_together
 from sslreg.training.distributed.watchdog import LIGHTNING_CHILDREN
@@ -112,15 +111,9 @@ def end_waiting_process(
     error = stopped_error(folder, trainer.global_step, awaited)
     for child in LIGHTNING_CHILDREN:
         child.kill()
-    kill_child_processes()
-    if trainer.local_rank == 0:
-        # A full pipe must not become the next wait.
-        writer = threading.Thread(target=os.write, args=(2, f"\n{error}\n".encode()), daemon=True)
-        writer.start()
-        writer.join(1)
     if trainer.is_global_zero:
-        overwrite_status(folder, "interrupted")
-    os._exit(error.exit_status if received == signal.SIGINT else InterruptedRunError.exit_status)
+        call_briefly(partial(overwrite_status, folder, "interrupted"))  # the disk may be what does not answer
+    end_blocked_process(received, str(error) if trainer.local_rank == 0 else "")
 
 
 def resume_hint(folder: RunFolder) -> str:

@@ -10,18 +10,16 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn, Self
 
-from sslreg.assembly.loader_workers import STOP_SIGNALS
-from sslreg.errors import Interruption
-from sslreg.training.blocked_waits import (
+from sslreg.blocked_waits import (
+    CHILD_SIGNALS,
+    STOP_SIGNALS,
     WaitGuard,
     describe_wait,
-    kill_child_processes,
+    end_blocked_process,
     kill_workers,
     loader_frame,
 )
-
-#: The signal of a child that ended, where the platform has it.
-_CHILD_SIGNALS = (signal.SIGCHLD,) if hasattr(signal, "SIGCHLD") else ()
+from sslreg.errors import Interruption
 
 
 class StopRequested(Interruption):
@@ -30,9 +28,7 @@ class StopRequested(Interruption):
 
 def end_unstarted_process(received: signal.Signals, awaited: str) -> NoReturn:
     """End a process that waits forever before its run has a folder."""
-    kill_child_processes()
-    os.write(2, f"\nstopped by {received.name} before the first step, while waiting for {awaited}\n".encode())
-    os._exit(130 if received == signal.SIGINT else 75)
+    end_blocked_process(received, f"stopped by {received.name} before the first step, while waiting for {awaited}")
 
 
 class StopSignals:
@@ -63,7 +59,7 @@ class StopSignals:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._previous_handlers = {number: signal.getsignal(number) for number in (*STOP_SIGNALS, *_CHILD_SIGNALS)}
+            self._previous_handlers = {number: signal.getsignal(number) for number in (*STOP_SIGNALS, *CHILD_SIGNALS)}
             self._guard = WaitGuard(lambda received, awaited: self.end_process(received, awaited))
             self._guard.start()
         self.install_handlers()
@@ -87,7 +83,7 @@ class StopSignals:
         if self._previous_handlers:
             for number in STOP_SIGNALS:
                 signal.signal(number, self._handle)
-            for number in _CHILD_SIGNALS:
+            for number in CHILD_SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
 
     @contextmanager

@@ -9,12 +9,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import lightning.pytorch as lightning
 import torch.distributed as dist
 from rich.console import Console
 
+from sslreg.blocked_waits import call_briefly
 from sslreg.errors import SslregError
 from sslreg.runs.folder import RunFolder
 from sslreg.runs.run_writer import overwrite_status
@@ -145,9 +147,10 @@ class _Watchdog(threading.Thread):
     def _end_process(self) -> None:
         """End this process, which waits for one that has died."""
         if not self._is_child:
-            self.console.print(render(self.lost_process_error().diagnostics, {}))
+            message = render(self.lost_process_error().diagnostics, {})
+            call_briefly(partial(self.console.print, message))
         for child in self.children:
             child.kill()
         if self.trainer.is_global_zero:
-            overwrite_status(self.folder, "failed")
+            call_briefly(partial(overwrite_status, self.folder, "failed"))
         os._exit(1)

@@ -22,7 +22,7 @@ pytestmark = [
 #: Seconds until which a run has ended, in all cases. A hang lasts forever.
 LIMIT = 60
 PROGRAM = """
-import sslreg.training.blocked_waits as waits
+import sslreg.blocked_waits as waits
 waits.BATCH_GRACE = waits.CALL_GRACE = waits.INTERRUPT_GRACE = 1.0
 from sslreg.cli.app import main
 if __name__ == "__main__":
@@ -89,6 +89,15 @@ def wait_until_blocked(process: subprocess.Popen[str], folder: Path) -> None:
         before, now = now, (folder / "metrics.csv").stat().st_size
 
 
+def wait_until_idle(process: subprocess.Popen[str]) -> None:
+    """Wait until a process uses no more time of the CPU."""
+    before, now = -1, 0
+    while before != now:
+        time.sleep(4.0)
+        user, system = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        before, now = now, int(user) + int(system)
+
+
 def read_status(folder: Path) -> str:
     return str(json.loads((folder / "summary.json").read_text())["status"])
 
@@ -148,7 +157,7 @@ def test_processes_that_wait_for_one_that_does_not_start_end_when_they_are_asked
     for name, value in (group | rendezvous).items():
         monkeypatch.setenv(name, value)
     process = start(*TWO)
-    time.sleep(12.0)
+    wait_until_idle(process)
     os.kill(process.pid, signal.SIGTERM)
     _, stderr = process.communicate(timeout=LIMIT)
     assert process.returncode == 75, stderr
