@@ -13,12 +13,21 @@ import sslreg
 if TYPE_CHECKING:
     from sslreg_losses.byol import BYOLLoss as BYOLLoss
     from sslreg_losses.dcl import DCLLoss as DCLLoss
+    from sslreg_losses.moco_v3 import MoCoV3Loss as MoCoV3Loss
     from sslreg_losses.nt_xent import NTXentLoss as NTXentLoss
+    from sslreg_losses.simsiam import SimSiamLoss as SimSiamLoss
     from sslreg_losses.sup_con import SupConLoss as SupConLoss
 
 sslreg_api = 1
 
-_HOME = {"BYOLLoss": "byol", "DCLLoss": "dcl", "NTXentLoss": "nt_xent", "SupConLoss": "sup_con"}
+_HOME = {
+    "BYOLLoss": "byol",
+    "DCLLoss": "dcl",
+    "MoCoV3Loss": "moco_v3",
+    "NTXentLoss": "nt_xent",
+    "SimSiamLoss": "simsiam",
+    "SupConLoss": "sup_con",
+}
 __all__ = list(_HOME)
 
 
@@ -28,6 +37,10 @@ def sslreg_register(registry: sslreg.Registry) -> None:
     registry.loss(
         "nt_xent", "sslreg_losses.nt_xent:NTXentLoss", summary="tell each sample's views from all others (SimCLR, MoCo)"
     )
+    registry.loss(
+        "moco_v3", "sslreg_losses.moco_v3:MoCoV3Loss", summary="InfoNCE in the batch of all processes (MoCo v3)"
+    )
+    registry.loss("simsiam", "sslreg_losses.simsiam:SimSiamLoss", summary="-cos of predictions and targets (SimSiam)")
     registry.loss("dcl", "sslreg_losses.dcl:DCLLoss", summary="NT-Xent without the positive in the denominator (DCL)")
     registry.loss("sup_con", "sslreg_losses.sup_con:SupConLoss", summary="attract samples of the same class (SupCon)")
 

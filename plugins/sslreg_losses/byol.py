@@ -5,8 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 import sslreg
-from sslreg_losses._autocast_and_compile import disable_autocast
-from sslreg_losses._normalization import normalize_rows
+from sslreg_losses._cosine_similarity import mean_cosine_similarity
 
 
 class BYOLLoss(sslreg.Loss):
@@ -19,8 +18,4 @@ class BYOLLoss(sslreg.Loss):
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Return the mean over the rows of predictions and targets (N, D); targets get no gradient."""
-        if prediction.shape != target.shape:
-            raise ValueError(f"predictions {tuple(prediction.shape)} and targets {tuple(target.shape)} differ in shape")
-        prediction, target = normalize_rows(prediction), normalize_rows(target.detach())
-        with disable_autocast(prediction):
-            return 2 - 2 * (prediction * target).sum(dim=1).mean()
+        return 2 - 2 * mean_cosine_similarity(prediction, target)

@@ -12,3 +12,7 @@ def sslreg_register(registry: sslreg.Registry) -> None:
     )
     registry.model("moco", "sslreg_models.moco:MoCo", summary="contrast with a slowly moving copy of the encoder")
     registry.model("byol", "sslreg_models.byol:BYOL", summary="predict what a slow copy of the encoder embeds")
+    registry.model("simsiam", "sslreg_models.simsiam:SimSiam", summary="predict the other view, which gets no gradient")
+    registry.model(
+        "moco_v3", "sslreg_models.moco_v3:MoCoV3", summary="predict a momentum encoder's keys, among the batch"
+    )
