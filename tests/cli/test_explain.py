@@ -6,6 +6,9 @@ import json
 
 import pytest
 
+from sslreg.testing import temporary_components
+from sslreg.testing.tiny_components import TinyModel
+
 
 def explained(cli, *arguments: str) -> dict:
     return json.loads(cli("explain", "imagenet-simclr", "--json", *arguments).out)
@@ -70,3 +73,20 @@ def test_an_unknown_device_is_refused(cli) -> None:
     result = cli("explain", "imagenet-simclr", "--device", "gpu")
     assert result.status == 2
     assert "--device gpu: torch has no such device" in result.err
+
+
+class MultiCrop(TinyModel):
+    """Global and local crops."""
+
+    roles = {"global": (2, 2), "local": (0, None)}  # noqa: RUF012
+
+
+def test_roles_of_views_are_shown(cli) -> None:
+    crop = "augment: [{use: random_resized_crop, size: 96}]"
+    views = f"views=[{{repeat: 2, {crop}}}, {{as: local, repeat: 6, {crop}}}]"
+    with temporary_components(model={"multi_crop": MultiCrop}):
+        shown = explained(cli, "--set", "model.use=multi_crop", "--set", views)["views"]
+        text = cli("explain", "imagenet-simclr", "--set", "model.use=multi_crop").out
+
+    assert [(view["role"], view["repeat"]) for view in shown] == [("global", 2), ("local", 6)]
+    assert "view 1 (global), made 2 times" in text

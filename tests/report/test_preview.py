@@ -17,11 +17,14 @@ from sslreg.report import Preview, preview
 from sslreg.report.drawing import TILE
 from sslreg.spec import parse_spec
 from sslreg.testing import temporary_components
+from sslreg.testing.tiny_components import TinyModel
 
 CROP = "{use: random_resized_crop, size: 8, scale: [0.5, 1.0]}"
 
 
-def spec_of(augment: str, data: str = "{use: digits}", channels: int = 1, more: str = "") -> Spec:
+def spec_of(
+    augment: str, data: str = "{use: digits}", channels: int = 1, more: str = "", model: str = "simclr"
+) -> Spec:
     return parse_spec(
         f"""
 version: 1
@@ -31,7 +34,7 @@ views:
   - repeat: 2
     augment: [{augment}]
 {more}
-model: {{use: simclr, backbone: {{use: convnet}}}}
+model: {{use: {model}, backbone: {{use: convnet}}}}
 loss: {{use: nt_xent}}
 optimizer: {{use: sgd, lr: 0.1}}
 trainer: {{max_epochs: 1}}
@@ -180,6 +183,23 @@ def test_views_of_several_sizes_are_shown_to_scale() -> None:
         "view 2": 72,
         "embedding view": 144,
     }
+
+
+def test_titles_name_the_roles_of_views() -> None:
+    class MultiCrop(TinyModel):
+        """Global and local crops."""
+
+        roles = {"global": (2, 2), "local": (0, None)}  # noqa: RUF012
+
+    with temporary_components(model={"multi_crop": MultiCrop}):
+        spec = spec_of(CROP, more=SMALL.replace("- repeat", "- as: local\n    repeat"), model="multi_crop")
+        titles = preview(spec, samples=1).titles
+    assert titles == [
+        "view 1 (global), 1 of 2",
+        "view 1 (global), 2 of 2",
+        *(f"view 2 (local), {number} of 3" for number in (1, 2, 3)),
+        "embedding view",
+    ]
 
 
 def test_what_was_drawn_is_written_under_each_view() -> None:
