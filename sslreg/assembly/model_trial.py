@@ -16,7 +16,7 @@ from sslreg.assembly.builder import Builder, without_weights
 from sslreg.assembly.devices import Devices, host_memory
 from sslreg.assembly.run_facts import add_model_facts
 from sslreg.assembly.view_trial import Shape, ViewShape
-from sslreg.contracts import Batch, Loss, Model, SampleKeys, is_momentum_copy
+from sslreg.contracts import Batch, FrozenModule, Loss, Model, SampleKeys, is_momentum_copy
 from sslreg.contracts.loss import COMMON_FORMS
 from sslreg.errors import Diagnostic, SslregError, describe_error
 from sslreg.spec import Spec, find_components
@@ -246,7 +246,9 @@ def _is_unsupported(error: BaseException) -> bool:
 
 
 def _count_bytes(module: nn.Module) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in [*module.parameters(), *module.buffers()])
+    """Return the size of the weights of a module, including those of frozen ones in it."""
+    own = sum(tensor.numel() * tensor.element_size() for tensor in [*module.parameters(), *module.buffers()])
+    return own + sum(_count_bytes(one.wrapped) for one in module.modules() if isinstance(one, FrozenModule))
 
 
 def _require_memory(spec: Spec, model: Model, devices: Devices) -> None:

@@ -49,6 +49,7 @@ class Model(Component, nn.Module):
     * NNCLR: a `memory_bank` slot of the model. The constructor sets the width of the bank (`MemoryBank.hold`) and calls
       `MemoryBank.require_nearest`; `training_step` replaces embeddings by their nearest rows, which carry no gradient
       and come first in the loss, and enqueues new ones. Training commits the bank.
+    * Distillation: a slot for the teacher, which `frozen` keeps out of training and checkpoints.
     * MAE: one view (see `views`) and a backbone that can encode some of its patches. Draw the mask in `training_step`
       from `Batch.keys`, and return no `StepOutput.embeddings`.
 

@@ -89,7 +89,7 @@ def _check_schedule_conflicts(
                 find_nearest(tree, schedule.path).location,
                 "schedule-conflict",
                 f"schedule {schedule.use!r} changes {option}, which schedule {other.use!r} changes, too",
-                f"remove one of them: each schedule changes another option of the optimizer, and these both {option}",
+                "remove one of them: each schedule of a list changes another option of the optimizer",
             )
 
 

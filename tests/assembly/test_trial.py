@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
+import sslreg
 from sslreg.assembly import try_spec
 from sslreg.errors import UserError
 from sslreg.spec import load_spec, shipped_specs
+from sslreg.testing.temporary_components import temporary_components
+from sslreg_models.simclr import SimCLR
 
 without_gpu = pytest.mark.skipif(
     torch.cuda.is_available() or torch.backends.mps.is_available(), reason="about machines without a GPU"
@@ -164,3 +167,15 @@ def test_a_giant_model_is_refused_at_once(spec) -> None:
     start = time.process_time()
     refusal(spec, "model.projection=[9999999999999]")
     assert time.process_time() - start < 5
+
+
+class Taught(SimCLR):
+    def __init__(self, backbone: sslreg.Backbone, teacher: sslreg.Backbone) -> None:
+        super().__init__(backbone)
+        self.teacher = sslreg.frozen(teacher)
+
+
+def test_the_weights_of_a_frozen_teacher_need_memory(spec) -> None:
+    giant = "model={use: taught, backbone: {use: convnet}, teacher: {use: convnet, width: 200000}}"
+    with temporary_components(model={"taught": Taught}):
+        assert "the model with its gradients would take" in refusal(spec, giant)[0]

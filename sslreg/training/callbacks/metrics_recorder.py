@@ -104,13 +104,18 @@ class MetricsRecorder(Callback):
 
 
 def _scheduled_options(trainer: lightning.Trainer) -> dict[str, float]:
-    """Return the learning rate of the first group whose rate is not fixed, and the largest value of other options."""
+    """Return the learning rate of the first group whose rate is not fixed, and the largest value of other options.
+
+    Options that are no numbers, such as Adam's betas, are left out.
+    """
     groups: list[dict[str, Any]] = trainer.optimizers[0].param_groups
-    options = {getattr(config.scheduler, "changes", "lr") for config in trainer.lr_scheduler_configs} - {"lr"}
-    return {
-        "lr": next((float(group["lr"]) for group in groups if not group.get("fixed_lr")), float(groups[0]["lr"])),
-        **{option: max(float(group[option]) for group in groups) for option in sorted(options)},
-    }
+    rates = [group["lr"] for group in groups if not group.get("fixed_lr")] or [groups[0]["lr"]]
+    figures = {"lr": float(rates[0])}
+    for option in sorted({getattr(config.scheduler, "changes", "lr") for config in trainer.lr_scheduler_configs}):
+        values = [group[option] for group in groups if isinstance(group.get(option), int | float | Tensor)]
+        if option != "lr" and values:
+            figures[option] = max(map(float, values))
+    return figures
 
 
 def _average_rows(pending: list[dict[str, Any]], trainer: lightning.Trainer) -> list[dict[str, float]]:
