@@ -11,22 +11,26 @@ from typing import TYPE_CHECKING, Any
 import sslreg
 
 if TYPE_CHECKING:
+    from sslreg_losses.barlow_twins import BarlowTwinsLoss as BarlowTwinsLoss
     from sslreg_losses.byol import BYOLLoss as BYOLLoss
     from sslreg_losses.dcl import DCLLoss as DCLLoss
     from sslreg_losses.moco_v3 import MoCoV3Loss as MoCoV3Loss
     from sslreg_losses.nt_xent import NTXentLoss as NTXentLoss
     from sslreg_losses.simsiam import SimSiamLoss as SimSiamLoss
     from sslreg_losses.sup_con import SupConLoss as SupConLoss
+    from sslreg_losses.vicreg import VICRegLoss as VICRegLoss
 
 sslreg_api = 1
 
 _HOME = {
     "BYOLLoss": "byol",
+    "BarlowTwinsLoss": "barlow_twins",
     "DCLLoss": "dcl",
     "MoCoV3Loss": "moco_v3",
     "NTXentLoss": "nt_xent",
     "SimSiamLoss": "simsiam",
     "SupConLoss": "sup_con",
+    "VICRegLoss": "vicreg",
 }
 __all__ = list(_HOME)
 
@@ -43,6 +47,14 @@ def sslreg_register(registry: sslreg.Registry) -> None:
     registry.loss("simsiam", "sslreg_losses.simsiam:SimSiamLoss", summary="-cos of predictions and targets (SimSiam)")
     registry.loss("dcl", "sslreg_losses.dcl:DCLLoss", summary="NT-Xent without the positive in the denominator (DCL)")
     registry.loss("sup_con", "sslreg_losses.sup_con:SupConLoss", summary="attract samples of the same class (SupCon)")
+    registry.loss(
+        "barlow_twins",
+        "sslreg_losses.barlow_twins:BarlowTwinsLoss",
+        summary="make the cross-correlation of two views the identity (Barlow Twins)",
+    )
+    registry.loss(
+        "vicreg", "sslreg_losses.vicreg:VICRegLoss", summary="invariance, variance and covariance of two views (VICReg)"
+    )
 
 
 def __getattr__(name: str) -> Any:

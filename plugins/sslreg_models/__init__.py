@@ -16,3 +16,9 @@ def sslreg_register(registry: sslreg.Registry) -> None:
     registry.model(
         "moco_v3", "sslreg_models.moco_v3:MoCoV3", summary="predict a momentum encoder's keys, among the batch"
     )
+    registry.model(
+        "barlow_twins",
+        "sslreg_models.barlow_twins:BarlowTwins",
+        summary="embeddings agree between views, and their dimensions carry different information",
+    )
+    registry.model("vicreg", "sslreg_models.vicreg:VICReg", summary="embeddings agree, vary and do not covary")

@@ -17,12 +17,14 @@ from sklearn.datasets import load_sample_images
 from sslreg.registry import installed
 from sslreg.testing import conformance
 
-#: Required parameters that cannot be guessed from their types.
+#: Required parameters that cannot be guessed from their types, and smaller values for slow defaults.
 PARAMETERS: dict[str, dict[str, Any]] = {
     "augmentation/normalize": {"stats": "imagenet"},
     "backbone/timm": {"name": "resnet10t"},
     "dataset/image_folder": {"root": "images"},
     "dataset/webdataset": {"shards": "images.tar"},
+    "model/barlow_twins": {"projection": [32, 16]},
+    "model/vicreg": {"projection": [32, 16]},
 }
 
 

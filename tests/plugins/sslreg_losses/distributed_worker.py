@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from sslreg import Loss, SslregError
-from sslreg_losses import BYOLLoss, DCLLoss, NTXentLoss, SupConLoss
+from sslreg_losses import BarlowTwinsLoss, BYOLLoss, DCLLoss, NTXentLoss, SupConLoss, VICRegLoss
 from sslreg_memory_banks import FIFOMemoryBank
 
 SAMPLES, DIM, STEPS = 12, 5, 100
@@ -66,7 +66,12 @@ CASES = {
     "dcl": Case(lambda: DCLLoss(0.2, gather_distributed=True), views=(2, 3)),
     "sup_con": Case(lambda: SupConLoss(0.2, gather_distributed=True), views=(2, 3)),
     "byol": Case(BYOLLoss, pass_pair),
+    "barlow_twins": Case(BarlowTwinsLoss),
+    "vicreg": Case(VICRegLoss),
 }
+
+#: The losses that take batches of different sizes.
+UNEQUAL = ("barlow_twins", "vicreg")
 
 
 def compute_everything(rank: int, world: int) -> dict[str, Any]:
@@ -76,6 +81,8 @@ def compute_everything(rank: int, world: int) -> dict[str, Any]:
         for count in case.views:
             results[f"{name}, {count} views"] = run_two_steps(case, count, part)
         results[f"{name}, DDP"] = parameters_gradient(case, part, world)
+    for name in UNEQUAL:
+        results[f"{name}, unequal parts"] = run_two_steps(CASES[name], 2, unequal_part(rank, world))
     results["trained"] = train(part, world, STEPS)
     state = train(part, world, STEPS // 2)
     results["resumed"] = train(part, world, STEPS // 2, state)
@@ -96,6 +103,10 @@ def make_views(count: int, part: slice, step: int = 0) -> list[Tensor]:
     generator = torch.Generator().manual_seed(step)
     whole = torch.randn(count, SAMPLES, DIM, dtype=torch.float64, generator=generator)
     return [view[part] for view in whole]
+
+
+def unequal_part(rank: int, world: int) -> slice:
+    return slice(rank**2 * SAMPLES // world**2, (rank + 1) ** 2 * SAMPLES // world**2)
 
 
 def make_targets(part: slice) -> Tensor:

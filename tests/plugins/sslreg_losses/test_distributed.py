@@ -17,9 +17,13 @@ import torch
 from torch import Tensor
 
 WORKER = Path(__file__).with_name("distributed_worker.py")
-CASES = runpy.run_path(str(WORKER))["CASES"]
-#: Each loss with each number of views.
-STEPS = [f"{name}, {count} views" for name, case in CASES.items() for count in case.views]
+NAMES = runpy.run_path(str(WORKER))
+CASES = NAMES["CASES"]
+#: Each loss with each number of views, and those that take batches of different sizes with such batches.
+STEPS = [
+    *(f"{name}, {count} views" for name, case in CASES.items() for count in case.views),
+    *(f"{name}, unequal parts" for name in NAMES["UNEQUAL"]),
+]
 
 #: In float64.
 TOLERANCE = 1e-12

@@ -10,23 +10,24 @@ import pytest
 import torch
 
 import sslreg
-from sslreg_losses import DCLLoss, NTXentLoss, SupConLoss
+from sslreg_losses import BarlowTwinsLoss, DCLLoss, NTXentLoss, SupConLoss, VICRegLoss
 from sslreg_memory_banks import FIFOMemoryBank
 
-LOSSES = [
+CONTRASTIVE = [
     NTXentLoss(),
     NTXentLoss(symmetric=False),
     NTXentLoss(memory_bank=FIFOMemoryBank(9, 5, fill="random")),
     DCLLoss(),
     SupConLoss(),
 ]
+OTHERS = [BarlowTwinsLoss(), VICRegLoss()]
 
 
 def arguments(make_views: Any, dtype: torch.dtype = torch.float32) -> tuple[list[Any], dict[str, Any]]:
     return make_views(6, 5, dtype=dtype), {"targets": torch.arange(6) % 3}
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", CONTRASTIVE)
 def test_autocast_changes_nothing(make_views: Any, gradients: Any, loss: Any) -> None:
     views, targets = arguments(make_views)
     plain = loss(*views, **targets)
@@ -38,14 +39,24 @@ def test_autocast_changes_nothing(make_views: Any, gradients: Any, loss: Any) ->
     assert torch.equal(got, expected)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", OTHERS)
+def test_autocast_of_the_forward_pass_changes_nothing(make_views: Any, gradients: Any, loss: Any) -> None:
+    views, targets = arguments(make_views)
+    plain = loss(*views, **targets)
+    with torch.autocast("cpu", torch.bfloat16):
+        cast = loss(*views, **targets)
+    assert torch.equal(cast, plain)
+    assert torch.equal(gradients(cast, views), gradients(plain, views))
+
+
+@pytest.mark.parametrize("loss", CONTRASTIVE)
 def test_a_second_derivative_is_refused(make_views: Any, loss: Any) -> None:
     views, targets = arguments(make_views)
     with pytest.raises(sslreg.SslregError, match="no second derivative"):
         torch.autograd.grad(loss(*views, **targets), views, create_graph=True)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", [*CONTRASTIVE, *OTHERS])
 def test_copies_and_pickles_give_the_same_loss(make_views: Any, loss: Any) -> None:
     views, targets = arguments(make_views)
     expected = loss(*views, **targets)
