@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from sslreg import distributed
 from sslreg_losses._autocast_and_compile import disable_autocast
@@ -38,7 +41,24 @@ def multiply_columns(columns: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
     """
     with disable_autocast(columns):
         matrix = distributed.sum(columns.T @ others)
-    # The matrix is large. A view of its diagonal would have a gradient of its size, and so would a copy of squares.
+    # The diagonal of the matrix would have a gradient of the size of the matrix, which is large.
     diagonal = distributed.sum((columns * others).sum(dim=0))
-    squares = torch.linalg.vector_norm(matrix, dim=1).square()
-    return diagonal, (squares - diagonal.square()).sum()
+    squares: Tensor = _SumOfSquares.apply(matrix)
+    return diagonal, squares - diagonal.square().sum()
+
+
+class _SumOfSquares(torch.autograd.Function):
+    """The sum of the squares of a matrix, with no copy of the matrix but its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, matrix: Tensor) -> Tensor:
+        ctx.save_for_backward(matrix)
+        # On a CPU, a single norm of many elements is off by a percent in float32.
+        row_lengths: Tensor = torch.linalg.vector_norm(matrix, dim=1)
+        return row_lengths.square().sum()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        matrix: Tensor = ctx.saved_tensors[0]
+        return matrix * (2 * gradient)
