@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.util import find_spec
@@ -114,10 +116,18 @@ def write_package(distribution: str, kind: str, folder: Path) -> list[Path]:
     texts = {path.format(**values): _fill_template(f"package/{name}", values) for path, name in PACKAGE.items()}
     texts[f"src/{values['package']}/{kind}.py"] = _fill_template(f"components/{kind}.py", values)
     texts[f"src/{values['package']}/py.typed"] = ""
-    for path, text in texts.items():
-        with explain_write_errors(folder / path):
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        write_text(folder / path, text)
+    existed = folder.exists()
+    try:
+        for path, text in texts.items():
+            with explain_write_errors(folder / path):
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            write_text(folder / path, text)
+    except BaseException:
+        # A part of a package would prevent the next attempt.
+        with suppress(OSError):
+            for entry in list(folder.iterdir()) if existed else [folder]:
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        raise
     return [folder / path for path in sorted(texts)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -42,7 +43,9 @@ def full_disk() -> Iterator[None]:
         ("neighbors", "RUN", "test:17", "--out", "out.html"),
         ("neighbors", "RUN", "test:17", "--out", "out.png"),
         ("embed", "RUN", "--out", "out.npz"),
+        ("embed", "RUN", "--out", "out.parquet"),
         ("export", "RUN", "--format", "torch_export", "--out", "out.pt2", "--force"),
+        ("export", "RUN", "--format", "safetensors", "--out", "out.safetensors", "--force"),
     ],
     ids=" ".join,
 )
@@ -60,6 +63,35 @@ def test_a_full_disk_ends_a_command_with_a_message_and_destroys_nothing(
     assert "cannot be written" in result.err
     assert out.read_text() == "precious"
     assert list_files(spec_file.parent) == before
+
+
+def test_a_full_disk_keeps_the_evaluations_of_a_run(
+    cli: Callable[..., Any], spec_file: Path, tiny_run: Run, request: pytest.FixtureRequest
+) -> None:
+    shutil.copytree(tiny_run.path, "run")
+    path = Path("run", "evaluations.json")
+    path.write_text("{}")
+    files = list_files(path.parent)
+    request.getfixturevalue("full_disk")
+    result = cli("evaluate", "run", "few_shot")
+    assert result.status == 1
+    assert f"{path} cannot be written" in result.err
+    assert path.read_text() == "{}"
+    assert list_files(path.parent) == files
+
+
+@pytest.mark.parametrize("folder", ["existing", "missing"])
+def test_a_full_disk_leaves_no_part_of_a_new_package(
+    cli: Callable[..., Any], spec_file: Path, request: pytest.FixtureRequest, folder: str
+) -> None:
+    if folder == "existing":
+        Path("new").mkdir()
+    before = sorted(spec_file.parent.rglob("*"))
+    request.getfixturevalue("full_disk")
+    result = cli("plugins", "new", "my-plugin", "--kind", "loss", "--to", "new")
+    assert result.status == 1
+    assert "cannot be written" in result.err
+    assert sorted(spec_file.parent.rglob("*")) == before
 
 
 def list_files(folder: Path) -> list[str]:
