@@ -56,6 +56,9 @@ class _SchemaBuilder:
             "or a list of them.",
             "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
         }
+        roles = [self._roles(name, info) for name, info in self._components["model"].items()]
+        if any(roles):
+            schema["allOf"] = list(filter(None, roles))
         return schema
 
     def build_definitions(self) -> dict[str, Schema]:
@@ -98,6 +101,21 @@ class _SchemaBuilder:
             return {"type": "object", "properties": use, "description": f"{info.summary} (cannot be imported)"}
         schema = self._mapping({**parameters.writable, **kind_keys(info.kind)})
         return {"description": info.summary, **schema, "properties": {**use, **schema["properties"]}}
+
+    def _roles(self, name: str, info: ComponentInfo) -> Schema | None:
+        """Describe the roles of views with a certain model; None if it has no roles or cannot be imported."""
+        try:
+            roles = list(getattr(info.load(), "roles", {}))
+        except UserError:
+            return None
+        if not roles:
+            return None
+        role = {"anyOf": [{"enum": [*roles, None]}, {"$ref": "#/definitions/reference"}]}
+        model = {"properties": {"use": {"const": name}}, "required": ["use"]}
+        return {
+            "if": {"required": ["model"], "properties": {"model": model}},
+            "then": {"properties": {"views": {"items": {"properties": {"as": role}}}}},
+        }
 
     def _mapping(self, keys: Mapping[str, Parameter]) -> Schema:
         required = [name for name, parameter in keys.items() if parameter.required and not self._partial]

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from jsonschema import Draft7Validator
 
 from sslreg.registry import KINDS, installed
 from sslreg.spec.json_schema import json_schema
@@ -47,6 +48,25 @@ def test_lists_of_fixed_length_follow_draft_7(schema):
     assert pair["items"] == [{"type": "number"}, {"type": "number"}]
     assert (pair["minItems"], pair["maxItems"]) == (2, 2)
     assert "prefixItems" not in json.dumps(schema)
+
+
+@pytest.mark.parametrize(
+    ("model", "role", "accepted"),
+    [
+        ("multi_crop", "local", True),
+        ("multi_crop", None, True),
+        ("multi_crop", "${env:ROLE}", True),
+        ("multi_crop", "teacher", False),
+        ("pairs", "teacher", True),  # left to `check`
+    ],
+)
+def test_views_have_the_roles_of_the_model(schema, model, role, accepted):
+    spec = {
+        "extends": "base.yaml",
+        "model": {"use": model},
+        "views": [{"as": role, "augment": []}],
+    }
+    assert Draft7Validator(schema).is_valid(spec) == accepted
 
 
 def test_any_value_may_be_a_reference(schema):
