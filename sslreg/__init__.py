@@ -14,6 +14,7 @@ from sslreg.version import __version__ as __version__
 if TYPE_CHECKING:
     from sslreg.assembly import build as build, build_collate as build_collate
     from sslreg.atomic_files import atomic_write as atomic_write
+    from sslreg.axis import Axis as Axis
     from sslreg.contracts import (
         Augmentation as Augmentation,
         Backbone as Backbone,
@@ -99,6 +100,7 @@ _EXPORTS = {
         "split_weight_decay"
     ),
     "sslreg.atomic_files": "atomic_write",
+    "sslreg.axis": "Axis",
     "sslreg.errors": "Diagnostic SslregError UserError",
     "sslreg.escaping": "escape_text",
     "sslreg.evaluation.embedding_statistics": "effective_rank singular_values",

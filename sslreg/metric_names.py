@@ -25,9 +25,17 @@ READBACK = "_readback"
 _STRENGTH = re.compile(r"_s(\d+)$")
 
 
-def format_value(value: float, interval: float | None = None) -> str:
-    """Format a metric's value as ``0.964 ± 0.008``; the interval is omitted if it is None."""
-    return f"{value:.3f}" + ("" if interval is None else f" ± {interval:.3f}")
+def format_value(value: float, interval: float | None = None, digits: int = 3) -> str:
+    """Format a metric's value as ``0.964 ± 0.008``; the interval is omitted if it is None.
+
+    Numbers that would need more than four digits before the decimal point are formatted as ``1e+30``.
+    """
+    texts = (
+        f"{number:.{digits}f}" if abs(number) < 1e4 else f"{number:.3g}"
+        for number in (value, interval)
+        if number is not None
+    )
+    return " ± ".join(texts)
 
 
 def format_count(count: int, noun: str) -> str:

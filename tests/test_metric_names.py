@@ -27,6 +27,12 @@ def test_a_metric_is_formatted_with_its_interval_if_it_has_one() -> None:
     assert metric_names.format_metric({}, "top1") == ""
 
 
+def test_extreme_values_are_formatted_briefly() -> None:
+    assert metric_names.format_value(1e30, 2e29) == "1e+30 ± 2e+29"
+    assert metric_names.format_value(float("-inf"), float("nan")) == "-inf ± nan"
+    assert metric_names.format_value(-9999.0) == "-9999.000"
+
+
 def test_a_readback_below_zero_is_shown_as_zero() -> None:
     metrics = {"affine_readback": -3.2, "affine_readback_ci": 0.25, "affine": -3.2}
     assert metric_names.format_metric(metrics, "affine_readback") == "0.000 ± 0.250"

@@ -32,6 +32,9 @@ _SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "sslreg", "font.size": 9.0,
 #: The baselines in a run's summary that are drawn as lines, and their colors.
 _BASELINES = {"untrained": "tab:orange", "raw_pixels": "tab:gray"}
 
+#: The markers of values above and below the axis of a panel, by the mark of `sslreg.Axis`.
+_MARKERS = {"▲": "^", "▼": "v"}
+
 Baseline = Mapping[str, Mapping[str, float]]
 
 
@@ -81,12 +84,16 @@ def _build_figure(names: list[str], curves: dict[str, Curve], baseline: Baseline
 
 def _draw_panel(panel: Axes, name: str, curves: dict[str, Curve], baseline: Baseline) -> None:
     steps, values = zip(*curves[name], strict=True)
-    panel.plot(steps, values, linewidth=1.2, marker="" if len(steps) > MAX_MARKERS else ".")
-    _draw_interval(panel, curves[name], dict(curves.get(f"{name}{INTERVAL}", [])))
-    for subject, color in _BASELINES.items():
-        if name in baseline.get(subject, {}):
-            label = subject.replace("_", " ")
-            panel.axhline(baseline[subject][name], color=color, linestyle="--", linewidth=1.0, label=label)
+    levels = {subject: baseline[subject][name] for subject in _BASELINES if name in baseline.get(subject, {})}
+    band = _interval_band(curves[name], dict(curves.get(f"{name}{INTERVAL}", [])))
+    axis = sslreg.Axis.fit([*values, *levels.values(), *(end for _, low, high in band for end in (low, high))])
+    clipped = [axis.clip(value) for value in values]
+    panel.plot(steps, clipped, linewidth=1.2, marker="" if len(steps) > MAX_MARKERS else ".")
+    _draw_band(panel, [(step, axis.clip(low), axis.clip(high)) for step, low, high in band])
+    _draw_marks(panel, curves[name], axis)
+    for subject, level in levels.items():
+        label = f"{subject.replace('_', ' ')} {axis.mark(level)}".rstrip()
+        panel.axhline(axis.clip(level), color=_BASELINES[subject], linestyle="--", linewidth=1.0, label=label)
     if panel.get_legend_handles_labels()[0]:
         panel.legend(fontsize="small", frameon=False)
     meaning = f" ({COLLAPSE[name]})" if name in COLLAPSE else ""
@@ -97,13 +104,25 @@ def _draw_panel(panel: Axes, name: str, curves: dict[str, Curve], baseline: Base
         panel.spines[side].set_visible(False)
 
 
-def _draw_interval(panel: Axes, curve: Curve, widths: Mapping[int, float]) -> None:
-    band = [(step, value - widths[step], value + widths[step]) for step, value in curve if step in widths]
+def _interval_band(curve: Curve, widths: Mapping[int, float]) -> list[tuple[int, float, float]]:
+    """Return the steps and ends of a curve's confidence intervals."""
+    return [(step, value - widths[step], value + widths[step]) for step, value in curve if step in widths]
+
+
+def _draw_band(panel: Axes, band: list[tuple[int, float, float]]) -> None:
     if len(band) > 1:
         steps, low, high = zip(*band, strict=True)
         panel.fill_between(steps, low, high, alpha=0.2, linewidth=0)
     elif band:
         panel.vlines(*zip(*band, strict=True), alpha=0.4, linewidth=3)
+
+
+def _draw_marks(panel: Axes, curve: Curve, axis: sslreg.Axis) -> None:
+    """Mark the values of a curve beyond an axis at its ends."""
+    for mark, shape in _MARKERS.items():
+        points = [(step, axis.clip(value)) for step, value in curve if axis.mark(value) == mark]
+        if points:
+            panel.plot(*zip(*points, strict=True), shape, color="tab:red", markersize=5, clip_on=False)
 
 
 def _save(stem: Path, figure: Figure) -> list[Path]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+import sslreg
 from sslreg_curves.metrics import Curve, drop_intervals
-
-_LEVELS = "▁▂▃▄▅▆▇█"
 
 
 def format_curves(curves: dict[str, Curve], width: int) -> Iterator[str]:
@@ -20,10 +19,8 @@ def format_curves(curves: dict[str, Curve], width: int) -> Iterator[str]:
 
 
 def _format_blocks(values: list[float], width: int) -> str:
-    """Return one character per block of values; each shows the mean of its block."""
+    """Return one character per block of values, for the mean of the block; a mark if it is extreme."""
     count = min(width, len(values))
     bounds = [len(values) * number // count for number in range(count + 1)]
     means = [sum(values[start:end]) / (end - start) for start, end in pairwise(bounds)]
-    low, high = min(means), max(means)
-    scale = (len(_LEVELS) - 1) / (high - low) if high > low else 0.0
-    return "".join(_LEVELS[round((mean - low) * scale)] for mean in means)
+    return sslreg.Axis.fit(means).blocks(means)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import geometric_mean
 
 from rich.table import Table
 
+from sslreg.axis import Axis
 from sslreg.metric_names import (
     INTERVAL,
     READBACK,
     distance_names,
     format_metric,
+    format_value,
     invariances_of,
     parse_strength,
     values_by_strength,
@@ -24,7 +25,6 @@ from sslreg.registry import INVARIANCES
 Metrics = Mapping[str, Mapping[str, float]]
 
 _COLUMNS = {"trained": "trained", "untrained": "untrained", "raw_pixels": "raw pixels"}
-_SPARK_LEVELS = "▁▂▃▄▅▆▇█"
 
 #: How many augmentations a summary names.
 _MAX_NAMED = 3
@@ -63,11 +63,11 @@ def _strip_prefix(prefix: str, metrics: Mapping[str, float]) -> dict[str, float]
 
 
 def profile_tables(profile: Metrics) -> Iterator[Table]:
-    """Yield a table for each group, its mean first, and a table of the parameters that can be read back."""
+    """Yield a table for each group, its geometric mean first, and a table of the parameters that can be read back."""
     for group in INVARIANCES:
         if group in profile["trained"]:
             operations = _operations(profile, group)
-            rows = {f"mean of {group}": group, **{_label(name, operations): name for name in operations}}
+            rows = {"geometric mean": group, **{_label(name, operations): name for name in operations}}
             yield _table(f"{group}: 0 if features ignore it, 1 if it moves them as far as another image", profile, rows)
     readback = {name: f"{name}{READBACK}" for name in _operations(profile) if f"{name}{READBACK}" in profile["trained"]}
     if readback:
@@ -79,9 +79,15 @@ def summarize_profile(profile: Metrics) -> Iterator[str]:
     for group in INVARIANCES:
         operations = _operations(profile, group)
         rows = [name for name in operations if not any(_aspect(other, name) for other in operations)]
-        changes = [_Change.of(profile, name) for name in rows if name in profile["untrained"]]
-        if changes:
-            yield f"{group}: {_summarize(changes)}"
+        changes = {name: _Change.of(profile, name) for name in (group, *rows) if _is_comparable(profile, name)}
+        overall = changes.pop(group, None)
+        if overall and changes:
+            yield f"{group}: {_summarize(overall, list(changes.values()))}"
+
+
+def _is_comparable(profile: Metrics, name: str) -> bool:
+    """Return whether a metric is finite with and without training."""
+    return all(math.isfinite(profile[features].get(name, math.nan)) for features in ("untrained", "trained"))
 
 
 @dataclass(frozen=True)
@@ -119,25 +125,25 @@ class _Change:
         return "overlook" if self.high < 1 else "notice" if self.low > 1 else ""
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.before:.2f} → {self.after:.2f})"
+        return f"{self.name} ({format_value(self.before, digits=2)} → {format_value(self.after, digits=2)})"
 
 
-def _summarize(changes: Sequence[_Change]) -> str:
+def _summarize(overall: _Change, changes: Sequence[_Change]) -> str:
     """Summarize the changes of several augmentations, so that the sentence is true of each of them.
 
-    The ratios are averaged as a geometric mean, in which no augmentation dominates because it moves embeddings far.
+    Args:
+        overall: The change of the geometric mean.
+        changes: The changes of the augmentations.
     """
-    ratio, low, high = (
-        geometric_mean([getattr(change, end) for change in changes]) for end in ("ratio", "low", "high")
-    )
-    factor = f"×{ratio:.2f}, {low:.2f} to {high:.2f}"
+    ratio, low, high = (format_value(end, digits=2) for end in (overall.ratio, overall.low, overall.high))
+    factor = f"×{ratio}, {low} to {high}"
     directions = [change.direction for change in changes]
     if not any(directions):
         return f"training changed nothing measurable ({factor})"
-    overall = _Change("", 1.0, ratio, ratio, low, high).direction
-    opposite = {"overlook": "notice", "notice": "overlook"}.get(overall)
-    if overall and opposite not in directions and 2 * directions.count(overall) > len(directions):
-        return f"training made the features {overall} it ({factor}); most of all {_list_largest(changes, overall)}"
+    effect = overall.direction
+    opposite = {"overlook": "notice", "notice": "overlook"}.get(effect)
+    if effect and opposite not in directions and 2 * directions.count(effect) > len(directions):
+        return f"training made the features {effect} it ({factor}); most of all {_list_largest(changes, effect)}"
     parts = [f"{each} {_list_largest(changes, each)}" for each in ("overlook", "notice") if each in directions]
     unchanged = f"; {directions.count('')} of {len(directions)} unchanged" if "" in directions else ""
     return f"mixed ({factor}): training made the features {' and '.join(parts)}{unchanged}"
@@ -185,6 +191,5 @@ def _table(title: str, profile: Metrics, rows: Mapping[str, str]) -> Table:
 
 
 def _sparkline(name: str, metrics: Mapping[str, float]) -> str:
-    """Return a block character for each strength; the highest block means 1 or more."""
-    clipped = (min(max(value, 0.0), 1.0) for value in values_by_strength(metrics, name).values())
-    return "".join(_SPARK_LEVELS[round(value * (len(_SPARK_LEVELS) - 1))] for value in clipped)
+    """Return a block character for each strength, from 0 to 1."""
+    return Axis(0.0, 1.0).blocks(values_by_strength(metrics, name).values())

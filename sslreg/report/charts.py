@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from sslreg.axis import ABOVE, BELOW, Axis
 from sslreg.report.reported_runs import Curve
 
 #: The inner size of a chart. The page stretches it, so these are resolutions and not pixels.
@@ -14,6 +15,24 @@ WIDTH, HEIGHT = 1000, 300
 
 #: The largest number of points of a line. Longer curves are shown by the means of as many equal parts.
 _POINTS = 400
+
+
+@dataclass(frozen=True)
+class Mark:
+    """The mark of a value that is beyond the vertical axis.
+
+    Attributes:
+        text: The mark.
+        left: Its horizontal position, from 0 to 1.
+    """
+
+    text: str
+    left: float
+
+    @property
+    def is_above(self) -> bool:
+        """Whether the value is above the axis."""
+        return self.text == ABOVE
 
 
 @dataclass(frozen=True)
@@ -25,12 +44,14 @@ class Line:
         style: The CSS class of its color.
         path: The path of an SVG.
         last: Its last value, as text.
+        marks: Marks of its values beyond the vertical axis.
     """
 
     label: str
     style: str
     path: str
     last: str
+    marks: list[Mark]
 
 
 @dataclass(frozen=True)
@@ -42,6 +63,7 @@ class Chart:
         lines: The lines.
         low, high: The ends of the vertical axis, as text.
         left, right: The ends of the horizontal axis, as text.
+        beyond: The most extreme values beyond the vertical axis, as texts with their marks.
     """
 
     title: str
@@ -50,12 +72,14 @@ class Chart:
     high: str
     left: str
     right: str
+    beyond: list[str]
 
     @property
     def description(self) -> str:
         """The chart in words, for screen readers."""
         ends = "; ".join(f"{line.label} ends at {line.last}" for line in self.lines)
-        return f"{self.title}, {self.left} to {self.right}, between {self.low} and {self.high}: {ends}"
+        beyond = "".join(f"; {text}" for text in self.beyond)
+        return f"{self.title}, {self.left} to {self.right}, between {self.low} and {self.high}: {ends}{beyond}"
 
 
 def build_chart(
@@ -65,48 +89,49 @@ def build_chart(
 
     Args:
         title: The name of the vertical axis.
-        curves: Curves of one or more points, by label and style.
+        curves: Curves of one or more points, by label and style. No value is NaN.
         unit: The unit of the horizontal axis: ``step`` gives ``step 40``.
         low: The lower end of the vertical axis; None for the smallest value.
         logarithmic: Whether the vertical axis is logarithmic.
     """
     thinned = {key: _thin(curve) for key, curve in curves.items()}
-    positions = [position for curve in thinned.values() for position, _ in curve]
+    scale = math.log if logarithmic else float
     values = [value for curve in thinned.values() for _, value in curve]
-    bottom, top = min(values) if low is None else low, max(values)
-    left, right = min(positions), max(positions)
-
-    def height(value: float) -> float:
-        if logarithmic:
-            return _fraction(math.log(max(value, bottom)), math.log(bottom), math.log(top))
-        return _fraction(value, bottom, top)
+    axis = Axis.fit(map(scale, values))
+    if low is not None:
+        axis = replace(axis, low=scale(low))
+    steps = [position for curve in thinned.values() for position, _ in curve]
+    across = Axis(min(steps), max(steps))
 
     def path(curve: Curve) -> str:
         points = [
-            f"{WIDTH * _fraction(position, left, right):.0f} {HEIGHT * (1 - height(value)):.1f}"
+            f"{WIDTH * across.position(position):.0f} {HEIGHT * (1 - axis.position(scale(value))):.1f}"
             for position, value in curve
         ]
         # With round caps, a line without length is a dot.
         return f"M{'L'.join(points)}" + ("h0" if len(points) == 1 else "")
 
+    def marks(curve: Curve) -> list[Mark]:
+        marked = ((axis.mark(scale(value)), position) for position, value in curve)
+        return [Mark(mark, across.position(position)) for mark, position in marked if mark]
+
+    ends = ((max, ABOVE), (min, BELOW))
+    extremes = [(mark, end(values)) for end, mark in ends if axis.mark(scale(end(values))) == mark]
+    bottom, top = (math.exp(end) if logarithmic else end for end in (axis.low, axis.high))
     return Chart(
         title,
-        [Line(*key, path(curve), format_number(curves[key][-1][1])) for key, curve in thinned.items()],
+        [Line(*key, path(curve), format_number(curves[key][-1][1]), marks(curve)) for key, curve in thinned.items()],
         format_number(bottom),
         format_number(top),
-        f"{unit} {left:g}",
-        f"{unit} {right:g}",
+        f"{unit} {across.low:g}",
+        f"{unit} {across.high:g}",
+        [f"{mark} up to {format_number(value)}" for mark, value in extremes],
     )
 
 
 def format_number(value: float) -> str:
     """Format a number with four significant digits."""
     return f"{value:.4g}"
-
-
-def _fraction(value: float, low: float, high: float) -> float:
-    """Return the position of a value between two others, from 0 to 1."""
-    return (value - low) / (high - low) if high > low else 0.5
 
 
 def _thin(curve: Curve) -> Curve:

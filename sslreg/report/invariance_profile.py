@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from sslreg.axis import ABOVE, Axis
 from sslreg.metric_names import INTERVAL, READBACK, distance_names, format_metric, invariances_of, parse_strength
 from sslreg.registry import INVARIANCES, installed
 from sslreg.report.reported_runs import SUBJECTS, ReportedRun
 from sslreg.report.tables import INVARIANCE, Table
 from sslreg.report.unavailable import Unavailable, catch_unavailable
 from sslreg.runs.run_evaluation import evaluate_run
+
+#: The smallest share of a line that most metrics may take. Beyond it, metrics cannot be told apart.
+_LEAST = 0.2
 
 #: Invariance metrics by subject (`SUBJECTS`), without the evaluator's name before them.
 SubjectMetrics = Mapping[str, Mapping[str, float]]
@@ -25,7 +30,8 @@ class Marker:
         style: The CSS class of its color.
         value: Its position, as a share of the line.
         low, high: The positions of the ends of its interval, as shares of the line.
-        text: The metric as text.
+        text: The metric as text, with a mark if it is beyond the end of the line.
+        is_beyond: Whether it is.
     """
 
     label: str
@@ -34,6 +40,7 @@ class Marker:
     low: float
     high: float
     text: str
+    is_beyond: bool
 
 
 @dataclass(frozen=True)
@@ -49,14 +56,19 @@ class InvarianceProfile:
     """The profile of one or several runs.
 
     Attributes:
-        groups: Augmentations by the invariance that they induce. The mean of a group comes first.
-        one: The position of 1, as a share of a line. It is below 1 if a metric is above 1.
+        groups: Augmentations by the invariance that they induce. The geometric mean of a group comes first.
+        one: The position of 1, as a share of a line. It is below 1 if most metrics or a large one are above 1.
         strengths: The metrics by strength.
     """
 
     groups: list[tuple[str, list[ProfileLine]]]
     one: float
     strengths: Table
+
+    @property
+    def has_marks(self) -> bool:
+        """Whether a metric is beyond the end of its line."""
+        return any(marker.is_beyond for _, lines in self.groups for line in lines for marker in line.markers)
 
 
 def invariance_metrics(run: ReportedRun) -> SubjectMetrics | Unavailable:
@@ -83,15 +95,17 @@ def build_profile(runs: Sequence[tuple[ReportedRun, SubjectMetrics]]) -> Invaria
     names = [name for subject in subjects for name in subject.metrics]
     shown = distance_names(names)
     values = [subject.metrics[name] for subject in subjects for name in shown if name in subject.metrics]
-    longest = max([1.0, *values])
+    axis = Axis(0.0, max(1.0, Axis.fit([0.0, 1.0, *values], _LEAST).high))
     groups: dict[str, list[ProfileLine]] = {group: [] for group in (*INVARIANCES, "other")}
     for name in sorted(shown, key=lambda name: (name not in INVARIANCES, name)):
-        markers = [subject.marker(name, longest) for subject in subjects if name in subject.metrics]
+        markers = [
+            subject.marker(name, axis) for subject in subjects if not math.isnan(subject.metrics.get(name, math.nan))
+        ]
         for group in invariances_of(name) or ("other",):
             groups[group].append(ProfileLine(name, markers))
     return InvarianceProfile(
         [(group, lines) for group, lines in groups.items() if lines],
-        1.0 / longest,
+        axis.position(1.0),
         _strengths_table(shown, names, subjects),
     )
 
@@ -102,11 +116,13 @@ class _Subject:
     style: str
     metrics: Mapping[str, float]
 
-    def marker(self, name: str, longest: float) -> Marker:
-        """Return the marker of a metric on a line that ends at the value `longest`."""
+    def marker(self, name: str, axis: Axis) -> Marker:
+        """Return the marker of a metric on a line."""
         value, half = self.metrics[name], self.metrics.get(f"{name}{INTERVAL}", 0.0)
-        at, low, high = (min(1.0, max(0.0, end / longest)) for end in (value, value - half, value + half))
-        return Marker(self.label, self.style, at, low, high, format_metric(self.metrics, name))
+        at, low, high = (axis.position(end) for end in (value, value - half, value + half))
+        is_beyond = axis.mark(value) == ABOVE
+        text = f"{ABOVE} " * is_beyond + format_metric(self.metrics, name)
+        return Marker(self.label, self.style, at, low, high, text, is_beyond)
 
 
 def _list_subjects(runs: Sequence[tuple[ReportedRun, SubjectMetrics]]) -> list[_Subject]:

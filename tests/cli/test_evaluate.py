@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from statistics import geometric_mean
 
 import pytest
 
@@ -61,7 +62,8 @@ def test_the_profile_is_shown_by_group_with_a_summary(cli, run: Path) -> None:
     assert result.status == 0, result.err
     lines = result.out.splitlines()
     for group in ("shape", "texture", "color"):
-        assert any(line.startswith(f"mean of {group}") and line.count("±") == 3 for line in lines)
+        title = next(number for number, line in enumerate(lines) if line.startswith(f"{group}: 0 if"))
+        assert any(line.startswith("geometric mean") and line.count("±") == 3 for line in lines[title : title + 4])
         assert any(line.startswith(f"{group}: ") and "training " in line for line in lines)
     rotation = next(line for line in lines if line.startswith("  rotation"))
     assert sum(rotation.count(block) for block in "▁▂▃▄▅▆▇█") == 12  # four strengths of three subjects
@@ -119,7 +121,9 @@ def summarize(
 
     def of(index: int) -> dict[str, float]:
         own = {name: values[index] for name, values in changes.items()}
-        return own | {f"{name}_ci": 0.05 for name in own} | {"color": sum(own.values()) / len(own), "color_ci": 0.01}
+        color = geometric_mean(own.values())
+        relative = sum(0.05 / value for value in own.values()) / len(own)
+        return own | {f"{name}_ci": 0.05 for name in own} | {"color": color, "color_ci": relative * color}
 
     (sentence,) = summarize_profile({"trained": of(1), "untrained": of(0), "raw_pixels": of(0)})
     return sentence
@@ -143,7 +147,7 @@ def test_a_change_is_stated_if_intervals_do_not_overlap(trained: float, summary:
 def test_one_large_distance_does_not_decide_a_summary() -> None:
     summary = summarize(solarize=(9.0, 2.0), grayscale=(0.2, 0.6), color_jitter_hue=(0.2, 0.7))
     assert summary == (
-        "color: mixed (×1.33, 1.07 to 1.71): training made the features overlook solarize (9.00 → 2.00) "
+        "color: mixed (×1.33, 1.07 to 1.69): training made the features overlook solarize (9.00 → 2.00) "
         "and notice color_jitter_hue (0.20 → 0.70), grayscale (0.20 → 0.60)"
     )
 
@@ -162,8 +166,23 @@ def test_a_summary_agrees_with_its_rows() -> None:
 def test_a_sparkline_is_ordered_by_strength() -> None:
     _, (profile,) = split_profiles(figures(1.4, 0.8))
     (table,) = profile_tables(profile)
-    assert list(table.columns[0].cells) == ["mean of color", "grayscale"]
-    assert [cell.split()[-1] for column in table.columns[1:] for cell in list(column.cells)[1:]] == ["▆█", "▄▇", "▄▇"]
+    assert list(table.columns[0].cells) == ["geometric mean", "grayscale"]
+    assert [cell.split()[-1] for column in table.columns[1:] for cell in list(column.cells)[1:]] == ["▆▲", "▄▇", "▄▇"]
+
+
+def test_the_factor_of_a_summary_is_that_of_the_printed_means() -> None:
+    own = {"grayscale": (0.5, 0.1), "solarize": (4.0, 1.0)}
+    means = [geometric_mean(values[index] for values in own.values()) for index in (0, 1)]
+    assert f"(×{means[1] / means[0]:.2f}, " in summarize(**own)
+
+
+@pytest.mark.parametrize("extreme", [1e30, float("inf"), float("nan"), -1.0])
+def test_extreme_distances_end_no_table_and_no_summary(extreme: float) -> None:
+    for trained, untrained in ((extreme, 0.5), (0.5, extreme)):
+        _, (profile,) = split_profiles(figures(trained, untrained, interval=abs(extreme)))
+        (table,) = profile_tables(profile)
+        assert max(len(cell) for column in table.columns for cell in column.cells) < 25
+        assert all(len(sentence) < 150 for sentence in summarize_profile(profile))
 
 
 def test_metrics_without_strengths_are_not_a_profile() -> None:

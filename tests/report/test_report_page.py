@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import re
 import shutil
 from collections.abc import Callable
@@ -24,9 +25,11 @@ from sslreg.report import write_report
 from sslreg.report.charts import build_chart
 from sslreg.report.embedded_images import EmbeddedImages, Picture
 from sslreg.report.embedding_map import make_sprite, map_embeddings
+from sslreg.report.html_pages import _environment
+from sslreg.report.invariance_profile import build_profile
 from sslreg.report.nearest_images import find_neighbors
 from sslreg.report.report_page import render_report
-from sslreg.report.reported_runs import read_curves
+from sslreg.report.reported_runs import read_curves, read_runs
 from sslreg.report.spectrum import spectrum_chart
 from sslreg.runs.folder import RunFolder
 
@@ -205,6 +208,35 @@ def test_a_long_curve_is_drawn_by_means_and_keeps_its_ends() -> None:
 def test_a_logarithmic_axis_puts_the_geometric_mean_in_the_middle() -> None:
     drawn = build_chart("share", {("run", "run-0"): [(1, 1.0), (2, 0.1), (3, 0.01)]}, "component", logarithmic=True)
     assert drawn.lines[0].path == "M0 0.0L500 150.0L1000 300.0"
+
+
+def test_extreme_values_are_marked_and_do_not_flatten_a_chart() -> None:
+    curve = [(1, 2.0), (2, -1e30), (3, 1.0), (4, 3.0), (5, math.inf)]
+    drawn = build_chart("loss", {("run", "run-0"): curve}, "step")
+    assert (drawn.low, drawn.high) == ("1", "3")
+    assert drawn.lines[0].path == "M0 150.0L250 300.0L500 300.0L750 0.0L1000 0.0"
+    assert [(mark.text, mark.left) for mark in drawn.lines[0].marks] == [("▼", 0.25), ("▲", 1.0)]
+    assert drawn.beyond == ["▲ up to inf", "▼ up to -1e+30"]
+    page = _environment().get_template("_charts.html").module.chart(drawn)  # type: ignore[attr-defined]
+    assert "▲ up to inf; ▼ up to -1e+30" in page
+    assert re.findall(r'class="beyond (\w+) run-0" style="left: ([\d.]+)%"', page) == [
+        ("below", "25.0"),
+        ("above", "100.0"),
+    ]
+
+
+@pytest.mark.parametrize("extreme", [9.0, 1e30, math.inf])
+def test_an_extreme_distance_is_marked_and_does_not_shorten_the_others(evaluated_run: Run, extreme: float) -> None:
+    (run,) = read_runs([evaluated_run.path])
+    metrics = {f"acme_{number}": number / 10 for number in range(8)} | {"acme_far": extreme, "acme_bad": math.nan}
+    profile = build_profile([(run, {"trained": metrics, "untrained": {"acme_1": -0.5}})])
+    markers = {line.name: line.markers[-1] for _, lines in profile.groups for line in lines if line.markers}
+    assert profile.one == 1.0
+    assert profile.has_marks
+    assert (markers["acme_far"].value, markers["acme_far"].is_beyond) == (1.0, True)
+    assert markers["acme_far"].text.startswith("▲ ")
+    assert markers["acme_7"].value == pytest.approx(0.7)
+    assert "acme_bad" not in markers
 
 
 def test_the_spectrum_is_that_of_principal_components() -> None:

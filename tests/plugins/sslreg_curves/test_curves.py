@@ -14,7 +14,7 @@ from PIL import Image
 import sslreg
 from sslreg.cli import main
 from sslreg_curves.metrics import COLLAPSE, Curve, read_metrics, select_results
-from sslreg_curves.plots import save_plots
+from sslreg_curves.plots import _build_figure, save_plots
 from sslreg_curves.terminal import format_curves
 
 CURVES: dict[str, Curve] = {"loss": [(step, 8.0 - step) for step in range(1, 9)], "knn_top1": [(4, 0.25), (8, 0.75)]}
@@ -47,6 +47,24 @@ def test_a_long_curve_is_averaged_into_the_width() -> None:
 def test_a_flat_curve_is_no_division_by_zero() -> None:
     (line,) = format_curves({"loss": [(1, 2.0), (2, 2.0)]}, 10)
     assert line.split()[2] == "▁▁"
+
+
+def test_extreme_values_are_marked_and_do_not_flatten_a_curve() -> None:
+    spiked, fallen = format_curves(
+        {"loss": [*CURVES["loss"], (9, 1e30)], "top1": [(1, -1e30), (2, 0.1), (3, 0.2), (4, 0.3)]}, 9
+    )
+    assert spiked.split() == ["loss", "7", "█▇▆▅▄▃▂▁▲", "1e+30"]
+    assert fallen.split() == ["top1", "-1e+30", "▼▁▅█", "0.3"]
+
+
+def test_extreme_values_are_marked_and_do_not_flatten_a_panel(tmp_path: Path) -> None:
+    curve = [*CURVES["loss"], (9, 1e30)]
+    figure = _build_figure(["loss"], {"loss": curve, "loss_ci": [(1, 1e29), (2, 0.1)]}, {"untrained": {"loss": -1e300}})
+    (panel,) = figure.axes
+    assert -2 < panel.get_ylim()[0] < panel.get_ylim()[1] < 9
+    assert [line.get_marker() for line in panel.lines if line.get_marker() in ("^", "v")] == ["^"]
+    assert panel.get_legend_handles_labels()[1] == ["untrained ▼"]
+    save_plots(tmp_path, {"loss": curve, "all": [(1, 1.7e308), (2, -1.7e308)]}, {})
 
 
 def test_a_summary_has_the_loss_and_evaluations_that_took_a_course() -> None:
