@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -24,6 +24,9 @@ STRENGTHS = (0.25, 0.5, 0.75, 1.0)
 
 #: The strength at which parameters are read back. At full strength, half a turn either way gives the same image.
 READBACK = 0.5
+
+#: In geometric means, smaller moves count as this one.
+FLOOR = 1e-3
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,8 @@ class Invariance(sslreg.Evaluator):
     * ``OP_readback``, equivariance at half the strength: the share R² of the variance of the drawn parameters that
       ridge regression predicts from the two embeddings;
     * ``affine``: an augmentation's mean over its aspects, if it has several;
-    * ``shape``, ``texture`` and ``color``: the means over the augmentations that induce these invariances.
+    * ``shape``, ``texture`` and ``color``: the geometric means over the aspects of the augmentations that induce these
+      invariances, so that no augmentation dominates because it moves embeddings far. Moves below 0.001 count as 0.001.
 
     Intervals are Student's t over images, including the spread of the distance between different images (delta
     method), and a bootstrap for the readback.
@@ -97,10 +101,10 @@ class Invariance(sslreg.Evaluator):
             if "" not in results:
                 metrics |= scale.metric(info.name, overall)
             for group in info.invariances:
-                groups[group].append(overall)
+                groups[group] += means.values()
         for group, distances in groups.items():
             if distances:
-                metrics |= scale.metric(group, np.mean(distances, axis=0))
+                metrics |= scale.geometric_mean(group, distances)
         return metrics
 
 
@@ -130,10 +134,28 @@ class _DistanceScale:
         """Return the mean of distances (N,) on this scale, with its interval; 0 if all images are the same."""
         if self.mean < 1e-9:
             return {name: 0.0, f"{name}_ci": 0.0}
+        return _with_interval(name, *self._ratio(distances))
+
+    def geometric_mean(self, name: str, rows: Sequence[Floats]) -> dict[str, float]:
+        """Return the geometric mean of the means of rows of distances (N,) on this scale, with its interval."""
+        if self.mean < 1e-9:
+            return {name: 0.0, f"{name}_ci": 0.0}
+        ratios, influences = zip(*map(self._ratio, rows), strict=True)
+        floored = np.maximum(ratios, FLOOR)
+        mean = float(np.exp(np.log(floored).mean()))
+        # A ratio below the floor counts as constant.
+        relative = [influence / ratio * (ratio > FLOOR) for influence, ratio in zip(influences, floored, strict=True)]
+        return _with_interval(name, mean, mean * np.mean(relative, axis=0))
+
+    def _ratio(self, distances: Floats) -> tuple[float, Floats]:
+        """Return the mean of distances (N,) on this scale, and the influence (N,) of each image on it."""
         ratio = float(distances.mean()) / self.mean
         # Linearized. An image is in two of the pairs that `mean` averages, hence the factor.
-        influence = (distances - 2.0 * ratio * (self.others - self.mean)) / self.mean
-        return {name: ratio, f"{name}_ci": t_quantile(len(distances)) * standard_error(influence)}
+        return ratio, (distances - 2.0 * ratio * (self.others - self.mean)) / self.mean
+
+
+def _with_interval(name: str, value: float, influence: Floats) -> dict[str, float]:
+    return {name: value, f"{name}_ci": t_quantile(len(influence)) * standard_error(influence)}
 
 
 def _list_aspects(info: sslreg.ComponentInfo, shape: tuple[int, int, int]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from statistics import geometric_mean
 
 import numpy as np
 import pytest
@@ -85,11 +86,36 @@ def test_every_figure_has_its_interval(of_pixels) -> None:
     assert {f"{name}_ci" for name in figures} | figures == set(of_pixels)
 
 
-def test_an_augmentation_of_several_aspects_and_a_group_are_their_means(of_pixels) -> None:
+def test_an_augmentation_of_several_aspects_is_their_mean(of_pixels) -> None:
     aspects = [of_pixels[f"color_jitter_{name}"] for name in ("brightness", "contrast", "saturation", "hue")]
     assert of_pixels["color_jitter"] == pytest.approx(np.mean(aspects))
+
+
+def test_a_group_is_the_geometric_mean_of_its_rows(of_pixels) -> None:
     texture = [of_pixels[name] for name in ("gaussian_blur", "gaussian_noise")]
-    assert of_pixels["texture"] == pytest.approx(np.mean(texture))
+    assert of_pixels["texture"] == pytest.approx(geometric_mean(texture))
+    aspects = [of_pixels[f"color_jitter_{name}"] for name in ("brightness", "contrast", "saturation", "hue")]
+    assert of_pixels["color"] == pytest.approx(
+        geometric_mean([*aspects, of_pixels["grayscale"], of_pixels["solarize"]])
+    )
+
+
+def test_the_interval_of_a_geometric_mean_is_that_of_a_bootstrap() -> None:
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(80, 3, generator=generator) + 0.5
+    scale = _DistanceScale(features)
+    noise = torch.rand(3, 80, generator=generator).double().numpy()
+    rows = [0.05 * noise[0], noise[1] + scale.others, 0.0 * noise[2]]
+    metrics = scale.geometric_mean("color", rows)
+    assert metrics["color"] == pytest.approx(geometric_mean([*(row.mean() / scale.mean for row in rows[:2]), 1e-3]))
+    draws = np.random.default_rng(0).integers(0, 80, (2000, 80))
+
+    def mean(drawn: np.ndarray) -> float:
+        distance = mean_distance(features, drawn)
+        return geometric_mean([*(row[drawn].mean() / distance for row in rows[:2]), 1e-3])
+
+    low, high = np.quantile([mean(drawn) for drawn in draws], (0.025, 0.975))
+    assert metrics["color_ci"] == pytest.approx((high - low) / 2, rel=0.15)
 
 
 def test_gray_images_have_no_color_to_change() -> None:
@@ -114,6 +140,12 @@ def test_samples_says_how_many_images_are_measured() -> None:
     assert few["gaussian_noise_ci"] > all_["gaussian_noise_ci"]
 
 
+def mean_distance(features: Tensor, rows: np.ndarray) -> float:
+    """The mean distance of different images among some rows, which a bootstrap may have drawn more than once."""
+    own = torch.nn.functional.normalize(features[rows].double())
+    return float((1 - own @ own.T).numpy()[rows[:, None] != rows[None, :]].mean())
+
+
 def test_the_interval_of_a_ratio_is_that_of_a_bootstrap() -> None:
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(80, 3, generator=generator) + 0.5
@@ -122,10 +154,7 @@ def test_the_interval_of_a_ratio_is_that_of_a_bootstrap() -> None:
     draws = np.random.default_rng(0).integers(0, 80, (2000, 80))
 
     def ratio(rows: np.ndarray) -> float:
-        # Pairs of an image with itself, which a bootstrap makes, are no pairs of different images.
-        own = torch.nn.functional.normalize(features[rows].double())
-        distances = (1 - own @ own.T).numpy()[rows[:, None] != rows[None, :]]
-        return float(moves[rows].mean() / distances.mean())
+        return float(moves[rows].mean()) / mean_distance(features, rows)
 
     low, high = np.quantile([ratio(rows) for rows in draws], (0.025, 0.975))
     assert interval == pytest.approx((high - low) / 2, rel=0.15)
