@@ -74,7 +74,7 @@ class _WatchedBank(MemoryBank):
             found: Tensor = find(queries)
         except Exception as error:
             if find.__func__ is MemoryBank.nearest:
-                raise ValueError(str(error)) from error
+                raise ValueError(str(error)) from None  # the cause would pass for a limit of the meta device
             if not queries.is_meta:
                 raise
             return torch.empty_like(queries, requires_grad=False)
