@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sslreg_losses.barlow_twins import BarlowTwinsLoss as BarlowTwinsLoss
     from sslreg_losses.byol import BYOLLoss as BYOLLoss
     from sslreg_losses.dcl import DCLLoss as DCLLoss
+    from sslreg_losses.lejepa import LeJEPALoss as LeJEPALoss
     from sslreg_losses.moco_v3 import MoCoV3Loss as MoCoV3Loss
     from sslreg_losses.nt_xent import NTXentLoss as NTXentLoss
     from sslreg_losses.simsiam import SimSiamLoss as SimSiamLoss
@@ -26,6 +27,7 @@ _HOME = {
     "BYOLLoss": "byol",
     "BarlowTwinsLoss": "barlow_twins",
     "DCLLoss": "dcl",
+    "LeJEPALoss": "lejepa",
     "MoCoV3Loss": "moco_v3",
     "NTXentLoss": "nt_xent",
     "SimSiamLoss": "simsiam",
@@ -45,6 +47,7 @@ def sslreg_register(registry: sslreg.Registry) -> None:
         "moco_v3", "sslreg_losses.moco_v3:MoCoV3Loss", summary="InfoNCE in the batch of all processes (MoCo v3)"
     )
     registry.loss("simsiam", "sslreg_losses.simsiam:SimSiamLoss", summary="-cos of predictions and targets (SimSiam)")
+    registry.loss("lejepa", "sslreg_losses.lejepa:LeJEPALoss", summary="distance of views, and SIGReg (LeJEPA)")
     registry.loss("dcl", "sslreg_losses.dcl:DCLLoss", summary="NT-Xent without the positive in the denominator (DCL)")
     registry.loss("sup_con", "sslreg_losses.sup_con:SupConLoss", summary="attract samples of the same class (SupCon)")
     registry.loss(

@@ -22,3 +22,5 @@ def sslreg_register(registry: sslreg.Registry) -> None:
         summary="embeddings agree between views, and their dimensions carry different information",
     )
     registry.model("vicreg", "sslreg_models.vicreg:VICReg", summary="embeddings agree, vary and do not covary")
+    registry.model("nnclr", "sslreg_models.nnclr:NNCLR", summary="contrast with the nearest past embedding of a view")
+    registry.model("lejepa", "sslreg_models.lejepa:LeJEPA", summary="views agree, and embeddings are Gaussian")

@@ -18,7 +18,17 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from sslreg import Loss, SslregError
-from sslreg_losses import BarlowTwinsLoss, BYOLLoss, DCLLoss, NTXentLoss, SupConLoss, VICRegLoss
+from sslreg_losses import (
+    BarlowTwinsLoss,
+    BYOLLoss,
+    DCLLoss,
+    LeJEPALoss,
+    MoCoV3Loss,
+    NTXentLoss,
+    SimSiamLoss,
+    SupConLoss,
+    VICRegLoss,
+)
 from sslreg_memory_banks import FIFOMemoryBank
 
 SAMPLES, DIM, STEPS = 12, 5, 100
@@ -68,6 +78,9 @@ CASES = {
     "byol": Case(BYOLLoss, pass_pair),
     "barlow_twins": Case(BarlowTwinsLoss),
     "vicreg": Case(VICRegLoss),
+    "simsiam": Case(SimSiamLoss, pass_pair),
+    "moco_v3": Case(lambda: MoCoV3Loss(0.2), pass_pair),
+    "lejepa": Case(lambda: LeJEPALoss(directions=16), lambda views, targets: ((views[:2], views[2:]), {}), (2, 3)),
 }
 
 #: The losses that take batches of different sizes.
