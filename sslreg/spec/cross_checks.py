@@ -36,7 +36,7 @@ def check_consistency(values: Mapping[str, Any], tree: MappingNode, diagnostics:
             check_views(values["model"], values["views"], tree, diagnostics)
     schedules = values.get("schedule") or ()
     _check_schedule_conflicts(schedules, tree, diagnostics)
-    for schedule in schedules if trainer.get("max_epochs") else ():
+    for schedule in schedules if trainer.get("max_epochs") is not None else ():
         _check_schedule_length(schedule, trainer["max_epochs"], tree, diagnostics)
     if values.get("task") and "views" in values:
         _check_task_invariances(values["task"].keep, values["views"], tree, diagnostics)
@@ -98,7 +98,7 @@ def _check_schedule_length(
 ) -> None:
     """Check the schedule's optional static method ``least_epochs(**params)``: the shortest training that it allows."""
     needed = _count_least_epochs(schedule, schedule.params, tree, diagnostics)
-    if needed is not None and needed > max_epochs > 0:
+    if needed is not None and needed > max_epochs >= 0:  # -1 has no limit
         suggestion = _suggest_shorter(schedule, max_epochs, tree, diagnostics)
         diagnostics.report(
             locate(tree, schedule.path, ("trainer", "max_epochs")),

@@ -180,6 +180,8 @@ class _StepTimer(Callback):
     @property
     def seconds(self) -> float:
         """The duration of a batch, loading included, without the first one, which initializes everything."""
+        if not self.ends:  # the spec allows no step
+            return 0.0
         return (self.ends[-1] - self.ends[0]) / max(1, len(self.ends) - 1)
 
     def on_train_batch_end(

@@ -61,7 +61,15 @@ def test_a_schedule_longer_than_the_training_is_an_error(tiny_spec):
     assert raised.value.diagnostics[0].code == "schedule-too-long"
 
 
-@pytest.mark.parametrize("overrides", [["schedule.warmup_epochs=2"], ["trainer={max_steps: 5}"]])
+def test_a_schedule_longer_than_no_epoch_is_an_error(tiny_spec):
+    with pytest.raises(UserError, match="needs 1 epochs, but the training has 0"):
+        parse_spec(tiny_spec, "tiny.yaml", overrides=["schedule.warmup_epochs=1", "trainer.max_epochs=0"])
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [["schedule.warmup_epochs=2"], ["trainer={max_steps: 5}"], ["trainer={max_steps: 5, max_epochs: -1}"]],
+)
 def test_a_schedule_that_fits_or_is_unknown_is_accepted(tiny_spec, overrides):
     assert parse_spec(tiny_spec, "tiny.yaml", overrides=overrides).schedule
 

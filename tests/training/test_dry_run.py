@@ -76,6 +76,12 @@ class Choosy(sslreg.Evaluator):
         return {"score": 1.0}
 
 
+@pytest.mark.parametrize("override", ["trainer.limit_train_batches=0", "trainer.max_epochs=0"])
+def test_a_training_without_steps_is_tried(spec, override: str) -> None:
+    result = dry_run(spec(override, "evaluate=[]"))
+    assert (result.losses, result.steps, result.seconds) == ([], 0, 0.0)
+
+
 def test_an_evaluator_that_needs_more_images_is_named(spec) -> None:
     with temporary_components(evaluator={"choosy": Choosy}):
         found = dry_run(spec("evaluate=[{use: choosy}, {use: knn}]"))
