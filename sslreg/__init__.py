@@ -85,6 +85,7 @@ if TYPE_CHECKING:
         WithProbability as WithProbability,
         apply_where as apply_where,
         empty_result as empty_result,
+        may_compile as may_compile,
         noise_like as noise_like,
         to_float as to_float,
     )
@@ -116,7 +117,8 @@ _EXPORTS = {
     "sslreg.training.loop": "train",
     "sslreg.training.resume": "resume",
     "sslreg.views": (
-        "Collate DeferredBatch Operation ViewPlan WithProbability apply_where empty_result noise_like to_float"
+        "Collate DeferredBatch Operation ViewPlan WithProbability apply_where empty_result may_compile noise_like "
+        "to_float"
     ),
 }
 _MODULES = {name: module for module, names in _EXPORTS.items() for name in names.split()}

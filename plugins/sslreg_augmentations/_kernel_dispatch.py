@@ -20,8 +20,8 @@ def cpu_kernels(name: str, images: sslreg.Images) -> ModuleType | None:
 
 
 def can_compile() -> bool:
-    """Return whether numba can compile kernels here; without them torch does the same work, slower."""
-    return _load_numba_kernels("photometry") is not None
+    """Return whether numba can and may compile kernels here; without them torch does the same work, slower."""
+    return sslreg.may_compile() and _load_numba_kernels("photometry") is not None
 
 
 @cache

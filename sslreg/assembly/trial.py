@@ -30,6 +30,7 @@ from sslreg.spec import ComponentSpec, Spec
 from sslreg.spec.diagnostics import DiagnosticCollector
 from sslreg.spec.tree import find_nearest
 from sslreg.spec.view_roles import main_view
+from sslreg.views import without_compilation
 
 Result = TypeVar("Result")
 
@@ -51,7 +52,8 @@ def try_spec(spec: Spec) -> tuple[Diagnostic, ...]:
         SpecError: training would refuse the spec; the error has a diagnostic for every mistake.
     """
     # Building components draws from the generator, and must not change later draws.
-    with torch.random.fork_rng(devices=[]):
+    # Compiling kernels for the views of one image would take seconds.
+    with torch.random.fork_rng(devices=[]), without_compilation():
         return _try_spec(spec)
 
 

@@ -2,6 +2,7 @@
 
 from sslreg.views.callable_augmentation import CallableAugmentation, adapt
 from sslreg.views.collate import SKIPPED, Collate, Skipped
+from sslreg.views.compilation import may_compile, without_compilation
 from sslreg.views.deferred_batch import BatchInFlight, DeferredBatch, DeferredView
 from sslreg.views.image_stacking import stack_images, to_float
 from sslreg.views.masked_apply import apply, apply_where
@@ -29,8 +30,10 @@ __all__ = [
     "apply",
     "apply_where",
     "empty_result",
+    "may_compile",
     "noise_like",
     "stack_images",
     "to_batch",
     "to_float",
+    "without_compilation",
 ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -179,3 +181,15 @@ def test_the_weights_of_a_frozen_teacher_need_memory(spec) -> None:
     giant = "model={use: taught, backbone: {use: convnet}, teacher: {use: convnet, width: 200000}}"
     with temporary_components(model={"taught": Taught}):
         assert "the model with its gradients would take" in refusal(spec, giant)[0]
+
+
+def test_kernels_are_not_compiled_for_a_trial(tiny_spec: str) -> None:
+    program = (
+        "import sys, sslreg.spec, sslreg.assembly\n"
+        "spec = sslreg.spec.load_spec('imagenet-simclr')\n"
+        "sslreg.assembly.try_spec(spec)\n"
+        "print({'numba'} & set(sys.modules))"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout == "set()\n"
+    assert sslreg.may_compile()
