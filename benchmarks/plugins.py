@@ -38,10 +38,16 @@ def install(folder: Path, number: int) -> None:
     (metadata / "entry_points.txt").write_text(f"[sslreg]\nacme_{number} = acme_{number}\n")
 
 
-def measure_processor_seconds(*command: str, path: Path) -> float:
-    """Return the processor time of a command. Other work on the machine changes it little."""
+def measure_processor_seconds(*command: str, path: Path | None = None) -> float:
+    """Return the processor time of a command. Other work on the machine changes it little.
+
+    Args:
+        command: The program and its arguments.
+        path: The PYTHONPATH of the command; None for that of this process.
+    """
+    environment = os.environ if path is None else {**os.environ, "PYTHONPATH": str(path)}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(path)})
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
