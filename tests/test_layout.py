@@ -18,7 +18,7 @@ CROSS_CUTTING = {
     "docs/test_paths.py": "the paths that pages mention",
     "docs/test_site.py": "the documentation site",
     "evaluation/test_profile.py": "a training and the invariance profile of its result",
-    "examples/test_sslreg_barlow.py": "a complete plugin package",
+    "examples/test_sslreg_tico.py": "a complete plugin package",
     "packaging/test_constraints.py": "the versions for development",
     "packaging/test_wheel.py": "the built wheel",
     "plugins/sslreg_augmentations/test_at_strength.py": "the strengths of several augmentations",

@@ -1,4 +1,4 @@
-"""Barlow Twins as a third party would publish it, next to the wheel of sslreg."""
+"""TiCo as a third party would publish it, next to the wheel of sslreg."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from torch import Tensor
 
 pytestmark = pytest.mark.slow
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "sslreg-barlow"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "sslreg-tico"
 
 
 def components(wheel_environment, folder: Path) -> set[str]:
@@ -26,30 +26,30 @@ def components(wheel_environment, folder: Path) -> set[str]:
 
 
 def test_it_is_installed_trains_and_is_uninstalled(wheel_environment, tmp_path: Path) -> None:
-    ours = {"model/barlow_twins", "loss/barlow_twins"}
-    package = shutil.copytree(EXAMPLE, tmp_path / "sslreg-barlow")
+    ours = {"model/tico", "loss/tico"}
+    package = shutil.copytree(EXAMPLE, tmp_path / "sslreg-tico")
     wheel_environment.install(package)
     try:
         assert ours <= components(wheel_environment, tmp_path)
         run = tmp_path / "run"
         wheel_environment.sslreg(
-            *("train", package / "specs" / "digits-barlow.yaml", "--out", run),
+            *("train", package / "specs" / "digits-tico.yaml", "--out", run),
             *("--set", "trainer={max_epochs: 1, accelerator: cpu}"),
             cwd=tmp_path,
         )
         summary = json.loads((run / "summary.json").read_text())
         locked = json.loads((run / "lock.json").read_text())["components"]
         assert summary["status"] == "finished"
-        assert {name: locked[name]["distribution"] for name in ours} == dict.fromkeys(ours, "sslreg-barlow")
+        assert {name: locked[name]["distribution"] for name in ours} == dict.fromkeys(ours, "sslreg-tico")
     finally:
-        wheel_environment.uninstall("sslreg-barlow")
+        wheel_environment.uninstall("sslreg-tico")
     assert not ours & components(wheel_environment, tmp_path)
 
 
 def test_its_own_tests_pass(site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(EXAMPLE / "src"))
-    site.install("sslreg-barlow", "from sslreg_barlow import sslreg_api, sslreg_register\n")
-    tests = runpy.run_path(str(EXAMPLE / "tests" / "test_sslreg_barlow.py"))
+    site.install("sslreg-tico", "from sslreg_tico import sslreg_api, sslreg_register\n")
+    tests = runpy.run_path(str(EXAMPLE / "tests" / "test_sslreg_tico.py"))
     for parameters in tests["test_conformance"].pytestmark[0].args[1]:
         with suppress(pytest.skip.Exception):
             tests["test_conformance"](*parameters.values)
@@ -58,20 +58,24 @@ def test_its_own_tests_pass(site, monkeypatch: pytest.MonkeyPatch) -> None:
             test()
 
 
-def loss_and_gradients(rows: slice) -> tuple[Tensor, Tensor]:
-    """The loss of some of eight samples, and its gradients by their embeddings."""
+def run_two_steps(rows: slice) -> dict[str, Tensor]:
+    """Return the loss of some of eight samples, its gradient and the covariance after it, all of the second step."""
     sys.path.insert(0, str(EXAMPLE / "src"))
-    from sslreg_barlow.loss import BarlowTwinsLoss
+    from sslreg_tico.loss import TiCoLoss
 
-    views = torch.randn(2, 8, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    embeddings = views[:, rows].clone().requires_grad_()
-    loss = BarlowTwinsLoss()(*embeddings)
-    return loss.detach(), torch.autograd.grad(loss, embeddings)[0]
+    loss = TiCoLoss(3).double()
+    for step in range(2):
+        views = torch.randn(2, 8, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(step))
+        embeddings = views[:, rows].clone().requires_grad_()
+        value = loss(*embeddings)
+        (gradient,) = torch.autograd.grad(value, embeddings)
+        loss.commit()
+    return {"value": value.detach(), "gradient": gradient, "covariance": loss.covariance}
 
 
 def worker(rank: int, folder: str) -> None:
     dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
-    torch.save(loss_and_gradients(slice(4 * rank, 4 * rank + 4)), f"{folder}/{rank}.pt")
+    torch.save(run_two_steps(slice(4 * rank, 4 * rank + 4)), f"{folder}/{rank}.pt")
     dist.destroy_process_group()
 
 
@@ -79,9 +83,11 @@ def test_its_loss_on_two_processes_is_that_of_one(tmp_path: Path, monkeypatch: p
     mp.spawn(worker, (str(tmp_path),), nprocs=2)
     results = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
     monkeypatch.setattr(sys, "path", [*sys.path])
-    loss, gradients = loss_and_gradients(slice(None))
-    for value, _ in results:
-        torch.testing.assert_close(value, loss, rtol=0, atol=1e-12)
-    # Each process has the whole loss, so gradients are summed twice; DDP averages them over the processes.
-    averaged = torch.cat([gradient for _, gradient in results], dim=1) / 2
-    torch.testing.assert_close(averaged, gradients, rtol=0, atol=1e-12)
+    expected = run_two_steps(slice(None))
+    for result in results:
+        torch.testing.assert_close(result["covariance"], expected["covariance"], rtol=0, atol=1e-12)
+    value = torch.stack([result["value"] for result in results]).mean()
+    torch.testing.assert_close(value, expected["value"], rtol=0, atol=1e-12)
+    # Each process has the mean loss of its samples; DDP averages the gradients over the processes.
+    averaged = torch.cat([result["gradient"] for result in results], dim=1) / 2
+    torch.testing.assert_close(averaged, expected["gradient"], rtol=0, atol=1e-12)
