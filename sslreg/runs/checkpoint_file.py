@@ -93,10 +93,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return content
 
 
-def wrong_content_error(path: Path) -> SslregError:
-    """Return the error for a whole checkpoint that lacks what a training writes."""
+def wrong_content_error(path: Path, reason: str = "its content is not that of a training") -> SslregError:
+    """Return the error for a whole checkpoint whose content is not what this training writes."""
     return SslregError(
-        f"{path} cannot be read: its content is not that of a training",
+        f"{path} cannot be read: {reason}",
         hint="restore a copy of the file, or start the run again",
         code="broken-checkpoint",
     )
@@ -108,6 +108,23 @@ def _read_training(path: Path) -> dict[str, Any]:
     if not isinstance(content.get("global_step"), int) or not isinstance(content.get("state_dict"), dict):
         raise wrong_content_error(path)
     return content
+
+
+def read_position(path: Path, checkpoint: Mapping[str, Any]) -> tuple[int, int]:
+    """Return the epoch at which a checkpoint resumes, and the number of its batches that are done.
+
+    Raises:
+        SslregError: The checkpoint lacks them.
+    """
+    try:
+        position = checkpoint["callbacks"]["ResumePosition"]
+        epoch, batches = position["epoch"], position["batches"]
+        rows = checkpoint["callbacks"]["MetricsRecorder"]["rows"]
+    except (KeyError, TypeError) as error:
+        raise wrong_content_error(path, "it does not tell where the run resumes") from error
+    if not all(isinstance(number, int) and number >= 0 for number in (epoch, batches, rows)):
+        raise wrong_content_error(path, f"its epoch is {epoch!r}, with {batches!r} batches and {rows!r} rows")
+    return epoch, batches
 
 
 def _verify(path: Path) -> None:

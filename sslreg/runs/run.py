@@ -21,8 +21,9 @@ from sslreg.assembly import (
     without_weights,
 )
 from sslreg.contracts import Backbone, ImageLike, Model, Sample
-from sslreg.errors import SslregError, UserError
-from sslreg.runs.checkpoint_file import load_newest_checkpoint
+from sslreg.errors import UserError
+from sslreg.runs.checkpoint_content import find_wrong_weights
+from sslreg.runs.checkpoint_file import load_newest_checkpoint, wrong_content_error
 from sslreg.runs.folder import RunFolder
 from sslreg.runs.provenance import lock_readers
 from sslreg.spec import Spec, load_spec
@@ -98,16 +99,13 @@ class Run:
             SslregError: There is no checkpoint, or it does not fit.
         """
         model = build_model(Builder(self.spec, self.facts), read_weights=False)
-        state = self.checkpoint()["state_dict"]
+        path, checkpoint = load_newest_checkpoint(self.folder)
+        state = checkpoint["state_dict"]
         prefix = "model." if self.spec.engine.ema is None else "average.model."
-        weights = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-        try:
-            model.load_state_dict(weights)
-        except RuntimeError as error:
-            raise SslregError(
-                f"the checkpoint in {self.folder.checkpoints} does not fit the model of "
-                f"{self.folder.resolved_spec}: {error}"
-            ) from error
+        weights = {name.removeprefix(prefix): value for name, value in state.items() if str(name).startswith(prefix)}
+        if wrong := find_wrong_weights(model.state_dict(), weights):
+            raise wrong_content_error(path, f"it does not fit the model of {self.folder.resolved_spec}: {wrong}")
+        model.load_state_dict(weights)
         return model.eval()
 
     def backbone(self) -> Backbone:

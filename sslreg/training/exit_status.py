@@ -14,7 +14,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from sslreg.atomic_files import WriteError
 from sslreg.blocked_waits import call_briefly, end_blocked_process, is_stopped
-from sslreg.errors import InterruptedRunError, StoppedRunError
+from sslreg.errors import InterruptedRunError, SslregError, StoppedRunError
 from sslreg.runs.folder import RunFolder
 from sslreg.runs.run_writer import overwrite_status
 from sslreg.training.callbacks.checkpoint_saver import CheckpointSaver
@@ -25,6 +25,9 @@ from sslreg.training.rewind_to_checkpoint import RewindRun
 from sslreg.training.stop_signals import StopRequested, StopSignals
 
 log = logging.getLogger(__name__)
+
+#: The codes of errors that a component's code causes.
+BROKEN_COMPONENT = ("broken-component", "augmentation")
 
 
 @contextmanager
@@ -58,11 +61,21 @@ def record_exit(
             if not isinstance(error, WriteError):  # whose message is the same
                 log.warning("%s", unwritten)
         if explained := explain_failure(error):
-            is_resumable = folder.last_checkpoint.exists() and not folder.is_temporary
-            raise explained.with_hint(f"then {resume_hint(folder)}") if is_resumable else explained from error
+            raise _advise(explained, folder, trainer.global_step) from error
         raise
     with exit_together():  # so that every process finds the summary complete
         write_status("finished")
+
+
+def _advise(error: SslregError, folder: RunFolder, step: int) -> SslregError:
+    """Return an error with the advice to resume, if there is a checkpoint to resume from.
+
+    A broken component that has not trained a step would fail again.
+    """
+    is_broken = error.diagnostics[-1].code in BROKEN_COMPONENT
+    if not folder.last_checkpoint.exists() or folder.is_temporary or (is_broken and not step):
+        return error
+    return error.with_hint(f"{'fix the component first, ' if is_broken else ''}then {resume_hint(folder)}")
 
 
 def not_started_error(stop: StopSignals) -> InterruptedRunError:

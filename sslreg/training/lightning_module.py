@@ -14,9 +14,10 @@ from torch.optim import Optimizer
 from sslreg.assembly import Pipeline
 from sslreg.contracts import Batch, MemoryBank, Model, StepOutput
 from sslreg.contracts.loss import commit_staged, discard_staged
-from sslreg.errors import SslregError
+from sslreg.errors import SslregError, type_name
 from sslreg.spec import find_components
 from sslreg.training.callbacks.non_finite_guard import NonFiniteGuard, SkipStep
+from sslreg.training.checkpoints.content import require_fitting_content
 from sslreg.training.checkpoints.frozen_modules import add_frozen_modules
 from sslreg.training.data_loader import finish_batch
 from sslreg.training.weight_average import WeightAverage
@@ -67,8 +68,12 @@ class TrainingModule(lightning.LightningModule):
             output = self.guard.replace_output(error, self)
         except ValueError as error:
             raise self._broken_step(str(error)) from error
-        if not isinstance(output, StepOutput) or output.loss.ndim != 0:
-            shape = f", and the loss has shape {tuple(output.loss.shape)}" if isinstance(output, StepOutput) else ""
+        if not isinstance(output, StepOutput) or not isinstance(output.loss, Tensor) or output.loss.ndim:
+            shape = ""
+            if isinstance(output, StepOutput):
+                loss = output.loss
+                shape = f", and the loss is a {type_name(loss)}"
+                shape += f" of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else ""
             raise self._broken_step(f"training_step must return a StepOutput with a scalar loss{shape}")
         if output.embeddings is not None and output.embeddings.ndim != 2:
             shape = str(tuple(output.embeddings.shape))
@@ -139,6 +144,10 @@ class TrainingModule(lightning.LightningModule):
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         # Lightning accepts schedulers that do not derive from torch's only if this method is defined.
         scheduler.step()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint whose content does not fit this run, before any of it is used."""
+        require_fitting_content(self, checkpoint)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         add_frozen_modules(checkpoint, self.pipeline)

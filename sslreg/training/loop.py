@@ -18,8 +18,9 @@ from torch.utils.data import DataLoader
 
 from sslreg.assembly import Pipeline, assemble, require_best_figure, try_spec
 from sslreg.assembly.loader_workers import prepare_for_workers
+from sslreg.errors import SslregError
 from sslreg.evaluation import Evaluation, evaluate_baselines
-from sslreg.runs.checkpoint_file import load_newest_checkpoint, promote_previous_checkpoint, wrong_content_error
+from sslreg.runs.checkpoint_file import load_newest_checkpoint, promote_previous_checkpoint, read_position
 from sslreg.runs.folder import RunFolder, claim_default_folder
 from sslreg.runs.run import Run
 from sslreg.runs.run_hooks import call_run_finished
@@ -29,6 +30,7 @@ from sslreg.spec import Spec, load_spec
 from sslreg.spec.diagnostic_rendering import render
 from sslreg.terminal import TerminalConsole
 from sslreg.training.callbacks.non_finite_guard import NonFiniteError
+from sslreg.training.checkpoints.content import explain_failed_restoring
 from sslreg.training.checkpoints.frozen_modules import require_same_frozen_modules
 from sslreg.training.data_loader import build_training_loader
 from sslreg.training.distributed.collectives import exit_together
@@ -231,11 +233,7 @@ def resume_run(setup: TrainingSetup) -> Run:
         with exit_together():
             require_same_data(setup)
             path, checkpoint = load_newest_checkpoint(setup.folder)
-            try:
-                position = checkpoint["callbacks"]["ResumePosition"]
-                epoch, batches = int(position["epoch"]), int(position["batches"])
-            except (KeyError, TypeError, ValueError) as error:
-                raise wrong_content_error(path) from error
+            epoch, batches = read_position(path, checkpoint)
             require_same_frozen_modules(checkpoint, setup.pipeline)
             del checkpoint
             if setup.trainer.is_global_zero:
@@ -332,6 +330,12 @@ def fit_or_request_rewind(
             if error.step is None or not setup.rewinds.is_allowed:
                 raise
             raise build_rewind(error, error.step, callbacks.checkpoints) from None
+        except SslregError:
+            raise
+        except Exception as error:
+            if checkpoint is not None and (explained := explain_failed_restoring(error, checkpoint)):
+                raise explained from error
+            raise
 
 
 def finish_trained_run(setup: TrainingSetup, callbacks: RunCallbacks, module: TrainingModule) -> None:

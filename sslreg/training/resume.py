@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from sslreg.errors import UserError
+from sslreg.runs.checkpoint_file import load_newest_checkpoint, read_position
 from sslreg.runs.folder import RunFolder
 from sslreg.runs.provenance import lock_readers
 from sslreg.runs.run import Run
@@ -79,13 +79,14 @@ def train_or_resume(spec: Spec, out: str | Path, *, console: Console | None = No
 
 
 def _is_finished(run: Run, spec: Spec) -> bool:
-    return run.summary["status"] == "finished" and not _has_steps_left(spec, run.checkpoint())
+    return run.summary["status"] == "finished" and not _has_steps_left(spec, run)
 
 
-def _has_steps_left(spec: Spec, checkpoint: dict[str, Any]) -> bool:
-    """Return whether there are steps to train after a checkpoint."""
+def _has_steps_left(spec: Spec, run: Run) -> bool:
+    """Return whether there are steps to train after the checkpoint of a run."""
+    path, checkpoint = load_newest_checkpoint(run.folder)
     epochs, steps = spec.trainer.get("max_epochs"), spec.trainer.get("max_steps", -1)
-    has_epochs = epochs is None or checkpoint["callbacks"]["ResumePosition"]["epoch"] < epochs
+    has_epochs = epochs is None or read_position(path, checkpoint)[0] < epochs
     return bool(has_epochs and (steps == -1 or checkpoint["global_step"] < steps))
 
 

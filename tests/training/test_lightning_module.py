@@ -250,3 +250,24 @@ def test_before_step_runs_once_between_the_last_backward_pass_and_the_optimizer(
     assert steps == ["step", "step", "before", "after"] * 2
     for name, weight in trained.named_parameters():
         assert torch.equal(weight, untrained.get_parameter(name)) is name.startswith("backbone."), name
+
+
+class FailsLater(sslreg.Loss):
+    """Breaks its contract in the third step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, *views: Tensor, targets: Tensor | None = None) -> Tensor:
+        self.calls += 1
+        losses = (views[0] - views[1]).square().mean(dim=1)
+        return losses if self.calls > 2 else losses.mean()
+
+
+def test_a_run_that_a_component_breaks_advises_to_fix_it_first(tiny_spec: str, tmp_path: Path) -> None:
+    for loss, advice in ((FailsLater, "fix the component first, then resume with"), (Rows, None)):
+        path = tmp_path / loss.__name__
+        with temporary_components(loss={"broken": loss}), pytest.raises(SslregError, match="not a scalar") as caught:
+            sslreg.train(parse_spec(tiny_spec, "tiny.yaml", overrides("broken")), path)
+        assert advice in str(caught.value) if advice else "resume" not in str(caught.value)
