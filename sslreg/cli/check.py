@@ -55,7 +55,7 @@ def check(
     else:
         print_diagnostics(diagnostics, sources, stderr)
         if ok:
-            stdout.print(f"{loaded.file}: ok", highlight=False)
+            stdout.print(f"{loaded.file}: ok")
             _print_learning_rate(loaded)
             for line in format_expected(loaded.expect):
                 stdout.print(line, highlight=False, markup=False)
@@ -74,5 +74,4 @@ def _print_learning_rate(spec: Spec) -> None:
     scaled = stated * spec.learning_rate_scale
     stdout.print(
         f"learning rate: {stated:g} for {base} samples per step, {scaled:g} for the actual {spec.samples_per_step}",
-        highlight=False,
     )

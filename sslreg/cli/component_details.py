@@ -37,9 +37,9 @@ def component_json(info: ComponentInfo) -> dict[str, Any]:
 def print_component(info: ComponentInfo) -> None:
     """Print the details of a component."""
     stdout.print(Text.assemble((f"{info.kind}/{info.name}", "bold"), f"  {info.summary}"))
-    stdout.print(f"from {info.distribution} {info.version}, {info.target}", style="dim", highlight=False)
+    stdout.print(f"from {info.distribution} {info.version}, {info.target}", style="dim")
     if info.deprecation:
-        stdout.print(info.deprecation, style="yellow", highlight=False)
+        stdout.print(info.deprecation, style="yellow")
     if info.invariances:
         stdout.print(f"invariances: {', '.join(info.invariances)}")
     table = Table("parameter", "type", "default", "description")
@@ -48,7 +48,7 @@ def print_component(info: ComponentInfo) -> None:
     if table.row_count:
         stdout.print(table)
     if documentation := _read_documentation(info):
-        stdout.print(documentation, highlight=False, markup=False)
+        stdout.print(documentation)
 
 
 def _parameter_rows(info: ComponentInfo) -> list[tuple[str, str, str, str]]:

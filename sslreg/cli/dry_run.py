@@ -18,7 +18,7 @@ def print_dry_run(spec: Spec) -> None:
 
     result = dry_run(spec, console=stderr)
     if result is not None:
-        stdout.print("\n".join(format_dry_run(spec, result)), highlight=False, markup=False)
+        stdout.print("\n".join(format_dry_run(spec, result)))
 
 
 def format_dry_run(spec: Spec, result: DryRun) -> list[str]:

@@ -38,5 +38,5 @@ def embed(
         stderr.print(f"resumed after {format_count(file.resumed, 'image')}", style="dim")
     if file.skipped:
         skipped = f"{format_count(len(file.skipped), 'image')}: {abbreviate_list(file.skipped)}"
-        stderr.print(f"left out unreadable images: {skipped}", style="yellow", markup=False)
-    stdout.print(f"{out}: {format_count(file.rows, 'embedding')} of width {file.width}", highlight=False)
+        stderr.print(f"left out unreadable images: {skipped}", style="yellow")
+    stdout.print(f"{out}: {format_count(file.rows, 'embedding')} of width {file.width}")

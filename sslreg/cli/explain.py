@@ -43,7 +43,7 @@ def explain(
         stdout.print(_table(title, view["stages"]))
     stdout.print(_table("embedding view", content["embed_view"]))
     for invariance, operations in content["invariances"].items():
-        stdout.print(f"overlooks {invariance}: {', '.join(operations)}", highlight=False)
+        stdout.print(f"overlooks {invariance}: {', '.join(operations)}")
     if not content["invariances"]:
         stdout.print("overlooks nothing: no operation induces an invariance")
 

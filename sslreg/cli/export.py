@@ -38,5 +38,4 @@ def export(
     stdout.print(
         f"{file}: checked on real images; features differ by at most {exported.largest_difference:.2g}\n"
         f"{' and '.join(map(str, cards))}: the model card, with usage and training data",
-        highlight=False,
     )

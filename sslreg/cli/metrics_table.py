@@ -19,7 +19,7 @@ def print_metrics(metrics: Metrics) -> None:
         for table in profile_tables(profile):
             stdout.print(table, "")
         for sentence in summarize_profile(profile):
-            stdout.print(sentence, highlight=False)
+            stdout.print(sentence)
 
 
 def _metrics_table(metrics: Metrics) -> Table:

@@ -71,7 +71,7 @@ def neighbors(
         table.add_row(str(number), Text(neighbor.name), Text(neighbor.label or ""), f"{neighbor.similarity:.3f}")
     stdout.print(table)
     if out is not None:
-        stdout.print(f"{out}: the images", highlight=False)
+        stdout.print(f"{out}: the images")
 
 
 def _neighbor_json(neighbor: Neighbor) -> dict[str, object]:

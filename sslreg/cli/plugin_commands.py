@@ -38,9 +38,9 @@ def _plugin_commands(ctx: Any) -> dict[str, Any]:
         # Each plugin gets a separate app, so that it cannot change the commands of others.
         app = typer.Typer(rich_markup_mode=None)
         if error := call_hook(catalog, plugin, "sslreg_cli", app=app):
-            stderr.print(f"the commands of {plugin} are left out: {describe_error(error)}", markup=False)
+            stderr.print(f"the commands of {plugin} are left out: {describe_error(error)}")
             continue
         for name, command in typer.main.get_group(app).commands.items():
             if commands.setdefault(name, command) is not command:
-                stderr.print(f"the command {name!r} of {plugin} is left out: another plugin has it", markup=False)
+                stderr.print(f"the command {name!r} of {plugin} is left out: another plugin has it")
     return commands

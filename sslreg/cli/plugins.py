@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,9 +18,6 @@ from sslreg.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from sslreg.cli.plugin_doctor import Examination
-
-#: Prints a text without styling.
-print_plain = partial(stdout.print, highlight=False, markup=False)
 
 app = typer.Typer(name="plugins", help="List, examine and write plugins.", no_args_is_help=True)
 
@@ -89,21 +85,21 @@ def new(
 
     folder = to or Path(name)
     for path in write_package(name, kind, folder):
-        print_plain(str(path))
-    print_plain(f"\nnext:\n  cd {folder}\n  pip install -e .\n  pytest\n  sslreg train specs/{name}.yaml")
+        stdout.print(str(path))
+    stdout.print(f"\nnext:\n  cd {folder}\n  pip install -e .\n  pytest\n  sslreg train specs/{name}.yaml")
 
 
 def _print_examination(examination: Examination, traceback: bool) -> None:
     plugin = examination.plugin
     state = "broken" if examination.broken else "ok" if plugin.status == "loaded" else plugin.status
     count = f", {format_count(len(plugin.components), 'component')}" if plugin.status == "loaded" else ""
-    print_plain(f"{state:8}{plugin.name} ({plugin.distribution} {plugin.version}){count}")
+    stdout.print(f"{state:8}{plugin.name} ({plugin.distribution} {plugin.version}){count}")
     for diagnostic in examination.diagnostics:
-        print_plain(f"        {diagnostic.severity}: {diagnostic.message}")
+        stdout.print(f"        {diagnostic.severity}: {diagnostic.message}")
         if diagnostic.hint:
-            print_plain(f"        hint: {diagnostic.hint}")
+            stdout.print(f"        hint: {diagnostic.hint}")
     for text in examination.tracebacks if traceback else ():
-        print_plain(textwrap.indent(text, " " * 8))
+        stdout.print(textwrap.indent(text, " " * 8))
 
 
 def _find_component(component: str) -> ComponentInfo:

@@ -47,6 +47,6 @@ def preview(
     made = make_preview(loaded, samples, seed, epoch)
     path = out or Path(f"{loaded.name}-views{'.html' if html else '.png'}")
     made.save(path, params)
-    stdout.print(f"{path}: views of {format_count(len(made.rows), 'image')}", highlight=False, markup=False)
+    stdout.print(f"{path}: views of {format_count(len(made.rows), 'image')}")
     for line in (*made.notes, *(f"{row.name} cannot be shown: {row.error}" for row in made.rows if row.error)):
-        stderr.print(line, highlight=False, markup=False)
+        stderr.print(line)

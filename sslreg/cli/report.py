@@ -21,4 +21,4 @@ def report(
     from sslreg.report import write_report
 
     write_report(runs, out)
-    stdout.print(f"{out}: open it in a browser ({out.stat().st_size / 1e6:.1f} MB)", highlight=False, markup=False)
+    stdout.print(f"{out}: open it in a browser ({out.stat().st_size / 1e6:.1f} MB)")

@@ -72,7 +72,7 @@ def list_(
     _print_table(runs, shown)
     for run in runs:
         if run.problem:
-            stderr.print(f"{run.path} is broken: {run.problem}", style="red", highlight=False, markup=False)
+            stderr.print(f"{run.path} is broken: {run.problem}", style="red")
 
 
 @app.command()
@@ -120,7 +120,7 @@ def best(
     if json:
         print_json(_as_json(run) | {"metric": metric, "value": value})
         return
-    stderr.print(f"{metric} {_format_value(metric, value)}", highlight=False, markup=False)
+    stderr.print(f"{metric} {_format_value(metric, value)}")
     print_path(run.path)
 
 
@@ -135,10 +135,10 @@ def _select_runs(root: Path, where: list[str] | None) -> list[RunRecord]:
         selected = filter_runs(runs, condition)
         if missing := count_missing(runs, condition):
             # A run has no value for a parameter that its spec leaves at the default.
-            stderr.print(f"{missing} of {len(runs)} runs have no value there: {condition}", style="dim", markup=False)
+            stderr.print(f"{missing} of {len(runs)} runs have no value there: {condition}", style="dim")
         runs = selected
     if not runs:
-        stderr.print(f"no run under {root} matches", markup=False)
+        stderr.print(f"no run under {root} matches")
     return runs
 
 

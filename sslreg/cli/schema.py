@@ -27,9 +27,7 @@ def schema(
         return
     require_new(out, force=True)
     write_schema(out)
-    stdout.print(
-        f"{out}: start a spec with this line\n# yaml-language-server: $schema={out}", highlight=False, markup=False
-    )
+    stdout.print(f"{out}: start a spec with this line\n# yaml-language-server: $schema={out}")
 
 
 def write_schema(path: Path) -> None:

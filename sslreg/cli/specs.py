@@ -58,4 +58,4 @@ def copy(
     require_new(target, force=force)
     write_text(target, f"# yaml-language-server: $schema={SCHEMA}\n{shipped[name].read_text(encoding='utf-8')}")
     write_schema(target.with_name(SCHEMA))
-    stdout.print(f"{target}: change it, then run: sslreg train {target}", highlight=False)
+    stdout.print(f"{target}: change it, then run: sslreg train {target}")

@@ -115,16 +115,15 @@ def _print_summary(run: Run) -> None:
     if summary["baseline"]:
         print_metrics({"trained": summary["final"], **summary["baseline"]})
     for line in [*format_expected(run.spec.expect, summary["final"]), *collect_summary_lines(run)]:
-        stdout.print(line, highlight=False, markup=False)
+        stdout.print(line)
     stdout.print(
         f"trained {format_count(summary['epochs'], 'epoch')}, {format_count(summary['steps'], 'step')} at "
         f"{summary['images_per_second']:,.0f} images/s "
         f"({summary['waiting_for_data']:.0%} of the time waiting for data)",
-        highlight=False,
     )
-    stdout.print(f"everything is in {run.path}\n\nnext:", highlight=False, markup=False)
+    stdout.print(f"everything is in {run.path}\n\nnext:")
     for command in list_next_steps(run):
-        stdout.print(f"  {command}", highlight=False, markup=False)
+        stdout.print(f"  {command}")
 
 
 def list_next_steps(run: Run) -> list[str]:
