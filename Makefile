@@ -6,7 +6,27 @@ BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadgroup
 # The versions that development uses. `make setup CONSTRAINTS=` takes the newest instead.
 CONSTRAINTS ?= constraints-dev.txt
+# `make setup TORCH=cpu` installs PyTorch without CUDA, from PyTorch's own index. On Linux, the default contains CUDA.
+TORCH ?= default
+ifeq ($(filter $(TORCH),default cpu),)
+$(error TORCH is $(TORCH), but must be `default` or `cpu`)
+endif
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(addprefix --constraint ,$(CONSTRAINTS))
+
+# The other dependencies come from the usual index, which has versions that the one of PyTorch lacks.
+INSTALL_TORCH := $(if $(filter cpu,$(TORCH)),$(INSTALL) --no-deps --index-url https://download.pytorch.org/whl/cpu torch torchvision)
+
+# Says how much an installation downloads, unless there is a PyTorch already. The sizes are those of November 2026.
+define announce
+@ls -d $(VENV)/lib/python*/site-packages/torch >/dev/null 2>&1 || \
+  if [ $(TORCH) = cpu ] || [ "$$(uname -s)" != Linux ]; then \
+    echo "installing sslreg and PyTorch into $(VENV): downloads about 0.4 GB"; \
+  else \
+    echo "installing sslreg and PyTorch with CUDA into $(VENV): downloads about 3.2 GB"; \
+    command -v nvidia-smi >/dev/null || \
+      echo "no NVIDIA GPU found: 'make $(MAKECMDGOALS) TORCH=cpu' downloads only about 0.4 GB (stop this with Ctrl-C)"; \
+  fi
+endef
 
 .PHONY: help setup constraints editor demo test test-slow coverage check docs format build clean
 help:  ## list the targets
@@ -17,10 +37,13 @@ $(BIN)/python:
 
 # The stamps record what is installed. A change of these files installs again.
 $(VENV)/.installed: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	$(announce)
+	$(INSTALL_TORCH)
 	$(INSTALL) --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml $(CONSTRAINTS) | $(VENV)/.installed
+	@echo "installing the development tools into $(VENV): downloads about 0.2 GB"
 	$(INSTALL) --editable '.[dev]'
 	@touch $@
 

@@ -20,6 +20,7 @@ CROSS_CUTTING = {
     "evaluation/test_profile.py": "a training and the invariance profile of its result",
     "examples/test_sslreg_tico.py": "a complete plugin package",
     "packaging/test_constraints.py": "the versions for development",
+    "packaging/test_makefile.py": "the targets of make",
     "packaging/test_wheel.py": "the built wheel",
     "plugins/sslreg_augmentations/test_at_strength.py": "the strengths of several augmentations",
     "plugins/sslreg_augmentations/test_catalog.py": "all augmentations",
