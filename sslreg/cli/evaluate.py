@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sslreg.cli.console import print_json
+from sslreg.cli.console import print_json, stderr
 from sslreg.cli.metrics_table import print_metrics
 from sslreg.cli.options import Json, RunFolder
 from sslreg.registry import installed
@@ -25,8 +25,9 @@ def evaluate(
 ) -> None:
     """Evaluate a run's backbone and compare it with baselines.
 
-    The baselines are raw pixels and the untrained backbone. Metrics on the run's own data are added to its
-    evaluations.json; those on other data are only printed.
+    The baselines are raw pixels and the untrained backbone. Those that the run has computed before, of the same images
+    and evaluators, are reused. Metrics on the run's own data are added to its evaluations.json; those on other data are
+    only printed.
     """
     from sslreg.runs import load_run
     from sslreg.runs.run_evaluation import evaluate_run, save_evaluations
@@ -38,7 +39,9 @@ def evaluate(
         if name not in in_spec:
             # Look it up here, since an error in the run's spec would show a line that the user has not written.
             installed().get("evaluator", name)
-    metrics = evaluate_run(loaded, evaluators or (), None if data is None else load_spec(data))
+    metrics = evaluate_run(
+        loaded, evaluators or (), None if data is None else load_spec(data), store=data is None, console=stderr
+    )
     if json:
         print_json(metrics)
     else:

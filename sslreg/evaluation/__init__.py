@@ -2,7 +2,7 @@
 
 from sslreg.evaluation.baselines import evaluate_baselines, evaluate_raw_pixels
 from sslreg.evaluation.embedding import abbreviate_list, concatenate, embed, embed_batches
-from sslreg.evaluation.evaluate import Evaluation
+from sslreg.evaluation.evaluate import Evaluation, checksum_tensor
 from sslreg.evaluation.feature_extraction import EvaluationImages, FeatureExtractor
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "EvaluationImages",
     "FeatureExtractor",
     "abbreviate_list",
+    "checksum_tensor",
     "concatenate",
     "embed",
     "embed_batches",

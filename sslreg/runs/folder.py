@@ -54,6 +54,11 @@ class RunFolder:
         return self.path / "summary.json"
 
     @property
+    def baselines(self) -> Path:
+        """The figures of the baselines, for `sslreg evaluate`."""
+        return self.path / "baselines.json"
+
+    @property
     def lock_file(self) -> Path:
         """The file that the process which trains here locks; it names the process."""
         return self.path / ".in_use"
@@ -124,7 +129,7 @@ class RunFolder:
 
         The file of the run lock remains: the caller holds the lock, and Windows cannot remove an open file.
         """
-        for path in (self.spec, self.resolved_spec, self.lock, self.metrics, self.summary):
+        for path in (self.spec, self.resolved_spec, self.lock, self.metrics, self.summary, self.baselines):
             path.unlink(missing_ok=True)
         for path in self.checkpoints.glob(".*.draft"):
             path.unlink()

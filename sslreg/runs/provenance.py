@@ -24,7 +24,7 @@ def build_lock(spec: Spec, facts: dict[str, Any]) -> dict[str, Any]:
         spec: The spec.
         facts: The facts that the run learned when it was assembled. Its model can be built from them without its data.
     """
-    return _read_versions(spec) | {"facts": facts}
+    return read_versions(spec) | {"facts": facts}
 
 
 def require_lock(spec: Spec) -> None:
@@ -43,7 +43,7 @@ def require_lock(spec: Spec) -> None:
             code="no-lock",
         ) from error
     del locked["facts"]
-    changes = list(find_changes(locked, _read_versions(spec)))
+    changes = list(find_changes(locked, read_versions(spec)))
     if changes:
         raise UserError(
             *(
@@ -62,7 +62,8 @@ def _format_version(value: Any) -> str:
     return "nothing" if value is ABSENT else json.dumps(value)
 
 
-def _read_versions(spec: Spec) -> dict[str, Any]:
+def read_versions(spec: Spec) -> dict[str, Any]:
+    """Return the versions of python, torch, sslreg, each component and each installed reader."""
     return {
         "python": platform.python_version(),
         "torch": version("torch"),

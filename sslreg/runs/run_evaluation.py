@@ -7,25 +7,45 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from rich.console import Console
 
-from sslreg.assembly import Builder, SampleDataset, build_embed_collate, build_evaluation_sets, build_evaluators
+from sslreg.assembly import (
+    Builder,
+    NamedEvaluator,
+    SampleDataset,
+    build_embed_collate,
+    build_evaluation_sets,
+    build_evaluators,
+)
 from sslreg.atomic_files import write_json
-from sslreg.contracts import Embeddings
+from sslreg.contracts import Embeddings, Model
 from sslreg.errors import UserError
 from sslreg.evaluation import Evaluation, embed, evaluate_baselines
+from sslreg.runs.baselines_file import Baselines, BaselinesFile, digest_conditions, split_by_evaluator
 from sslreg.runs.provenance import lock_readers
 from sslreg.runs.run import Run
 from sslreg.spec import Spec, load_spec
 
 
-def evaluate_run(run: Run, evaluators: Sequence[str] = (), data: Spec | None = None) -> dict[str, dict[str, float]]:
+def evaluate_run(
+    run: Run,
+    evaluators: Sequence[str] = (),
+    data: Spec | None = None,
+    *,
+    store: bool = False,
+    console: Console | None = None,
+) -> dict[str, dict[str, float]]:
     """Evaluate the trained backbone, raw pixels and the untrained backbone.
+
+    Baselines that the run has computed before are reused if nothing that they depend on differs.
 
     Args:
         run: The run.
         evaluators: Names from the run's spec, or of installed evaluators, which then have their defaults; by default
             the evaluators of the spec.
         data: A spec whose reference and test sets replace those of the run.
+        store: Whether new baselines are stored with the run.
+        console: Where progress is shown; by default nowhere.
 
     Returns:
         Figures by subject: ``trained``, ``raw_pixels`` and ``untrained``.
@@ -45,10 +65,39 @@ def evaluate_run(run: Run, evaluators: Sequence[str] = (), data: Spec | None = N
     built = build_evaluators(builder)
     reference, test = build_evaluation_sets(builder, built)
     device = select_device()
-    evaluation = Evaluation(spec, reference, test, build_embed_collate(spec), device)
+    evaluation = Evaluation(spec, reference, test, build_embed_collate(spec), device, compute_checksum=True)
+    with evaluation.progress.show(console):
+        evaluation.progress.subject = "trained backbone"
+        trained = evaluation.evaluate_model(run.model().to(device), built)
+        return {"trained": trained, **_complete_baselines(run, evaluation, untrained, built, store, console)}
+
+
+def _complete_baselines(
+    run: Run,
+    evaluation: Evaluation,
+    untrained: Model,
+    evaluators: Sequence[NamedEvaluator],
+    store: bool,
+    console: Console | None,
+) -> Baselines:
+    """Return the baselines that the run has computed before, and compute those that are missing."""
+    file, digests = BaselinesFile(run.folder.baselines), digest_conditions(evaluation, untrained, evaluators)
+    stored = file.read()
+    known = {name: stored[digest] for name, digest in digests.items() if digest in stored}
+    if known and console is not None:
+        console.print(
+            f"reusing the figures of raw pixels and the untrained backbone for {', '.join(known)}", style="dim"
+        )
+    missing = [entry for entry in evaluators if entry.name not in known]
+    if missing:
+        baselines = evaluate_baselines(evaluation, untrained.to(evaluation.device), missing)
+        new = split_by_evaluator(baselines, [entry.name for entry in missing])
+        if store:
+            file.add({digests[name]: part for name, part in new.items()})
+        known |= new
     return {
-        "trained": evaluation.evaluate_model(run.model().to(device), built),
-        **evaluate_baselines(evaluation, untrained.to(device), built),
+        subject: {metric: value for entry in evaluators for metric, value in known[entry.name][subject].items()}
+        for subject in ("raw_pixels", "untrained")
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from sslreg.atomic_files import write_json, write_text
 from sslreg.errors import SslregError
+from sslreg.runs.baselines_file import Baselines, BaselinesFile
 from sslreg.runs.folder import RunFolder
 from sslreg.runs.metrics_file import MetricsFile
 from sslreg.runs.provenance import build_lock
@@ -39,16 +40,18 @@ class RunWriter:
             "learning_rate": float(f"{learning_rate:.6g}"),
         }
 
-    def start(self, baseline: Mapping[str, Mapping[str, float]]) -> None:
+    def start(self, baseline: Baselines, by_conditions: Mapping[str, Baselines]) -> None:
         """Write the files of a new run into its folder.
 
         Args:
             baseline: The figures of raw pixels and of the untrained backbone.
+            by_conditions: The same figures by the digests of what they depend on.
         """
         self.summary["baseline"] = baseline
         write_text(self.folder.spec, self.spec.source)
         write_text(self.folder.resolved_spec, self.spec.to_yaml())
         write_json(self.folder.lock, build_lock(self.spec, self.facts))
+        BaselinesFile(self.folder.baselines).add(by_conditions)
         write_json(self.folder.summary, self.summary)
 
     def reopen(self, checkpoint: Mapping[str, Any], key: str) -> None:

@@ -20,6 +20,7 @@ from sslreg.assembly import Pipeline, assemble, require_best_figure, try_spec
 from sslreg.assembly.loader_workers import prepare_for_workers
 from sslreg.errors import SslregError
 from sslreg.evaluation import Evaluation, evaluate_baselines
+from sslreg.runs.baselines_file import Baselines, digest_conditions, split_by_evaluator
 from sslreg.runs.checkpoint_file import load_newest_checkpoint, promote_previous_checkpoint, read_position
 from sslreg.runs.folder import RunFolder, claim_default_folder
 from sslreg.runs.run import Run
@@ -199,29 +200,36 @@ def build_evaluation(pipeline: Pipeline, device: torch.device) -> Evaluation | N
 
 def start_run(setup: TrainingSetup) -> Run:
     """Train from the start, into a new folder."""
-    baseline: dict[str, dict[str, float]] = {}
+    baseline: Baselines = {}
+    by_conditions: dict[str, Baselines] = {}
     with setup.stop:
         with exit_together():
             if setup.trainer.is_global_zero:
-                baseline = evaluate_baseline(setup)
+                baseline, by_conditions = evaluate_baseline(setup)
                 require_best_figure(setup.spec, baseline.get("untrained"))
                 setup.folder.create()
         setup.stop.end_process = partial(end_waiting_process, setup.trainer, setup.folder)
         with setup.hold_lock():
             if setup.trainer.is_global_zero:
-                setup.writer.start(baseline)
+                setup.writer.start(baseline, by_conditions)
             return fit(setup)
 
 
-def evaluate_baseline(setup: TrainingSetup) -> dict[str, dict[str, float]]:
-    """Return the figures of raw pixels and of the untrained backbone."""
-    if setup.evaluation is None:
-        return {}
+def evaluate_baseline(setup: TrainingSetup) -> tuple[Baselines, dict[str, Baselines]]:
+    """Return the figures of raw pixels and of the untrained backbone, also by the digests of what they depend on."""
+    evaluation, evaluators = setup.evaluation, setup.pipeline.evaluators
+    if evaluation is None:
+        return {}, {}
     try:
-        with setup.stop.interruptible():
+        with setup.stop.interruptible(), evaluation.progress.show(setup.console):
             setup.console.print("evaluating raw pixels and the untrained backbone", style="dim")
             model = setup.pipeline.model.to(setup.device)
-            return evaluate_baselines(setup.evaluation, model, setup.pipeline.evaluators)
+            evaluation.compute_checksum = True
+            baseline = evaluate_baselines(evaluation, model, evaluators)
+            digests = digest_conditions(evaluation, model, evaluators)
+            evaluation.compute_checksum = False
+            parts = split_by_evaluator(baseline, list(digests))
+            return baseline, {digest: parts[name] for name, digest in digests.items()}
     except StopRequested as request:
         raise not_started_error(setup.stop) from request
 
