@@ -32,6 +32,27 @@ def test_evaluate_reproduces_the_metrics_of_the_run(cli, run: Path, tiny_run: Ru
     assert figures["raw_pixels"] == pytest.approx(tiny_run.summary["baseline"]["raw_pixels"], abs=1e-6)
 
 
+def test_baselines_are_computed_once(cli, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = json.loads(cli("evaluate", run, "knn", "--json").out)
+    monkeypatch.setattr("sslreg.runs.run_evaluation.evaluate_baselines", None)  # whoever calls it fails
+    result = cli("evaluate", run, "knn", "neighbors", "--json")  # the run has computed those of neighbors
+    assert "reusing the figures of raw pixels and the untrained backbone for knn, neighbors" in result.err
+    assert "trained backbone: knn" in result.err
+    assert {subject: figures["knn_top1"] for subject, figures in json.loads(result.out).items()} == {
+        subject: figures["knn_top1"] for subject, figures in first.items()
+    }
+
+
+def test_baselines_of_other_data_are_computed_anew(cli, run: Path, tiny_spec: str, tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text(tiny_spec.replace("test: {use: digits, split: test}", "test: {use: digits}"))
+    stored = (run / "baselines.json").read_bytes()
+    result = cli("evaluate", run, "neighbors", "--data", other, "--json")
+    assert "reusing" not in result.err
+    assert "raw pixels: neighbors" in result.err
+    assert (run / "baselines.json").read_bytes() == stored
+
+
 def test_evaluate_takes_evaluators_that_the_spec_does_not_name(cli, run: Path, tiny_run: Run) -> None:
     figures = json.loads(cli("evaluate", run, "knn", "--json").out)
     assert set(figures["trained"]) == {"knn_top1", "knn_top1_ci", "knn_top5", "knn_top5_ci"}
