@@ -58,7 +58,7 @@ def check(
             stdout.print(f"{loaded.file}: ok")
             _print_learning_rate(loaded)
             for line in format_expected(loaded.expect):
-                stdout.print(line, highlight=False, markup=False)
+                stdout.print(line)
     if not ok:
         raise typer.Exit(UserError.exit_status)
 
