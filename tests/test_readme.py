@@ -68,3 +68,12 @@ def cli_commands() -> set[str]:
 
     commands = {command.name for command in app.registered_commands}
     return commands | {group.typer_instance.info.name for group in app.registered_groups if group.typer_instance}
+
+
+def test_the_overrides_for_a_computer_without_a_gpu_fit_the_spec() -> None:
+    found = re.search(r"^`((?:--set \S+ ?)+)`", README, re.MULTILINE)
+    assert found is not None
+    overrides = [override.strip() for override in found[1].split("--set ")[1:]]
+    spec = sslreg.load_spec("folder-simclr", overrides)
+    assert spec.views[0].augment[0].params["size"] == 96
+    assert spec.trainer["max_epochs"] == 20

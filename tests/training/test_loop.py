@@ -306,3 +306,12 @@ def test_a_model_may_own_a_memory_bank(trained: Trained) -> None:
     state = run.checkpoint()["state_dict"]
     assert state["model.memory_bank.rows"].shape == (80, 64)
     assert state["model.memory_bank.rows"].norm(dim=1).allclose(torch.ones(80), atol=1e-5)
+
+
+def test_the_path_of_a_spec_is_accepted(tiny_spec: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"{tiny_spec}\nepochs: 3\n")
+    for spec in (path, str(path)):
+        with pytest.raises(UserError, match="epochs") as refused:
+            sslreg.train(spec)
+        assert refused.value.diagnostics[0].file == str(path)
