@@ -43,10 +43,14 @@ def follow(slow: nn.Module, fast: nn.Module, momentum: float) -> None:
         momentum: The share of its weights that the momentum encoder keeps, in [0, 1].
 
     Raises:
-        ValueError: The two modules have parameters of different shapes.
+        ValueError: The two modules have parameters of different shapes, or share parameters.
     """
     averages, weights = tuple(slow.parameters()), tuple(fast.parameters())
     if [average.shape for average in averages] != [weight.shape for weight in weights]:
         raise ValueError("a momentum encoder follows a module with parameters of the same shapes")
+    if any(average is weight for average, weight in zip(averages, weights, strict=True)):
+        raise ValueError(
+            "the momentum encoder shares parameters with the module that it follows; make it with sslreg.momentum_copy"
+        )
     if averages:
         torch._foreach_lerp_(averages, weights, 1 - momentum)

@@ -11,8 +11,9 @@ import pytest
 
 from sslreg.assembly.constructor import construct
 from sslreg.registry import Catalog, ComponentInfo, installed
-from sslreg.spec.parameters import Parameter, Slot
+from sslreg.spec.parameters import Parameter, Slot, parameters_of
 from sslreg.testing.example_arguments import FACTS, example_argument
+from sslreg.testing.tiny_components import WIDTH, TinyBank
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Case:
         largest: Modules with more parameters are checked without memory for them, as far as possible.
         catalog: The installed components.
         images: Encoded images for a reader.
+        others: The parameters of other components by ``kind/name``.
     """
 
     info: ComponentInfo
@@ -33,6 +35,7 @@ class Case:
     largest: float = 3e7
     catalog: Catalog = field(default_factory=installed)
     images: Sequence[bytes | Path] = ()
+    others: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.info.kind}/{self.info.name}"
@@ -44,25 +47,56 @@ class Case:
             leading: Positional arguments.
             facts: Facts of the run that differ from `FACTS`.
         """
+        return self.build_with_parts(*leading, **facts)[0]
+
+    def build_with_parts(self, *leading: Any, **facts: Any) -> tuple[Any, list[Any]]:
+        """Build the component as `build` does, and return it with the components in its slots."""
+        parts: list[Any] = []
 
         def build_nested(slot: Slot, value: Any) -> Any:
-            if not isinstance(value, Mapping):
-                return value
-            parameters = dict(value)
-            return self.of(parameters.pop("use"), slot.kind, parameters).build(**facts)
+            if isinstance(value, Mapping):
+                parameters = dict(value)
+                value = self.of(parameters.pop("use"), slot.kind, parameters).build(**facts)
+            parts.append(value)
+            return value
 
-        return construct(
+        def fill_missing(parameter: Parameter) -> Any:
+            value = self._fill_missing(parameter)
+            if parameter.slot is not None:
+                parts.extend(value if parameter.slot.many else [value])
+            return value
+
+        component = construct(
             self.info,
             self.parameters,
             build_nested=build_nested,
             positional=leading,
             facts={**FACTS, **facts},
-            fill_missing=self._fill_missing,
+            fill_missing=fill_missing,
         )
+        return component, parts
 
     def of(self, name: str, kind: str, parameters: Mapping[str, Any] | None = None) -> Case:
-        """Return a case of another component, otherwise the same."""
-        return replace(self, info=self.catalog.get(kind, name), parameters=parameters or {})
+        """Return a case of another component, otherwise the same.
+
+        Args:
+            name: The name of the component.
+            kind: Its kind.
+            parameters: Its parameters; by default those in `others`.
+        """
+        if parameters is None:
+            parameters = self.others.get(f"{kind}/{name}", {})
+        return replace(self, info=self.catalog.get(kind, name), parameters=parameters)
+
+    def with_banks(self, width: int = WIDTH) -> Case:
+        """Return a case that also has memory banks of a width in its optional slots for one bank."""
+        slots = {name: parameter.slot for name, parameter in parameters_of(self.info).items() if parameter.slot}
+        banks: dict[str, Any] = {}
+        for name, slot in slots.items():
+            if slot.kind == "memory_bank" and not slot.many and name not in self.parameters:
+                banks[name] = TinyBank()
+                banks[name].hold(width)
+        return replace(self, parameters={**self.parameters, **banks})
 
     def skip(self, reason: str) -> NoReturn:
         """Skip the check, which does not apply to this component."""

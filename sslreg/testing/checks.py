@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+from sslreg.errors import describe_error
 from sslreg.testing.case import Case
 
 Check = Callable[[Case], None]
@@ -20,3 +22,18 @@ def check(kind: str = "") -> Callable[[Check], Check]:
         return function
 
     return register
+
+
+@contextmanager
+def explain(fault: str) -> Iterator[None]:
+    """Turn an exception of the component under test into a failed assertion that states its fault.
+
+    Raises:
+        AssertionError: The block raised an exception.
+    """
+    try:
+        yield
+    except AssertionError:
+        raise
+    except Exception as error:
+        raise AssertionError(f"{fault}: {describe_error(error)}") from error

@@ -32,6 +32,7 @@ from sslreg.testing import (  # noqa: F401 - importing them registers their chec
     readers,
     registration,
     runs,
+    teachers,
 )
 from sslreg.testing.case import Case
 from sslreg.testing.checks import CHECKS, Check
@@ -68,7 +69,8 @@ def of(
         if reason := _skip_reason(name, leave_out or {}):
             cases.append(pytest.param(None, None, id=name, marks=pytest.mark.skip(reason=reason)))
             continue
-        case = Case(info, (parameters or {}).get(name, {}), largest, images=(images or {}).get(name, ()))
+        others = parameters or {}
+        case = Case(info, others.get(name, {}), largest, images=(images or {}).get(name, ()), others=others)
         cases += [pytest.param(case, check, id=f"{name}-{check.__name__}") for check in checks_of(info.kind)]
 
     @pytest.mark.parametrize(("case", "check"), cases)

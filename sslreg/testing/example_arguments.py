@@ -8,17 +8,17 @@ from pydantic import ValidationError
 
 from sslreg.spec.bounds import find_violation
 from sslreg.spec.parameters import Parameter
-from sslreg.testing.tiny_components import TINY_COMPONENTS
+from sslreg.testing.tiny_components import IMAGE_SIZE, SAMPLES, TINY_COMPONENTS, WIDTH
 
-#: The facts of a run for `FromRun`.
+#: The facts of a run for `FromRun`. They are those of the batches of `tiny_components`.
 FACTS: dict[str, Any] = {
     "in_channels": 3,
-    "image_size": 32,
-    "num_features": 8,
-    "embedding_dim": 8,
+    "image_size": IMAGE_SIZE,
+    "num_features": WIDTH,
+    "embedding_dim": WIDTH,
     "num_samples": 64,
     "num_classes": 4,
-    "batch_size": 8,
+    "batch_size": SAMPLES,
     "world_size": 1,
     "steps_per_epoch": 8,
     "total_steps": 32,

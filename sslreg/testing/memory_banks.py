@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from sslreg.contracts import MemoryBank
+from sslreg.contracts.memory_bank import find_banks
 from sslreg.testing.case import Case
 from sslreg.testing.checks import check
 from sslreg.testing.tiny_components import WIDTH
@@ -35,6 +39,31 @@ def holds(bank: MemoryBank, keys: Tensor) -> bool:
     """Return whether each of the keys has a row of the same direction."""
     similarity = keys @ normalize(bank.negatives().float()).T
     return bool((similarity.amax(dim=1) > 0.99).all())
+
+
+def require_filled_banks(owner: nn.Module, parts: Sequence[Any], step: Callable[[], Any]) -> None:
+    """Check that a step fills the memory banks of a model or a loss.
+
+    Args:
+        owner: The model or the loss.
+        parts: The components that its constructor got, among them banks.
+        step: Takes a step with it and commits what was staged.
+
+    Raises:
+        AssertionError: A bank is not stored as a module, or stays as it is.
+    """
+    stored = find_banks(owner)
+    for part in parts:
+        assert not isinstance(part, MemoryBank) or any(part is bank for bank in stored), (
+            f"{type(owner).__name__} does not store its memory bank as a module, so training neither commits nor saves "
+            "it; assign it to an attribute, and keep several banks in a torch.nn.ModuleList"
+        )
+    before = [bank.negatives().clone() for bank in stored]
+    step()
+    for bank, rows in zip(stored, before, strict=True):
+        assert not torch.equal(bank.negatives(), rows), (
+            f"a step of {type(owner).__name__} does not fill its memory bank; pass new embeddings to enqueue"
+        )
 
 
 @check("memory_bank")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any
 
 import torch
@@ -26,6 +27,12 @@ from sslreg.spec.from_run import FromRun
 
 #: The width of embeddings and features.
 WIDTH = 8
+
+#: The number of samples in a batch.
+SAMPLES = 8
+
+#: The height and width of the largest views and of other images.
+IMAGE_SIZE = 16
 
 
 class TinyBackbone(Backbone):
@@ -142,7 +149,7 @@ class Pictures(Dataset):
         return 12
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return make_pictures(1, seed=index)[0], index % 4
+        return make_pictures(1, IMAGE_SIZE, IMAGE_SIZE, seed=index)[0], index % 4
 
 
 #: The component for a required slot, by kind.
@@ -160,40 +167,58 @@ def make_pictures(count: int, height: int = 20, width: int = 20, channels: int =
     return list(torch.randint(0, 256, (count, channels, height, width), dtype=torch.uint8, generator=generator))
 
 
-def make_batch(*roles: str, samples: int = 8, size: int = 16, channels: int = 3) -> Batch:
-    """Return a batch of random views of samples of four classes.
+def make_batch(*roles: str, samples: int = SAMPLES, size: int = IMAGE_SIZE, channels: int = 3, seed: int = 0) -> Batch:
+    """Return a batch of random views of samples of four classes. Each sample has a color, which its views share.
 
     Args:
         roles: the role of each view. Each role is a group. The views of all roles but the first have half the size.
         samples: the number of samples.
         size: the height and width of a view of the first role.
         channels: the number of channels.
+        seed: batches with different seeds have different views.
     """
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     groups = tuple(list(dict.fromkeys(roles)).index(role) for role in roles)
     sizes = [size // 2 if group else size for group in groups]
+    colors = torch.rand(samples, channels, 1, 1, generator=generator)
     return Batch(
-        views=[torch.rand(samples, channels, side, side, generator=generator) for side in sizes],
+        views=[(colors + torch.rand(samples, channels, side, side, generator=generator)) / 2 for side in sizes],
         targets=torch.arange(samples) % 4,
         indices=torch.arange(samples),
         groups=groups,
         roles=roles,
-        sample_keys=SampleKeys.of_samples(0, [0] * samples, range(samples)),
+        sample_keys=SampleKeys.of_samples(seed, [0] * samples, range(samples)),
     )
 
 
-def make_batch_for(model: Model, additional: int = 0) -> Batch:
+def make_batch_for(model: Model, additional: int = 0, seed: int = 0) -> Batch:
     """Return a batch with the smallest number of views that a model takes, at least one.
 
     Args:
         model: the model.
         additional: the number of additional views of each role, as far as the model takes them.
+        seed: batches with different seeds have different views.
     """
     roles: list[str] = []
     for role, (least, most) in (model.roles or {"": model.views}).items():
         count = least + additional
         roles += [role] * (count if most is None else min(count, most))
-    return make_batch(*(roles or [next(iter(model.roles), "")]))
+    return make_batch(*(roles or [next(iter(model.roles), "")]), seed=seed)
+
+
+def reverse_roles(batch: Batch) -> Batch:
+    """Return a batch as a spec would give it whose `views` have the opposite order of roles.
+
+    Views of one role keep their order.
+    """
+    last = max(batch.groups)
+    order = sorted(range(len(batch.views)), key=lambda number: -batch.groups[number])
+    return replace(
+        batch,
+        views=[batch.views[number] for number in order],
+        groups=tuple(last - batch.groups[number] for number in order),
+        roles=tuple(batch.roles[number] for number in order),
+    )
 
 
 def make_embeddings(samples: int, *, classes: int = 4, width: int = WIDTH, seed: int = 0) -> Embeddings:

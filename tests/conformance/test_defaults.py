@@ -23,8 +23,11 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "backbone/timm": {"name": "resnet10t"},
     "dataset/image_folder": {"root": "images"},
     "dataset/webdataset": {"shards": "images.tar"},
-    "model/barlow_twins": {"projection": [32, 16]},
-    "model/vicreg": {"projection": [32, 16]},
+    **{f"model/{name}": {"projection": [32, 16]} for name in ("barlow_twins", "lejepa", "moco", "simclr", "vicreg")},
+    **{
+        f"model/{name}": {"projection": [32, 16], "prediction": [32]}
+        for name in ("byol", "moco_v3", "nnclr", "simsiam")
+    },
 }
 
 

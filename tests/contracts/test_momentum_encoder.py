@@ -37,6 +37,14 @@ def test_running_statistics_do_not_follow() -> None:
     assert torch.equal(slow.running_mean, torch.zeros(2))
 
 
+def test_a_momentum_encoder_that_is_the_trained_module_is_refused() -> None:
+    module = nn.Linear(3, 2)
+    with pytest.raises(
+        ValueError, match=r"shares parameters with the module that it follows; .* sslreg\.momentum_copy"
+    ):
+        sslreg.follow(module, module, 0.9)
+
+
 def test_a_module_of_another_shape_is_refused() -> None:
     with pytest.raises(ValueError, match="same shapes"):
         sslreg.follow(nn.Linear(3, 2), nn.Linear(3, 1), 0.9)
