@@ -28,6 +28,8 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         f"model/{name}": {"projection": [32, 16], "prediction": [32]}
         for name in ("byol", "moco_v3", "nnclr", "simsiam")
     },
+    "model/dino": {"projection": [32, 16], "out_dim": 24},
+    "model/swav": {"projection": [32, 16], "prototypes": 24},
 }
 
 
