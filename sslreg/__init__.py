@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         Sample as Sample,
         ScheduledValue as ScheduledValue,
         Source as Source,
+        StepCounter as StepCounter,
         StepOutput as StepOutput,
         SupportsFusion as SupportsFusion,
         SupportsHostParams as SupportsHostParams,
@@ -96,9 +97,9 @@ _EXPORTS = {
     "sslreg.contracts": (
         "Augmentation Backbone Batch CosineValue Dataset DecodingRequest Embeddings EvaluatedRun Evaluator "
         "ImageLike Images Keys LinearValue Loss MemoryBank Model Params Part PartialImage PartialReader Pixels "
-        "PlainModule Reader Sample ScheduledValue Source StepOutput SupportsFusion SupportsHostParams "
-        "SupportsPartialDecoding SupportsStrength SupportsUint8 follow forward_by_size frozen momentum_copy "
-        "split_weight_decay"
+        "PlainModule Reader Sample ScheduledValue Source StepCounter StepOutput SupportsFusion "
+        "SupportsHostParams SupportsPartialDecoding SupportsStrength SupportsUint8 follow forward_by_size frozen "
+        "momentum_copy split_weight_decay"
     ),
     "sslreg.atomic_files": "atomic_write",
     "sslreg.axis": "Axis",

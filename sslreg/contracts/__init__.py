@@ -20,7 +20,7 @@ from sslreg.contracts.model import Model, StepOutput, forward_by_size, split_wei
 from sslreg.contracts.momentum_encoder import follow, is_momentum_copy, momentum_copy
 from sslreg.contracts.reader import Part, PartialImage, PartialReader, Pixels, Reader, Source
 from sslreg.contracts.sample_keys import SampleKeys
-from sslreg.contracts.scheduled_values import CosineValue, LinearValue, ScheduledValue
+from sslreg.contracts.scheduled_values import CosineValue, LinearValue, ScheduledValue, StepCounter
 
 __all__ = [
     "Augmentation",
@@ -51,6 +51,7 @@ __all__ = [
     "SampleKeys",
     "ScheduledValue",
     "Source",
+    "StepCounter",
     "StepOutput",
     "SupportsFusion",
     "SupportsHostParams",

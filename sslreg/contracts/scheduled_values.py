@@ -1,4 +1,4 @@
-"""Numbers that change during a run, such as the momentum of a momentum encoder or a temperature."""
+"""Numbers that change during a run: the optimizer steps so far, the momentum of a momentum encoder, a temperature."""
 
 from __future__ import annotations
 
@@ -8,10 +8,33 @@ import torch
 from torch import Tensor, nn
 
 
-class ScheduledValue(nn.Module):
-    """Base class of numbers that change with the optimizer steps. The step is part of the checkpoint.
+class StepCounter(nn.Module):
+    """The number of optimizer steps so far, which is part of the checkpoint.
 
-    A model calls `advance` in `Model.after_step`, a loss in `Loss.commit`.
+    A model calls `advance` in `Model.after_step`, a loss in `Loss.commit`. A model that freezes a layer for the first
+    epochs compares `step` with a multiple of ``Annotated[int, FromRun("steps_per_epoch")]`` in `Model.before_step`.
+
+    Attributes:
+        step: The number of steps. It is kept on the host, where reading it does not wait for a device.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.step = 0
+
+    def advance(self) -> None:
+        """Count an optimizer step."""
+        self.step += 1
+
+    def get_extra_state(self) -> Tensor:
+        return torch.tensor(self.step)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        self.step = int(state)
+
+
+class ScheduledValue(StepCounter):
+    """Base class of numbers that change with the optimizer steps.
 
     Args:
         start: The value before the first step.
@@ -29,28 +52,16 @@ class ScheduledValue(nn.Module):
         self.start = start
         self.end = end
         self.steps = steps
-        self._step = 0
 
     @property
     def value(self) -> float:
         """The value at the current step."""
-        progress = 1.0 if self._step >= self.steps else self._step / self.steps
+        progress = 1.0 if self.step >= self.steps else self.step / self.steps
         return self.end + (self.start - self.end) * self.remaining(progress)
 
     def remaining(self, progress: float) -> float:
         """Return the share of the way from start to end that is left: 1 at progress 0, and 0 at progress 1."""
         raise NotImplementedError(f"{type(self).__name__} does not implement remaining(progress)")
-
-    def advance(self) -> None:
-        """Count an optimizer step."""
-        self._step += 1
-
-    def get_extra_state(self) -> Tensor:
-        """Return the step. It is kept on the host, where reading it does not wait for a device."""
-        return torch.tensor(self._step)
-
-    def set_extra_state(self, state: Tensor) -> None:
-        self._step = int(state)
 
     def extra_repr(self) -> str:
         return f"start={self.start}, end={self.end}, steps={self.steps}"

@@ -34,6 +34,15 @@ def test_the_step_is_part_of_the_state() -> None:
     assert advance(restored, 3) == advance(value, 3)
 
 
+def test_a_step_counter_continues_from_a_checkpoint() -> None:
+    counter, restored = sslreg.StepCounter(), sslreg.StepCounter()
+    for _ in range(3):
+        counter.advance()
+    restored.load_state_dict(counter.state_dict())
+    restored.advance()
+    assert (counter.step, restored.step) == (3, 4)
+
+
 def test_without_steps_the_value_is_the_end() -> None:
     assert sslreg.LinearValue(1.0, 0.5, 0).value == 0.5
 
