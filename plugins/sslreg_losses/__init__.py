@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from sslreg_losses.barlow_twins import BarlowTwinsLoss as BarlowTwinsLoss
     from sslreg_losses.byol import BYOLLoss as BYOLLoss
     from sslreg_losses.dcl import DCLLoss as DCLLoss
+    from sslreg_losses.dino import DINOLoss as DINOLoss
     from sslreg_losses.lejepa import LeJEPALoss as LeJEPALoss
     from sslreg_losses.moco_v3 import MoCoV3Loss as MoCoV3Loss
     from sslreg_losses.nt_xent import NTXentLoss as NTXentLoss
     from sslreg_losses.simsiam import SimSiamLoss as SimSiamLoss
     from sslreg_losses.sup_con import SupConLoss as SupConLoss
+    from sslreg_losses.swav import SwAVLoss as SwAVLoss
     from sslreg_losses.vicreg import VICRegLoss as VICRegLoss
 
 sslreg_api = 1
@@ -27,11 +29,13 @@ _HOME = {
     "BYOLLoss": "byol",
     "BarlowTwinsLoss": "barlow_twins",
     "DCLLoss": "dcl",
+    "DINOLoss": "dino",
     "LeJEPALoss": "lejepa",
     "MoCoV3Loss": "moco_v3",
     "NTXentLoss": "nt_xent",
     "SimSiamLoss": "simsiam",
     "SupConLoss": "sup_con",
+    "SwAVLoss": "swav",
     "VICRegLoss": "vicreg",
 }
 __all__ = list(_HOME)
@@ -48,6 +52,8 @@ def sslreg_register(registry: sslreg.Registry) -> None:
     )
     registry.loss("simsiam", "sslreg_losses.simsiam:SimSiamLoss", summary="-cos of predictions and targets (SimSiam)")
     registry.loss("lejepa", "sslreg_losses.lejepa:LeJEPALoss", summary="distance of views, and SIGReg (LeJEPA)")
+    registry.loss("swav", "sslreg_losses.swav:SwAVLoss", summary="predict prototypes from other views (SwAV)")
+    registry.loss("dino", "sslreg_losses.dino:DINOLoss", summary="match a centered, sharpened teacher (DINO)")
     registry.loss("dcl", "sslreg_losses.dcl:DCLLoss", summary="NT-Xent without the positive in the denominator (DCL)")
     registry.loss("sup_con", "sslreg_losses.sup_con:SupConLoss", summary="attract samples of the same class (SupCon)")
     registry.loss(

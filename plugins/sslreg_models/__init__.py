@@ -24,3 +24,7 @@ def sslreg_register(registry: sslreg.Registry) -> None:
     registry.model("vicreg", "sslreg_models.vicreg:VICReg", summary="embeddings agree, vary and do not covary")
     registry.model("nnclr", "sslreg_models.nnclr:NNCLR", summary="contrast with the nearest past embedding of a view")
     registry.model("lejepa", "sslreg_models.lejepa:LeJEPA", summary="views agree, and embeddings are Gaussian")
+    registry.model("swav", "sslreg_models.swav:SwAV", summary="predict the prototypes of other views, by multi-crop")
+    registry.model(
+        "dino", "sslreg_models.dino:DINO", summary="match a slow copy's output for other views, by multi-crop"
+    )

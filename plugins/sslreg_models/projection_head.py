@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Literal
 
@@ -15,8 +15,9 @@ def projection_head(
     *,
     hidden_norm: bool = True,
     output_norm: Literal["none", "affine", "plain"] = "none",
+    activation: Callable[[], nn.Module] = nn.ReLU,
 ) -> nn.Sequential:
-    """Build a perceptron from features (N, in_features) to (N, widths[-1]) with a ReLU between its linear layers.
+    """Build a perceptron from features (N, in_features) to (N, widths[-1]), with ReLUs or others between its layers.
 
     A linear layer has a bias unless batch normalization follows it.
 
@@ -25,6 +26,7 @@ def projection_head(
         widths: The width of each linear layer's output. One width makes a linear head, none the identity.
         hidden_norm: Whether batch normalization follows each linear layer but the last.
         output_norm: The batch normalization of the output: ``none``, ``affine``, or ``plain``, without scale and shift.
+        activation: Builds the activation between linear layers.
     """
     head = nn.Sequential()
     layers = list(pairwise([in_features, *widths]))
@@ -35,5 +37,5 @@ def projection_head(
         if has_norm:
             head.append(nn.BatchNorm1d(after, affine=not is_output or output_norm == "affine"))
         if not is_output:
-            head.append(nn.ReLU(inplace=True))
+            head.append(activation())
     return head

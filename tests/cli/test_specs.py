@@ -13,6 +13,8 @@ from sslreg.spec import shipped_specs
 SHIPPED = {
     "digits-simclr",
     "digits-moco",
+    "digits-swav",
+    "digits-dino",
     "cifar10-simclr",
     "cifar10-moco",
     "imagenet-simclr",

@@ -17,16 +17,18 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from sslreg import Loss, SslregError
+from sslreg import Loss, SslregError, distributed
 from sslreg_losses import (
     BarlowTwinsLoss,
     BYOLLoss,
     DCLLoss,
+    DINOLoss,
     LeJEPALoss,
     MoCoV3Loss,
     NTXentLoss,
     SimSiamLoss,
     SupConLoss,
+    SwAVLoss,
     VICRegLoss,
 )
 from sslreg_memory_banks import FIFOMemoryBank
@@ -61,6 +63,14 @@ def pass_pair(views: list[Tensor], targets: Tensor) -> Arguments:
     return (views[0], views[1]), {}
 
 
+def pass_scores(views: list[Tensor], targets: Tensor) -> Arguments:
+    """Make the arguments of SwAV's loss, of two global views with this process's share of their queues."""
+    world, rank = distributed.world_size(), distributed.rank()
+    queues = [queue[rank::world].cos() for queue in make_views(2, slice(None), step=9)]
+    scores = [view.sin() for view in views]
+    return (scores[:2], scores[2:], queues), {}
+
+
 def make_bank() -> FIFOMemoryBank:
     """Return a bank whose size is no multiple of any batch, so that it wraps in every way."""
     return FIFOMemoryBank(31, DIM, dtype="float64")
@@ -80,6 +90,8 @@ CASES = {
     "vicreg": Case(VICRegLoss),
     "simsiam": Case(SimSiamLoss, pass_pair),
     "moco_v3": Case(lambda: MoCoV3Loss(0.2), pass_pair),
+    "dino": Case(lambda: DINOLoss(DIM, 1).double(), lambda views, targets: ((views, views[:2]), {}), (2, 3)),
+    "swav": Case(SwAVLoss, pass_scores, (2, 3)),
     "lejepa": Case(lambda: LeJEPALoss(directions=16), lambda views, targets: ((views[:2], views[2:]), {}), (2, 3)),
 }
 

@@ -1,0 +1,109 @@
+"""DINO: emerging properties in self-supervised vision transformers (arXiv 2104.14294)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, ClassVar
+
+import torch
+from pydantic import Field, NonNegativeInt, PositiveInt
+from torch import Tensor, nn
+from torch.nn.functional import linear, normalize
+
+import sslreg
+from sslreg_models.projection_head import projection_head
+
+
+class DINO(sslreg.Model):
+    """DINO: a student matches, for all views, the output of its slow copy, the teacher, for global views (algorithm 1).
+
+    The backbone that is used after the training is the teacher's.
+
+    Args:
+        backbone: The encoder f of student and teacher. It has to support the sizes of all views.
+        projection: The widths of the layers of the projection head h before its last one.
+        batch_norm: Whether batch normalization follows these layers but the last of them.
+        out_dim: The width of the output, the paper's K.
+        momentum: The share of the teacher that the first step keeps, the paper's lambda. It grows to 1 along half a
+            cosine over the run.
+        freeze_last_layer_epochs: The number of epochs at the start in which the last layer keeps its random weights.
+    """
+
+    gives = ("student and teacher",)
+    roles: ClassVar = {"global": (2, None), "local": (0, None)}
+
+    def __init__(
+        self,
+        backbone: sslreg.Backbone,
+        steps_per_epoch: Annotated[int, sslreg.FromRun("steps_per_epoch")],
+        total_steps: Annotated[int, sslreg.FromRun("total_steps")],
+        projection: Annotated[Sequence[PositiveInt], Field(min_length=1)] = (2048, 2048, 256),
+        batch_norm: bool = False,
+        out_dim: PositiveInt = 65536,
+        momentum: Annotated[float, Field(ge=0, le=1)] = 0.996,
+        freeze_last_layer_epochs: NonNegativeInt = 1,
+    ) -> None:
+        super().__init__()
+        self.embedding_dim = out_dim
+        self.student_backbone = backbone
+        self.student_head = DINOHead(backbone.num_features, projection, out_dim, batch_norm=batch_norm)
+        self.backbone = sslreg.momentum_copy(self.student_backbone)
+        self.head = sslreg.momentum_copy(self.student_head)
+        self.momentum = sslreg.CosineValue(momentum, 1.0, total_steps)
+        self.frozen_steps = freeze_last_layer_epochs * steps_per_epoch
+
+    def training_step(self, batch: sslreg.Batch, loss: sslreg.Loss) -> sslreg.StepOutput:
+        global_views, local_views = batch.views_of("global"), batch.views_of("local")
+        features = sslreg.forward_by_size(self.student_backbone, [*global_views, *local_views])
+        student = self.student_head(torch.cat(features)).chunk(len(features))
+        with torch.no_grad():
+            z = self.head.embed(torch.cat(sslreg.forward_by_size(self.backbone, global_views)))
+            teacher = self.head.last_layer(z).chunk(len(global_views))
+        return sslreg.StepOutput(loss(student, teacher), embeddings=z.chunk(len(global_views))[0])
+
+    def trained_modules(self) -> Iterable[nn.Module]:
+        return [self.student_backbone]
+
+    def parameter_groups(self) -> Iterable[dict[str, Any]]:
+        return sslreg.split_weight_decay(self)
+
+    def before_step(self) -> None:
+        """Freeze the last layer for the first epochs."""
+        if self.momentum.step < self.frozen_steps:
+            self.student_head.last_layer.weight.grad = None
+
+    def after_step(self) -> None:
+        """Move the teacher towards the student."""
+        sslreg.follow(self.backbone, self.student_backbone, self.momentum.value)
+        sslreg.follow(self.head, self.student_head, self.momentum.value)
+        self.momentum.advance()
+
+
+class DINOHead(nn.Module):
+    """The projection head: a perceptron with GELUs, and cosine similarities with K directions (appendix C)."""
+
+    def __init__(self, in_features: int, widths: Sequence[int], out_dim: int, *, batch_norm: bool) -> None:
+        super().__init__()
+        self.layers = projection_head(in_features, widths, hidden_norm=batch_norm, activation=nn.GELU)
+        for layer in self.layers:
+            if isinstance(layer, nn.Linear):
+                nn.init.trunc_normal_(layer.weight, std=0.02)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
+        self.last_layer = WeightNormalizedLinear(widths[-1], out_dim, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the output (N, K) for features (N, D)."""
+        output: Tensor = self.last_layer(self.embed(features))
+        return output
+
+    def embed(self, features: Tensor) -> Tensor:
+        """Return the input of the last layer, which has length one: embeddings (N, widths[-1]) of features (N, D)."""
+        return normalize(self.layers(features), dim=1)
+
+
+class WeightNormalizedLinear(nn.Linear):
+    """A linear layer without a bias whose rows have length one, as with weight normalization and a fixed scale."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return linear(input, normalize(self.weight, dim=1))
