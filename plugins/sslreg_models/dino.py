@@ -7,11 +7,10 @@ from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import Field, NonNegativeInt, PositiveInt
-from torch import Tensor, nn
-from torch.nn.functional import linear, normalize
+from torch import nn
 
 import sslreg
-from sslreg_models.projection_head import projection_head
+from sslreg_models.dino_head import DINOHead
 
 
 class DINO(sslreg.Model):
@@ -77,33 +76,3 @@ class DINO(sslreg.Model):
         sslreg.follow(self.backbone, self.student_backbone, self.momentum.value)
         sslreg.follow(self.head, self.student_head, self.momentum.value)
         self.momentum.advance()
-
-
-class DINOHead(nn.Module):
-    """The projection head: a perceptron with GELUs, and cosine similarities with K directions (appendix C)."""
-
-    def __init__(self, in_features: int, widths: Sequence[int], out_dim: int, *, batch_norm: bool) -> None:
-        super().__init__()
-        self.layers = projection_head(in_features, widths, hidden_norm=batch_norm, activation=nn.GELU)
-        for layer in self.layers:
-            if isinstance(layer, nn.Linear):
-                nn.init.trunc_normal_(layer.weight, std=0.02)
-                if layer.bias is not None:
-                    nn.init.zeros_(layer.bias)
-        self.last_layer = WeightNormalizedLinear(widths[-1], out_dim, bias=False)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Return the output (N, K) for features (N, D)."""
-        output: Tensor = self.last_layer(self.embed(features))
-        return output
-
-    def embed(self, features: Tensor) -> Tensor:
-        """Return the input of the last layer, which has length one: embeddings (N, widths[-1]) of features (N, D)."""
-        return normalize(self.layers(features), dim=1)
-
-
-class WeightNormalizedLinear(nn.Linear):
-    """A linear layer without a bias whose rows have length one, as with weight normalization and a fixed scale."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return linear(input, normalize(self.weight, dim=1))
