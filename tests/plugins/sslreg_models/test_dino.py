@@ -142,4 +142,4 @@ def watch(path: Path, *overrides: str) -> str:
 
 @pytest.mark.parametrize("batch_norm", ["false", "true"])
 def test_a_healthy_run_is_not_reported_as_a_collapse(tmp_path: Path, batch_norm: str) -> None:
-    assert "collapse" not in watch(tmp_path / "run", "trainer.max_epochs=2", f"model.batch_norm={batch_norm}")
+    assert "collapse" not in watch(tmp_path / "run", "trainer.max_epochs=3", f"model.batch_norm={batch_norm}")
