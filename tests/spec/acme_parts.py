@@ -143,6 +143,8 @@ class Warm:
 
     @staticmethod
     def least_epochs(epochs, **_):
+        if epochs < 0:
+            raise ValueError(f"epochs is {epochs}, but cannot be negative")
         return epochs
 
 
