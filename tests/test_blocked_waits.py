@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,8 @@ if __name__ == "__main__":
     main()
 """
 TWO = ("trainer.devices=2", "trainer.strategy=ddp")
-LONG = ("trainer.max_epochs=100000", "evaluate=[]")
+#: Each step is written, so that a run that makes no progress can be told from a slow one.
+LONG = ("trainer.max_epochs=100000", "evaluate=[]", "trainer.log_every_n_steps=1")
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -81,21 +83,41 @@ def is_alive(process: int) -> bool:
         return False
 
 
+def wait_until_ended(process: int) -> None:
+    """Wait until a process that was killed has ended."""
+    deadline = time.monotonic() + LIMIT
+    while is_alive(process):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def wait_until_blocked(process: subprocess.Popen[str], folder: Path) -> None:
     """Wait until the run makes no progress."""
     before, now = -1, 0
     while before != now:
-        time.sleep(1.0)
+        time.sleep(2.0)
         before, now = now, (folder / "metrics.csv").stat().st_size
 
 
-def wait_until_idle(process: subprocess.Popen[str]) -> None:
-    """Wait until a process uses no more time of the CPU."""
-    before, now = -1, 0
-    while before != now:
-        time.sleep(4.0)
-        user, system = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-        before, now = now, int(user) + int(system)
+def wait_until_listening(process: subprocess.Popen[str]) -> None:
+    """Wait until a process accepts connections, as the first one of several does before the others start."""
+    while process.poll() is None and not _listening_sockets() & _sockets(process):
+        time.sleep(0.1)
+    assert process.poll() is None, process.stderr and process.stderr.read()
+
+
+def _listening_sockets() -> set[str]:
+    tables = [Path("/proc/net", name).read_text().splitlines()[1:] for name in ("tcp", "tcp6")]
+    rows = [line.split() for table in tables for line in table]
+    return {f"socket:[{row[9]}]" for row in rows if row[3] == "0A"}
+
+
+def _sockets(process: subprocess.Popen[str]) -> set[str]:
+    found = set()
+    for file in Path(f"/proc/{process.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.add(os.readlink(file))
+    return found
 
 
 def read_status(folder: Path) -> str:
@@ -123,7 +145,7 @@ def test_a_run_whose_worker_is_stopped_ends_when_it_is_asked_to(
     assert f"while waiting for a batch from the workers that load data (process {worker} is stopped)" in stderr
     assert "sslreg train --resume run" in stderr
     assert read_status(tmp_path / "run") == "interrupted"
-    assert not is_alive(worker)
+    wait_until_ended(worker)
 
 
 @pytest.mark.parametrize(("numbers", "status"), [([signal.SIGTERM], 75), ([signal.SIGINT, signal.SIGINT], 130)])
@@ -145,7 +167,7 @@ def test_a_run_whose_second_process_is_stopped_ends_when_it_is_asked_to(
     assert f"(process {second} is stopped)" in stderr
     assert "sslreg train --resume run" in stderr
     assert read_status(tmp_path / "run") == "interrupted"
-    assert not is_alive(second)
+    wait_until_ended(second)
 
 
 def test_processes_that_wait_for_one_that_does_not_start_end_when_they_are_asked_to(
@@ -157,7 +179,7 @@ def test_processes_that_wait_for_one_that_does_not_start_end_when_they_are_asked
     for name, value in (group | rendezvous).items():
         monkeypatch.setenv(name, value)
     process = start(*TWO)
-    wait_until_idle(process)
+    wait_until_listening(process)
     os.kill(process.pid, signal.SIGTERM)
     _, stderr = process.communicate(timeout=LIMIT)
     assert process.returncode == 75, stderr
