@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
 import torch
 
@@ -44,10 +45,10 @@ class ReplaceUnreadable:
         """
         try:
             return self.collate(samples)
-        except UserError:
+        except UserError as error:
             skipped = [Skipped(sample.index or 0, reason) for sample in samples if (reason := self._read_error(sample))]
             if self.collate.on_error == "raise" or len(skipped) < len(samples):
-                raise
+                raise self._name_sample(samples, error) from error
         readable = self._following_readable(samples[-1], len(samples))
         if not readable:
             raise UserError(
@@ -69,6 +70,16 @@ class ReplaceUnreadable:
         size, start = len(self.source), (last.index or 0) + 1
         tried = (self.source[last.epoch or 0, (start + step) % size] for step in range(min(MAX_TRIED, size)))
         return list(islice((sample for sample in tried if self._read_error(sample) is None), count))
+
+    def _name_sample(self, samples: Sequence[Sample], error: UserError) -> UserError:
+        """Return the error with the name of the sample that cannot be read, unless the error names a file."""
+        for sample in samples:
+            if isinstance(sample.image, str | Path | UserError) or self._read_error(sample) is None:
+                continue
+            first = error.diagnostics[0]
+            message = f"{self.source.origin}, sample {self.source.name(sample.index or 0)}: {first.message}"
+            return UserError(message, hint=first.hint, code=first.code)
+        return error
 
     def _read_error(self, sample: Sample) -> str | None:
         """Return why a sample cannot be read; None if it can."""

@@ -74,3 +74,13 @@ def test_nothing_is_replaced_if_errors_are_raised(guarded) -> None:
     failure = guarded(source, "raise")([source[0, 3]])
     assert isinstance(failure, WorkerError)
     assert "cannot be read" in failure.diagnostics[0].message
+
+
+def test_an_image_without_a_file_is_named_by_its_sample_and_data_set(guarded) -> None:
+    pixels = [torch.full((1, 10, 10), torch.nan if number == 2 else 0.5) for number in range(4)]
+    source = SampleDataset([(image, 0) for image in pixels], "dataset 'floats' of acme")
+    result = guarded(source, "raise")([source[0, number] for number in range(4)])
+    assert isinstance(result, WorkerError)
+    assert (
+        "dataset 'floats' of acme, sample 2: an image of type Tensor: its levels run" in result.diagnostics[0].message
+    )
