@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from sslreg.assembly.builder import Builder, without_weights
 from sslreg.assembly.collate_functions import build_collate, build_embed_collate, make_views
+from sslreg.assembly.component_failures import blame_components
 from sslreg.assembly.evaluators import NamedEvaluator, build_evaluation_sets, build_evaluators
 from sslreg.assembly.model_trial import image_shape_error, require_momentum_precision
 from sslreg.assembly.run_facts import add_dataset_facts, add_model_facts, add_view_facts
@@ -98,7 +99,8 @@ def assemble(spec: Spec, *, world_size: int = 1, device: torch.device | str | No
     embed_collate = build_embed_collate(spec)
     images = [*views, *make_views(embed_collate, samples)]
     for same_shape in {one.shape: one for one in images}.values():
-        _check_image_shape(builder, model, same_shape)
+        with blame_components(spec):
+            _check_image_shape(builder, model, same_shape)
     pipeline = Pipeline(
         spec=spec,
         builder=builder,

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from sslreg.assembly import NamedEvaluator, SampleDataset
+from sslreg.assembly import NamedEvaluator, SampleDataset, blame_components
 from sslreg.contracts import Embeddings, Model
+from sslreg.errors import UserError, type_name
 from sslreg.evaluation.feature_extraction import EvaluationImages, FeatureExtractor
 from sslreg.evaluation.progress import EvaluationProgress
 from sslreg.spec import Spec
@@ -47,12 +49,14 @@ class Evaluation:
 
         Raises:
             UserError: an evaluator cannot evaluate the data.
+            SslregError: the code of the model or of an evaluator raises something else.
         """
         was_training = model.training
         model.eval()
         try:
             extractor = self.extractor(self.collate, model.embed)
-            reference, test = self.embed_sets(extractor)
+            with blame_components(self.spec):
+                reference, test = self.embed_sets(extractor)
             return self.run_evaluators(extractor, reference, test, evaluators)
         finally:
             model.train(was_training)
@@ -105,11 +109,34 @@ class Evaluation:
         for number, entry in enumerate(evaluators):
             self.progress.report(entry.name, number, len(evaluators))
             try:
-                values = entry.evaluator.evaluate(reference, test, extractor)
+                with blame_components(self.spec, allowed=ValueError):
+                    values = entry.evaluator.evaluate(reference, test, extractor)
             except ValueError as error:
                 raise self.spec.error(entry.component.path, "cannot-evaluate", f"{entry.name}: {error}") from error
-            metrics.update({f"{entry.name}_{metric}": float(value) for metric, value in values.items()})
+            metrics.update({f"{entry.name}_{metric}": value for metric, value in self._read_metrics(entry, values)})
         return metrics
+
+    def _read_metrics(self, entry: NamedEvaluator, values: Any) -> list[tuple[str, float]]:
+        """Return the names and values of metrics. Raises UserError if an evaluator returned something else."""
+        if not isinstance(values, Mapping):
+            raise self._broken_evaluator(entry, f"a {type_name(values)}")
+        metrics = []
+        for metric, value in values.items():
+            try:
+                if isinstance(value, str):
+                    raise TypeError
+                metrics.append((str(metric), float(value)))
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise self._broken_evaluator(entry, f"a {type_name(value)} under {str(metric)!r}") from error
+        return metrics
+
+    def _broken_evaluator(self, entry: NamedEvaluator, returned: str) -> UserError:
+        return self.spec.error(
+            entry.component.path,
+            "broken-component",
+            f"{entry.component.info}: evaluate returned {returned}",
+            "return the value of each metric by its name, as a dict of floats",
+        )
 
 
 def checksum_tensor(tensor: Tensor, start: int = 0) -> int:

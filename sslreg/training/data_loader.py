@@ -28,6 +28,20 @@ def finish_batch(batch: Batch | DeferredBatch | BatchInFlight | WorkerError, dev
     return batch.to(device, non_blocking=True)
 
 
+def build_sampler(pipeline: Pipeline, rank: int, world_size: int, epoch: int, batches: int) -> EpochSampler:
+    """Build the sampler of a rank; see `build_training_loader`."""
+    return EpochSampler(
+        len(pipeline.train),
+        pipeline.spec.data.batch_size,
+        order=pipeline.train.order,
+        seed=pipeline.spec.seed,
+        rank=rank,
+        world_size=world_size,
+        epoch=epoch,
+        batches=batches,
+    )
+
+
 def build_training_loader(
     pipeline: Pipeline, *, rank: int, world_size: int, device: torch.device, epoch: int = 0, batches: int = 0
 ) -> DataLoader[Any]:
@@ -42,16 +56,7 @@ def build_training_loader(
         batches: The number of batches of that epoch that are done.
     """
     data = pipeline.spec.data
-    sampler = EpochSampler(
-        len(pipeline.train),
-        data.batch_size,
-        order=pipeline.train.order,
-        seed=pipeline.spec.seed,
-        rank=rank,
-        world_size=world_size,
-        epoch=epoch,
-        batches=batches,
-    )
+    sampler = build_sampler(pipeline, rank, world_size, epoch, batches)
     loader_type: Callable[..., DataLoader[Any]] = DataLoader
     if device.type == "cuda":
         loader_type = partial(PrefetchingDataLoader, device=device)

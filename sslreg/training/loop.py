@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from torch.utils.data import DataLoader
 
-from sslreg.assembly import Pipeline, assemble, require_best_figure, try_spec
+from sslreg.assembly import Pipeline, assemble, blame_components, require_best_figure, try_spec
 from sslreg.assembly.loader_workers import prepare_for_workers
 from sslreg.errors import SslregError
 from sslreg.evaluation import Evaluation, evaluate_baselines
@@ -30,7 +30,7 @@ from sslreg.runs.run_writer import RunWriter
 from sslreg.spec import Spec, load_spec
 from sslreg.spec.diagnostic_rendering import render
 from sslreg.terminal import TerminalConsole
-from sslreg.training.callbacks.non_finite_guard import NonFiniteError
+from sslreg.training.callbacks.non_finite_guard import NON_FINITE_INPUT, NonFiniteError
 from sslreg.training.checkpoints.content import explain_failed_restoring
 from sslreg.training.checkpoints.frozen_modules import require_same_frozen_modules
 from sslreg.training.data_loader import build_training_loader
@@ -41,6 +41,7 @@ from sslreg.training.distributed.watchdog import watch_processes
 from sslreg.training.exit_status import end_waiting_process, not_started_error, record_exit
 from sslreg.training.lightning_module import TrainingModule
 from sslreg.training.lightning_trainer import build_trainer, quiet_lightning
+from sslreg.training.non_finite_cause import share_cause
 from sslreg.training.rewind_to_checkpoint import RewindHistory, RewindRun, build_rewind
 from sslreg.training.run_callbacks import RunCallbacks, build_callbacks, build_custom_callbacks
 from sslreg.training.stop_signals import StopRequested, StopSignals
@@ -331,15 +332,25 @@ def fit_or_request_rewind(
     checkpoint: Path | None,
 ) -> None:
     """Let Lightning fit the module. Raises RewindRun after numbers that are not finite, if the run may rewind."""
-    with watch_processes(setup.trainer, setup.folder, setup.console, shared=(RewindRun, StopRequested)):
+    watched = watch_processes(setup.trainer, setup.folder, setup.console, shared=(RewindRun, StopRequested))
+    with watched, blame_components(setup.spec):
         try:
             setup.trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
         except NonFiniteError as error:
-            if error.step is None or not setup.rewinds.is_allowed:
+            # A gradient that is not finite shows in the loss of the next step.
+            cause = share_cause(callbacks.search.find(error.step, error.step - 1))
+            if error.may_rewind and setup.rewinds.is_allowed:
+                reason = error if cause is None else cause.as_error()
+                raise build_rewind(reason, error.step, callbacks.checkpoints) from None
+            if cause is None:
                 raise
-            raise build_rewind(error, error.step, callbacks.checkpoints) from None
-        except SslregError:
-            raise
+            raise cause.as_error() from error
+        except SslregError as error:
+            # Other processes may not refuse their batches, so that this one does not share the cause.
+            is_non_finite = error.diagnostics[0].code == NON_FINITE_INPUT
+            if not is_non_finite or (cause := callbacks.search.find(setup.trainer.global_step + 1)) is None:
+                raise
+            raise cause.as_error() from error
         except Exception as error:
             if checkpoint is not None and (explained := explain_failed_restoring(error, checkpoint)):
                 raise explained from error

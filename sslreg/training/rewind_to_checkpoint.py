@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from sslreg.errors import SslregError
 from sslreg.runs.checkpoint_file import load_newest_checkpoint
 from sslreg.runs.folder import RunFolder
 from sslreg.training.callbacks.checkpoint_saver import CheckpointSaver
-from sslreg.training.callbacks.non_finite_guard import MAX_SKIPS_IN_A_ROW, NonFiniteError
+from sslreg.training.callbacks.non_finite_guard import MAX_SKIPS_IN_A_ROW
 from sslreg.training.distributed.collectives import reduce_any, run_on_main_process
 from sslreg.training.stop_signals import StopRequested
 
@@ -58,7 +59,7 @@ class RewindHistory:
         return self.enabled and not is_exhausted
 
 
-def build_rewind(error: NonFiniteError, step: int, checkpoints: CheckpointSaver) -> RewindRun:
+def build_rewind(error: SslregError, step: int, checkpoints: CheckpointSaver) -> RewindRun:
     """Build the request to rewind, in all processes alike. A collective call.
 
     Args:

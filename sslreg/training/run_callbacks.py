@@ -23,13 +23,15 @@ from sslreg.training.callbacks.progress import TrainingProgress
 from sslreg.training.callbacks.skipped_samples import SkippedSamples
 from sslreg.training.callbacks.throughput import Throughput
 from sslreg.training.checkpoints.resume_position import ResumePosition
+from sslreg.training.non_finite_cause import NonFiniteSearch
 from sslreg.training.stop_signals import StopSignals
 
 
 @dataclass(frozen=True)
 class RunCallbacks:
-    """The callbacks of a run."""
+    """The callbacks of a run, and the search for the cause of numbers that are not finite."""
 
+    search: NonFiniteSearch
     position: ResumePosition
     throughput: Throughput
     guard: NonFiniteGuard | None
@@ -42,7 +44,7 @@ class RunCallbacks:
 
     def __iter__(self) -> Iterator[Callback]:
         """Yield the callbacks in the order in which they act: measure, record, evaluate, save."""
-        return (callback for callback in vars(self).values() if callback is not None)
+        return (callback for callback in vars(self).values() if isinstance(callback, Callback))
 
 
 def build_callbacks(
@@ -69,7 +71,8 @@ def build_callbacks(
     spec = pipeline.spec
     source = f"{spec.loss.info}, {spec.model.info}"
     throughput = Throughput(spec.data.batch_size)
-    guard = _build_guard(spec, guard_until, source)
+    search = NonFiniteSearch(pipeline, trainer)
+    guard = _build_guard(spec, guard_until, source, search)
     recorder = MetricsRecorder(
         open_metrics_file(folder, spec, trainer.loggers) if trainer.is_global_zero else None,
         spec.trainer.get("log_every_n_steps", 50),
@@ -80,6 +83,7 @@ def build_callbacks(
         None if evaluation is None else PeriodicEvaluation(evaluation, pipeline.evaluators, recorder, throughput, stop)
     )
     return RunCallbacks(
+        search=search,
         position=ResumePosition(spec.seed),
         throughput=throughput,
         guard=guard,
@@ -92,12 +96,12 @@ def build_callbacks(
     )
 
 
-def _build_guard(spec: Spec, guard_until: int, source: str) -> NonFiniteGuard | None:
+def _build_guard(spec: Spec, guard_until: int, source: str, search: NonFiniteSearch) -> NonFiniteGuard | None:
     match spec.engine.on_nan:
         case "skip":
-            return NonFiniteGuard(None, source)
+            return NonFiniteGuard(None, source, search)
         case "rewind":
-            return NonFiniteGuard(guard_until, source)
+            return NonFiniteGuard(guard_until, source, search)
     return None
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
-from sslreg import Run, UserError
+import sslreg
+from sslreg import Run, SslregError, UserError
 from sslreg.assembly import SampleDataset, build_embed_collate, build_evaluators, build_raw_pixels_collate
 from sslreg.assembly.builder import Builder
 from sslreg.evaluation import Evaluation, embed, evaluate_raw_pixels
 from sslreg.spec import parse_spec
+from sslreg.testing.temporary_components import temporary_components
+from sslreg.testing.tiny_components import TinyModel
 
 CPU = torch.device("cpu")
 
@@ -59,3 +64,48 @@ def test_an_evaluators_error_has_its_location_in_the_spec(make_evaluation) -> No
     with pytest.raises(UserError, match="few_shot: shots: 500 needs that many samples") as caught:
         evaluate_raw_pixels(evaluation, evaluators)
     assert caught.value.diagnostics[0].file == "--set"
+
+
+class Broken(sslreg.Evaluator):
+    """An evaluator that returns what it is told, or looks up a missing key."""
+
+    result: Any = None
+
+    def evaluate(self, reference: Any, test: Any, run: Any) -> Any:
+        return {}["missing"] if self.result is KeyError else self.result
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        ([0.5], "evaluator 'broken' of .*: evaluate returned a list"),
+        (None, "evaluator 'broken' of .*: evaluate returned a NoneType"),
+        ({"top1": "high"}, "evaluator 'broken' of .*: evaluate returned a str under 'top1'"),
+        ({"top1": torch.ones(2)}, "evaluator 'broken' of .*: evaluate returned a Tensor under 'top1'"),
+        (KeyError, "evaluator 'broken' of .* raises KeyError: 'missing'"),
+    ],
+)
+def test_an_evaluator_that_breaks_its_contract_is_named(
+    make_evaluation, result: Any, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with temporary_components(evaluator={"broken": Broken}):
+        evaluation, evaluators = make_evaluation("evaluate=[{use: broken}]", size=20)
+        monkeypatch.setattr(evaluators[0].evaluator, "result", result, raising=False)
+        with pytest.raises(SslregError, match=message):
+            evaluate_raw_pixels(evaluation, evaluators)
+
+
+class NotEmbedding(TinyModel):
+    """A model that cannot embed."""
+
+    def embed(self, images: torch.Tensor) -> torch.Tensor:
+        raise AttributeError("head")
+
+
+def test_a_model_that_cannot_embed_is_named(make_evaluation) -> None:
+    model = "model={use: broken, backbone: {use: convnet, width: 4, depth: 1}}"
+    with temporary_components(model={"broken": NotEmbedding}):
+        evaluation, evaluators = make_evaluation(model, size=20)
+        broken = Builder(evaluation.spec, {"in_channels": 1}).build(evaluation.spec.model)
+        with pytest.raises(SslregError, match=r"model 'broken' of .* raises AttributeError: head"):
+            evaluation.evaluate_model(broken, evaluators)

@@ -82,6 +82,16 @@ class WithBanks(Plain):
         return super().forward(a, b)
 
 
+class SometimesNaN(WithBanks):
+    """A plain loss that is not finite in every second call."""
+
+    calls: int
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        self.calls = getattr(self, "calls", 0) + 1
+        return super().forward(a, b) * (torch.nan if self.calls % 2 == 0 else 1.0)
+
+
 class ModelWithBanks(TinyModel):
     """A model with a list of banks in a nested module."""
 
@@ -147,6 +157,18 @@ def test_banks_at_any_depth_are_committed_and_not_broadcast(tiny_spec: str, tmp_
         valid = int(state[f"{name}._extra_state"][1])
         assert valid == min(len(state[f"{name}.rows"]), 2 * spec.data.batch_size)
         assert f"{name}.rows" in module._ddp_params_and_buffers_to_ignore
+
+
+def test_the_bank_of_a_plain_loss_is_discarded_with_a_skipped_step(tiny_spec: str, tmp_path: Path) -> None:
+    banks = "banks: [{use: fifo, size: 1000}, {use: fifo, size: 1000}]"
+    changes = [f"loss={{use: plain, {banks}}}", "trainer.max_steps=3", "engine.on_nan=skip", "evaluate=[]"]
+    with temporary_components(loss={"plain": SometimesNaN}):
+        spec = parse_spec(tiny_spec, "tiny.yaml", changes)
+        run = sslreg.train(spec, tmp_path / "run")
+        state = run.checkpoint()["state_dict"]
+    assert run.summary["skipped_steps"] == 1
+    for number in (0, 1):
+        assert int(state[f"loss.module.banks.{number}._extra_state"][1]) == 2 * spec.data.batch_size
 
 
 def test_what_is_trained_is_compiled_and_loads_without_compiling(

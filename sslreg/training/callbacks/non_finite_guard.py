@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import lightning.pytorch as lightning
@@ -21,6 +22,9 @@ from sslreg.contracts import Loss, MemoryBank, StepOutput
 from sslreg.contracts.loss import discard_staged
 from sslreg.errors import SslregError
 from sslreg.training.distributed.collectives import reduce_any
+from sslreg.training.non_finite_cause import NonFiniteSearch
+
+log = logging.getLogger(__name__)
 
 #: The number of batches in a row that may be skipped. More are no accident.
 MAX_SKIPS_IN_A_ROW = 100
@@ -34,20 +38,22 @@ class NonFiniteError(SslregError):
     """Training has led to numbers that are not finite.
 
     Attributes:
-        step: The last step that may be the cause, None if that is unknown.
+        step: The last step that may be the cause.
+        may_rewind: Whether a run that resumes before that step may get past it.
     """
 
-    step: int | None = None
+    step: int
+    may_rewind: bool
 
 
 class SkipStep(Exception):  # noqa: N818  (it is no error: it keeps the optimizer from stepping)
     """Raised within an optimizer step, after the gradients exist and before they are used."""
 
 
-def non_finite_error(message: str, step: int | None) -> NonFiniteError:
+def non_finite_error(message: str, step: int, *, may_rewind: bool = True) -> NonFiniteError:
     """Return the error for numbers that are not finite."""
     error = NonFiniteError(message, hint=HINT, code="loss-not-finite")
-    error.step = step
+    error.step, error.may_rewind = step, may_rewind
     return error
 
 
@@ -77,18 +83,21 @@ class NonFiniteGuard(Callback):
     Args:
         until: The last step to guard, None to guard all steps.
         source: The components that compute the loss, for an error's message.
+        search: Finds the cause of a skipped step.
 
     Attributes:
         skipped_steps: The number of skipped steps.
         skipped_last_step: Whether the last step was skipped.
     """
 
-    def __init__(self, until: int | None, source: str) -> None:
+    def __init__(self, until: int | None, source: str, search: NonFiniteSearch) -> None:
         self.until = until
         self.source = source
+        self.search = search
         self.skipped_steps = 0
         self.skipped_last_step = False
         self._skips_in_a_row = 0
+        self._warned_of: set[str] = set()
         self._is_finite: Tensor | None = None
         self._buffers_before: dict[str, Tensor] = {}
 
@@ -146,17 +155,27 @@ class NonFiniteGuard(Callback):
             return
         self.skipped_steps += 1
         self._skips_in_a_row += 1
+        step = trainer.global_step + 1
         if self._skips_in_a_row > MAX_SKIPS_IN_A_ROW:
             raise non_finite_error(
                 f"the loss or its gradient was not finite in {MAX_SKIPS_IN_A_ROW} steps in a row, up to step "
-                f"{trainer.global_step + 1} ({self.source})",
-                None,
+                f"{step} ({self.source})",
+                step,
+                may_rewind=False,
             )
+        self._warn_of_cause(step)
         self.skipped_last_step = True
         self._undo_forward(pl_module)
         if scaler is not None:
             scaler.update()
         raise SkipStep
+
+    def _warn_of_cause(self, step: int) -> None:
+        """Warn once of each augmentation that returns images that are not finite."""
+        cause = self.search.find(step)
+        if cause is not None and cause.augmentation not in self._warned_of:
+            self._warned_of.add(cause.augmentation)
+            log.warning("step %d is skipped: %s", step, cause)
 
     def _undo_forward(self, module: nn.Module) -> None:
         for name, buffer in _forward_buffers(module).items():
