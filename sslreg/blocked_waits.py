@@ -198,6 +198,7 @@ class WaitGuard(threading.Thread):
         self._main = threading.main_thread().ident or 0
         self._previous_descriptor = -1
         self._arrivals: dict[signal.Signals, list[float]] = {}
+        self._repeated: list[signal.Signals] = []
         self._wait: tuple[Any, float] = (None, 0.0)
         self._call: tuple[Any, float] = (None, 0.0)
 
@@ -228,7 +229,9 @@ class WaitGuard(threading.Thread):
 
     def _note(self, received: bytes) -> None:
         for number in received:
-            if number in STOP_SIGNALS:
+            if number in self._repeated:  # by this guard: it is no second Ctrl-C
+                self._repeated.remove(signal.Signals(number))
+            elif number in STOP_SIGNALS:
                 self._arrivals.setdefault(signal.Signals(number), []).append(time.monotonic())
 
     def _look(self) -> None:
@@ -252,7 +255,9 @@ class WaitGuard(threading.Thread):
             self.end_process(signal.SIGTERM, awaited)
         elif place is not None and now - max(first, self._wait[1]) >= BATCH_GRACE and hasattr(signal, "pthread_kill"):
             self._wait, self.has_given_up = (place, now), True
-            signal.pthread_kill(self._main, min(self._arrivals, key=lambda number: self._arrivals[number][0]))
+            first_signal = min(self._arrivals, key=lambda number: self._arrivals[number][0])
+            self._repeated.append(first_signal)
+            signal.pthread_kill(self._main, first_signal)
 
 
 #: The guards that listen now.
