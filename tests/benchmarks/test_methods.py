@@ -12,6 +12,9 @@ from benchmarks import methods
 
 SAMPLES = 16
 
+#: In multi-crop methods, the sides differ in their batch statistics, so that their weights move differently.
+TWO_VIEW_METHODS = [name for name, method in methods.METHODS.items() if method.views == methods.TWO_VIEWS]
+
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -24,11 +27,8 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
-@pytest.mark.parametrize("method", methods.METHODS)
-def test_both_sides_start_from_the_same_weights_and_train(
-    method: str, images: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("method", TWO_VIEW_METHODS)
+def test_both_sides_start_and_move_alike(method: str, images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(methods, "BATCH", SAMPLES // 2)
     pipeline = methods.build_pipeline(images, method, epochs=2)
     sides = methods.build_sides(pipeline, methods.METHODS[method].other)
@@ -39,9 +39,7 @@ def test_both_sides_start_from_the_same_weights_and_train(
         for side in sides.values():
             side.take_step(batch)
     moves = {name: flatten_weights(side) - weights[name] for name, side in sides.items()}
-    assert all(move.norm() > 0 for move in moves.values())
-    if methods.METHODS[method].views == methods.TWO_VIEWS:  # the others treat batch normalization differently
-        assert (moves["sslreg"] - moves["lightly"]).norm() < 0.1 * moves["lightly"].norm()
+    assert (moves["sslreg"] - moves["lightly"]).norm() < 0.1 * moves["lightly"].norm()
 
 
 def flatten_weights(side: methods.Side) -> torch.Tensor:
