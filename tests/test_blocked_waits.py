@@ -24,7 +24,8 @@ pytestmark = [
 LIMIT = 60
 PROGRAM = """
 import sslreg.blocked_waits as waits
-waits.BATCH_GRACE = waits.CALL_GRACE = waits.INTERRUPT_GRACE = 1.0
+waits.CALL_GRACE = waits.INTERRUPT_GRACE = 1.0
+waits.BATCH_GRACE = 2.0  # longer than after a second Ctrl-C, as outside of tests
 from sslreg.cli.app import main
 if __name__ == "__main__":
     main()
