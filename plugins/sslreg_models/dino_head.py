@@ -32,12 +32,8 @@ class DINOHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the output (N, K) for features (N, D)."""
-        output: Tensor = self.last_layer(self.embed(features))
+        output: Tensor = self.last_layer(normalize(self.layers(features), dim=1))
         return output
-
-    def embed(self, features: Tensor) -> Tensor:
-        """Return the input of the last layer, which has length one: embeddings (N, widths[-1]) of features (N, D)."""
-        return normalize(self.layers(features), dim=1)
 
 
 class WeightNormalizedLinear(nn.Linear):
