@@ -147,7 +147,7 @@ class TrainingModule(lightning.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint whose content does not fit this run, before any of it is used."""
-        require_fitting_content(self, checkpoint)
+        require_fitting_content(self, self.pipeline, checkpoint)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         add_frozen_modules(checkpoint, self.pipeline)

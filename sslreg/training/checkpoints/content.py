@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.trainer.connectors import checkpoint_connector
 from torch import nn
@@ -15,15 +16,13 @@ from sslreg.errors import SslregError, describe_error
 from sslreg.runs.checkpoint_content import find_wrong_optimizer, find_wrong_types, find_wrong_weights
 from sslreg.runs.checkpoint_file import wrong_content_error
 
-if TYPE_CHECKING:
-    from sslreg.training.lightning_module import TrainingModule
 
-
-def require_fitting_content(module: TrainingModule, checkpoint: dict[str, Any]) -> None:
+def require_fitting_content(module: lightning.LightningModule, pipeline: Pipeline, checkpoint: dict[str, Any]) -> None:
     """Raise an SslregError that names the file if its content does not fit the run.
 
     Args:
         module: The module that gets the weights, attached to a trainer that resumes.
+        pipeline: The objects of the run.
         checkpoint: The content of the file.
     """
     types = {
@@ -37,7 +36,7 @@ def require_fitting_content(module: TrainingModule, checkpoint: dict[str, Any]) 
     wrong = (
         find_wrong_weights(module.state_dict(), checkpoint.get("state_dict"))
         or find_wrong_types(types, checkpoint, "the checkpoint")
-        or _find_wrong_optimizer(module.pipeline, checkpoint)
+        or _find_wrong_optimizer(pipeline, checkpoint)
     )
     if wrong:
         raise wrong_content_error(Path(str(module.trainer.ckpt_path)), f"it does not fit this run: {wrong}")
