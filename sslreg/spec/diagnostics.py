@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 from sslreg.errors import Diagnostic, UserError
 from sslreg.spec.tree import Location
@@ -20,6 +21,10 @@ class SpecError(UserError):
     def __init__(self, *diagnostics: Diagnostic, sources: Mapping[str, str]) -> None:
         super().__init__(*diagnostics)
         self.sources = dict(sources)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the keyword, too, so that the error passes from worker processes."""
+        return partial(SpecError, sources=self.sources), self.diagnostics
 
 
 class DiagnosticCollector:

@@ -165,6 +165,15 @@ def test_a_spec_keeps_all_its_sources(valid, acme, tmp_path):
     assert spec.sources["--set"] == "seed=1\nname=b\n"
 
 
+def test_the_error_of_a_spec_can_be_pickled(valid, acme):
+    with pytest.raises(UserError) as caught:
+        parse_spec(valid, overrides=["seed=x"], catalog=acme)
+
+    copied = pickle.loads(pickle.dumps(caught.value))
+
+    assert (copied.diagnostics, copied.sources) == (caught.value.diagnostics, caught.value.sources)
+
+
 def test_a_spec_can_be_pickled(spec):
     assert pickle.loads(pickle.dumps(spec)).to_dict() == spec.to_dict()
 
