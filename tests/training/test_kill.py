@@ -16,7 +16,8 @@ import torch
 import sslreg
 from sslreg import Run
 
-KILLS = int(os.environ.get("SSLREG_KILLS", "2"))
+#: How many runs are stopped, and how often each. Several runs keep all cores busy to the end.
+RUNS, KILLS = 4, max(1, int(os.environ.get("SSLREG_KILLS", "4")) // 4)
 OVERRIDES = [
     "model={use: moco, backbone: {use: convnet, width: 4, depth: 3}, projection: [16], momentum: 0.9, bn_splits: 2}",
     "loss.memory_bank={use: fifo, size: 200}",
@@ -37,8 +38,9 @@ def steps_done(folder: Path) -> int:
 
 @pytest.mark.slow
 @pytest.mark.independent
+@pytest.mark.parametrize("seed", range(RUNS))
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_run_survives_being_stopped(tiny_spec: str, tmp_path: Path, number: signal.Signals) -> None:
+def test_a_run_survives_being_stopped(tiny_spec: str, tmp_path: Path, number: signal.Signals, seed: int) -> None:
     """The signal reaches all of the run's processes, as that of a terminal or a queue does."""
     (tmp_path / "tiny.yaml").write_text(tiny_spec)
     undisturbed = sslreg.train(sslreg.load_spec(tmp_path / "tiny.yaml", OVERRIDES), tmp_path / "undisturbed")
@@ -47,7 +49,7 @@ def test_a_run_survives_being_stopped(tiny_spec: str, tmp_path: Path, number: si
     start = [command, "train", "tiny.yaml", "--out", "broken", *(w for o in OVERRIDES for w in ("--set", o))]
     # Sums over more threads round differently, and this process computes with one.
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    generator = random.Random(0)
+    generator = random.Random(seed)
     last = 0
     for _ in range(KILLS):
         target = last + generator.randint(2, 25)
