@@ -28,7 +28,7 @@ define announce
   fi
 endef
 
-.PHONY: help setup constraints editor demo test test-slow coverage check docs format build clean
+.PHONY: help setup constraints editor demo test test-slow coverage check docs evidence format build clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
 
@@ -82,6 +82,9 @@ docs: $(VENV)/.installed-dev  ## regenerate the reference and the architecture p
 	$(BIN)/python docs/plugin_reference.py
 	$(BIN)/python docs/layers.py
 	$(BIN)/zensical build --clean --strict
+
+evidence: $(VENV)/.installed-dev  ## compare every method with others and with itself, for docs/recipes/evidence.md
+	$(BIN)/python docs/evidence.py
 
 format: $(VENV)/.installed-dev  ## format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix .

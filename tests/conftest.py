@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import venv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,21 @@ def time_limit() -> Iterator[None]:
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
+def record_difference() -> Callable[[str, str, float], None]:
+    """Record the largest difference that a test finds, by method and check, for `make evidence`.
+
+    SSLREG_DIFFERENCES names the file, which gets a line of JSON for each. Without it, nothing is recorded.
+    """
+
+    def record(method: str, check: str, difference: float) -> None:
+        if path := os.environ.get("SSLREG_DIFFERENCES"):
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(json.dumps([method, check, difference]) + "\n")
+
+    return record
 
 
 @pytest.fixture(scope="session", autouse=True)

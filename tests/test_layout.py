@@ -19,6 +19,7 @@ CROSS_CUTTING = {
     "docs/test_site.py": "the documentation site",
     "evaluation/test_profile.py": "a training and the invariance profile of its result",
     "examples/test_sslreg_tico.py": "a complete plugin package",
+    "methods/test_every_method.py": "the recipe of every method",
     "packaging/test_constraints.py": "the versions for development",
     "packaging/test_makefile.py": "the targets of make",
     "packaging/test_wheel.py": "the built wheel",

@@ -21,12 +21,19 @@ def directions_of(loss: LeJEPALoss, width: int) -> Tensor:
 
 
 @pytest.mark.parametrize("local_views", [1, 3])
-def test_equals_lightly(make_views: Any, gradients: Any, monkeypatch: pytest.MonkeyPatch, local_views: int) -> None:
+def test_equals_lightly(
+    make_views: Any,
+    gradients: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    local_views: int,
+    record_difference: Any,
+) -> None:
     views = make_views(40, 16, 2 + local_views)
     loss, theirs = LeJEPALoss(0.1, directions=64), LightlyLoss(0.1, sigreg_num_vectors=64).double()
     monkeypatch.setattr(theirs.sigreg, "_generate_unit_vectors", lambda *_: directions_of(loss, 16))
     expected = theirs(global_proj=torch.stack(views[:2]), local_proj=torch.stack(views[2:]))
     value = loss(views[:2], views[2:])
+    record_difference("lejepa", "lightly's loss", (value - expected).abs().item())
     # Lightly rounds the frequencies and weights to float32.
     torch.testing.assert_close(value, expected, rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(gradients(value, views), gradients(expected, views), rtol=1e-5, atol=1e-7)

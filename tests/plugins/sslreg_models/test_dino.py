@@ -7,6 +7,7 @@ import io
 import math
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -50,7 +51,7 @@ def lightly_head(ours: DINOHead, *, batch_norm: bool) -> DINOProjectionHead:
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
-def test_three_steps_are_those_of_lightlys_modules(batch_norm: bool) -> None:
+def test_three_steps_are_those_of_lightlys_modules(batch_norm: bool, record_difference: Any) -> None:
     model, loss = dino(batch_norm=batch_norm), DINOLoss(7, 1, teacher_temperature=0.04).double()
     backbone, teacher_backbone = copy.deepcopy(model.student_backbone), copy.deepcopy(model.backbone)
     head, teacher_head = (lightly_head(model.student_head, batch_norm=batch_norm) for _ in range(2))
@@ -65,6 +66,7 @@ def test_three_steps_are_those_of_lightlys_modules(batch_norm: bool) -> None:
         with torch.no_grad():
             targets = teacher_head(teacher_backbone(torch.cat([first, third]))).chunk(2)
         expected = theirs(list(targets), list(head(features).chunk(4)), teacher_temp=0.04)
+        record_difference("dino", "lightly's modules, three steps", (value - expected).abs().item())
         torch.testing.assert_close(value, expected, rtol=1e-6, atol=1e-6)
         for one, own in ((value, optimizer), (expected, other)):
             own.zero_grad()

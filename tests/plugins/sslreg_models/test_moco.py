@@ -1,8 +1,12 @@
 import copy
+from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from lightly.models.modules.heads import MoCoProjectionHead
+from lightly.models.utils import update_momentum
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, normalize
 
 import sslreg
 from sslreg_backbones.convnet import ConvNet
@@ -42,6 +46,36 @@ def test_the_key_encoder_starts_as_a_copy_that_is_not_trained() -> None:
     (group,) = model.parameter_groups()
     assert len(group["params"]) == len([*model.backbone.parameters(), *model.projection.parameters()])
     assert not any(parameter.requires_grad for parameter in model.key_backbone.parameters())
+
+
+def test_three_steps_are_those_of_the_pseudocode_of_the_paper(record_difference: Any) -> None:
+    """Algorithm 1, with lightly's head and momentum update, and a queue of 12 keys that starts empty."""
+    model = moco(momentum=0.9).double()
+    head = MoCoProjectionHead(model.backbone.num_features, 12, 6).double()
+    head.load_state_dict({f"layers.{name}": value for name, value in model.projection.state_dict().items()})
+    query = nn.Sequential(copy.deepcopy(model.backbone), head)
+    key = copy.deepcopy(query).requires_grad_(False)
+    loss = NTXentLoss(0.2, FIFOMemoryBank(12, 6, dtype="float64"))
+    optimizer, other = (torch.optim.SGD(one, lr=0.5) for one in (model.parameter_groups(), query.parameters()))
+    queue = torch.zeros(0, 6, dtype=torch.float64)
+    for seed in range(3):
+        views = [view.double() for view in batch(seed).views]
+        value = model.training_step(sslreg.Batch(views, None, torch.arange(8)), loss).loss
+        q, k = (normalize(network(view), dim=1) for network, view in zip((query, key), views, strict=True))
+        logits = torch.cat([(q * k).sum(dim=1, keepdim=True), q @ queue.T], dim=1) / 0.2
+        expected = cross_entropy(logits, torch.zeros(8, dtype=torch.int64))
+        difference = (value - expected).abs().item()
+        record_difference("moco", "the paper's pseudocode with lightly's head, three steps", difference)
+        torch.testing.assert_close(value, expected, rtol=1e-12, atol=1e-12)
+        if seed:  # the first queue is empty, and both losses are 0
+            for one, own in ((value, optimizer), (expected, other)):
+                own.zero_grad()
+                one.backward()
+                own.step()
+        model.after_step()
+        loss.commit()
+        update_momentum(query, key, 0.9)
+        queue = torch.cat([queue, k])[-12:]
 
 
 def test_the_first_view_is_the_query_and_the_second_the_key() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -34,7 +35,7 @@ def contrast(query: torch.Tensor, key: torch.Tensor, temperature: float) -> torc
     return cross_entropy(logits, torch.arange(len(query))) * 2 * temperature
 
 
-def test_three_steps_are_those_of_the_pseudocode_of_the_paper() -> None:
+def test_three_steps_are_those_of_the_pseudocode_of_the_paper(record_difference: Any) -> None:
     model, loss = moco_v3(), MoCoV3Loss(temperature=0.2)
     other = copy.deepcopy(model)
     optimizers = [torch.optim.SGD(one.parameter_groups(), lr=0.5) for one in (model, other)]
@@ -45,6 +46,7 @@ def test_three_steps_are_those_of_the_pseudocode_of_the_paper() -> None:
         with torch.no_grad():
             k1, k2 = (other.key_projection(other.key_backbone(x)) for x in (x1, x2))
         expected = contrast(q1, k2, 0.2) + contrast(q2, k1, 0.2)
+        record_difference("moco_v3", "the paper's pseudocode, three steps", (value - expected).abs().item())
         torch.testing.assert_close(value, expected, rtol=1e-12, atol=1e-12)
         for one, optimizer in zip((value, expected), optimizers, strict=True):
             optimizer.zero_grad()

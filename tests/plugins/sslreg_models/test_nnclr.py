@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -44,7 +45,7 @@ def nearest(queries: Tensor, past: Tensor) -> Tensor:
     return past[(normalize(queries, dim=1) @ past.T).argmax(dim=1)] if len(past) else queries.detach()
 
 
-def test_four_steps_are_those_of_the_pseudocode_of_the_paper() -> None:
+def test_four_steps_are_those_of_the_pseudocode_of_the_paper(record_difference: Any) -> None:
     model, loss = nnclr(), NTXentLoss(0.1, symmetric=False)
     backbone = copy.deepcopy(model.backbone)
     projection = load(NNCLRProjectionHead(backbone.num_features, 12, 6), model.projection)
@@ -58,6 +59,9 @@ def test_four_steps_are_those_of_the_pseudocode_of_the_paper() -> None:
         p1, p2 = prediction(z1), prediction(z2)
         # The order of the two predictions decides the running statistics, not the loss.
         expected = (contrast(nearest(z1, past), p2, 0.1) + contrast(nearest(z2, past), p1, 0.1)) / 2
+        record_difference(
+            "nnclr", "the paper's pseudocode with lightly's heads, four steps", (value - expected).abs().item()
+        )
         torch.testing.assert_close(value, expected, rtol=1e-12, atol=1e-12)
         for one, own in ((value, optimizer), (expected, other)):
             own.zero_grad()

@@ -1,7 +1,11 @@
+import copy
 import inspect
+from typing import Any
 
 import pytest
 import torch
+from lightly.loss import NTXentLoss as LightlyLoss
+from lightly.models.modules.heads import SimCLRProjectionHead
 from torch import Tensor, nn
 
 import sslreg
@@ -43,6 +47,26 @@ def test_the_loss_compares_the_projections_of_two_views(model: SimCLR) -> None:
     torch.testing.assert_close(step.loss, NTXentLoss()(a, b))
     assert step.embeddings is not None
     assert step.embeddings.shape == (8, model.embedding_dim) == (8, 6)
+
+
+def test_three_steps_are_those_of_lightlys_modules(model: SimCLR, record_difference: Any) -> None:
+    model = model.double()
+    head = SimCLRProjectionHead(model.backbone.num_features, 16, 6).double()
+    head.load_state_dict({f"layers.{name}": value for name, value in model.projection.state_dict().items()})
+    network = nn.Sequential(copy.deepcopy(model.backbone), head)
+    optimizer = torch.optim.SGD(model.parameter_groups(), lr=0.5)
+    other = torch.optim.SGD(network.parameters(), lr=0.5)
+    for seed in range(3):
+        generator = torch.Generator().manual_seed(seed)
+        views = [torch.rand(8, 1, 8, 8, generator=generator, dtype=torch.float64) for _ in range(2)]
+        value = model.training_step(sslreg.Batch(views, None, torch.arange(8)), NTXentLoss(0.5)).loss
+        expected = LightlyLoss(0.5)(*(network(view) for view in views))
+        record_difference("simclr", "lightly's modules, three steps", (value - expected).abs().item())
+        torch.testing.assert_close(value, expected, rtol=1e-12, atol=1e-12)
+        for loss, own in ((value, optimizer), (expected, other)):
+            own.zero_grad()
+            loss.backward()
+            own.step()
 
 
 def test_a_loss_of_pairs_is_averaged_over_the_pairs_of_more_views(model: SimCLR) -> None:

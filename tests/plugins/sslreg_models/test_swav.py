@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -36,7 +37,7 @@ def batch(seed: int) -> sslreg.Batch:
     return sslreg.Batch(views, None, torch.arange(5), roles=("global", "local", "global", "local"))
 
 
-def test_three_steps_are_those_of_lightlys_modules() -> None:
+def test_three_steps_are_those_of_lightlys_modules(record_difference: Any) -> None:
     model, loss = swav(queues=queues(), queue_start_epoch=1), SwAVLoss()
     backbone = copy.deepcopy(model.backbone)
     projection = SwaVProjectionHead(backbone.num_features, 12, 6).double()
@@ -56,6 +57,7 @@ def test_three_steps_are_those_of_lightlys_modules() -> None:
         scores = prototypes(z, step).chunk(4)
         queued = [prototypes(queue, step) for queue in past] if step else None
         expected = LightlyLoss()(list(scores[:2]), list(scores[2:]), queued)[0]
+        record_difference("swav", "lightly's modules, three steps", (value - expected).abs().item())
         torch.testing.assert_close(value, expected, rtol=1e-12, atol=1e-12)
         for one, own in ((value, optimizer), (expected, other)):
             own.zero_grad()
