@@ -10,7 +10,7 @@ def swapped_cross_entropy(targets: Tensor, log_predictions: Tensor) -> Tensor:
 
     Args:
         targets: Probabilities (T, N, K) of the first T views.
-        log_predictions: Logarithms of the predicted probabilities (V, N, K) of all V > T - 1 views.
+        log_predictions: Logarithms of the predicted probabilities (V, N, K) of all V views, V >= T and V > 1.
     """
     others = log_predictions.sum(dim=0) - log_predictions[: len(targets)]
     return -(targets * others).sum(dim=2).mean() / (len(log_predictions) - 1)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sslreg.assembly import (
     SampleDataset,
+    blame_components,
     build_embed_collate,
     find_component,
     make_views,
@@ -27,7 +28,7 @@ from sslreg.export.data_selection import select_evaluation_data
 from sslreg.export.files import require_new
 from sslreg.export.model_card import build_card, to_markdown
 from sslreg.runs import Run
-from sslreg.spec import ComponentSpec
+from sslreg.spec import ComponentSpec, Spec
 from sslreg.spec.parameters import parameters_of
 
 #: The number of images of the check, and the largest difference that is allowed. It is a share of the largest feature
@@ -81,7 +82,7 @@ def export_backbone(
     backbone, component = model.backbone, find_component(run.spec, model.backbone)
     selected = select_evaluation_data(run, data)
     images = _make_images(run, selected.samples)
-    _require_same_features(model, images, out, tolerance)
+    _require_same_features(run.spec, model, images, out, tolerance)
     build = _build_code(run, backbone, component)
     with atomic_write_group(out) as drafts:
         draft = drafts / out.name
@@ -139,9 +140,9 @@ def _check_features(backbone: Backbone, images: Tensor, code: str, out: Path, to
     return {"largest_difference": largest, "allowed": allowed}
 
 
-def _require_same_features(model: Model, images: Tensor, out: Path, tolerance: float) -> None:
+def _require_same_features(spec: Spec, model: Model, images: Tensor, out: Path, tolerance: float) -> None:
     """Refuse a model that embeds images otherwise than by its backbone."""
-    with torch.no_grad():
+    with blame_components(spec), torch.no_grad():
         evaluated, exported = model.embed(images), model.backbone(images)
     if evaluated.shape == exported.shape:
         difference = float((evaluated - exported).abs().max())

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from sslreg.assembly import SampleDataset, build_embed_collate
+from sslreg.assembly import SampleDataset, blame_components, build_embed_collate
 from sslreg.contracts import Embeddings
 from sslreg.errors import SslregError, UserError
 from sslreg.evaluation import concatenate, embed_batches
@@ -103,9 +103,10 @@ def write_embeddings(
         workers=run.spec.data.workers,
         start=resumed,
     )
-    for number, part in enumerate(_join_batches(stream, batches), start=done):
-        parts.add(number, part)
-        on_progress(min((number + 1) * size, len(data.samples)))
+    with blame_components(run.spec):
+        for number, part in enumerate(_join_batches(stream, batches), start=done):
+            parts.add(number, part)
+            on_progress(min((number + 1) * size, len(data.samples)))
     file = _describe_file(parts, data.samples, resumed)
     if out.suffix == ".npz":
         write_npz(out, parts)

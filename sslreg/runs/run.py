@@ -14,6 +14,7 @@ from torch import Tensor
 from sslreg.assembly import (
     Builder,
     SampleDataset,
+    blame_components,
     build_dataset,
     build_embed_collate,
     build_model,
@@ -128,10 +129,13 @@ class Run:
         Args:
             images: N images that `preprocess` accepts, or a tensor (N, C, H, W) of pixels.
             batch_size: The number of images that are embedded at once.
+
+        Raises:
+            SslregError: An image cannot be read, or the code of the model raises something else.
         """
         preprocess, model = self.preprocess(), self._embedder
         features = []
-        with torch.inference_mode():
+        with blame_components(self.spec), torch.inference_mode():
             for start in range(0, len(images), batch_size):
                 views = torch.stack([preprocess(image) for image in images[start : start + batch_size]])
                 features.append(model.embed(views))

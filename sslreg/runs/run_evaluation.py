@@ -13,6 +13,7 @@ from sslreg.assembly import (
     Builder,
     NamedEvaluator,
     SampleDataset,
+    blame_components,
     build_embed_collate,
     build_evaluation_sets,
     build_evaluators,
@@ -123,15 +124,17 @@ def embed_split(run: Run, split: str) -> Embeddings:
 
 
 def embed_samples(run: Run, samples: SampleDataset) -> Embeddings:
-    """Embed a data set with the run's model."""
+    """Embed a data set with the run's model. Raises SslregError if the code of the model raises something else."""
     device = select_device()
-    return embed(
-        samples,
-        build_embed_collate(run.spec),
-        run.model().to(device).embed,
-        device=device,
-        workers=run.spec.data.workers,
-    )
+    model = run.model().to(device)
+    with blame_components(run.spec):
+        return embed(
+            samples,
+            build_embed_collate(run.spec),
+            model.embed,
+            device=device,
+            workers=run.spec.data.workers,
+        )
 
 
 def select_device() -> torch.device:

@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 import sslreg
-from sslreg import Run, UserError
+from sslreg import Run, SslregError, UserError
 from sslreg.export.backbone import export_backbone
 from sslreg.export.backbone_formats import Format
+from sslreg.export.data_selection import select_data
+from sslreg.export.embedding_writer import write_embeddings
 from sslreg.runs import embed_split
 from sslreg.runs.run_evaluation import evaluate_run
 from sslreg.spec import parse_spec
@@ -70,6 +73,34 @@ def test_a_run_loads_from_its_checkpoint_after_its_initial_weights_have_moved(ti
         assert torch.equal(sslreg.load_run(run.path).embed([image]), before)
         with pytest.raises(UserError, match=r"untrained model of .*, a baseline, cannot be built: .* there is no file"):
             evaluate_run(run)
+
+
+class Failing(TinyBackbone):
+    """A backbone that raises a KeyError once `fails` is set."""
+
+    fails = False
+
+    def forward(self, images: Tensor) -> Tensor:
+        return {}["gone"] if self.fails else super().forward(images)
+
+
+def test_a_backbone_that_fails_is_named_by_everything_that_embeds(
+    tiny_spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = ["model.backbone={use: failing}", "trainer.max_epochs=1", "trainer.limit_train_batches=1", "evaluate=[]"]
+    with temporary_components(backbone={"failing": Failing}):
+        run = sslreg.train(parse_spec(tiny_spec, "tiny.yaml", more), tmp_path / "run")
+        monkeypatch.setattr(Failing, "fails", True)
+        image = Image.new("L", (8, 8))
+        uses = [
+            lambda: run.embed([image]),
+            lambda: embed_split(run, "test"),
+            lambda: export_backbone(run, Format.safetensors, tmp_path / "backbone.safetensors"),
+            lambda: write_embeddings(run, select_data(run, "test"), tmp_path / "e.npz", device=torch.device("cpu")),
+        ]
+        for use in uses:
+            with pytest.raises(SslregError, match=r"backbone 'failing' of .* raises KeyError: 'gone'"):
+                use()
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path) -> None:
