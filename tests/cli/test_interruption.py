@@ -28,8 +28,8 @@ pytestmark = [
 ]
 
 #: A command that waits in C, where Python calls no handlers of signals: for a mutex that it holds.
-PROGRAM = """
-import ctypes, sys
+PROGRAM = r"""
+import ctypes, os, sys
 import sslreg.blocked_waits as waits
 import sslreg.spec.shipped_specs
 from sslreg.cli import main
@@ -37,7 +37,7 @@ from sslreg.cli import main
 def wait():
     libc, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(64)
     libc.pthread_mutex_lock(mutex)
-    print("waiting", file=sys.stderr, flush=True)
+    os.write(2, b"waiting\n")
     libc.pthread_mutex_lock(mutex)
 
 waits.CALL_GRACE = waits.INTERRUPT_GRACE = 0.3
@@ -166,6 +166,7 @@ def test_a_wait_in_which_python_handles_no_signals_ends(numbers: list[signal.Sig
     with subprocess.Popen([sys.executable, "-c", PROGRAM], stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert process.stderr.readline() == "waiting\n"
+        time.sleep(0.2)  # it is about to wait
         for number in numbers:
             process.send_signal(number)
             time.sleep(0.1)

@@ -236,7 +236,8 @@ class WithTeacher(TinyModel):
         return sslreg.StepOutput(loss(*(self.student(view) for view in batch.views)))
 
     def after_step(self) -> None:
-        sslreg.follow(self.backbone, self.student, 0.5)
+        if self.backbone is not self.student:
+            sslreg.follow(self.backbone, self.student, 0.5)
 
     def embed(self, images: Tensor) -> Tensor:
         return super().embed(images) * (2 if self.doubles else 1)

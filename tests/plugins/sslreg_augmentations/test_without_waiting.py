@@ -75,6 +75,6 @@ def test_no_operation_waits_for_the_device(order: Callable[[], list[Any]], place
 
 
 def test_params_are_where_the_images_are_unless_an_operation_asks_for_them() -> None:
-    with pytest.raises(RuntimeError, match="meta tensors"):
+    with pytest.raises(sslreg.UserError, match=r"looks: RuntimeError: .* meta tensors"):
         finished([Operation("looks", Looks())], "auto")
     assert finished([Operation("looks", LooksOnTheHost())], "auto")[0].is_meta
