@@ -92,9 +92,9 @@ def type_name(value: object) -> str:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return the type and the message of an exception, even if its ``__str__`` raises."""
+    """Return the type and the message of an exception, even if its ``__str__`` raises, without torch's C++ stack."""
     try:
-        text = str(error)
+        text = str(error).partition("\nException raised from ")[0]
     except INTERRUPTIONS:
         raise
     except BaseException as other:  # noqa: BLE001 - the exception may come from any plugin
