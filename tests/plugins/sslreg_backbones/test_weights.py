@@ -86,6 +86,7 @@ def test_more_channels_repeat_the_filters_in_turn() -> None:
 
 
 def test_position_embeddings_are_resized_to_the_images() -> None:
+    torch.manual_seed(0)
     size = {"patch_size": 16, "num_layers": 1, "num_heads": 2, "hidden_dim": 8, "mlp_dim": 8}
     large, small = models.VisionTransformer(64, **size), models.VisionTransformer(32, **size)
     small.heads = nn.Identity()
