@@ -7,7 +7,7 @@ from sslreg.assembly.collate_functions import (
     build_raw_pixels_collate,
     make_views,
 )
-from sslreg.assembly.component_failures import blame_components
+from sslreg.assembly.component_failures import blame_components, is_machine_failure
 from sslreg.assembly.evaluators import NamedEvaluator, build_evaluation_sets, build_evaluators, require_best_figure
 from sslreg.assembly.image_readers import ImageLoader, build_image_loader, build_readers
 from sslreg.assembly.pipeline import Pipeline, assemble, build_loss, build_model
@@ -39,6 +39,7 @@ __all__ = [
     "build_readers",
     "build_view_plans",
     "find_component",
+    "is_machine_failure",
     "make_views",
     "require_best_figure",
     "try_spec",

@@ -49,11 +49,9 @@ def explain_component_failure(error: BaseException, spec: Spec) -> SslregError |
     The component is the one whose method is the innermost in the traceback. The message also names those components
     within it that functions built, because they have no class by which to recognize them.
     """
-    if isinstance(error, _MACHINE_FAILURES):
+    if is_machine_failure(error):
         return None
     description = describe_error(error)
-    if isinstance(error, RuntimeError) and any(part in description for part in _MACHINE_MESSAGES):
-        return None
     classes = {component.info.load(): component for component in spec.components()}
     frames = list(traceback.walk_tb(error.__traceback__))
     for number in reversed(range(len(frames))):
@@ -65,6 +63,12 @@ def explain_component_failure(error: BaseException, spec: Spec) -> SslregError |
         if _module(frames[number][0]).startswith(_CALLERS):
             return None
     return None
+
+
+def is_machine_failure(error: BaseException) -> bool:
+    """Return whether an exception comes from memory, a device, or the connection to another process."""
+    is_unnamed = isinstance(error, RuntimeError) and any(part in describe_error(error) for part in _MACHINE_MESSAGES)
+    return is_unnamed or isinstance(error, _MACHINE_FAILURES)
 
 
 def _find_owner(frame: FrameType, classes: dict[Any, ComponentSpec]) -> ComponentSpec | None:

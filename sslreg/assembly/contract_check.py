@@ -21,7 +21,7 @@ from sslreg.views import adapt
 _DUCK_TYPED = ("dataset",)
 
 #: Methods that a contract declares without an implementation, and that not every component needs.
-_OPTIONAL = ("nearest",)
+_OPTIONAL = ("hold", "nearest")
 
 #: The methods of torch's optimizers and schedules, which have no contract here, with the number of their arguments.
 _TORCH_METHODS = {"step": 0, "state_dict": 0, "load_state_dict": 1}

@@ -26,6 +26,8 @@ class MemoryBank(Component, nn.Module):
     def hold(self, dim: int) -> None:
         """Set the width of the rows. The model that owns the bank calls it in its constructor.
 
+        This method is optional: a bank without it works in losses alone.
+
         A bank in a loss knows the width from ``Annotated[int | None, FromRun("embedding_dim")]``. A bank in a slot of
         the model is built before the model, when the width is not known yet.
 

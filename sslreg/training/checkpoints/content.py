@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.trainer.connectors import checkpoint_connector
 from torch import nn
 
-from sslreg.assembly import Pipeline
+from sslreg.assembly import Pipeline, is_machine_failure
 from sslreg.errors import SslregError, describe_error
 from sslreg.runs.checkpoint_content import find_wrong_optimizer, find_wrong_types, find_wrong_weights
 from sslreg.runs.checkpoint_file import wrong_content_error
@@ -76,6 +76,8 @@ def _step_on_meta(pipeline: Pipeline) -> tuple[torch.optim.Optimizer, list[Any]]
 
 def explain_failed_restoring(error: Exception, path: Path) -> SslregError | None:
     """Return the error for a checkpoint that Lightning cannot restore; None for an exception from elsewhere."""
+    if is_machine_failure(error):
+        return None
     frames = traceback.walk_tb(error.__traceback__)
     if any(frame.f_globals.get("__name__") == checkpoint_connector.__name__ for frame, _ in frames):
         return wrong_content_error(path, f"it does not fit this run: {describe_error(error)}")
