@@ -19,7 +19,7 @@ def momentum_copy(module: ModuleT) -> ModuleT:
 
     Its weights change in small steps, which half precision cannot represent: ``sslreg check`` refuses half-precision
     weights with such a copy. In train mode its batch normalization uses the batch's statistics, as in MoCo, BYOL and
-    DINO, and its running statistics are those of its own activations.
+    DINO, and its running statistics come from its activations.
     """
     copied = copy.deepcopy(module).requires_grad_(False)
     setattr(copied, _MARK, True)

@@ -12,7 +12,7 @@ from sslreg.errors import type_name
 
 
 def find_wrong_weights(expected: Mapping[str, Any], given: object) -> str | None:
-    """Return what is wrong with weights; None if they fit.
+    """Return the first fault of weights; None if they fit.
 
     Args:
         expected: the state dict of the module that gets the weights.
@@ -60,7 +60,7 @@ def find_wrong_types(expected: object, given: object, name: str) -> str | None:
 
 
 def find_wrong_optimizer(optimizer: torch.optim.Optimizer, given: object) -> str | None:
-    """Return what is wrong with the state of an optimizer in a checkpoint; None if it fits.
+    """Return the first fault of the state of an optimizer in a checkpoint; None if it fits.
 
     Args:
         optimizer: an optimizer with the groups of the run, after a step, possibly on the meta device.

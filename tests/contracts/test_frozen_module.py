@@ -9,7 +9,7 @@ import sslreg
 
 
 class Teacher(nn.Module):
-    """A module with a method and an attribute of its own."""
+    """A module with a custom method and attribute."""
 
     num_features = 4
 
