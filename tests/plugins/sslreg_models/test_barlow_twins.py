@@ -10,7 +10,6 @@ import torch
 from lightly.models.modules.heads import BarlowTwinsProjectionHead
 from torch import nn
 
-import sslreg
 from sslreg_backbones.convnet import ConvNet
 from sslreg_losses import BarlowTwinsLoss
 from sslreg_models.barlow_twins import BarlowTwins
@@ -21,12 +20,6 @@ def make_model() -> BarlowTwins:
     return BarlowTwins(ConvNet(in_channels=1, width=4), projection=[12, 12, 6]).double()
 
 
-def make_batch(seed: int) -> sslreg.Batch:
-    generator = torch.Generator().manual_seed(seed)
-    views = [torch.rand(8, 1, 8, 8, generator=generator, dtype=torch.float64) for _ in range(2)]
-    return sslreg.Batch(views, None, torch.arange(8))
-
-
 def lightly_network(model: BarlowTwins) -> nn.Sequential:
     """Return lightly's projection head after the same backbone, with the weights of a model under test."""
     head = BarlowTwinsProjectionHead(model.backbone.num_features, 12, 6)
@@ -34,7 +27,7 @@ def lightly_network(model: BarlowTwins) -> nn.Sequential:
     return nn.Sequential(copy.deepcopy(model.backbone), head.double())
 
 
-def test_three_steps_are_those_of_lightlys_modules(record_difference: Any) -> None:
+def test_three_steps_are_those_of_lightlys_modules(make_batch: Any, record_difference: Any) -> None:
     model, loss = make_model(), BarlowTwinsLoss()
     network, criterion = lightly_network(model), lightly.loss.BarlowTwinsLoss()
     optimizer = torch.optim.SGD([*model.parameters(), *network.parameters()], lr=0.1)

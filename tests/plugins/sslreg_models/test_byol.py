@@ -11,7 +11,6 @@ from lightly.models.modules.heads import BYOLPredictionHead, BYOLProjectionHead
 from lightly.models.utils import deactivate_requires_grad, update_momentum
 from torch import nn
 
-import sslreg
 from sslreg_backbones.convnet import ConvNet
 from sslreg_losses import BYOLLoss
 from sslreg_models.byol import BYOL
@@ -21,12 +20,6 @@ def byol(momentum: float = 0.9) -> BYOL:
     torch.manual_seed(0)
     backbone = ConvNet(in_channels=1, width=4)
     return BYOL(backbone, total_steps=10, projection=[12, 6], prediction=[8], momentum=momentum).double()
-
-
-def batch(seed: int) -> sslreg.Batch:
-    generator = torch.Generator().manual_seed(seed)
-    views = [torch.rand(8, 1, 8, 8, generator=generator, dtype=torch.float64) for _ in range(2)]
-    return sslreg.Batch(views, None, torch.arange(8))
 
 
 class LightlyBYOL(nn.Module):
@@ -59,19 +52,19 @@ def load(theirs: nn.Module, ours: nn.Module) -> nn.Module:
     return theirs.double()
 
 
-def test_three_steps_are_those_of_lightlys_modules(record_difference: Any) -> None:
+def test_three_steps_are_those_of_lightlys_modules(make_batch: Any, record_difference: Any) -> None:
     model, loss = byol(), BYOLLoss()
     lightly = LightlyBYOL(model)
     optimizer = torch.optim.SGD(model.parameter_groups(), lr=0.5)
     other = torch.optim.SGD([one for one in lightly.parameters() if one.requires_grad], lr=0.5)
     for seed in range(3):
         momentum = model.momentum.value
-        value = model.training_step(batch(seed), loss).loss
+        value = model.training_step(make_batch(seed), loss).loss
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
         model.after_step()
-        expected = lightly.step(batch(seed).views, other, momentum)
+        expected = lightly.step(make_batch(seed).views, other, momentum)
         record_difference("byol", "lightly's modules, three steps", (value - expected).abs().item())
         torch.testing.assert_close(value, expected, rtol=1e-12, atol=1e-12)
     ours = [*model.target_backbone.parameters(), *model.target_projection.parameters()]

@@ -23,25 +23,19 @@ def moco_v3(**parameters: object) -> MoCoV3:
     return MoCoV3(ConvNet(in_channels=1, width=4), total_steps=10, **given).double()  # type: ignore[arg-type]
 
 
-def batch(seed: int) -> sslreg.Batch:
-    generator = torch.Generator().manual_seed(seed)
-    views = [torch.rand(8, 1, 8, 8, generator=generator, dtype=torch.float64) for _ in range(2)]
-    return sslreg.Batch(views, None, torch.arange(8))
-
-
 def contrast(query: torch.Tensor, key: torch.Tensor, temperature: float) -> torch.Tensor:
     """The function ``ctr`` of algorithm 1."""
     logits = normalize(query, dim=1) @ normalize(key, dim=1).T / temperature
     return cross_entropy(logits, torch.arange(len(query))) * 2 * temperature
 
 
-def test_three_steps_are_those_of_the_pseudocode_of_the_paper(record_difference: Any) -> None:
+def test_three_steps_are_those_of_the_pseudocode_of_the_paper(make_batch: Any, record_difference: Any) -> None:
     model, loss = moco_v3(), MoCoV3Loss(temperature=0.2)
     other = copy.deepcopy(model)
     optimizers = [torch.optim.SGD(one.parameter_groups(), lr=0.5) for one in (model, other)]
     for step in range(3):
-        x1, x2 = batch(step).views
-        value = model.training_step(batch(step), loss).loss
+        x1, x2 = make_batch(step).views
+        value = model.training_step(make_batch(step), loss).loss
         q1, q2 = (other.prediction(other.projection(other.backbone(x))) for x in (x1, x2))
         with torch.no_grad():
             k1, k2 = (other.key_projection(other.key_backbone(x)) for x in (x1, x2))

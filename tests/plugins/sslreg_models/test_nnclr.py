@@ -24,12 +24,6 @@ def nnclr(bank: sslreg.MemoryBank | None = None) -> NNCLR:
     return NNCLR(ConvNet(in_channels=1, width=4), bank, projection=[12, 12, 6], prediction=[8]).double()
 
 
-def batch(seed: int) -> sslreg.Batch:
-    generator = torch.Generator().manual_seed(seed)
-    views = [torch.rand(8, 1, 8, 8, generator=generator, dtype=torch.float64) for _ in range(2)]
-    return sslreg.Batch(views, None, torch.arange(8))
-
-
 def load(theirs: nn.Module, ours: nn.Module) -> nn.Module:
     theirs.load_state_dict({f"layers.{name}": value for name, value in ours.state_dict().items()})
     return theirs.double()
@@ -45,7 +39,7 @@ def nearest(queries: Tensor, past: Tensor) -> Tensor:
     return past[(normalize(queries, dim=1) @ past.T).argmax(dim=1)] if len(past) else queries.detach()
 
 
-def test_four_steps_are_those_of_the_pseudocode_of_the_paper(record_difference: Any) -> None:
+def test_four_steps_are_those_of_the_pseudocode_of_the_paper(make_batch: Any, record_difference: Any) -> None:
     model, loss = nnclr(), NTXentLoss(0.1, symmetric=False)
     backbone = copy.deepcopy(model.backbone)
     projection = load(NNCLRProjectionHead(backbone.num_features, 12, 6), model.projection)
@@ -54,8 +48,8 @@ def test_four_steps_are_those_of_the_pseudocode_of_the_paper(record_difference: 
     other = torch.optim.SGD(nn.ModuleList([backbone, projection, prediction]).parameters(), lr=0.5)
     past = torch.zeros(0, 6, dtype=torch.float64)
     for step in range(4):
-        value = model.training_step(batch(step), loss).loss
-        z1, z2 = (projection(backbone(view)) for view in batch(step).views)
+        value = model.training_step(make_batch(step), loss).loss
+        z1, z2 = (projection(backbone(view)) for view in make_batch(step).views)
         p1, p2 = prediction(z1), prediction(z2)
         # The order of the two predictions decides the running statistics, not the loss.
         expected = (contrast(nearest(z1, past), p2, 0.1) + contrast(nearest(z2, past), p1, 0.1)) / 2

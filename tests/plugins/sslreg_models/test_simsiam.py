@@ -10,7 +10,6 @@ from lightly.loss import NegativeCosineSimilarity
 from lightly.models.modules.heads import SimSiamPredictionHead, SimSiamProjectionHead
 from torch import nn
 
-import sslreg
 from sslreg_backbones.convnet import ConvNet
 from sslreg_losses import SimSiamLoss
 from sslreg_models.simsiam import SimSiam
@@ -21,18 +20,12 @@ def simsiam() -> SimSiam:
     return SimSiam(ConvNet(in_channels=1, width=4), projection=[12, 12, 6], prediction=[8]).double()
 
 
-def batch(seed: int) -> sslreg.Batch:
-    generator = torch.Generator().manual_seed(seed)
-    views = [torch.rand(8, 1, 8, 8, generator=generator, dtype=torch.float64) for _ in range(2)]
-    return sslreg.Batch(views, None, torch.arange(8))
-
-
 def load(theirs: nn.Module, ours: nn.Module) -> nn.Module:
     theirs.load_state_dict({f"layers.{name}": value for name, value in ours.state_dict().items()})
     return theirs.double()
 
 
-def test_three_steps_are_those_of_lightlys_modules(record_difference: Any) -> None:
+def test_three_steps_are_those_of_lightlys_modules(make_batch: Any, record_difference: Any) -> None:
     model = simsiam()
     backbone = copy.deepcopy(model.backbone)
     projection = load(SimSiamProjectionHead(backbone.num_features, 12, 6), model.projection)
@@ -41,8 +34,8 @@ def test_three_steps_are_those_of_lightlys_modules(record_difference: Any) -> No
     other = torch.optim.SGD(nn.ModuleList([backbone, projection, prediction]).parameters(), lr=0.5)
     criterion = NegativeCosineSimilarity()
     for seed in range(3):
-        value = model.training_step(batch(seed), SimSiamLoss()).loss
-        z0, z1 = (projection(backbone(view)) for view in batch(seed).views)
+        value = model.training_step(make_batch(seed), SimSiamLoss()).loss
+        z0, z1 = (projection(backbone(view)) for view in make_batch(seed).views)
         expected = (criterion(prediction(z0), z1.detach()) + criterion(prediction(z1), z0.detach())) / 2
         record_difference("simsiam", "lightly's modules, three steps", (value - expected).abs().item())
         torch.testing.assert_close(value, expected, rtol=1e-12, atol=1e-12)
