@@ -30,12 +30,15 @@ if TYPE_CHECKING:
         Keys as Keys,
         LinearValue as LinearValue,
         Loss as Loss,
+        Masks as Masks,
+        MaskSampler as MaskSampler,
         MemoryBank as MemoryBank,
         Model as Model,
         Params as Params,
         Part as Part,
         PartialImage as PartialImage,
         PartialReader as PartialReader,
+        PatchBackbone as PatchBackbone,
         Pixels as Pixels,
         PlainModule as PlainModule,
         Reader as Reader,
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
         forward_by_size as forward_by_size,
         frozen as frozen,
         momentum_copy as momentum_copy,
+        patch_indices as patch_indices,
         split_weight_decay as split_weight_decay,
     )
     from sslreg.errors import Diagnostic as Diagnostic, SslregError as SslregError, UserError as UserError
@@ -96,10 +100,10 @@ _EXPORTS = {
     "sslreg.assembly": "build build_collate",
     "sslreg.contracts": (
         "Augmentation Backbone Batch CosineValue Dataset DecodingRequest Embeddings EvaluatedRun Evaluator "
-        "ImageLike Images Keys LinearValue Loss MemoryBank Model Params Part PartialImage PartialReader Pixels "
-        "PlainModule Reader Sample ScheduledValue Source StepCounter StepOutput SupportsFusion "
-        "SupportsHostParams SupportsPartialDecoding SupportsStrength SupportsUint8 follow forward_by_size frozen "
-        "momentum_copy split_weight_decay"
+        "ImageLike Images Keys LinearValue Loss MaskSampler Masks MemoryBank Model Params Part PartialImage "
+        "PartialReader PatchBackbone Pixels PlainModule Reader Sample ScheduledValue Source StepCounter "
+        "StepOutput SupportsFusion SupportsHostParams SupportsPartialDecoding SupportsStrength SupportsUint8 "
+        "follow forward_by_size frozen momentum_copy patch_indices split_weight_decay"
     ),
     "sslreg.atomic_files": "atomic_write",
     "sslreg.axis": "Axis",

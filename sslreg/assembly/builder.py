@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from sslreg.assembly.constructor import construct
+from sslreg.assembly.constructor import construct, require_slot_contract
 from sslreg.contracts import Backbone, MemoryBank
 from sslreg.errors import UserError
 from sslreg.registry import Catalog, ComponentInfo, installed
@@ -68,7 +68,14 @@ class Builder:
         return built
 
     def _build_nested(self, slot: Slot, value: Any) -> Any:
-        return self.build(value) if isinstance(value, ComponentSpec) else value
+        if not isinstance(value, ComponentSpec):
+            return value
+        built = self.build(value)
+        try:
+            require_slot_contract(slot, built)
+        except ValueError as error:
+            raise self.spec.error(value.path, "wrong-component", str(error)) from error
+        return built
 
 
 def find_component(spec: Spec, module: nn.Module) -> ComponentSpec | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sslreg.assembly.contract_check import adapt_object, adapt_to_contract
-from sslreg.registry import KINDS, ComponentInfo
+from sslreg.errors import UserError, type_name
+from sslreg.registry import KINDS, ComponentInfo, installed
 from sslreg.spec.bounds import require_bounds
 from sslreg.spec.parameters import Parameter, Slot, parameters_of
 from sslreg.views import WithProbability
@@ -73,5 +75,36 @@ def _fill_slot(parameter: Parameter | None, value: Any, build_nested: Callable[[
     if slot is None or (value is None and slot.optional):
         return value
     if slot.many and isinstance(value, Sequence):
-        return [adapt_object(slot.kind, build_nested(slot, item)) for item in value]
-    return adapt_object(slot.kind, build_nested(slot, value))
+        return [_fit_slot(slot, build_nested(slot, item)) for item in value]
+    return _fit_slot(slot, build_nested(slot, value))
+
+
+def _fit_slot(slot: Slot, component: Any) -> Any:
+    component = adapt_object(slot.kind, component)
+    require_slot_contract(slot, component)
+    return component
+
+
+def require_slot_contract(slot: Slot, component: Any) -> None:
+    """Check that a component derives from the class with which a slot is annotated.
+
+    Raises:
+        ValueError: it does not. The message names the installed components that do.
+    """
+    if slot.contract is None or issubclass(type(component), slot.contract):
+        return
+    fitting = [info.name for info in installed().of_kind(slot.kind) if _derives(info, slot.contract)]
+    examples = f", such as {', '.join(fitting[:4])}" if fitting else ""
+    raise ValueError(
+        f"{type_name(component)} is no sslreg.{slot.contract.__name__}; "
+        f"use a {KINDS[slot.kind].title} that is one{examples}"
+    )
+
+
+def _derives(info: ComponentInfo, contract: type) -> bool:
+    """Return whether a component is a class that derives from a contract; False if it cannot be imported."""
+    try:
+        target = info.load()
+    except UserError:
+        return False
+    return inspect.isclass(target) and issubclass(target, contract)

@@ -15,9 +15,11 @@ from sslreg.contracts.dataset import Dataset
 from sslreg.contracts.evaluator import Embeddings, EvaluatedRun, Evaluator
 from sslreg.contracts.frozen_module import FrozenModule, frozen
 from sslreg.contracts.loss import Loss
+from sslreg.contracts.mask_sampler import Masks, MaskSampler, patch_indices
 from sslreg.contracts.memory_bank import MemoryBank
 from sslreg.contracts.model import Model, StepOutput, forward_by_size, split_weight_decay
 from sslreg.contracts.momentum_encoder import follow, is_momentum_copy, momentum_copy
+from sslreg.contracts.patch_backbone import PatchBackbone
 from sslreg.contracts.reader import Part, PartialImage, PartialReader, Pixels, Reader, Source
 from sslreg.contracts.sample_keys import SampleKeys
 from sslreg.contracts.scheduled_values import CosineValue, LinearValue, ScheduledValue, StepCounter
@@ -38,12 +40,15 @@ __all__ = [
     "Keys",
     "LinearValue",
     "Loss",
+    "MaskSampler",
+    "Masks",
     "MemoryBank",
     "Model",
     "Params",
     "Part",
     "PartialImage",
     "PartialReader",
+    "PatchBackbone",
     "Pixels",
     "PlainModule",
     "Reader",
@@ -64,5 +69,6 @@ __all__ = [
     "frozen",
     "is_momentum_copy",
     "momentum_copy",
+    "patch_indices",
     "split_weight_decay",
 ]

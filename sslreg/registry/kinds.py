@@ -51,6 +51,7 @@ KINDS: dict[str, Kind] = {
         Kind("loss", "sslreg.contracts.loss:Loss"),
         Kind("memory_bank", "sslreg.contracts.memory_bank:MemoryBank"),
         Kind("backbone", "sslreg.contracts.backbone:Backbone"),
+        Kind("mask_sampler", "sslreg.contracts.mask_sampler:MaskSampler"),
         Kind("reader", "sslreg.contracts.reader:Reader"),
         Kind("dataset", "sslreg.contracts.dataset:Dataset"),
         Kind("optimizer", positional=1, keys={"base_batch_size": (Annotated[int, Ge(1)] | None, None)}),

@@ -34,12 +34,14 @@ class Slot:
         many: whether it takes a list of components.
         allows_one: whether a single component may be written without a list; the value is a list nevertheless.
         optional: whether it takes null.
+        contract: the class that the components derive from, if it is narrower than the contract of the kind.
     """
 
     kind: str
     many: bool = False
     allows_one: bool = False
     optional: bool = False
+    contract: type | None = None
 
 
 @dataclass(frozen=True)
@@ -253,9 +255,12 @@ def _find_slot(hint: Any) -> Slot | None:
     if origin in (list, tuple, collections.abc.Sequence, collections.abc.Iterable):
         items = [argument for argument in arguments if argument is not Ellipsis]
         slot = _find_slot(items[0]) if len(items) == 1 else None
-        return Slot(slot.kind, many=True) if slot and not slot.many else None
+        return dataclasses.replace(slot, many=True) if slot and not slot.many else None
     kind = _kind_of(hint) if inspect.isclass(hint) else None
-    return Slot(kind) if kind else None
+    if kind is None:
+        return None
+    is_narrow = KINDS[kind].contract != f"{hint.__module__}:{hint.__qualname__}"
+    return Slot(kind, contract=hint if is_narrow else None)
 
 
 def _kind_of(contract: type) -> str | None:

@@ -29,6 +29,11 @@ class WithFacts(sslreg.Loss):
         self.got = {"dim": dim, "classes": classes, "memory_bank": memory_bank, "scale": scale}
 
 
+class NeedsPatches(sslreg.Model):
+    def __init__(self, backbone: sslreg.PatchBackbone) -> None:
+        super().__init__()
+
+
 def double(image: torch.Tensor) -> torch.Tensor:
     return (2 * image).clamp(max=1)
 
@@ -44,7 +49,9 @@ def spec(tiny_spec: str):
     def parse(*overrides: str) -> Spec:
         return parse_spec(tiny_spec, "tiny.yaml", overrides)
 
-    with temporary_components(loss={"with_facts": WithFacts}, augmentation={"double": make_double}):
+    with temporary_components(
+        loss={"with_facts": WithFacts}, augmentation={"double": make_double}, model={"needs_patches": NeedsPatches}
+    ):
         yield parse
 
 
@@ -137,3 +144,15 @@ def test_building_without_a_spec_reports_mistakes(params: dict, message: str) ->
 def test_the_bounds_of_a_spec_hold_without_a_spec(kind: str, name: str, params: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
         sslreg.build(kind, name, **params)
+
+
+def test_a_slot_of_a_narrower_contract_refuses_other_components_at_their_place(spec) -> None:
+    builder = Builder(spec("model={use: needs_patches, backbone: {use: convnet}}"), {"in_channels": 3})
+    with pytest.raises(UserError, match=r"ConvNet is no sslreg.PatchBackbone; use a backbone that is one") as caught:
+        builder.build(builder.spec.model)
+    assert (caught.value.diagnostics[0].file, caught.value.diagnostics[0].column) == ("--set", 38)
+
+
+def test_build_refuses_a_component_that_does_not_fit_a_narrower_slot(spec) -> None:
+    with pytest.raises(UserError, match=r"ConvNet is no sslreg.PatchBackbone"):
+        sslreg.build("model", "needs_patches", backbone={"use": "convnet"})

@@ -1,0 +1,71 @@
+"""The contract of a backbone of patches, such as a Vision Transformer."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from sslreg.contracts.backbone import Backbone
+
+
+class PatchBackbone(Backbone):
+    """Base class of backbones that divide an image into patches and return a token for each.
+
+    It takes images of any size that is a multiple of the patch size, and several sizes in one step. A slot with this
+    annotation refuses other backbones.
+
+    Attributes:
+        patch_size: the side of a patch in pixels.
+        token_features: D, the width of a token. `num_features`, the width after pooling, may differ.
+        has_class_token: whether the first prefix token is a class token. Others are registers.
+    """
+
+    patch_size: int
+    token_features: int
+    has_class_token: bool
+
+    def grid(self, images: Tensor) -> tuple[int, int]:
+        """Return the numbers of rows and columns of patches in images (N, C, H, W).
+
+        Raises:
+            ValueError: H or W is not a multiple of the patch size.
+        """
+        height, width = images.shape[-2:]
+        if height % self.patch_size or width % self.patch_size:
+            larger = (max(height, width) // self.patch_size + 1) * self.patch_size
+            raise ValueError(
+                f"images of {height}x{width} pixels do not divide into patches of {self.patch_size}x{self.patch_size}; "
+                f"let the views resize or crop to a multiple of {self.patch_size}, such as {larger}"
+            )
+        return height // self.patch_size, width // self.patch_size
+
+    def tokens(
+        self,
+        images: Tensor,
+        *,
+        keep: Tensor | None = None,
+        mask: Tensor | None = None,
+        mask_token: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Return the tokens of images after the last norm: prefix tokens (N, P, D) and those of patches (N, L, D).
+
+        Patches are numbered row by row. The position of a dropped or masked patch in the image stays its own.
+
+        Args:
+            images: (N, C, H, W).
+            keep: int64 (N, K), the patches of each image to encode, in ascending order; the others are dropped before
+                the first block, at no cost. The result has these K patches only. -1 fills up the rows of images with
+                fewer patches; nothing attends to it, and its tokens mean nothing. See `sslreg.patch_indices`.
+            mask: bool (N, L). The mask token replaces the patches where it is true, before position embeddings.
+            mask_token: (D,), given with `mask`. It belongs to the model, and its gradient is zero for an empty mask.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not implement tokens(images, *, keep, mask, mask_token)")
+
+    def class_attention(self, images: Tensor) -> Tensor:
+        """Return the attention of the class token to the patches, in the last block: (N, heads, rows, columns).
+
+        The values of a head sum to at most 1; the rest is attention to prefix tokens.
+
+        Raises:
+            ValueError: the backbone has no class token, or does not tell its attention.
+        """
+        raise ValueError(f"{type(self).__name__} does not tell the attention of a class token")
