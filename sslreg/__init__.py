@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         follow as follow,
         forward_by_size as forward_by_size,
         frozen as frozen,
+        layer_decay as layer_decay,
         momentum_copy as momentum_copy,
         patch_indices as patch_indices,
         split_weight_decay as split_weight_decay,
@@ -103,7 +104,7 @@ _EXPORTS = {
         "ImageLike Images Keys LinearValue Loss MaskSampler Masks MemoryBank Model Params Part PartialImage "
         "PartialReader PatchBackbone Pixels PlainModule Reader Sample ScheduledValue Source StepCounter "
         "StepOutput SupportsFusion SupportsHostParams SupportsPartialDecoding SupportsStrength SupportsUint8 "
-        "follow forward_by_size frozen momentum_copy patch_indices split_weight_decay"
+        "follow forward_by_size frozen layer_decay momentum_copy patch_indices split_weight_decay"
     ),
     "sslreg.atomic_files": "atomic_write",
     "sslreg.axis": "Axis",

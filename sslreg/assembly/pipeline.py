@@ -61,11 +61,10 @@ class Pipeline:
         return self.builder.facts
 
     def build_optimizer(self) -> Optimizer:
-        """Build the optimizer, with its learning rates scaled by the spec's `learning_rate_scale`."""
+        """Build the optimizer, with learning rates scaled by the spec's `learning_rate_scale` and each `lr_scale`."""
         optimizer: Optimizer = self.builder.build(self.spec.optimizer, list(self.model.parameter_groups()))
-        if (scale := self.spec.learning_rate_scale) != 1:
-            for group in optimizer.param_groups:
-                group["lr"] *= scale
+        for group in optimizer.param_groups:
+            group["lr"] *= self.spec.learning_rate_scale * group.get("lr_scale", 1)
         return optimizer
 
     def build_schedules(self, optimizer: Optimizer) -> list[Any]:

@@ -17,7 +17,7 @@ from sslreg.contracts.frozen_module import FrozenModule, frozen
 from sslreg.contracts.loss import Loss
 from sslreg.contracts.mask_sampler import Masks, MaskSampler, patch_indices
 from sslreg.contracts.memory_bank import MemoryBank
-from sslreg.contracts.model import Model, StepOutput, forward_by_size, split_weight_decay
+from sslreg.contracts.model import Model, StepOutput, forward_by_size, layer_decay, split_weight_decay
 from sslreg.contracts.momentum_encoder import follow, is_momentum_copy, momentum_copy
 from sslreg.contracts.patch_backbone import PatchBackbone
 from sslreg.contracts.reader import Part, PartialImage, PartialReader, Pixels, Reader, Source
@@ -68,6 +68,7 @@ __all__ = [
     "forward_by_size",
     "frozen",
     "is_momentum_copy",
+    "layer_decay",
     "momentum_copy",
     "patch_indices",
     "split_weight_decay",

@@ -13,6 +13,7 @@ from sslreg.contracts.backbone import Backbone
 from sslreg.contracts.batch import Batch
 from sslreg.contracts.component import Component
 from sslreg.contracts.loss import Loss
+from sslreg.contracts.patch_backbone import PatchBackbone
 
 
 @dataclass
@@ -105,6 +106,8 @@ class Model(Component, nn.Module):
 
         * ``weight_decay: 0`` for biases and normalization layers, see `split_weight_decay`.
         * ``lr``, stated for `base_batch_size` samples per step like that of the optimizer.
+        * ``lr_scale`` multiplies the learning rate of the group, that of the optimizer or its ``lr``, before schedules
+          and warm-ups change it; see `layer_decay`.
         * ``fixed_lr: True`` keeps the learning rate of the group as it is, whatever schedules and warm-ups do to that
           of other groups; for SimSiam's predictor (arXiv 2011.10566, section 4.2).
         * any other option of the optimizer.
@@ -136,6 +139,32 @@ def split_weight_decay(source: nn.Module | Iterable[nn.Parameter]) -> list[dict[
         {"params": [parameter for parameter in trained if parameter.ndim > 1]},
         {"params": [parameter for parameter in trained if parameter.ndim <= 1], "weight_decay": 0.0},
     ]
+
+
+def layer_decay(backbone: PatchBackbone, decay: float) -> list[dict[str, Any]]:
+    """Return groups for the optimizer in which deeper layers of a backbone have higher learning rates.
+
+    In a backbone of L blocks, `lr_scale` is decay^(L + 1 - k) for block k = 1, …, L, where k = 0 are the embeddings and
+    k = L + 1 is everything after the blocks (BEiT, arXiv 2106.08254; DINOv2, arXiv 2304.07193). `split_weight_decay`
+    splits each layer. Thus position embeddings and class tokens, which have more than one dimension, have weight decay,
+    as in the code of DINO, I-JEPA and DINOv2; BEiT excludes them. Groups of the highest rate come first.
+
+    Args:
+        backbone: a backbone of patches. Parameters that require no gradient are left out.
+        decay: the quotient of the rates of neighboring layers, in (0, 1].
+
+    Raises:
+        ValueError: `decay` is out of range.
+    """
+    if not 0 < decay <= 1:
+        raise ValueError(f"the layer decay is {decay}, but must be in (0, 1]")
+    layers = reversed(backbone.parameters_by_depth())
+    groups = [
+        {**group, "lr_scale": decay**distance}
+        for distance, parameters in enumerate(layers)
+        for group in split_weight_decay(parameters)
+    ]
+    return [group for group in groups if group["params"]]
 
 
 def forward_by_size(module: Callable[[Tensor], Tensor], views: Sequence[Tensor]) -> list[Tensor]:

@@ -63,6 +63,8 @@ def test_the_learning_rate_is_scaled_by_the_samples_per_step(spec, overrides: tu
 def test_the_learning_rates_of_all_groups_are_scaled(spec, monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline = assemble(spec("optimizer.base_batch_size=32"))
     backbone, head = list(pipeline.model.backbone.parameters()), list(pipeline.model.projection.parameters())
-    groups = [{"params": backbone, "lr": 0.5}, {"params": head}]
+    groups = [{"params": backbone[:1], "lr": 0.5}, {"params": backbone[1:], "lr": 0.5, "lr_scale": 0.1}]
+    groups += [{"params": head[:1]}, {"params": head[1:], "lr_scale": 0.1}]
     monkeypatch.setattr(pipeline.model, "parameter_groups", lambda: groups)
-    assert [group["lr"] for group in pipeline.build_optimizer().param_groups] == pytest.approx([1.0, 0.2])
+    rates = [group["lr"] for group in pipeline.build_optimizer().param_groups]
+    assert rates == pytest.approx([1.0, 0.1, 0.2, 0.02])

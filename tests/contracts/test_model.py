@@ -1,5 +1,7 @@
 import pytest
 import torch
+from timm.models import VisionTransformer
+from timm.optim import param_groups_layer_decay
 from torch import nn
 
 import sslreg
@@ -81,3 +83,52 @@ def test_one_group_may_be_empty() -> None:
 
     assert not decayed["params"]
     assert len(others["params"]) == 2
+
+
+class TimmViT(sslreg.PatchBackbone):
+    """timm's Vision Transformer of three blocks with a head, without its forward pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = VisionTransformer(img_size=16, patch_size=8, embed_dim=8, depth=3, num_heads=2, num_classes=2)
+
+    def parameters_by_depth(self):
+        later = [list(self.body.blocks[block].parameters()) for block in range(3)]
+        later.append([*self.body.norm.parameters(), *self.body.head.parameters()])
+        known = {id(parameter) for parameters in later for parameter in parameters}
+        return [[parameter for parameter in self.parameters() if id(parameter) not in known], *later]
+
+
+def test_layers_have_the_learning_rates_and_the_weight_decay_of_timm() -> None:
+    """timm counts the last norm to the last block; in BEiT and DINOv2 it has the full rate."""
+    backbone = TimmViT()
+    expected = {
+        id(parameter): (group["lr_scale"], group["weight_decay"])
+        for group in param_groups_layer_decay(backbone.body, weight_decay=0.05, layer_decay=0.75)
+        for parameter in group["params"]
+    }
+
+    expected |= {id(parameter): (1.0, 0.0) for parameter in backbone.body.norm.parameters()}
+
+    groups = sslreg.layer_decay(backbone, 0.75)
+
+    assert {
+        id(parameter): (group["lr_scale"], group.get("weight_decay", 0.05))
+        for group in groups
+        for parameter in group["params"]
+    } == expected
+    assert len(expected) == len(list(backbone.parameters()))
+    assert [group["lr_scale"] for group in groups] == sorted((group["lr_scale"] for group in groups), reverse=True)
+
+
+def test_frozen_layers_have_no_group() -> None:
+    backbone = TimmViT()
+    backbone.body.blocks[0].requires_grad_(False)
+
+    assert 0.5**3 not in [group["lr_scale"] for group in sslreg.layer_decay(backbone, 0.5)]
+
+
+@pytest.mark.parametrize("decay", [0, 1.1, float("nan")])
+def test_a_layer_decay_out_of_range_is_refused(decay) -> None:
+    with pytest.raises(ValueError, match=r"must be in \(0, 1\]"):
+        sslreg.layer_decay(TimmViT(), decay)

@@ -118,16 +118,19 @@ class Restless:
             group["lr"] *= 0.9
 
 
-class FixedProjection(SimCLR):
-    """SimCLR whose projection has a fixed learning rate."""
+class RatesByGroup(SimCLR):
+    """SimCLR with a fixed learning rate of the projection, and a quarter of the rate for biases of the backbone."""
 
     def parameter_groups(self):
         projection, backbone = (sslreg.split_weight_decay(part) for part in (self.projection, self.backbone))
-        return [*({**group, "fixed_lr": True} for group in projection), *backbone]
+        weights, biases = backbone
+        return [*({**group, "fixed_lr": True} for group in projection), weights, {**biases, "lr_scale": 0.25}]
 
 
 @pytest.mark.parametrize("schedule", ["{use: cosine, warmup_epochs: 1}", "{use: restless}"])
-def test_a_fixed_learning_rate_is_used_in_every_step(train, monkeypatch: pytest.MonkeyPatch, schedule: str) -> None:
+def test_fixed_and_scaled_learning_rates_are_used_in_every_step(
+    train, monkeypatch: pytest.MonkeyPatch, schedule: str
+) -> None:
     used = []
 
     class Recording(torch.optim.SGD):
@@ -140,12 +143,12 @@ def test_a_fixed_learning_rate_is_used_in_every_step(train, monkeypatch: pytest.
                 used.append([group["lr"] for group in self.param_groups])
 
     with temporary_components(
-        schedule={"restless": Restless}, model={"fixed": FixedProjection}, optimizer={"recording": Recording}
+        schedule={"restless": Restless}, model={"by_group": RatesByGroup}, optimizer={"recording": Recording}
     ):
         broken = train(
             "run",
             f"schedule={schedule}",
-            "model.use=fixed",
+            "model.use=by_group",
             "optimizer={use: recording, lr: 0.1, base_batch_size: 32}",
             "trainer.max_epochs=1",
             "trainer.limit_train_batches=6",
@@ -156,7 +159,8 @@ def test_a_fixed_learning_rate_is_used_in_every_step(train, monkeypatch: pytest.
         sslreg.resume(broken)
 
     assert [rates[:2] for rates in used] == [[0.2, 0.2]] * 6
-    assert len({rate for rates in used for rate in rates[2:]}) == 6
+    assert len({rates[2] for rates in used}) == 6
+    assert [rates[3] for rates in used] == pytest.approx([rates[2] / 4 for rates in used])
     assert dict(read_metrics(broken)["lr"])[5] == pytest.approx(used[5][2])
 
 
