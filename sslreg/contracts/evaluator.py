@@ -20,7 +20,7 @@ class Embeddings:
     """Embedded samples.
 
     Attributes:
-        features: float32 (N, D), finite.
+        features: float32 (N, D), finite; (N, rows, columns, D) if patches were embedded.
         targets: int64 (N,), class numbers from 0; None without labels.
         indices: int64 (N,), the samples' indices in their data set.
         names: N names of the samples, for a person to read.
@@ -37,7 +37,7 @@ class Embeddings:
     def __post_init__(self) -> None:
         # A length also overflows if the features are finite but cannot be normalized.
         lengths = torch.linalg.vector_norm(
-            self.features, dim=1, dtype=torch.promote_types(self.features.dtype, torch.float32)
+            self.features.flatten(1), dim=1, dtype=torch.promote_types(self.features.dtype, torch.float32)
         )
         if (row := _first(~lengths.isfinite())) is not None:
             raise UserError(

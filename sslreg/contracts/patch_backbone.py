@@ -62,6 +62,11 @@ class PatchBackbone(Backbone):
         """
         raise NotImplementedError(f"{type(self).__name__} does not implement tokens(images, *, keep, mask, mask_token)")
 
+    def patches(self, images: Tensor) -> Tensor:
+        """Return the features (N, rows, columns, D) of the patches of images (N, C, H, W)."""
+        (rows, columns), (_, patches) = self.grid(images), self.tokens(images)
+        return patches.reshape(-1, rows, columns, patches.shape[-1])
+
     def class_attention(self, images: Tensor) -> Tensor:
         """Return the attention of the class token to the patches, in the last block: (N, heads, rows, columns).
 

@@ -21,7 +21,7 @@ from sslreg.assembly import (
     make_views,
     without_weights,
 )
-from sslreg.contracts import Backbone, ImageLike, Model, Sample
+from sslreg.contracts import Backbone, ImageLike, Model, PatchBackbone, Sample
 from sslreg.errors import UserError
 from sslreg.runs.checkpoint_content import find_wrong_weights
 from sslreg.runs.checkpoint_file import load_newest_checkpoint, wrong_content_error
@@ -133,13 +133,33 @@ class Run:
         Raises:
             SslregError: An image cannot be read, or the code of the model raises something else.
         """
-        preprocess, model = self.preprocess(), self._embedder
-        features = []
+        return self._apply(self._embedder.embed, images, batch_size)
+
+    def patches(self, images: Sequence[ImageLike] | Tensor, batch_size: int = 256) -> Tensor:
+        """Return the features (N, rows, columns, D) of the patches of images, float32 on the CPU.
+
+        Images are preprocessed as by `embed`. The grid covers the preprocessed image, which may be a crop.
+
+        Args:
+            images: N images that `preprocess` accepts, or a tensor (N, C, H, W) of pixels.
+            batch_size: The number of images that are embedded at once.
+
+        Raises:
+            UserError: The backbone has no patches.
+            SslregError: An image cannot be read, or the code of the model raises something else.
+        """
+        return self._apply(require_patches(self._embedder.backbone).patches, images, batch_size)
+
+    def _apply(
+        self, function: Callable[[Tensor], Tensor], images: Sequence[ImageLike] | Tensor, batch_size: int
+    ) -> Tensor:
+        """Apply a function of preprocessed images (N, C, H, W) to images, batch by batch."""
+        preprocess, results = self.preprocess(), []
         with blame_components(self.spec), torch.inference_mode():
             for start in range(0, len(images), batch_size):
                 views = torch.stack([preprocess(image) for image in images[start : start + batch_size]])
-                features.append(model.embed(views))
-        return torch.cat(features)
+                results.append(function(views).float())
+        return torch.cat(results)
 
     def split(self, name: str) -> SampleDataset:
         """Load one of the spec's data sets: train, reference or test. Raises UserError if the spec lacks it."""
@@ -162,6 +182,17 @@ class Run:
         """
         _, content = load_newest_checkpoint(self.folder)
         return content
+
+
+def require_patches(backbone: Backbone) -> PatchBackbone:
+    """Return a backbone if it divides images into patches, and raise UserError otherwise."""
+    if not isinstance(backbone, PatchBackbone):
+        raise UserError(
+            f"{type(backbone).__name__}, the backbone of this run, has no patches",
+            hint="patch features need a run with a backbone of patches, such as a Vision Transformer",
+            code="no-patches",
+        )
+    return backbone
 
 
 def load_run(path: str | Path) -> Run:
