@@ -12,6 +12,9 @@ def sslreg_register(registry: sslreg.Registry) -> None:
         "convnet", "sslreg_backbones.convnet:ConvNet", summary="a few convolutions, for small images on a CPU"
     )
     registry.backbone(
+        "vit", "sslreg_backbones.vit:ViT", summary="a Vision Transformer of any size, for small images on a CPU"
+    )
+    registry.backbone(
         "timm",
         "sslreg_backbones.timm_models:TimmBackbone",
         summary="any model of timm, by name (extra: timm)",

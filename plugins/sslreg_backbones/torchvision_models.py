@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torchvision import models
 
 import sslreg
-from sslreg_backbones.torchvision_names import NAMES
+from sslreg_backbones.torchvision_names import FAMILIES, NAMES
+from sslreg_backbones.torchvision_vit import DropPath, Pool, TorchvisionTokens
 from sslreg_backbones.weights import first_convolution, has_named_weights, load_weights, read_weights
 
 #: The auxiliary classifiers of GoogLeNet and Inception. A backbone never has them.
@@ -59,7 +60,7 @@ class TorchvisionBackbone(sslreg.Backbone):
         if stem == "small":
             _use_small_stem(self.body, self.architecture)
             self.replaced += ["conv1", "maxpool"]
-        if _set_channels(self.body, in_channels) and stem != "small":
+        if set_channels(self.body, in_channels) and stem != "small":
             self.replaced.append(first_convolution(self.body) or "")
         if weights is not None:
             load_weights(self.body, [head, *_AUXILIARY], read_weights(self.architecture, weights))
@@ -68,7 +69,7 @@ class TorchvisionBackbone(sslreg.Backbone):
         features: Tensor = self.body(images)
         return features
 
-    def plain(self) -> sslreg.PlainModule:
+    def plain(self) -> sslreg.PlainModule | None:
         """Return torchvision's module and the code that builds it, including the replaced layers."""
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
         lines = ["import torch, torchvision", f"model = torchvision.models.{self.architecture}({arguments})"]
@@ -137,7 +138,7 @@ def _use_small_stem(body: nn.Module, architecture: str) -> None:
 
 
 @torch.no_grad()
-def _set_channels(body: nn.Module, channels: int) -> bool:
+def set_channels(body: nn.Module, channels: int) -> bool:
     """Change the number of channels of the first convolution; return whether it was another one.
 
     New filters are drawn with the standard deviation of the old ones.
@@ -167,9 +168,41 @@ class _InputTransformingBackbone(TorchvisionBackbone):
         self.body.transform_input = self.arguments["transform_input"] = bool(state)
 
 
+class _VisionTransformerBackbone(TorchvisionTokens, TorchvisionBackbone):
+    """A Vision Transformer of torchvision without its last layer, for images of any multiple of its patch size.
+
+    Args:
+        image_size: The side of the images whose position embeddings are learned. For other sizes, they are
+            interpolated.
+        pool: The features: the token ``class``, or the ``mean`` of the tokens of patches.
+        drop_path: The probability that the last block skips a branch for an image in training. It increases linearly
+            from 0 in the first block.
+        weights: As for other models of torchvision. The position embeddings are interpolated.
+    """
+
+    def __init__(
+        self,
+        in_channels: Annotated[int, sslreg.FromRun("in_channels")] = 3,
+        image_size: Annotated[int, sslreg.FromRun("image_size")] = 224,
+        pool: Pool = "class",
+        drop_path: DropPath = 0.0,
+        weights: str | None = None,
+    ) -> None:
+        super().__init__(in_channels, image_size, weights=weights)
+        self.add_tokens(pool, drop_path)
+
+    def plain(self) -> sslreg.PlainModule | None:
+        """Return torchvision's module, which takes images of `image_size` only; None with another pooling."""
+        return super().plain() if self.pool == "class" else None
+
+
 @cache
 def _backbone(name: str) -> type[TorchvisionBackbone]:
-    base = _InputTransformingBackbone if name in _INPUT_TRANSFORMING else TorchvisionBackbone
+    base: type[TorchvisionBackbone] = TorchvisionBackbone
+    if name in _INPUT_TRANSFORMING:
+        base = _InputTransformingBackbone
+    elif name in FAMILIES["Vision Transformer"]:
+        base = _VisionTransformerBackbone
     return type(name, (base,), {"architecture": name, "__module__": __name__})
 
 

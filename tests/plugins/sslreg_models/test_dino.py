@@ -114,9 +114,9 @@ def test_the_teacher_is_used_after_training_and_the_student_is_trained() -> None
     [
         (["views.0.repeat=1"], "view-count", "takes at least 2 global views of an image, but the spec makes 1"),
         (
-            ["model.backbone={use: vit_b_32}", "views.0.augment.0.size=[64, 64]", "views.1.augment.0.size=32"],
+            ["model.backbone={use: vit_b_32}", "views.0.augment.0.size=[64, 64]", "views.1.augment.0.size=48"],
             "image-shape",
-            "the backbone does not support images of shape (C, H, W) = (1, 32, 32)",
+            "images of 48x48 pixels do not divide into patches of 32x32; let the views resize or crop to a multiple",
         ),
         (["trainer.precision=bf16-true"], "wrong-value", "the momentum encoder of dino does not move in bf16-true"),
     ],
@@ -129,8 +129,8 @@ def test_check_refuses_specs_that_cannot_work(overrides: list[str], code: str, m
     assert message in diagnostic.message
 
 
-def test_check_accepts_a_vision_transformer_with_crops_of_one_size() -> None:
-    overrides = ["model.backbone={use: vit_b_32}", "views.0.augment.0.size=[32, 32]", "views.1.augment.0.size=32"]
+def test_check_accepts_a_vision_transformer_with_crops_of_two_sizes() -> None:
+    overrides = ["model.backbone={use: vit_b_32}", "views.0.augment.0.size=[64, 64]", "views.1.augment.0.size=32"]
     assert try_spec(load_spec("digits-dino", overrides)) == ()
 
 

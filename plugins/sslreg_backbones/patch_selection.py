@@ -1,0 +1,38 @@
+"""Replacing and dropping the patches of images, as `sslreg.PatchBackbone.tokens` defines."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def replace_masked(patches: Tensor, mask: Tensor | None, mask_token: Tensor | None) -> Tensor:
+    """Return patches (N, L, D) in which the mask token (D,) replaces those where the mask (N, L) is true.
+
+    Raises:
+        ValueError: Only one of `mask` and `mask_token` is given.
+    """
+    if mask is None and mask_token is None:
+        return patches
+    if mask is None or mask_token is None:
+        raise ValueError("tokens(images, mask=..., mask_token=...) needs both or neither of the two")
+    return torch.where(mask.unsqueeze(-1), mask_token.to(patches.dtype), patches)
+
+
+def gather_patches(patches: Tensor, keep: Tensor | None) -> Tensor:
+    """Return the patches (N, K, D) of (N, L, D) that `keep` (N, K) numbers; all if it is None. -1 gets any patch."""
+    if keep is None:
+        return patches
+    return patches.gather(1, keep.clamp(min=0).unsqueeze(-1).expand(-1, -1, patches.shape[-1]))
+
+
+def find_padding(keep: Tensor | None, prefix_tokens: int) -> Tensor | None:
+    """Return which tokens (N, P + K) are padding, or None if no token is.
+
+    Args:
+        keep: The numbers of the kept patches (N, K), where -1 is padding.
+        prefix_tokens: P, the number of tokens before those of patches.
+    """
+    if keep is None or not (keep.is_meta or bool((keep < 0).any())):
+        return None
+    return torch.nn.functional.pad(keep < 0, (prefix_tokens, 0), value=False)
