@@ -1,0 +1,36 @@
+"""Fixed position embeddings of patches, for decoders and predictors."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def sine_cosine_embeddings(grid: tuple[int, int], width: int) -> Tensor:
+    """Return the embeddings (L, width) of a grid's patches, row by row, in float64 (MAE, arXiv 2111.06377).
+
+    The first half of the width encodes the column c and the second half the row, each as sin(c w) for all frequencies w
+    and then cos(c w). The frequencies are 10000^(-4 i / width) for i = 0, …, width / 4 - 1.
+
+    Args:
+        grid: the numbers of rows and columns, from `PatchBackbone.grid`.
+        width: a multiple of 4.
+
+    Raises:
+        ValueError: the width is not a multiple of 4.
+    """
+    if width % 4:
+        raise ValueError(f"position embeddings have a width that is a multiple of 4, but it is {width}")
+    return torch.from_numpy(_compute(*grid, width))
+
+
+@lru_cache(8)
+def _compute(rows: int, columns: int, width: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    frequencies = 10000.0 ** (-4 / width * np.arange(width // 4))
+    row, column = np.divmod(np.arange(rows * columns), columns)
+    angles = [place[:, None] * frequencies for place in (column, row)]
+    return np.concatenate([function(angle) for angle in angles for function in (np.sin, np.cos)], axis=1)
