@@ -75,6 +75,11 @@ class TorchvisionTokens(sslreg.PatchBackbone):
         attention: Tensor = last.self_attention(tokens[:, :1], tokens, tokens, average_attn_weights=False)[1]
         return attention[:, :, 0, 1:].reshape(*attention.shape[:2], *self.grid(images))
 
+    def parameters_by_depth(self) -> list[list[nn.Parameter]]:
+        body = self.body
+        embeddings = [body.class_token, body.encoder.pos_embedding, *body.conv_proj.parameters()]
+        return [embeddings, *(list(part.parameters()) for part in (*self._blocks(), body.encoder.ln))]
+
     def _blocks(self) -> list[EncoderBlock]:
         return list(self.body.encoder.layers)
 

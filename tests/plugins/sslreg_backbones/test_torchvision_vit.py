@@ -98,3 +98,14 @@ def test_drop_path_skips_branches_in_training_only(vit: ViT) -> None:
     torch.testing.assert_close(dropping.eval()(images()), vit(images()))
     torch.manual_seed(0)
     assert not torch.allclose(dropping.train()(images()), vit(images()))
+
+
+def test_parameters_are_listed_by_depth(vit: ViT) -> None:
+    names = {id(parameter): name for name, parameter in vit.body.named_parameters()}
+    layers = [{names[id(parameter)] for parameter in parameters} for parameters in vit.parameters_by_depth()]
+    assert [len(layer) for layer in layers] == [4, 12, 12, 12, 2]
+    assert set().union(*layers) == set(names.values())
+    assert all(
+        name.startswith(f"encoder.layers.encoder_layer_{block}.") for block in range(3) for name in layers[block + 1]
+    )
+    assert layers[-1] == {"encoder.ln.weight", "encoder.ln.bias"}
