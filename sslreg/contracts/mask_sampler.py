@@ -15,9 +15,12 @@ from sslreg.contracts.component import Component
 class Masks:
     """The masks of N images of L patches, which are numbered row by row.
 
+    Each image has a context patch, and none of its context patches is a target. Numbers of patches differ by image.
+
     Attributes:
         context: bool (N, L), the patches that the method sees.
-        targets: bool (N, M, L), M sets of patches to predict. Most samplers return one set: all other patches.
+        targets: bool (N, M, L), M sets of patches to predict. Most samplers return one set: all other patches. In an
+            image that is not masked, all patches are context and the sets are empty; in others, no set is.
     """
 
     context: Tensor

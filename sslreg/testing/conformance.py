@@ -26,6 +26,7 @@ from sslreg.testing import (  # noqa: F401 - importing them registers their chec
     datasets,
     evaluators,
     losses,
+    mask_samplers,
     memory_banks,
     models,
     optimizers,

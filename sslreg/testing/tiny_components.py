@@ -17,6 +17,8 @@ from sslreg.contracts import (
     Embeddings,
     Keys,
     Loss,
+    Masks,
+    MaskSampler,
     MemoryBank,
     Model,
     Params,
@@ -129,6 +131,17 @@ class TinyBank(MemoryBank):
         self.staged.clear()
 
 
+class TinyMaskSampler(MaskSampler):
+    """A sampler that masks half of the patches of each image."""
+
+    def sample(self, keys: Keys, grid: tuple[int, int]) -> Masks:
+        patches = grid[0] * grid[1]
+        if patches < 2:
+            raise ValueError("an image needs at least two patches")
+        context = keys.permutation(patches) < patches // 2
+        return Masks(context, ~context[:, None])
+
+
 class Darken(Augmentation):
     """An augmentation that multiplies each image by a random factor."""
 
@@ -156,6 +169,7 @@ class Pictures(Dataset):
 TINY_COMPONENTS: dict[str, Callable[[], Any]] = {
     "backbone": TinyBackbone,
     "memory_bank": TinyBank,
+    "mask_sampler": TinyMaskSampler,
     "augmentation": Darken,
     "dataset": Pictures,
 }

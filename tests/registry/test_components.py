@@ -17,4 +17,4 @@ def test_every_default_component_has_a_summary(info: ComponentInfo) -> None:
 
 def test_every_kind_has_a_default_component() -> None:
     provided = {info.kind for info in DEFAULTS}
-    assert {"augmentation", "model", "loss", "memory_bank"} <= provided <= set(KINDS)
+    assert {"augmentation", "model", "loss", "memory_bank", "mask_sampler"} <= provided <= set(KINDS)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 import sslreg
+from sslreg.contracts import SampleKeys
 from sslreg.registry import KINDS, Catalog
 from sslreg.testing import conformance, temporary_components
 from sslreg.testing.case import Case
@@ -23,6 +24,7 @@ from sslreg.testing.tiny_components import (
     RecordingLoss,
     TinyBackbone,
     TinyBank,
+    TinyMaskSampler,
     TinyModel,
 )
 
@@ -171,6 +173,68 @@ class Flat(TinyBank):
 
     def negatives(self) -> Tensor:
         return super().negatives().flatten()
+
+
+class Unseeded(TinyMaskSampler):
+    """Draws from torch's generator."""
+
+    def sample(self, keys: sslreg.Keys, grid: tuple[int, int]) -> sslreg.Masks:
+        return super().sample(SampleKeys.from_torch(len(keys)), grid)
+
+
+class Uniting(TinyMaskSampler):
+    """Masks all images like the first."""
+
+    def sample(self, keys: sslreg.Keys, grid: tuple[int, int]) -> sslreg.Masks:
+        masks = super().sample(keys, grid)
+        return sslreg.Masks(*(mask[:1].expand_as(mask) for mask in (masks.context, masks.targets)))
+
+
+class Overlapping(TinyMaskSampler):
+    """Lets the method see targets."""
+
+    def sample(self, keys: sslreg.Keys, grid: tuple[int, int]) -> sslreg.Masks:
+        masks = super().sample(keys, grid)
+        return sslreg.Masks(masks.context | masks.targets[:, 0], masks.targets)
+
+
+class Blinding(TinyMaskSampler):
+    """Masks everything."""
+
+    def sample(self, keys: sslreg.Keys, grid: tuple[int, int]) -> sslreg.Masks:
+        masks = super().sample(keys, grid)
+        return sslreg.Masks(masks.context & False, masks.targets | True)
+
+
+class Idle(TinyMaskSampler):
+    """Masks nothing."""
+
+    def sample(self, keys: sslreg.Keys, grid: tuple[int, int]) -> sslreg.Masks:
+        masks = super().sample(keys, grid)
+        return sslreg.Masks(masks.context | True, masks.targets & False)
+
+
+class SingleSet(TinyMaskSampler):
+    """Leaves out the dimension of the sets."""
+
+    def sample(self, keys: sslreg.Keys, grid: tuple[int, int]) -> sslreg.Masks:
+        masks = super().sample(keys, grid)
+        return sslreg.Masks(masks.context, masks.targets[:, 0])
+
+
+class Crashing(TinyMaskSampler):
+    """Divides by zero for a grid of one row."""
+
+    def sample(self, keys: sslreg.Keys, grid: tuple[int, int]) -> sslreg.Masks:
+        assert grid[1] // (grid[0] - 1) >= 0
+        return super().sample(keys, grid)
+
+
+class Refusing(TinyMaskSampler):
+    """Refuses all grids."""
+
+    def sample(self, keys: sslreg.Keys, grid: tuple[int, int]) -> sslreg.Masks:
+        raise ValueError("no")
 
 
 class Untrained(TinyModel):
@@ -423,6 +487,14 @@ FAULTS = [
     ("memory_bank", Welcoming, "refuses_keys_of_another_width"),
     ("memory_bank", Attached, "keeps_no_gradient"),
     ("memory_bank", Flat, "returns_rows_of_its_width"),
+    ("mask_sampler", Unseeded, "draws_from_the_keys_alone"),
+    ("mask_sampler", Uniting, "does_not_depend_on_the_batch"),
+    ("mask_sampler", Overlapping, "keeps_context_and_targets_apart"),
+    ("mask_sampler", Blinding, "leaves_context_and_targets"),
+    ("mask_sampler", Idle, "leaves_context_and_targets"),
+    ("mask_sampler", SingleSet, "returns_masks_of_patches"),
+    ("mask_sampler", Crashing, "masks_a_grid_or_refuses_it"),
+    ("mask_sampler", Refusing, "masks_a_grid_or_refuses_it"),
     ("model", Untrained, "trains"),
     ("model", Widening, "performs_a_training_step"),
     ("model", Partial, "groups_each_trained_parameter_once"),
