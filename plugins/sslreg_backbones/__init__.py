@@ -16,7 +16,7 @@ def sslreg_register(registry: sslreg.Registry) -> None:
     )
     registry.backbone(
         "timm",
-        "sslreg_backbones.timm_models:TimmBackbone",
+        "sslreg_backbones.timm_models:build_timm_model",
         summary="any model of timm, by name (extra: timm)",
         also_called=("vit*patch*", "deit*", "beit*", "eva0*", "convnextv2*", "*in1k", "*in22k*"),
     )

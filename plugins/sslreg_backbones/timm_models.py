@@ -5,63 +5,137 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Annotated, Any
 
-from torch import Tensor
+from pydantic import NonNegativeInt, PositiveInt
+from torch import Tensor, nn
 
 import sslreg
+from sslreg_backbones.patch_encoding import DropPath, Pool
+from sslreg_backbones.timm_vit import TimmTokens, is_vision_transformer, vision_transformer_arguments
 from sslreg_backbones.weights import load_weights, read_file
 
 
-class TimmBackbone(sslreg.Backbone):
-    """A model of timm without its classifier: features (N, D), pooled as in timm.
+@sslreg.enforce_bounds
+def build_timm_model(
+    name: str,
+    in_channels: Annotated[int, sslreg.FromRun("in_channels")] = 3,
+    image_size: Annotated[int, sslreg.FromRun("image_size")] = 224,
+    patch_size: PositiveInt | None = None,
+    registers: NonNegativeInt | None = None,
+    pool: Pool | None = None,
+    drop_path: DropPath = 0.0,
+    weights: str | None = None,
+) -> TimmBackbone:
+    """Build a model of timm without its classifier: features (N, D), pooled as in timm.
+
+    Vision Transformers, such as ViT, DeiT, CLIP, SigLIP, DINOv2, EVA-02 and DINOv3, are backbones of patches and take
+    images of any multiple of the patch size.
 
     Args:
         name: timm's name of the model, with the tag of its weights if there are several (``resnet50.a1_in1k``).
-        image_size: The side of the square images for a model of fixed size; others take any size.
+        image_size: The side of the square images for a model of fixed size. For Vision Transformers, the side whose
+            position embeddings are learned; for other sizes, they are interpolated. Other models take any size.
+        patch_size: The side of a patch of a Vision Transformer in pixels; timm's by default.
+        registers: The number of registers of a Vision Transformer; timm's by default.
+        pool: The features of a Vision Transformer: the token ``class``, or the ``mean`` of the tokens of patches, in
+            both cases after the last norm; timm's by default.
+        drop_path: The probability that the last block skips a branch for an image in training. It increases linearly
+            from 0 in the first block.
         weights: The initial weights: ``pretrained`` for timm's own, or the path of a state dict, in a safetensors file
-            or a file of ``torch.save``.
-
-    Attributes:
-        body: timm's module.
+            or a file of ``torch.save``. The first filters are adapted to the number of channels. The position
+            embeddings and the patch projection of a Vision Transformer are adapted to its sizes.
 
     Raises:
-        ValueError: timm is not installed or has no such model, or the weights are missing or do not fit.
+        ValueError: timm is not installed or has no such model, the model has no such parameter, or the weights are
+            missing or do not fit.
+    """
+    try:
+        timm: Any = import_module("timm")
+    except ImportError as error:
+        raise ValueError("timm is not installed; install it with: pip install 'sslreg[timm]'") from error
+    is_vit = is_vision_transformer(timm, name)
+    arguments: dict[str, Any] = {"num_classes": 0, "in_chans": in_channels}
+    if drop_path:
+        arguments["drop_path_rate"] = drop_path
+    if is_vit:
+        arguments |= vision_transformer_arguments(timm, name, image_size, patch_size, registers, pool)
+    else:
+        _require_none(name, patch_size=patch_size, registers=registers, pool=pool)
+    try:
+        config = timm.get_pretrained_cfg(name)
+        if config and config.fixed_input_size:
+            arguments["img_size"] = image_size
+        body = timm.create_model(name, pretrained=weights == "pretrained", **arguments)
+    except (AssertionError, OSError, RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"timm cannot build {name!r} for images of {image_size} pixels with weights {weights!r}: {error}"
+        ) from error
+    backbone = (TimmViT if is_vit else TimmBackbone)(body, name, arguments)
+    if weights is not None and weights != "pretrained":
+        backbone.load(read_file(weights, "timm", ["pretrained"]))
+    return backbone
+
+
+def _require_none(name: str, **parameters: Any) -> None:
+    """Refuse parameters of Vision Transformers for another model."""
+    for parameter, value in parameters.items():
+        if value is not None:
+            raise ValueError(f"{parameter} is for Vision Transformers, but {name} is none; omit {parameter}")
+
+
+class TimmBackbone(sslreg.Backbone):
+    """A model of timm.
+
+    Args:
+        body: timm's module without a classifier.
+        name: timm's name of the model.
+        arguments: The arguments with which timm has built it.
     """
 
-    def __init__(
-        self,
-        name: str,
-        in_channels: Annotated[int, sslreg.FromRun("in_channels")] = 3,
-        image_size: Annotated[int, sslreg.FromRun("image_size")] = 224,
-        weights: str | None = None,
-    ) -> None:
+    def __init__(self, body: Any, name: str, arguments: dict[str, Any]) -> None:
         super().__init__()
+        self.body: Any = body
         self.name = name
-        try:
-            timm: Any = import_module("timm")
-        except ImportError as error:
-            raise ValueError("timm is not installed; install it with: pip install 'sslreg[timm]'") from error
-        try:
-            config = timm.get_pretrained_cfg(name)
-            self.arguments = {"num_classes": 0, "in_chans": in_channels}
-            if config and config.fixed_input_size:
-                self.arguments["img_size"] = image_size
-            self.body: Any = timm.create_model(name, pretrained=weights == "pretrained", **self.arguments)
-        except (AssertionError, OSError, RuntimeError) as error:
-            raise ValueError(
-                f"timm cannot build {name!r} for images of {image_size} pixels with weights {weights!r}: {error}"
-            ) from error
+        self.arguments = arguments
         self.num_features: int = self.body.head_hidden_size
-        if weights is not None and weights != "pretrained":
-            classifier = self.body.pretrained_cfg["classifier"]
-            heads = [classifier] if isinstance(classifier, str) else list(classifier or ())
-            load_weights(self.body, heads, read_file(weights, "timm", ["pretrained"]))
 
     def forward(self, images: Tensor) -> Tensor:
         features: Tensor = self.body(images)
         return features
+
+    def adapt_weights(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Convert a state dict to the module's names and sizes."""
+        return state
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Copy the state dict of a whole model.
+
+        Raises:
+            ValueError: It belongs to another model.
+        """
+        classifier = self.body.pretrained_cfg["classifier"]
+        heads = [classifier] if isinstance(classifier, str) else list(classifier or ())
+        load_weights(self.body, heads, self.adapt_weights(state))
+
+    def enable_gradient_checkpointing(self) -> None:
+        if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in self.body.modules()):
+            raise ValueError(
+                f"{self.name} has batch normalization, whose running statistics would count each batch twice"
+            )
+        try:
+            self.body.set_grad_checkpointing(True)
+        except (AssertionError, AttributeError, NotImplementedError) as error:
+            raise ValueError(f"timm's {self.name} does not support gradient checkpointing") from error
 
     def plain(self) -> sslreg.PlainModule:
         """Return timm's module and the code that builds it."""
         arguments = "".join(f", {name}={value!r}" for name, value in self.arguments.items())
         code = f"import timm\nmodel = timm.create_model({self.name!r}{arguments})"
         return sslreg.PlainModule("timm", self.body, code)
+
+
+class TimmViT(TimmTokens, TimmBackbone):
+    """A Vision Transformer of timm."""
+
+    def __init__(self, body: Any, name: str, arguments: dict[str, Any]) -> None:
+        super().__init__(body, name, arguments)
+        self.add_tokens()

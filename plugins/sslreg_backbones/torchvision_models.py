@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torchvision import models
 
 import sslreg
+from sslreg_backbones.patch_encoding import DropPath, Pool
 from sslreg_backbones.torchvision_names import FAMILIES, NAMES
-from sslreg_backbones.torchvision_vit import DropPath, Pool, TorchvisionTokens
+from sslreg_backbones.torchvision_vit import TorchvisionTokens
 from sslreg_backbones.weights import first_convolution, has_named_weights, load_weights, read_weights
 
 #: The auxiliary classifiers of GoogLeNet and Inception. A backbone never has them.

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torchvision.models.vision_transformer import EncoderBlock, VisionTransformer
 from torchvision.ops import StochasticDepth
 
 import sslreg
-from sslreg_backbones.patch_selection import find_padding, gather_patches, replace_masked
-
-Pool = Literal["class", "mean"]
-DropPath = Annotated[float, Field(ge=0, lt=1)]
+from sslreg_backbones.patch_encoding import Pool, find_padding, gather_patches, replace_masked, run_block
 
 
 class TorchvisionTokens(sslreg.PatchBackbone):
@@ -26,11 +20,13 @@ class TorchvisionTokens(sslreg.PatchBackbone):
     Attributes:
         body: torchvision's module.
         pool: The features: the token ``class``, or the ``mean`` of the tokens of patches.
+        recomputes: Whether the activations in blocks are computed again for the gradient.
     """
 
     body: VisionTransformer
     pool: Pool
     has_class_token = True
+    recomputes = False
 
     def add_tokens(self, pool: Pool, drop_path: float) -> None:
         """Complete a constructor that has set `body`.
@@ -62,7 +58,7 @@ class TorchvisionTokens(sslreg.PatchBackbone):
         tokens = self._embed_patches(images, keep, mask, mask_token)
         padding = find_padding(keep, 1)
         for block in self._blocks():
-            tokens = _apply_block(block, tokens, padding)
+            tokens = run_block(_apply_block, block, tokens, padding, recompute=self.recomputes)
         tokens = self.body.encoder.ln(tokens)
         return tokens[:, :1], tokens[:, 1:]
 
@@ -79,6 +75,9 @@ class TorchvisionTokens(sslreg.PatchBackbone):
         body = self.body
         embeddings = [body.class_token, body.encoder.pos_embedding, *body.conv_proj.parameters()]
         return [embeddings, *(list(part.parameters()) for part in (*self._blocks(), body.encoder.ln))]
+
+    def enable_gradient_checkpointing(self) -> None:
+        self.recomputes = True
 
     def _blocks(self) -> list[EncoderBlock]:
         return list(self.body.encoder.layers)

@@ -9,8 +9,9 @@ from torch import nn
 from torchvision.models import VisionTransformer
 
 import sslreg
+from sslreg_backbones.patch_encoding import DropPath, Pool
 from sslreg_backbones.torchvision_models import set_channels
-from sslreg_backbones.torchvision_vit import DropPath, Pool, TorchvisionTokens
+from sslreg_backbones.torchvision_vit import TorchvisionTokens
 
 
 class ViT(TorchvisionTokens):

@@ -16,7 +16,7 @@ from sslreg.assembly.builder import Builder, without_weights
 from sslreg.assembly.devices import Devices, host_memory
 from sslreg.assembly.run_facts import add_model_facts
 from sslreg.assembly.view_trial import Shape, ViewShape
-from sslreg.contracts import Batch, FrozenModule, Loss, Model, SampleKeys, is_momentum_copy
+from sslreg.contracts import Backbone, Batch, FrozenModule, Loss, Model, SampleKeys, is_momentum_copy
 from sslreg.contracts.loss import COMMON_FORMS
 from sslreg.errors import Diagnostic, SslregError, describe_error
 from sslreg.spec import Spec, find_components
@@ -57,6 +57,7 @@ def try_model(
         model: Model = builder.build(without_weights(spec.model))
     add_model_facts(builder, model)
     require_momentum_precision(spec, model)
+    enable_gradient_checkpointing(spec, model)
     require_registered_banks(spec, spec.model, model)
     _require_memory(spec, model, devices)
     _try_optimizer(builder, model)
@@ -94,6 +95,30 @@ def require_momentum_precision(spec: Spec, model: Model) -> None:
             "steps",
             MIXED_PRECISION_HINT,
         )
+
+
+def enable_gradient_checkpointing(spec: Spec, model: Model) -> None:
+    """Enable gradient checkpointing in the trained backbones of a model, if the spec requests it.
+
+    Raises:
+        SpecError: a backbone does not support it, or the model trains none.
+    """
+    if not spec.engine.gradient_checkpointing:
+        return
+    modules = (module for trained in model.trained_modules() for module in trained.modules())
+    backbones = [module for module in modules if isinstance(module, Backbone)]
+    try:
+        for backbone in backbones:
+            backbone.enable_gradient_checkpointing()
+        if not backbones:
+            raise ValueError(f"{spec.model.use} trains no backbone")
+    except ValueError as error:
+        raise spec.error(
+            ("engine", "gradient_checkpointing"),
+            "wrong-value",
+            str(error),
+            "remove it, or use a backbone that supports it, such as a Vision Transformer",
+        ) from error
 
 
 def _try_embedding(spec: Spec, model: Model, shape: Shape) -> None:

@@ -14,7 +14,7 @@ from sslreg.assembly.builder import Builder, without_weights
 from sslreg.assembly.collate_functions import build_collate, build_embed_collate, make_views
 from sslreg.assembly.component_failures import blame_components
 from sslreg.assembly.evaluators import NamedEvaluator, build_evaluation_sets, build_evaluators
-from sslreg.assembly.model_trial import image_shape_error, require_momentum_precision
+from sslreg.assembly.model_trial import enable_gradient_checkpointing, image_shape_error, require_momentum_precision
 from sslreg.assembly.run_facts import add_dataset_facts, add_model_facts, add_view_facts
 from sslreg.assembly.sample_dataset import SampleDataset, build_dataset
 from sslreg.contracts import Loss, Model
@@ -95,6 +95,7 @@ def assemble(spec: Spec, *, world_size: int = 1, device: torch.device | str | No
     reference, test = build_evaluation_sets(builder, evaluators, train) if evaluators else (None, None)
     model, loss = build_model(builder), build_loss(builder)
     require_momentum_precision(spec, model)
+    enable_gradient_checkpointing(spec, model)
     embed_collate = build_embed_collate(spec)
     images = [*views, *make_views(embed_collate, samples)]
     for same_shape in {one.shape: one for one in images}.values():

@@ -29,8 +29,7 @@ class Backbone(Component, nn.Module):
     """Base class of backbones: images (N, C, H, W) to features (N, D).
 
     A backbone takes its channels as ``Annotated[int, FromRun("in_channels")]``, and a parameter ``weights`` to start
-    from existing ones. A model that needs more than pooled features, like the tokens of visible patches for MAE, looks
-    up a method of its backbone by name in its constructor, and raises a ValueError with that name if there is none.
+    from existing ones. Models that need the tokens of patches, such as MAE, take a `PatchBackbone`.
 
     Attributes:
         num_features: D; the name is timm's.
@@ -41,6 +40,16 @@ class Backbone(Component, nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return the features (N, D) of images (N, C, H, W)."""
         raise NotImplementedError(f"{type(self).__name__} does not implement forward(images)")
+
+    def enable_gradient_checkpointing(self) -> None:
+        """Compute activations again in the backward pass instead of storing them, with equal gradients.
+
+        Training calls it for the trained backbones if ``engine.gradient_checkpointing`` is set.
+
+        Raises:
+            ValueError: the backbone does not support it.
+        """
+        raise ValueError(f"{type(self).__name__} does not support gradient checkpointing")
 
     def plain(self) -> PlainModule | None:
         """Return the backbone as a module of another library; None if only sslreg can build it."""

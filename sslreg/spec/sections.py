@@ -125,6 +125,8 @@ class EngineSpec:
 
     Attributes:
         compile: whether the modules that the model trains are compiled, by default its backbone.
+        gradient_checkpointing: whether the trained backbones compute activations again in the backward pass, with equal
+            gradients; it saves memory and takes time.
         channels_last: whether weights and views are stored with channels last, which speeds up convolutions on GPUs.
         ema: the decay of an exponential moving average of the weights; the average is evaluated and used.
         on_collapse: whether collapsed embeddings (all in one point or on a line) cause a warning or stop the run.
@@ -133,6 +135,7 @@ class EngineSpec:
     """
 
     compile: bool = False
+    gradient_checkpointing: bool = False
     channels_last: bool = False
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     on_collapse: Literal["warn", "stop"] = "warn"

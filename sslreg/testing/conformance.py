@@ -30,6 +30,7 @@ from sslreg.testing import (  # noqa: F401 - importing them registers their chec
     memory_banks,
     models,
     optimizers,
+    patch_backbones,
     readers,
     registration,
     runs,

@@ -10,7 +10,7 @@ pytest.importorskip("timm", reason="timm is an extra")
 
 import timm
 
-from sslreg_backbones.timm_models import TimmBackbone
+from sslreg_backbones.timm_models import build_timm_model
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from sslreg_backbones.timm_models import TimmBackbone
 )
 def test_features_are_as_wide_as_promised(name: str) -> None:
     with torch.device("meta"):
-        backbone = TimmBackbone(name, in_channels=5, image_size=64)
+        backbone = build_timm_model(name, in_channels=5, image_size=64)
     features = backbone(torch.empty(2, 5, 64, 64, device="meta"))
     assert features.shape == (2, backbone.num_features)
 
@@ -26,7 +26,7 @@ def test_features_are_as_wide_as_promised(name: str) -> None:
 def test_features_are_what_timms_classifier_is_given(tmp_path: Path) -> None:
     theirs = timm.create_model("resnet18").eval()
     torch.save(theirs.state_dict(), tmp_path / "resnet18.pth")
-    ours = TimmBackbone("resnet18", weights=str(tmp_path / "resnet18.pth")).eval()
+    ours = build_timm_model("resnet18", weights=str(tmp_path / "resnet18.pth")).eval()
     images = torch.rand(2, 3, 64, 64)
     torch.testing.assert_close(theirs.fc(ours(images)), theirs(images))
 
@@ -34,7 +34,7 @@ def test_features_are_what_timms_classifier_is_given(tmp_path: Path) -> None:
 def test_a_gray_image_gets_the_response_of_its_colored_copy(tmp_path: Path) -> None:
     torch.save(timm.create_model("resnet18").state_dict(), tmp_path / "resnet18.pth")
     one, three = (
-        TimmBackbone("resnet18", channels, weights=str(tmp_path / "resnet18.pth")).eval() for channels in (1, 3)
+        build_timm_model("resnet18", channels, weights=str(tmp_path / "resnet18.pth")).eval() for channels in (1, 3)
     )
     gray = torch.rand(2, 1, 32, 32)
     torch.testing.assert_close(one(gray), three(gray.expand(-1, 3, -1, -1)), rtol=1e-4, atol=1e-5)
@@ -48,25 +48,25 @@ def test_a_spec_names_the_model() -> None:
 @pytest.mark.parametrize("name", ["resnet_eighteen", "resnet18.no_such_tag"])
 def test_a_model_that_timm_does_not_have_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"timm cannot build '{name}'"):
-        TimmBackbone(name)
+        build_timm_model(name)
 
 
 def test_weights_that_are_no_file_are_refused() -> None:
     with pytest.raises(
         ValueError, match=r"'here\.pth' is neither a file .* one of timm's weights for the model: pretrained"
     ):
-        TimmBackbone("resnet18", weights="here.pth")
+        build_timm_model("resnet18", weights="here.pth")
 
 
 def test_without_timm_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(ValueError, match=r"pip install 'sslreg\[timm\]'"):
-        TimmBackbone("resnet18")
+        build_timm_model("resnet18")
 
 
 @pytest.mark.parametrize("name", ["resnet18", "vit_tiny_patch16_224"])
 def test_timm_itself_builds_the_backbone_by_the_code_that_it_gives(name: str) -> None:
-    backbone = TimmBackbone(name, in_channels=1, image_size=64).eval()
+    backbone = build_timm_model(name, in_channels=1, image_size=64).eval()
     plain, names = backbone.plain(), {}
     exec(plain.code, names)
     names["model"].load_state_dict(plain.module.state_dict())

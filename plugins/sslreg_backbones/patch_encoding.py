@@ -1,9 +1,20 @@
-"""Replacing and dropping the patches of images, as `sslreg.PatchBackbone.tokens` defines."""
+"""Steps that all Vision Transformers share: masking, dropping and padding patches, and running blocks."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
 import torch
+from pydantic import Field
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+#: The features of a Vision Transformer: the class token, or the mean of the tokens of patches.
+Pool = Literal["class", "mean"]
+
+#: The probability with which the last block skips a branch.
+DropPath = Annotated[float, Field(ge=0, lt=1)]
 
 
 def replace_masked(patches: Tensor, mask: Tensor | None, mask_token: Tensor | None) -> Tensor:
@@ -36,3 +47,18 @@ def find_padding(keep: Tensor | None, prefix_tokens: int) -> Tensor | None:
     if keep is None or not (keep.is_meta or bool((keep < 0).any())):
         return None
     return torch.nn.functional.pad(keep < 0, (prefix_tokens, 0), value=False)
+
+
+def run_block(block: Callable[..., Tensor], *inputs: Any, recompute: bool, **options: Any) -> Tensor:
+    """Return the output of a block.
+
+    Args:
+        block: The block.
+        inputs: Its positional arguments.
+        recompute: Compute the activations in the block again for the gradient, instead of storing them.
+        options: Its keyword arguments.
+    """
+    if recompute and torch.is_grad_enabled():
+        output: Tensor = checkpoint(block, *inputs, use_reentrant=False, **options)
+        return output
+    return block(*inputs, **options)
