@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from sslreg_losses.dcl import DCLLoss as DCLLoss
     from sslreg_losses.dino import DINOLoss as DINOLoss
     from sslreg_losses.lejepa import LeJEPALoss as LeJEPALoss
+    from sslreg_losses.mae import MAELoss as MAELoss
     from sslreg_losses.moco_v3 import MoCoV3Loss as MoCoV3Loss
     from sslreg_losses.nt_xent import NTXentLoss as NTXentLoss
+    from sslreg_losses.simmim import SimMIMLoss as SimMIMLoss
     from sslreg_losses.simsiam import SimSiamLoss as SimSiamLoss
     from sslreg_losses.sup_con import SupConLoss as SupConLoss
     from sslreg_losses.swav import SwAVLoss as SwAVLoss
@@ -31,8 +33,10 @@ _HOME = {
     "DCLLoss": "dcl",
     "DINOLoss": "dino",
     "LeJEPALoss": "lejepa",
+    "MAELoss": "mae",
     "MoCoV3Loss": "moco_v3",
     "NTXentLoss": "nt_xent",
+    "SimMIMLoss": "simmim",
     "SimSiamLoss": "simsiam",
     "SupConLoss": "sup_con",
     "SwAVLoss": "swav",
@@ -54,6 +58,8 @@ def sslreg_register(registry: sslreg.Registry) -> None:
     registry.loss("lejepa", "sslreg_losses.lejepa:LeJEPALoss", summary="distance of views, and SIGReg (LeJEPA)")
     registry.loss("swav", "sslreg_losses.swav:SwAVLoss", summary="predict prototypes from other views (SwAV)")
     registry.loss("dino", "sslreg_losses.dino:DINOLoss", summary="match a centered, sharpened teacher (DINO)")
+    registry.loss("mae", "sslreg_losses.mae:MAELoss", summary="squared error of masked, normalized patches (MAE)")
+    registry.loss("simmim", "sslreg_losses.simmim:SimMIMLoss", summary="absolute error of masked patches (SimMIM)")
     registry.loss("dcl", "sslreg_losses.dcl:DCLLoss", summary="NT-Xent without the positive in the denominator (DCL)")
     registry.loss("sup_con", "sslreg_losses.sup_con:SupConLoss", summary="attract samples of the same class (SupCon)")
     registry.loss(

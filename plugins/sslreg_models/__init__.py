@@ -28,3 +28,5 @@ def sslreg_register(registry: sslreg.Registry) -> None:
     registry.model(
         "dino", "sslreg_models.dino:DINO", summary="match a slow copy's output for other views, by multi-crop"
     )
+    registry.model("mae", "sslreg_models.mae:MAE", summary="reconstruct most of an image from its visible patches")
+    registry.model("simmim", "sslreg_models.simmim:SimMIM", summary="predict the pixels of masked patches linearly")

@@ -88,6 +88,7 @@ def _check_count(
     if low <= count and (high is None or count <= high):
         return
     expected = f"{low}" if low == high else f"at least {low}" if high is None else f"{low} to {high}"
+    noun = f"{role}{' ' * bool(role)}view{'s' * (expected != '1')}"
     paths: list[KeyPath] = [("views", number, "repeat") for number in numbers]
     if not role or not numbers:
         paths.insert(0, ("views",))
@@ -101,6 +102,6 @@ def _check_count(
     diagnostics.report(
         locate(tree, *paths, (*model.path, "use")),
         "view-count",
-        f"model {model.use!r} takes {expected} {role}{' ' * bool(role)}views of an image, but the spec makes {count}",
+        f"model {model.use!r} takes {expected} {noun} of an image, but the spec makes {count}",
         hint,
     )

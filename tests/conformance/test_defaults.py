@@ -17,6 +17,9 @@ from sklearn.datasets import load_sample_images
 from sslreg.registry import installed
 from sslreg.testing import conformance
 
+#: A backbone of patches for images of 16x16 pixels.
+VIT = {"use": "vit", "patch_size": 4, "width": 16, "depth": 2, "heads": 2}
+
 #: Required parameters that cannot be guessed from their types, and smaller values for slow defaults.
 PARAMETERS: dict[str, dict[str, Any]] = {
     "augmentation/normalize": {"stats": "imagenet"},
@@ -29,6 +32,8 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         for name in ("byol", "moco_v3", "nnclr", "simsiam")
     },
     "model/dino": {"projection": [32, 16], "out_dim": 24},
+    "model/mae": {"backbone": VIT, "decoder_depth": 2, "decoder_width": 16, "decoder_heads": 2},
+    "model/simmim": {"backbone": VIT, "masks": {"use": "random", "ratio": 0.6}},
     "model/swav": {"projection": [32, 16], "prototypes": 24},
 }
 

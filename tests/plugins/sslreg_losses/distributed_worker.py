@@ -24,8 +24,10 @@ from sslreg_losses import (
     DCLLoss,
     DINOLoss,
     LeJEPALoss,
+    MAELoss,
     MoCoV3Loss,
     NTXentLoss,
+    SimMIMLoss,
     SimSiamLoss,
     SupConLoss,
     SwAVLoss,
@@ -71,6 +73,12 @@ def pass_scores(views: list[Tensor], targets: Tensor) -> Arguments:
     return (scores[:2], scores[2:], queues), {}
 
 
+def pass_patches(views: list[Tensor], targets: Tensor) -> Arguments:
+    """Make predictions and the pixels of two patches per image; the images have different numbers of masked ones."""
+    prediction, patches = (torch.stack([view, view.cos()], dim=1) for view in views)
+    return (prediction, patches, targets[:, None] > torch.tensor([0, 2])), {}
+
+
 def make_bank() -> FIFOMemoryBank:
     """Return a bank whose size is no multiple of any batch, so that it wraps in every way."""
     return FIFOMemoryBank(31, DIM, dtype="float64")
@@ -92,11 +100,13 @@ CASES = {
     "moco_v3": Case(lambda: MoCoV3Loss(0.2), pass_pair),
     "dino": Case(lambda: DINOLoss(DIM, 1).double(), lambda views, targets: ((views, views[:2]), {}), (2, 3)),
     "swav": Case(SwAVLoss, pass_scores, (2, 3)),
+    "mae": Case(MAELoss, pass_patches),
+    "simmim": Case(SimMIMLoss, pass_patches),
     "lejepa": Case(lambda: LeJEPALoss(directions=16), lambda views, targets: ((views[:2], views[2:]), {}), (2, 3)),
 }
 
 #: The losses that take batches of different sizes.
-UNEQUAL = ("barlow_twins", "vicreg")
+UNEQUAL = ("barlow_twins", "vicreg", "mae", "simmim")
 
 
 def compute_everything(rank: int, world: int) -> dict[str, Any]:
