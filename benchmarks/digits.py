@@ -4,18 +4,19 @@
 with several seeds, one after the other, as `sslreg train` does. Finished runs in the folder are not repeated, so the
 benchmark continues after an interruption.
 
-The results hold, for each metric of the spec's evaluators, the mean over the seeds and the lowest and highest value.
-The seconds of a training include the start of Python, the evaluations and the baselines.
+The accuracies are means over the seeds. `lowest` and `highest` are those of the trained network.
+Seconds are processor time, of one thread of torch. They include the start of Python, the evaluations and the baselines.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import resource
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,14 +34,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each method")
     parser.add_argument("--runs", type=Path, default=Path("runs/digits"), help="the folder of the runs")
     options = parser.parse_args()
-    rows = {}
-    for method in options.methods:
-        runs = [train(method, seed, options.runs) for seed in range(options.seeds)]
-        rows[method] = summarize(runs)
-        print(f"{method:14}" + "  ".join(f"{name} {value}" for name, value in rows[method].items()), flush=True)
-    minutes = sum(row["seconds"] for row in rows.values()) / 60
-    print(f"one training of each method: {minutes:.1f} minutes")
-    write_results("digits", {"seeds": options.seeds, "minutes of one seed": round(minutes, 1), "methods": rows})
+    runs = {method: [train(method, seed, options.runs) for seed in range(options.seeds)] for method in options.methods}
+    seconds = {method: statistics.median(run["seconds"] for run in own) for method, own in runs.items()}
+    results: dict[str, Any] = {
+        "seeds": options.seeds,
+        "minutes of one training of each": round(sum(seconds.values()) / 60, 1),
+        **summarize({method: [run["summary"] for run in own] for method, own in runs.items()}),
+        "seconds of a training": {method: {"median": round(value, 1)} for method, value in seconds.items()},
+    }
+    print(json.dumps(results, indent=2))
+    write_results("digits", results)
 
 
 def train(method: str, seed: int, runs: Path) -> dict[str, Any]:
@@ -48,33 +51,39 @@ def train(method: str, seed: int, runs: Path) -> dict[str, Any]:
     folder = runs / f"{method}-{seed}"
     record = runs / f"{method}-{seed}.json"
     if not record.exists():
-        start = time.perf_counter()
+        start = children_seconds()
         command = [sys.executable, "-m", "sslreg", "train", PREFIX + method, "--set", f"seed={seed}"]
-        subprocess.run([*command, "--out", folder, "--auto-resume"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [*command, "--out", folder, "--auto-resume"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-        record.write_text(json.dumps({"seconds": time.perf_counter() - start, "summary": summary}), encoding="utf-8")
+        record.write_text(json.dumps({"seconds": children_seconds() - start, "summary": summary}), encoding="utf-8")
     loaded: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
     return loaded
 
 
-def summarize(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the metrics of a method over its runs, and the median of the seconds."""
-    summaries = [run["summary"] for run in runs]
-    baselines = summaries[0]["baseline"]
-    metrics = [name for name in baselines["raw_pixels"] if not name.endswith("_ci")]
-    row: dict[str, Any] = {"seconds": statistics.median(run["seconds"] for run in runs)}
-    for name in metrics:
-        row[name] = {
-            "raw pixels": mean_and_range([summary["baseline"]["raw_pixels"][name] for summary in summaries]),
-            "untrained": mean_and_range([summary["baseline"]["untrained"][name] for summary in summaries]),
-            "trained": mean_and_range([summary["final"][name] for summary in summaries]),
-        }
-    return row
+def children_seconds() -> float:
+    """Return the processor time of the processes that have been started and have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
-def mean_and_range(values: Sequence[float]) -> dict[str, float]:
-    figures = {"mean": statistics.mean(values), "low": min(values), "high": max(values)}
-    return {name: round(value, 4) for name, value in figures.items()}
+def summarize(summaries: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, dict[str, dict[str, float]]]:
+    """Return the accuracies of each method by metric, as means over its runs; of the trained network also the range."""
+    results: dict[str, dict[str, dict[str, float]]] = {}
+    for method, own in summaries.items():
+        for metric in (name for name in own[0]["baseline"]["raw_pixels"] if not name.endswith("_ci")):
+            trained = [summary["final"][metric] for summary in own]
+            means = {
+                "raw pixels": statistics.mean(summary["baseline"]["raw_pixels"][metric] for summary in own),
+                "untrained": statistics.mean(summary["baseline"]["untrained"][metric] for summary in own),
+                "trained": statistics.mean(trained),
+            }
+            results.setdefault(metric, {})[method] = means | {"lowest": min(trained), "highest": max(trained)}
+    return results
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ CROSS_CUTTING = {
     "conformance/test_defaults.py": "all default components",
     "docs/test_blocks.py": "the code blocks of all pages",
     "docs/test_paths.py": "the paths that pages mention",
+    "docs/test_recipes.py": "the figures on the pages of recipes",
     "docs/test_site.py": "the documentation site",
     "evaluation/test_profile.py": "a training and the invariance profile of its result",
     "examples/test_sslreg_tico.py": "a complete plugin package",

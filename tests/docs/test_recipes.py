@@ -1,0 +1,36 @@
+"""The pages of the recipes state the results of the benchmarks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+RECIPES = ROOT / "docs" / "recipes"
+RESULTS = json.loads((ROOT / "benchmarks" / "results" / "digits.json").read_text(encoding="utf-8"))
+METRICS = [RESULTS[name] for name in ("few_shot_1", "few_shot_5")]
+
+
+def format_figure(value: float) -> str:
+    return f"{value:.3f}".removeprefix("0")
+
+
+@pytest.mark.parametrize("method", METRICS[0])
+def test_a_page_states_the_figures_of_the_digits(method: str) -> None:
+    rows = [metric[method] for metric in METRICS]
+    trained, raw = ([format_figure(row[name]) for row in rows] for name in ("trained", "raw pixels"))
+    page = (RECIPES / f"{method}.md").read_text(encoding="utf-8")
+    assert f"one label per class {trained[0]}, five labels {trained[1]} (means of three seeds" in page
+    assert f"raw pixels {raw[0]} and {raw[1]}" in page
+
+
+@pytest.mark.parametrize("method", METRICS[0])
+def test_the_table_of_all_methods_states_means_and_ranges(method: str) -> None:
+    cells = [
+        "{} ({}–{})".format(*(format_figure(metric[method][name]) for name in ("trained", "lowest", "highest")))
+        for metric in METRICS
+    ]
+    page = (RECIPES / "index.md").read_text(encoding="utf-8")
+    assert f"| `digits-{method}` | {cells[0]} | {cells[1]} |\n" in page
