@@ -34,6 +34,7 @@ SPEC = {
     "test": "{use: digits, split: test}",
     "channels": "1",
     "readers": "",
+    "repeat": "2",
     "augment": (
         "      - {use: random_resized_crop, size: 16, scale: [0.5, 1.0]}\n      - {use: gaussian_noise, std: 0.05}"
     ),
@@ -72,6 +73,17 @@ EXAMPLES = {
     "loss": Example("alignment and uniformity", {"loss": "{use: $name, alpha: 2.0, t: 2.0}"}),
     "memory_bank": Example(
         "a ring buffer of the last keys", {"loss": "{use: nt_xent, memory_bank: {use: $name, size: 256}}"}
+    ),
+    "mask_sampler": Example(
+        "a checkerboard of masked patches",
+        {
+            "repeat": "1",
+            "model": (
+                "{use: mae, backbone: {use: vit}, masks: {use: $name}, decoder_depth: 2, decoder_width: 64, "
+                "decoder_heads: 4}"
+            ),
+            "loss": "{use: mae}",
+        },
     ),
     "backbone": Example(
         "a small network on patches",
@@ -160,7 +172,7 @@ def _template_values(distribution: str, kind: str) -> dict[str, str]:
         "version_range": version_range(__version__),
     }
     sections = {key: text for key, text in parts.items() if key not in SPEC}
-    usage = "\n".join(f"{key}: {text}" for key, text in parts.items() if key != "augment")
+    usage = "\n".join(f"{key}: {text}" for key, text in parts.items() if key not in ("augment", "repeat"))
     values = {**SPEC, **parts}
     data = {key: values.pop(key) for key in ("train", "test", "channels", "readers")}
     tests = f', images={{"{kind}/{package}": [IMAGE]}}' if example.image else ""
