@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sslreg_losses.byol import BYOLLoss as BYOLLoss
     from sslreg_losses.dcl import DCLLoss as DCLLoss
     from sslreg_losses.dino import DINOLoss as DINOLoss
+    from sslreg_losses.ijepa import IJEPALoss as IJEPALoss
     from sslreg_losses.lejepa import LeJEPALoss as LeJEPALoss
     from sslreg_losses.mae import MAELoss as MAELoss
     from sslreg_losses.moco_v3 import MoCoV3Loss as MoCoV3Loss
@@ -32,6 +33,7 @@ _HOME = {
     "BarlowTwinsLoss": "barlow_twins",
     "DCLLoss": "dcl",
     "DINOLoss": "dino",
+    "IJEPALoss": "ijepa",
     "LeJEPALoss": "lejepa",
     "MAELoss": "mae",
     "MoCoV3Loss": "moco_v3",
@@ -56,6 +58,7 @@ def sslreg_register(registry: sslreg.Registry) -> None:
     )
     registry.loss("simsiam", "sslreg_losses.simsiam:SimSiamLoss", summary="-cos of predictions and targets (SimSiam)")
     registry.loss("lejepa", "sslreg_losses.lejepa:LeJEPALoss", summary="distance of views, and SIGReg (LeJEPA)")
+    registry.loss("ijepa", "sslreg_losses.ijepa:IJEPALoss", summary="distance of predicted and actual tokens (I-JEPA)")
     registry.loss("swav", "sslreg_losses.swav:SwAVLoss", summary="predict prototypes from other views (SwAV)")
     registry.loss("dino", "sslreg_losses.dino:DINOLoss", summary="match a centered, sharpened teacher (DINO)")
     registry.loss("mae", "sslreg_losses.mae:MAELoss", summary="squared error of masked, normalized patches (MAE)")

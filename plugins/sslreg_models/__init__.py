@@ -30,3 +30,6 @@ def sslreg_register(registry: sslreg.Registry) -> None:
     )
     registry.model("mae", "sslreg_models.mae:MAE", summary="reconstruct most of an image from its visible patches")
     registry.model("simmim", "sslreg_models.simmim:SimMIM", summary="predict the pixels of masked patches linearly")
+    registry.model(
+        "ijepa", "sslreg_models.ijepa:IJEPA", summary="predict tokens of a part of an image from another part"
+    )

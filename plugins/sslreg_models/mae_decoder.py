@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sslreg_models.position_embeddings import sine_cosine_embeddings
+from sslreg_models.transformer_block import transformer_block
 
 
 class MAEDecoder(nn.Module):
@@ -27,21 +28,7 @@ class MAEDecoder(nn.Module):
         super().__init__()
         self.embedding = nn.Linear(features, width)
         self.mask_token = nn.Parameter(torch.empty(width))
-        self.blocks = nn.Sequential(
-            *(
-                nn.TransformerEncoderLayer(
-                    width,
-                    heads,
-                    dim_feedforward=4 * width,
-                    dropout=0,
-                    activation="gelu",
-                    layer_norm_eps=1e-6,
-                    batch_first=True,
-                    norm_first=True,
-                )
-                for _ in range(depth)
-            )
-        )
+        self.blocks = nn.Sequential(*(transformer_block(width, heads) for _ in range(depth)))
         self.norm = nn.LayerNorm(width, eps=1e-6)
         self.projection = nn.Linear(width, pixels)
         self._initialize()

@@ -32,6 +32,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         for name in ("byol", "moco_v3", "nnclr", "simsiam")
     },
     "model/dino": {"projection": [32, 16], "out_dim": 24},
+    "model/ijepa": {"backbone": VIT, "predictor_depth": 2, "predictor_width": 16, "predictor_heads": 2},
     "model/mae": {"backbone": VIT, "decoder_depth": 2, "decoder_width": 16, "decoder_heads": 2},
     "model/simmim": {"backbone": VIT, "masks": {"use": "random", "ratio": 0.6}},
     "model/swav": {"projection": [32, 16], "prototypes": 24},

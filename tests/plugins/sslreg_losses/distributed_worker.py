@@ -23,6 +23,7 @@ from sslreg_losses import (
     BYOLLoss,
     DCLLoss,
     DINOLoss,
+    IJEPALoss,
     LeJEPALoss,
     MAELoss,
     MoCoV3Loss,
@@ -102,11 +103,12 @@ CASES = {
     "swav": Case(SwAVLoss, pass_scores, (2, 3)),
     "mae": Case(MAELoss, pass_patches),
     "simmim": Case(SimMIMLoss, pass_patches),
+    "ijepa": Case(IJEPALoss, pass_patches),
     "lejepa": Case(lambda: LeJEPALoss(directions=16), lambda views, targets: ((views[:2], views[2:]), {}), (2, 3)),
 }
 
 #: The losses that take batches of different sizes.
-UNEQUAL = ("barlow_twins", "vicreg", "mae", "simmim")
+UNEQUAL = ("barlow_twins", "vicreg", "mae", "simmim", "ijepa")
 
 
 def compute_everything(rank: int, world: int) -> dict[str, Any]:
