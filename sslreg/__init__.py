@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sslreg.atomic_files import atomic_write as atomic_write
     from sslreg.axis import Axis as Axis
     from sslreg.contracts import (
+        IGNORED_PIXEL as IGNORED_PIXEL,
         Augmentation as Augmentation,
         Backbone as Backbone,
         Batch as Batch,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         ImageLike as ImageLike,
         Images as Images,
         Keys as Keys,
+        LabeledPatches as LabeledPatches,
         LinearValue as LinearValue,
         Loss as Loss,
         Masks as Masks,
@@ -39,11 +41,14 @@ if TYPE_CHECKING:
         PartialImage as PartialImage,
         PartialReader as PartialReader,
         PatchBackbone as PatchBackbone,
+        PatchEvaluator as PatchEvaluator,
         Pixels as Pixels,
         PlainModule as PlainModule,
         Reader as Reader,
         Sample as Sample,
         ScheduledValue as ScheduledValue,
+        SegmentationMask as SegmentationMask,
+        SegmentedImages as SegmentedImages,
         Source as Source,
         StepCounter as StepCounter,
         StepOutput as StepOutput,
@@ -101,10 +106,11 @@ _EXPORTS = {
     "sslreg.assembly": "build build_collate",
     "sslreg.contracts": (
         "Augmentation Backbone Batch CosineValue Dataset DecodingRequest Embeddings EvaluatedRun Evaluator "
-        "ImageLike Images Keys LinearValue Loss MaskSampler Masks MemoryBank Model Params Part PartialImage "
-        "PartialReader PatchBackbone Pixels PlainModule Reader Sample ScheduledValue Source StepCounter "
-        "StepOutput SupportsFusion SupportsHostParams SupportsPartialDecoding SupportsStrength SupportsUint8 "
-        "follow forward_by_size frozen layer_decay momentum_copy patch_indices split_weight_decay"
+        "IGNORED_PIXEL ImageLike Images Keys LabeledPatches LinearValue Loss MaskSampler Masks MemoryBank Model "
+        "Params Part PartialImage PartialReader PatchBackbone PatchEvaluator Pixels PlainModule Reader Sample "
+        "ScheduledValue SegmentationMask SegmentedImages Source StepCounter StepOutput SupportsFusion "
+        "SupportsHostParams SupportsPartialDecoding SupportsStrength SupportsUint8 follow forward_by_size frozen "
+        "layer_decay momentum_copy patch_indices split_weight_decay"
     ),
     "sslreg.atomic_files": "atomic_write",
     "sslreg.axis": "Axis",

@@ -8,7 +8,14 @@ from sslreg.assembly.collate_functions import (
     make_views,
 )
 from sslreg.assembly.component_failures import blame_components, is_machine_failure
-from sslreg.assembly.evaluators import NamedEvaluator, build_evaluation_sets, build_evaluators, require_best_figure
+from sslreg.assembly.evaluators import (
+    NamedEvaluator,
+    build_evaluation_sets,
+    build_evaluators,
+    require_best_figure,
+    require_leading_geometry,
+    require_patch_backbone,
+)
 from sslreg.assembly.image_readers import ImageLoader, build_image_loader, build_readers
 from sslreg.assembly.pipeline import Pipeline, assemble, build_loss, build_model
 from sslreg.assembly.sample_dataset import SampleDataset, build_dataset
@@ -42,6 +49,8 @@ __all__ = [
     "is_machine_failure",
     "make_views",
     "require_best_figure",
+    "require_leading_geometry",
+    "require_patch_backbone",
     "try_spec",
     "without_weights",
 ]

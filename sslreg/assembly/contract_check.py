@@ -21,7 +21,10 @@ from sslreg.views import adapt
 _DUCK_TYPED = ("dataset",)
 
 #: Methods that a contract declares without an implementation, and that not every component needs.
-_OPTIONAL = ("hold", "nearest")
+_OPTIONAL = ("hold", "nearest", "parameters_by_depth")
+
+#: The package of the contracts.
+_CONTRACTS = "sslreg.contracts."
 
 #: The methods of torch's optimizers and schedules, which have no contract here, with the number of their arguments.
 _TORCH_METHODS = {"step": 0, "state_dict": 0, "load_state_dict": 1}
@@ -78,23 +81,28 @@ def _require_contract(info: ComponentInfo, component: Any) -> None:
     derives = issubclass(type(component), contract)
     if not derives and info.kind not in _DUCK_TYPED:
         raise ValueError(f"{type_name(component)} is not an sslreg.{name}")
-    for method, function in _methods(contract):
+    for method, function in _methods(type(component), contract):
         is_required = "NotImplementedError" in function.__code__.co_names and method not in _OPTIONAL
         if is_required and getattr(type(component), method, function) is function:
             raise ValueError(f"{type_name(component)} does not implement {_format_call(method, function)}")
         if is_required or derives:
-            count = len(inspect.signature(function).parameters) - 1
+            parameters = list(inspect.signature(function).parameters.values())[1:]
+            count = sum(parameter.kind is not parameter.KEYWORD_ONLY for parameter in parameters)
             _require_method(component, method, _format_call(method, function), count)
     if derives:
         _require_attributes(component, contract)
 
 
-def _methods(contract: type) -> Iterator[tuple[str, Any]]:
-    """Yield the methods that the class of a contract declares."""
-    for name, value in vars(contract).items():
-        is_public = not name.startswith("_") or name in ("__len__", "__getitem__")
-        if inspect.isfunction(value) and is_public:
-            yield name, value
+def _methods(component: type, contract: type) -> Iterator[tuple[str, Any]]:
+    """Yield the methods that a contract declares, and the narrower contracts that a class derives from."""
+    narrower = [
+        base for base in component.__mro__ if issubclass(base, contract) and base.__module__.startswith(_CONTRACTS)
+    ]
+    for declaring in dict.fromkeys([contract, *narrower]):
+        for name, value in vars(declaring).items():
+            is_public = not name.startswith("_") or name in ("__len__", "__getitem__")
+            if inspect.isfunction(value) and is_public:
+                yield name, value
 
 
 def _format_call(name: str, function: Callable[..., Any]) -> str:

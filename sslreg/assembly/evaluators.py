@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import torch
 
 from sslreg.assembly.builder import Builder
 from sslreg.assembly.sample_dataset import SampleDataset, build_dataset
-from sslreg.contracts import Embeddings, Evaluator
+from sslreg.assembly.view_builder import build_embed_plan
+from sslreg.contracts import (
+    Embeddings,
+    Evaluator,
+    LabeledPatches,
+    Model,
+    PatchBackbone,
+    PatchEvaluator,
+    SegmentedImages,
+)
 from sslreg.spec import ComponentSpec, Spec
 from sslreg.suggestions import did_you_mean
 
@@ -55,7 +64,7 @@ def build_evaluation_sets(
         train: the training set if it has been built; it is the reference set unless the spec names another.
 
     Raises:
-        UserError: there is no test set, labels are missing, or the classes of the two sets differ.
+        UserError: there is no test set, labels are missing or of the wrong kind, or the classes of the two sets differ.
     """
     spec = builder.spec
     require_test_set(spec)
@@ -67,15 +76,67 @@ def build_evaluation_sets(
     test = build_dataset(builder, spec.data.test)
     for entry in evaluators:
         for role, samples in (("reference", reference), ("test", test)):
-            if entry.evaluator.needs_targets and not samples.has_targets:
-                raise spec.error(
-                    entry.component.path,
-                    "no-labels",
-                    f"{entry.name} needs labels, but the {role} set has none",
-                    f"name a data set with labels under data.{role}",
-                )
+            _require_targets(spec, entry, role, samples)
     _require_same_classes(spec, reference, test)
     return reference, test
+
+
+def _require_targets(spec: Spec, entry: NamedEvaluator, role: str, samples: SampleDataset) -> None:
+    """Refuse a data set whose targets are not of the kind that an evaluator needs."""
+    if isinstance(entry.evaluator, PatchEvaluator):
+        if not samples.has_masks:
+            raise spec.error(
+                entry.component.path,
+                "no-masks",
+                f"{entry.name} needs segmentation masks, but the {role} set has "
+                f"{'class numbers' if samples.has_targets else 'no labels'}",
+                f"name a data set whose targets are masks under data.{role}",
+            )
+    elif entry.evaluator.needs_targets and samples.has_masks:
+        raise spec.error(
+            entry.component.path,
+            "no-class-numbers",
+            f"{entry.name} needs a class number for each image, but the {role} set has segmentation masks",
+            f"use an evaluator of patches, or name a data set with class numbers under data.{role}",
+        )
+    elif entry.evaluator.needs_targets and not samples.has_targets:
+        raise spec.error(
+            entry.component.path,
+            "no-labels",
+            f"{entry.name} needs labels, but the {role} set has none",
+            f"name a data set with labels under data.{role}",
+        )
+
+
+def require_patch_backbone(spec: Spec, evaluators: Iterable[NamedEvaluator], model: Model) -> None:
+    """Refuse evaluators of patches if the backbone has no patches."""
+    entry = next((entry for entry in evaluators if isinstance(entry.evaluator, PatchEvaluator)), None)
+    if entry is not None and not isinstance(model.backbone, PatchBackbone):
+        raise spec.error(
+            entry.component.path,
+            "no-patches",
+            f"{entry.name} evaluates features of patches, and the backbone {type(model.backbone).__name__} has none",
+            "use a backbone of patches, such as a Vision Transformer, or remove the evaluator",
+        )
+
+
+def require_leading_geometry(spec: Spec, evaluators: Iterable[NamedEvaluator]) -> None:
+    """Refuse evaluators of patches if the embedding view moves pixels after it has changed their values.
+
+    Masks follow the leading geometry only.
+    """
+    entry = next((entry for entry in evaluators if isinstance(entry.evaluator, PatchEvaluator)), None)
+    if entry is None:
+        return
+    plan = build_embed_plan(spec)
+    if late := [str(operation) for operation in plan.operations[plan.leading :] if operation.geometry]:
+        raise spec.error(
+            entry.component.path,
+            "late-geometry",
+            f"{entry.name} compares masks with the embedding view, which moves pixels after it has changed their "
+            f"values: {', '.join(late)}",
+            "list the operations that move pixels first in embed_view, or in the view that it is derived from",
+        )
 
 
 def require_test_set(spec: Spec) -> None:
@@ -93,6 +154,17 @@ def make_random_embeddings() -> tuple[Embeddings, Embeddings]:
     names = [str(index) for index in range(256)]
     reference, test = torch.randn(2, 256, 8, generator=generator)
     return Embeddings(reference, indices % 8, indices, names), Embeddings(test, indices % 8, indices, names)
+
+
+def make_random_patches() -> tuple[LabeledPatches, list[SegmentedImages]]:
+    """Return 256 random patches in 8 classes, and a batch of four random images of 4 x 4 patches with masks."""
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(256, 128, generator=generator)
+    images = torch.randn(4, 4, 4, 128, generator=generator)
+    masks = torch.randint(8, (4, 16, 16), dtype=torch.uint8, generator=generator)
+    number = torch.arange(256)
+    test = SegmentedImages(images, masks, number[:4], [str(index) for index in range(4)])
+    return LabeledPatches(features, number % 8, number // 16), [test]
 
 
 def require_best_figure(spec: Spec, figures: Collection[str] | None = None) -> None:

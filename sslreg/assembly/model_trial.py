@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from sslreg.assembly.bank_trial import find_unused_banks, require_registered_banks, watch_banks
 from sslreg.assembly.builder import Builder, without_weights
 from sslreg.assembly.devices import Devices, host_memory
+from sslreg.assembly.evaluators import NamedEvaluator, require_patch_backbone
 from sslreg.assembly.run_facts import add_model_facts
 from sslreg.assembly.view_trial import Shape, ViewShape
 from sslreg.contracts import Backbone, Batch, FrozenModule, Loss, Model, SampleKeys, is_momentum_copy
@@ -35,7 +36,11 @@ class UnsupportedTrialError(Exception):
 
 
 def try_model(
-    builder: Builder, devices: Devices, views: Sequence[ViewShape], embed_view: ViewShape
+    builder: Builder,
+    devices: Devices,
+    views: Sequence[ViewShape],
+    embed_view: ViewShape,
+    evaluators: Sequence[NamedEvaluator],
 ) -> list[Diagnostic]:
     """Build the model, the loss and the optimizer without memory, and run a step.
 
@@ -44,6 +49,7 @@ def try_model(
         devices: the devices on which the spec trains.
         views: the shape of each view.
         embed_view: the shape of the embedding view.
+        evaluators: the evaluators, which may need features of patches.
 
     Returns:
         Warnings about the spec.
@@ -56,6 +62,7 @@ def try_model(
     with torch.device("meta"), _explain_errors(spec, spec.model.path, spec.model.use):
         model: Model = builder.build(without_weights(spec.model))
     add_model_facts(builder, model)
+    require_patch_backbone(spec, evaluators, model)
     require_momentum_precision(spec, model)
     enable_gradient_checkpointing(spec, model)
     require_registered_banks(spec, spec.model, model)

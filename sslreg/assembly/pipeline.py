@@ -13,7 +13,13 @@ from torch.optim import Optimizer
 from sslreg.assembly.builder import Builder, without_weights
 from sslreg.assembly.collate_functions import build_collate, build_embed_collate, make_views
 from sslreg.assembly.component_failures import blame_components
-from sslreg.assembly.evaluators import NamedEvaluator, build_evaluation_sets, build_evaluators
+from sslreg.assembly.evaluators import (
+    NamedEvaluator,
+    build_evaluation_sets,
+    build_evaluators,
+    require_leading_geometry,
+    require_patch_backbone,
+)
 from sslreg.assembly.model_trial import enable_gradient_checkpointing, image_shape_error, require_momentum_precision
 from sslreg.assembly.run_facts import add_dataset_facts, add_model_facts, add_view_facts
 from sslreg.assembly.sample_dataset import SampleDataset, build_dataset
@@ -96,6 +102,9 @@ def assemble(spec: Spec, *, world_size: int = 1, device: torch.device | str | No
     model, loss = build_model(builder), build_loss(builder)
     require_momentum_precision(spec, model)
     enable_gradient_checkpointing(spec, model)
+    require_class_numbers(spec, loss, train)
+    require_patch_backbone(spec, evaluators, model)
+    require_leading_geometry(spec, evaluators)
     embed_collate = build_embed_collate(spec)
     images = [*views, *make_views(embed_collate, samples)]
     for same_shape in {one.shape: one for one in images}.values():
@@ -137,6 +146,18 @@ def build_loss(builder: Builder) -> Loss:
     """Build the spec's loss; the model has to be built first, since a memory bank needs the width of its embeddings."""
     loss: Loss = _build_seeded(builder, builder.spec.loss)
     return loss
+
+
+def require_class_numbers(spec: Spec, loss: Loss, train: SampleDataset) -> None:
+    """Refuse a loss that compares classes if the training set does not have them."""
+    if loss.takes == "labeled views" and not train.has_targets:
+        given = "segmentation masks" if train.has_masks else "no labels"
+        raise spec.error(
+            spec.loss.path,
+            "no-class-numbers",
+            f"loss {spec.loss.use!r} needs a class number for each image, but the training set has {given}",
+            "use a loss without labels, or name a data set with class numbers under data.train",
+        )
 
 
 def _build_seeded(builder: Builder, component: ComponentSpec) -> Any:

@@ -9,9 +9,12 @@ import torch
 import torch.utils.data
 
 from sslreg.assembly.builder import Builder
-from sslreg.contracts import Dataset, Sample, as_sample
+from sslreg.contracts import Dataset, Sample, SegmentationMask, as_sample, is_segmentation_mask
 from sslreg.errors import SslregError, UserError, describe_error
 from sslreg.spec import ComponentSpec
+
+#: How many samples are read to learn which targets a data set has.
+_PROBED_SAMPLES = 8
 
 
 class SampleDataset(torch.utils.data.Dataset[Sample]):
@@ -54,10 +57,20 @@ class SampleDataset(torch.utils.data.Dataset[Sample]):
             reason.__cause__ = error
             return Sample(reason, None, index, epoch)
 
-    @cached_property
+    @property
     def has_targets(self) -> bool:
-        """Whether the samples have labels, judged by the first one."""
-        return self[0].target is not None
+        """Whether the samples have class numbers, judged by the first readable one."""
+        return self._first_target is not None and not self.has_masks
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether the targets of the samples are segmentation masks, judged by the first readable one."""
+        return is_segmentation_mask(self._first_target)
+
+    @cached_property
+    def _first_target(self) -> int | SegmentationMask | None:
+        first = (self[index] for index in range(min(_PROBED_SAMPLES, len(self))))
+        return next((sample.target for sample in first if not isinstance(sample.image, UserError)), None)
 
     @property
     def classes(self) -> list[str] | None:
@@ -65,9 +78,9 @@ class SampleDataset(torch.utils.data.Dataset[Sample]):
         names = getattr(self.source, "classes", None)
         return None if names is None else list(names)
 
-    def class_name(self, target: int | None) -> str | None:
-        """Return the name of a class, or its number if the data set names none; None without a target."""
-        if target is None:
+    def class_name(self, target: int | SegmentationMask | None) -> str | None:
+        """Return the name of a class, or its number if the data set names none; None without a class number."""
+        if not isinstance(target, int):
             return None
         classes = self.classes
         return classes[target] if classes is not None and 0 <= target < len(classes) else str(target)

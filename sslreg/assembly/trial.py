@@ -18,13 +18,16 @@ from sslreg.assembly.evaluators import (
     NamedEvaluator,
     build_evaluators,
     make_random_embeddings,
+    make_random_patches,
     require_best_figure,
+    require_leading_geometry,
     require_test_set,
 )
 from sslreg.assembly.image_readers import build_readers
 from sslreg.assembly.model_trial import UnsupportedTrialError, try_model
 from sslreg.assembly.run_facts import require_divisible_batch, require_end
 from sslreg.assembly.view_trial import ViewShape, try_operations
+from sslreg.contracts import PatchEvaluator
 from sslreg.errors import Diagnostic, UserError
 from sslreg.spec import ComponentSpec, Spec
 from sslreg.spec.diagnostics import DiagnosticCollector
@@ -80,7 +83,8 @@ def _try_spec(spec: Spec) -> tuple[Diagnostic, ...]:
     if None not in views and embed_view is not None:
         trial.attempt(partial(_require_batch_memory, spec, made, devices))
         if not trial.found_errors:
-            trial.warn(trial.attempt(partial(_try_model, builder, devices, made, embed_view)) or ())
+            trial.attempt(partial(require_leading_geometry, spec, evaluators or ()))
+            trial.warn(trial.attempt(partial(_try_model, builder, devices, made, embed_view, evaluators or ())) or ())
     return trial.finish()
 
 
@@ -118,7 +122,11 @@ class _Trial:
 
 
 def _try_model(
-    builder: Builder, devices: Devices, views: Sequence[ViewShape], embed_view: ViewShape
+    builder: Builder,
+    devices: Devices,
+    views: Sequence[ViewShape],
+    embed_view: ViewShape,
+    evaluators: Sequence[NamedEvaluator],
 ) -> list[Diagnostic]:
     builder.facts["in_channels"] = views[0].shape[0]
     if all(view.is_fixed for view in views):
@@ -128,7 +136,7 @@ def _try_model(
     if math.isfinite(total):
         builder.facts.update(steps_per_epoch=_STEPS_PER_EPOCH, total_steps=int(total))
     with suppress(UnsupportedTrialError):
-        return try_model(builder, devices, views, embed_view)
+        return try_model(builder, devices, views, embed_view, evaluators)
     return []
 
 
@@ -141,7 +149,10 @@ def _check_best_figure(spec: Spec, evaluators: Sequence[NamedEvaluator]) -> None
     for entry in evaluators:
         if best.startswith(f"{entry.name}_"):
             try:
-                metrics = entry.evaluator.evaluate(*make_random_embeddings(), on_cpu)
+                if isinstance(entry.evaluator, PatchEvaluator):
+                    metrics = entry.evaluator.evaluate_patches(*make_random_patches(), on_cpu)
+                else:
+                    metrics = entry.evaluator.evaluate(*make_random_embeddings(), on_cpu)
             except Exception:  # noqa: BLE001 - the evaluator needs images, or other embeddings
                 return
             figures |= {f"{entry.name}_{metric}" for metric in metrics}

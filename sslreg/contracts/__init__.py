@@ -12,7 +12,14 @@ from sslreg.contracts.augmentation_protocols import (
 from sslreg.contracts.backbone import Backbone, PlainModule
 from sslreg.contracts.batch import Batch, ImageLike, Sample, as_sample
 from sslreg.contracts.dataset import Dataset
-from sslreg.contracts.evaluator import Embeddings, EvaluatedRun, Evaluator
+from sslreg.contracts.evaluator import (
+    Embeddings,
+    EvaluatedRun,
+    Evaluator,
+    LabeledPatches,
+    PatchEvaluator,
+    SegmentedImages,
+)
 from sslreg.contracts.frozen_module import FrozenModule, frozen
 from sslreg.contracts.loss import Loss
 from sslreg.contracts.mask_sampler import Masks, MaskSampler, patch_indices
@@ -23,8 +30,15 @@ from sslreg.contracts.patch_backbone import PatchBackbone
 from sslreg.contracts.reader import Part, PartialImage, PartialReader, Pixels, Reader, Source
 from sslreg.contracts.sample_keys import SampleKeys
 from sslreg.contracts.scheduled_values import CosineValue, LinearValue, ScheduledValue, StepCounter
+from sslreg.contracts.segmentation_mask import (
+    IGNORED_PIXEL,
+    SegmentationMask,
+    is_segmentation_mask,
+    load_segmentation_mask,
+)
 
 __all__ = [
+    "IGNORED_PIXEL",
     "Augmentation",
     "Backbone",
     "Batch",
@@ -38,6 +52,7 @@ __all__ = [
     "ImageLike",
     "Images",
     "Keys",
+    "LabeledPatches",
     "LinearValue",
     "Loss",
     "MaskSampler",
@@ -49,12 +64,15 @@ __all__ = [
     "PartialImage",
     "PartialReader",
     "PatchBackbone",
+    "PatchEvaluator",
     "Pixels",
     "PlainModule",
     "Reader",
     "Sample",
     "SampleKeys",
     "ScheduledValue",
+    "SegmentationMask",
+    "SegmentedImages",
     "Source",
     "StepCounter",
     "StepOutput",
@@ -68,7 +86,9 @@ __all__ = [
     "forward_by_size",
     "frozen",
     "is_momentum_copy",
+    "is_segmentation_mask",
     "layer_decay",
+    "load_segmentation_mask",
     "momentum_copy",
     "patch_indices",
     "split_weight_decay",

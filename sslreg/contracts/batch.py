@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sslreg.contracts.augmentation import Keys
 from sslreg.contracts.sample_keys import SampleKeys
+from sslreg.contracts.segmentation_mask import SegmentationMask, is_segmentation_mask
 from sslreg.errors import UserError
 
 #: Encoded bytes, a path, a PIL image, or pixels: a uint8, uint16 or float32 tensor or array (C, H, W).
@@ -29,13 +30,13 @@ class Sample:
 
     Attributes:
         image: the image, or the error that says why the data set cannot provide it; it is raised where images are read.
-        target: a class number; None without labels.
+        target: a class number, or a mask of class numbers (see `SegmentationMask`); None without labels.
         index: the sample's number in its data set.
         epoch: the number of the pass over the data set.
     """
 
     image: ImageLike | UserError
-    target: int | None = None
+    target: int | SegmentationMask | None = None
     index: int | None = None
     epoch: int | None = None
 
@@ -46,7 +47,7 @@ class Batch:
 
     Attributes:
         views: V float32 tensors (N, C, H, W), whose sizes may differ between views.
-        targets: int64 (N,); None unless every sample has one.
+        targets: int64 (N,), class numbers; None unless every sample has one. Masks are not part of a batch.
         indices: int64 (N,), the samples' indices; -1 outside of a run.
         groups: for each view, the number of the spec's `views` entry that made it.
         roles: for each view, its role in the model (see `Model.roles`); "" if the model has no roles.
@@ -129,7 +130,7 @@ def as_sample(item: Sample | Sequence[Any] | ImageLike, index: int | None = None
         epoch: the sample's epoch; the item's if None.
 
     Raises:
-        UserError: the item is none of these, or its target is not a class number.
+        UserError: the item is none of these, or its target is neither a class number nor a mask.
     """
     if isinstance(item, Sample):
         return item if index is None else replace(item, index=index, epoch=epoch)
@@ -142,17 +143,17 @@ def as_sample(item: Sample | Sequence[Any] | ImageLike, index: int | None = None
             code="sample",
         )
     image, target = item
-    return Sample(image, _class_number(target), index, epoch)
+    return Sample(image, _as_target(target), index, epoch)
 
 
-def _class_number(target: Any) -> int | None:
-    if target is None or type(target) is int:
+def _as_target(target: Any) -> int | SegmentationMask | None:
+    if target is None or type(target) is int or is_segmentation_mask(target):
         return target
     value = target.item() if isinstance(target, Tensor | np.ndarray | np.generic) and target.ndim == 0 else target
     if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
         return int(value)
     raise UserError(
-        f"a target is a {type(target).__name__}, not a class number",
-        hint="give an integer or None; a custom collate can add anything else to the batch in `extras`",
+        f"a target is a {type(target).__name__}, neither a class number nor a mask (H, W) of class numbers",
+        hint="give an integer, a mask or None; a custom collate can add anything else to the batch in `extras`",
         code="sample",
     )

@@ -1,8 +1,9 @@
 """Embeds data sets and evaluates features, those of baselines included."""
 
 from sslreg.evaluation.baselines import evaluate_baselines, evaluate_raw_pixels
+from sslreg.evaluation.checksum import checksum_tensor
 from sslreg.evaluation.embedding import abbreviate_list, concatenate, embed, embed_batches
-from sslreg.evaluation.evaluate import Evaluation, checksum_tensor
+from sslreg.evaluation.evaluate import Evaluation
 from sslreg.evaluation.feature_extraction import EvaluationImages, FeatureExtractor
 
 __all__ = [

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from sslreg.assembly import NamedEvaluator, build_raw_pixels_collate
-from sslreg.contracts import Model
+from sslreg.contracts import Backbone, Model, PatchBackbone
 from sslreg.evaluation.evaluate import Evaluation
 
 #: The largest width of pixels as features. Evaluators need time and memory in proportion to the width, and 224 x 224
@@ -24,26 +25,40 @@ def evaluate_baselines(
     """Return the metrics of both baselines, under ``raw_pixels`` and ``untrained``."""
     evaluators = list(evaluators)
     evaluation.progress.subject = "raw pixels"
-    raw_pixels = evaluate_raw_pixels(evaluation, evaluators)
+    raw_pixels = evaluate_raw_pixels(evaluation, evaluators, untrained.backbone)
     evaluation.progress.subject = "untrained backbone"
     return {"raw_pixels": raw_pixels, "untrained": evaluation.evaluate_model(untrained, evaluators)}
 
 
-def evaluate_raw_pixels(evaluation: Evaluation, evaluators: Iterable[NamedEvaluator]) -> dict[str, float]:
+def evaluate_raw_pixels(
+    evaluation: Evaluation, evaluators: Iterable[NamedEvaluator], backbone: Backbone | None = None
+) -> dict[str, float]:
     """Return the metrics of pixels as features, centered by their means over the reference set.
 
     More than `WIDEST` pixels are projected to that width by `project_randomly`.
+
+    Args:
+        evaluation: the evaluation.
+        evaluators: the evaluators.
+        backbone: the backbone whose patch size evaluators of patches use.
     """
-    extractor = evaluation.extractor(build_raw_pixels_collate(evaluation.spec), _to_features)
-    reference, test = evaluation.embed_sets(extractor)
-    extractor.mean = reference.features.mean(dim=0)
-    for embeddings in (reference, test):
-        embeddings.features.sub_(extractor.mean)
-    return evaluation.run_evaluators(extractor, reference, test, evaluators)
+    evaluators = list(evaluators)
+    patch_function = partial(_cut_patches, backbone.patch_size) if isinstance(backbone, PatchBackbone) else None
+    collate = build_raw_pixels_collate(evaluation.spec)
+    features = evaluation.extract_features(collate, evaluators, _to_features, patch_function, center=True)
+    return evaluation.run_evaluators(features, evaluators)
 
 
 def _to_features(images: Tensor) -> Tensor:
     return project_randomly(images.flatten(1), WIDEST)
+
+
+def _cut_patches(patch_size: int, images: Tensor) -> Tensor:
+    """Return the pixels of the patches of images (N, C, H, W) as features (N, rows, columns, D)."""
+    patches = images.unfold(2, patch_size, patch_size).unfold(3, patch_size, patch_size)
+    rows, columns = patches.shape[2:4]
+    pixels = patches.permute(0, 2, 3, 1, 4, 5).reshape(len(images) * rows * columns, -1)
+    return project_randomly(pixels, WIDEST).view(len(images), rows, columns, -1)
 
 
 def project_randomly(features: Tensor, width: int) -> Tensor:

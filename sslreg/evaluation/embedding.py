@@ -68,11 +68,37 @@ def embed_batches(
 ) -> Iterator[Embeddings]:
     """Embed a data set in order and yield one batch at a time.
 
-    An unreadable image that is skipped is embedded as another image, so that the rounding of the other images in the
-    batch does not depend on it; its row is removed afterwards. A batch may be empty.
+    A batch may be empty, since unreadable images that are skipped are left out.
 
     Args:
         start: the index of the first sample; the other arguments are those of `embed`.
+    """
+    batches = extract_features(
+        samples, collate, function, device=device, batch_size=batch_size, workers=workers, start=start
+    )
+    for features, batch, readable in batches:
+        targets = None if batch.targets is None else batch.targets[readable]
+        indices = batch.indices[readable]
+        yield Embeddings(features[readable], targets, indices, [samples.name(int(index)) for index in indices])
+
+
+def extract_features(
+    samples: SampleDataset,
+    collate: Collate,
+    function: Callable[[Tensor], Tensor],
+    *,
+    device: torch.device,
+    batch_size: int,
+    workers: int,
+    start: int = 0,
+) -> Iterator[tuple[Tensor, Batch, Tensor]]:
+    """Yield for each batch of a data set, in order, its features, the batch, and the rows to keep, bool (N,).
+
+    An unreadable image that is skipped is replaced by another image, so that the rounding of the other images in the
+    batch does not depend on it. Its row is not to be kept.
+
+    Args:
+        function: computes features (N, …); the other arguments are those of `embed_batches`.
     """
     loader: DataLoader[Any] = DataLoader(
         samples,  # the collate function turns samples into batches
@@ -87,10 +113,7 @@ def embed_batches(
         batch, requested = loaded
         with torch.inference_mode():
             features = function(batch.views[0].to(device)).float().cpu()
-        readable = batch.indices == requested
-        targets = None if batch.targets is None else batch.targets[readable]
-        indices = batch.indices[readable]
-        yield Embeddings(features[readable], targets, indices, [samples.name(int(index)) for index in indices])
+        yield features, batch, batch.indices == requested
 
 
 class _CollateWithIndices:

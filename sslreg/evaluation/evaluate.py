@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from sslreg.assembly import NamedEvaluator, SampleDataset, blame_components
-from sslreg.contracts import Embeddings, Model
+from sslreg.contracts import Embeddings, Evaluator, LabeledPatches, Model, PatchBackbone, PatchEvaluator
 from sslreg.errors import UserError, type_name
+from sslreg.evaluation.checksum import checksum_tensor
 from sslreg.evaluation.feature_extraction import EvaluationImages, FeatureExtractor
+from sslreg.evaluation.patch_extraction import PatchExtractor
 from sslreg.evaluation.progress import EvaluationProgress
 from sslreg.spec import Spec
-from sslreg.views import Collate
+from sslreg.views import Collate, SegmentationCollate
+
+
+@dataclass
+class ExtractedFeatures:
+    """The features that evaluators judge; None of those that no evaluator needs.
+
+    Attributes:
+        extractor: extracts features of single images; the run that evaluators get.
+        embeddings: the embeddings of the reference set and of the test set.
+        reference_patches: the patches of the reference set.
+        patches: extracts features of the patches of the test set.
+    """
+
+    extractor: FeatureExtractor
+    embeddings: tuple[Embeddings, Embeddings] | None = None
+    reference_patches: LabeledPatches | None = None
+    patches: PatchExtractor | None = None
 
 
 @dataclass
@@ -31,8 +49,10 @@ class Evaluation:
         collate: makes the view that is embedded.
         device: where features are computed.
         progress: shows how far an evaluation is.
-        compute_checksum: whether to compute `checksum`, which takes about a millisecond per photograph.
-        checksum: a checksum of the images of the embedding view that a model got, and of their labels.
+        compute_checksum: whether to compute the checksums, which takes about a millisecond per photograph.
+        checksum: a checksum of the images of the embedding view that a model got, and of their class numbers; None
+            before any evaluator of embeddings has run.
+        patch_checksum: the same of images and their masks; None before any evaluator of patches has run.
     """
 
     spec: Spec
@@ -43,6 +63,7 @@ class Evaluation:
     progress: EvaluationProgress = field(default_factory=EvaluationProgress)
     compute_checksum: bool = False
     checksum: int | None = None
+    patch_checksum: int | None = None
 
     def evaluate_model(self, model: Model, evaluators: Iterable[NamedEvaluator]) -> dict[str, float]:
         """Return the metrics of a model's features. The model is in eval mode meanwhile.
@@ -51,21 +72,50 @@ class Evaluation:
             UserError: an evaluator cannot evaluate the data.
             SslregError: the code of the model or of an evaluator raises something else.
         """
+        evaluators = list(evaluators)
         was_training = model.training
         model.eval()
         try:
-            extractor = self.extractor(self.collate, model.embed)
             with blame_components(self.spec):
-                reference, test = self.embed_sets(extractor)
-            return self.run_evaluators(extractor, reference, test, evaluators)
+                patch_function = model.backbone.patches if isinstance(model.backbone, PatchBackbone) else None
+                features = self.extract_features(self.collate, evaluators, model.embed, patch_function)
+            return self.run_evaluators(features, evaluators)
         finally:
             model.train(was_training)
 
-    def extractor(self, collate: Collate, function: Callable[[Tensor], Tensor]) -> FeatureExtractor:
-        """Return an extractor of the features that `function` computes of the views of `collate`."""
-        return FeatureExtractor(collate, function, self.device, self.spec.data.workers, self._images)
+    def extract_features(
+        self,
+        collate: Collate,
+        evaluators: Sequence[NamedEvaluator],
+        function: Callable[[Tensor], Tensor],
+        patch_function: Callable[[Tensor], Tensor] | None,
+        *,
+        center: bool = False,
+    ) -> ExtractedFeatures:
+        """Extract the features that some evaluators need.
 
-    def embed_sets(self, extractor: FeatureExtractor) -> tuple[Embeddings, Embeddings]:
+        Args:
+            collate: makes the view of which features are computed.
+            evaluators: the evaluators.
+            function: computes features (N, D) of images (N, C, H, W) on the device.
+            patch_function: computes features (N, rows, columns, D) of their patches; None if there are no patches.
+            center: whether to subtract the means over the reference set.
+        """
+        features = ExtractedFeatures(
+            FeatureExtractor(collate, function, self.device, self.spec.data.workers, self._images)
+        )
+        judges_patches = [isinstance(entry.evaluator, PatchEvaluator) for entry in evaluators]
+        if not all(judges_patches) or not evaluators:
+            features.embeddings = self._embed_sets(features.extractor, center)
+        if any(judges_patches):
+            assert patch_function is not None  # `require_patch_backbone` has refused other backbones
+            features.patches = PatchExtractor(
+                SegmentationCollate.like(collate), patch_function, self.device, self.spec.data.workers
+            )
+            features.reference_patches = self._embed_reference_patches(features.patches, center)
+        return features
+
+    def _embed_sets(self, extractor: FeatureExtractor, center: bool) -> tuple[Embeddings, Embeddings]:
         """Embed the reference set and the test set."""
         function, total = extractor.function, len(self.reference) + len(self.test)
         checksum = done = 0
@@ -90,31 +140,58 @@ class Evaluation:
             for column in columns:
                 checksum = checksum if column is None else checksum_tensor(column, checksum)
             self.checksum = checksum
+        if center:
+            extractor.mean = reference.features.mean(dim=0)
+            for embeddings in (reference, test):
+                embeddings.features.sub_(extractor.mean)
         return reference, test
+
+    def _embed_reference_patches(self, extractor: PatchExtractor, center: bool) -> LabeledPatches:
+        extractor.checksum = 0 if self.compute_checksum else None
+        extractor.report = partial(self.progress.report, "embedding patches", total=len(self.reference))
+        reference = extractor.labeled_patches(self.reference)
+        if center:
+            extractor.mean = reference.features.mean(dim=0)
+            reference.features.sub_(extractor.mean)
+        return reference
+
+    def checksum_for(self, evaluator: Evaluator) -> int | None:
+        """Return the checksum of the data that an evaluator gets."""
+        return self.patch_checksum if isinstance(evaluator, PatchEvaluator) else self.checksum
 
     @cached_property
     def _images(self) -> EvaluationImages:
         return EvaluationImages(self.test, self.collate)
 
-    def run_evaluators(
-        self,
-        extractor: FeatureExtractor,
-        reference: Embeddings,
-        test: Embeddings,
-        evaluators: Iterable[NamedEvaluator],
-    ) -> dict[str, float]:
+    def run_evaluators(self, features: ExtractedFeatures, evaluators: Sequence[NamedEvaluator]) -> dict[str, float]:
         """Return the metrics of all evaluators, prefixed by their names."""
         metrics: dict[str, float] = {}
-        evaluators = list(evaluators)
         for number, entry in enumerate(evaluators):
             self.progress.report(entry.name, number, len(evaluators))
             try:
                 with blame_components(self.spec, allowed=ValueError):
-                    values = entry.evaluator.evaluate(reference, test, extractor)
+                    values = self._run_evaluator(features, entry)
             except ValueError as error:
                 raise self.spec.error(entry.component.path, "cannot-evaluate", f"{entry.name}: {error}") from error
             metrics.update({f"{entry.name}_{metric}": value for metric, value in self._read_metrics(entry, values)})
         return metrics
+
+    def _run_evaluator(self, features: ExtractedFeatures, entry: NamedEvaluator) -> Any:
+        if not isinstance(entry.evaluator, PatchEvaluator):
+            assert features.embeddings is not None
+            return entry.evaluator.evaluate(*features.embeddings, features.extractor)
+        assert features.patches is not None
+        assert features.reference_patches is not None
+        extractor = replace(
+            features.patches, report=partial(self.progress.report, f"{entry.name} on patches", total=len(self.test))
+        )
+        test = extractor.segmented_images(self.test)
+        values = entry.evaluator.evaluate_patches(features.reference_patches, test, features.extractor)
+        if self.compute_checksum:
+            for _ in test:  # an evaluator may stop early
+                pass
+            self.patch_checksum = extractor.checksum
+        return values
 
     def _read_metrics(self, entry: NamedEvaluator, values: Any) -> list[tuple[str, float]]:
         """Return the names and values of metrics. Raises UserError if an evaluator returned something else."""
@@ -137,8 +214,3 @@ class Evaluation:
             f"{entry.component.info}: evaluate returned {returned}",
             "return the value of each metric by its name, as a dict of floats",
         )
-
-
-def checksum_tensor(tensor: Tensor, start: int = 0) -> int:
-    """Return the CRC-32 of a tensor's bytes, continued from that of the tensors before it."""
-    return zlib.crc32(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data, start)

@@ -61,18 +61,20 @@ def digest_conditions(evaluation: Evaluation, untrained: Model, evaluators: Sequ
         untrained: The untrained model.
         evaluators: The evaluators.
     """
-    assert evaluation.checksum is not None
     spec = evaluation.spec.to_dict()
     common = {
         "spec": {section: spec.get(section) for section in _SECTIONS},
-        "images": evaluation.checksum,
         "weights": _checksum_weights(untrained),
         "device": evaluation.device.type,
         "versions": _list_versions(evaluation),
     }
     return {
         entry.name: _digest(
-            common | {"evaluator": [entry.name, entry.component.info.target, _parameters(spec, entry.component.path)]}
+            common
+            | {
+                "evaluator": [entry.name, entry.component.info.target, _parameters(spec, entry.component.path)],
+                "images": evaluation.checksum_for(entry.evaluator),
+            }
         )
         for entry in evaluators
     }

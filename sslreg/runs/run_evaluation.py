@@ -17,6 +17,8 @@ from sslreg.assembly import (
     build_embed_collate,
     build_evaluation_sets,
     build_evaluators,
+    require_leading_geometry,
+    require_patch_backbone,
 )
 from sslreg.atomic_files import write_json
 from sslreg.contracts import Embeddings, Model
@@ -65,6 +67,8 @@ def evaluate_run(
     builder = Builder(spec, run.facts)
     built = build_evaluators(builder)
     reference, test = build_evaluation_sets(builder, built)
+    require_patch_backbone(spec, built, untrained)
+    require_leading_geometry(spec, built)
     device = select_device()
     evaluation = Evaluation(spec, reference, test, build_embed_collate(spec), device, compute_checksum=True)
     with evaluation.progress.show(console):

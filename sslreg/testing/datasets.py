@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from sslreg.contracts import as_sample
+from sslreg.contracts import IGNORED_PIXEL, SegmentationMask, as_sample, is_segmentation_mask, load_segmentation_mask
 from sslreg.images import load_image
 from sslreg.testing.case import Case
 from sslreg.testing.checks import check
@@ -36,11 +36,32 @@ def has_samples_that_can_be_read(case: Case) -> None:
 def has_targets_among_its_classes(case: Case) -> None:
     dataset = case.build()
     classes = getattr(dataset, "classes", None)
-    targets = [as_sample(dataset[index]).target for index in items_of(dataset)]
+    numbers = {
+        number for index in items_of(dataset) for number in _list_class_numbers(as_sample(dataset[index]).target)
+    }
     if classes is None:
         return
     assert all(isinstance(name, str) for name in classes)
-    assert all(target is None or 0 <= target < len(classes) for target in targets)
+    assert all(0 <= number < len(classes) for number in numbers)
+
+
+def _list_class_numbers(target: int | SegmentationMask | None) -> list[int]:
+    if isinstance(target, int):
+        return [target]
+    if not is_segmentation_mask(target):
+        return []
+    values = torch.unique(load_segmentation_mask(target)).tolist()
+    return [value for value in values if value != IGNORED_PIXEL]
+
+
+@check("dataset")
+def has_masks_of_the_size_of_images(case: Case) -> None:
+    dataset = case.build()
+    for index in items_of(dataset):
+        sample = as_sample(dataset[index])
+        if is_segmentation_mask(sample.target):
+            mask, image = load_segmentation_mask(sample.target), load_image(sample.image)
+            assert mask.shape == image.shape[1:], f"the mask of item {index} is {tuple(mask.shape)}"
 
 
 @check("dataset")
@@ -49,7 +70,10 @@ def gives_the_same_item_again(case: Case) -> None:
     for index in items_of(dataset)[:4]:
         one, other = as_sample(dataset[index]), as_sample(dataset[index])
         assert torch.equal(load_image(one.image), load_image(other.image)), "augmenting is the views' business"
-        assert one.target == other.target
+        if is_segmentation_mask(one.target) and is_segmentation_mask(other.target):
+            assert torch.equal(load_segmentation_mask(one.target), load_segmentation_mask(other.target))
+        else:
+            assert one.target == other.target
 
 
 @check("dataset")

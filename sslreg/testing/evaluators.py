@@ -9,10 +9,17 @@ import torch
 from torch import Tensor
 
 from sslreg.assembly import SampleDataset
+from sslreg.contracts import Evaluator, PatchEvaluator
 from sslreg.evaluation import EvaluationImages, FeatureExtractor
 from sslreg.testing.case import Case
 from sslreg.testing.checks import check
-from sslreg.testing.tiny_components import WIDTH, make_embeddings, make_pictures
+from sslreg.testing.tiny_components import (
+    WIDTH,
+    make_embeddings,
+    make_labeled_patches,
+    make_pictures,
+    make_segmented_images,
+)
 from sslreg.views import Collate, ViewPlan
 
 
@@ -29,9 +36,16 @@ def _average_parts(images: Tensor) -> Tensor:
     return images.reshape(len(images), WIDTH, -1).mean(dim=2)
 
 
+def evaluate(evaluator: Evaluator) -> dict[str, float]:
+    """Run an evaluator on embeddings, or on patches if it evaluates these."""
+    if isinstance(evaluator, PatchEvaluator):
+        return evaluator.evaluate_patches(make_labeled_patches(), iter(make_segmented_images()), make_run())
+    return evaluator.evaluate(make_embeddings(64), make_embeddings(32, seed=1), make_run())
+
+
 @check("evaluator")
 def returns_finite_metrics(case: Case) -> None:
-    metrics = case.build().evaluate(make_embeddings(64), make_embeddings(32, seed=1), make_run())
+    metrics = evaluate(case.build())
     assert metrics
     for name, value in metrics.items():
         assert f"{case.info.name}_{name}".isidentifier(), f"{name!r}: metrics are written as <name>_<metric>"
@@ -41,16 +55,24 @@ def returns_finite_metrics(case: Case) -> None:
 
 @check("evaluator")
 def is_deterministic(case: Case) -> None:
-    first, second = (
-        case.build().evaluate(make_embeddings(64), make_embeddings(32, seed=1), make_run()) for _ in range(2)
-    )
+    first, second = (evaluate(case.build()) for _ in range(2))
     assert first == second
 
 
 @check("evaluator")
 def does_not_change_the_embeddings(case: Case) -> None:
+    evaluator = case.build()
+    if isinstance(evaluator, PatchEvaluator):
+        patches, images = make_labeled_patches(), make_segmented_images()
+        evaluator.evaluate_patches(patches, iter(images), make_run())
+        assert torch.equal(patches.features, make_labeled_patches().features)
+        assert torch.equal(patches.labels, make_labeled_patches().labels)
+        for used, fresh in zip(images, make_segmented_images(), strict=True):
+            assert torch.equal(used.features, fresh.features)
+            assert torch.equal(used.masks, fresh.masks)
+        return
     reference, test = make_embeddings(64), make_embeddings(32, seed=1)
-    case.build().evaluate(reference, test, make_run())
+    evaluator.evaluate(reference, test, make_run())
     assert torch.equal(reference.features, make_embeddings(64).features)
     assert torch.equal(test.features, make_embeddings(32, seed=1).features)
 
@@ -58,7 +80,7 @@ def does_not_change_the_embeddings(case: Case) -> None:
 @check("evaluator")
 def declares_whether_it_needs_targets(case: Case) -> None:
     evaluator = case.build()
-    if not evaluator.needs_targets:
+    if not evaluator.needs_targets and not isinstance(evaluator, PatchEvaluator):
         unlabeled = [
             replace(embeddings, targets=None) for embeddings in (make_embeddings(64), make_embeddings(32, seed=1))
         ]

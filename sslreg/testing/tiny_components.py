@@ -10,12 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from sslreg.contracts import (
+    IGNORED_PIXEL,
     Augmentation,
     Backbone,
     Batch,
     Dataset,
     Embeddings,
     Keys,
+    LabeledPatches,
     Loss,
     Masks,
     MaskSampler,
@@ -23,6 +25,7 @@ from sslreg.contracts import (
     Model,
     Params,
     SampleKeys,
+    SegmentedImages,
     StepOutput,
 )
 from sslreg.spec.from_run import FromRun
@@ -247,6 +250,31 @@ def make_embeddings(samples: int, *, classes: int = 4, width: int = WIDTH, seed:
         indices=torch.arange(samples),
         names=[f"sample {number}" for number in range(samples)],
     )
+
+
+def make_labeled_patches() -> LabeledPatches:
+    """Return 64 patches of 8 images, whose features lie around one direction for each of four classes."""
+    patches = make_embeddings(64)
+    assert patches.targets is not None
+    return LabeledPatches(patches.features, patches.targets, patches.indices // 8)
+
+
+def make_segmented_images() -> list[SegmentedImages]:
+    """Return two batches of two images of 4x4 patches, in the classes of `make_labeled_patches`.
+
+    Each patch is a square of 2x2 pixels of one class; one pixel of each image is ignored.
+    """
+    batches = []
+    for start in (0, 2):
+        patches = make_embeddings(2 * 4 * 4, seed=1 + start)
+        assert patches.targets is not None
+        masks = patches.targets.view(2, 4, 4).repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
+        masks[:, 0, 0] = IGNORED_PIXEL
+        names = [f"image {number}" for number in (start, start + 1)]
+        batches.append(
+            SegmentedImages(patches.features.view(2, 4, 4, -1), masks, torch.arange(start, start + 2), names)
+        )
+    return batches
 
 
 def find_tensors(value: Any) -> list[Tensor]:

@@ -146,7 +146,7 @@ def _evaluate_subset(setup: TrainingSetup, run: Run) -> tuple[int, list[str], di
     too_few: dict[str, str] = {}
     for named in setup.pipeline.evaluators:
         try:
-            evaluate_raw_pixels(evaluation, [named])
+            evaluate_raw_pixels(evaluation, [named], model.backbone)
             evaluation.evaluate_model(model, [named])
             evaluated.append(named.name)
         except UserError as error:

@@ -8,12 +8,14 @@ from sslreg.views.image_stacking import stack_images, to_float
 from sslreg.views.masked_apply import apply, apply_where
 from sslreg.views.noise import noise_like
 from sslreg.views.plan import Place, ViewPlan, to_batch
+from sslreg.views.segmentation_masks import SEGMENTATION_MASKS, SegmentationCollate, move_masks
 from sslreg.views.shared_memory import empty_result
 from sslreg.views.steps import Draw, Operation
 from sslreg.views.with_probability import MASK, WithProbability
 
 __all__ = [
     "MASK",
+    "SEGMENTATION_MASKS",
     "SKIPPED",
     "BatchInFlight",
     "CallableAugmentation",
@@ -23,6 +25,7 @@ __all__ = [
     "Draw",
     "Operation",
     "Place",
+    "SegmentationCollate",
     "Skipped",
     "ViewPlan",
     "WithProbability",
@@ -31,6 +34,7 @@ __all__ = [
     "apply_where",
     "empty_result",
     "may_compile",
+    "move_masks",
     "noise_like",
     "stack_images",
     "to_batch",

@@ -15,6 +15,7 @@ from torch.utils.data import get_worker_info
 from sslreg.contracts.augmentation import Images
 from sslreg.contracts.batch import Batch, Sample, as_sample
 from sslreg.contracts.sample_keys import SampleKeys
+from sslreg.contracts.segmentation_mask import is_segmentation_mask
 from sslreg.errors import UserError
 from sslreg.images import EncodedImage, Readers, open_image
 from sslreg.views.deferred_batch import DeferredBatch, DeferredView
@@ -218,6 +219,5 @@ def _skip(sample: Sample, error: UserError) -> Skipped:
 
 
 def _targets(samples: list[Sample]) -> Tensor | None:
-    targets = [sample.target for sample in samples]
-    known = [target for target in targets if target is not None]
-    return torch.tensor(known) if known and len(known) == len(targets) else None
+    known = [sample.target for sample in samples if not (sample.target is None or is_segmentation_mask(sample.target))]
+    return torch.tensor(known) if known and len(known) == len(samples) else None

@@ -71,6 +71,17 @@ class WithoutWidth(sslreg.Backbone):
         return images
 
 
+class WithoutTokens(sslreg.PatchBackbone):
+    patch_size, token_features, num_features, has_class_token = 4, 8, 8, False
+
+    def forward(self, images):
+        return images
+
+
+class WithoutPatches(sslreg.PatchEvaluator):
+    pass
+
+
 class WithoutForward(sslreg.Backbone):
     num_features = 3
 
@@ -172,6 +183,8 @@ FAULTS = [
     ("model", StepWithoutLoss, r"training_step\(batch\) does not take the arguments of the contract"),
     ("model", WithoutBackbone, "WithoutBackbone does not set the attribute backbone, an sslreg.Backbone"),
     ("backbone", WithoutWidth, "WithoutWidth does not set the attribute num_features, an integer"),
+    ("backbone", WithoutTokens, r"WithoutTokens does not implement tokens\(images, keep, mask, mask_token\)"),
+    ("evaluator", WithoutPatches, r"WithoutPatches does not implement evaluate_patches\(reference, test, run\)"),
     ("backbone", WithoutForward, r"WithoutForward does not implement forward\(images\)"),
     ("loss", PlainForward, r"PlainForward does not implement forward\(a, b\)"),
     ("loss", LyingClass, "LyingClass is neither an sslreg.Loss nor a torch.nn.Module"),

@@ -421,6 +421,20 @@ class Overcounting(Pictures):
         return super().__getitem__(index)[0], index
 
 
+class Mismasked(Pictures):
+    """Has masks of another size than its images."""
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Any]:
+        return super().__getitem__(index)[0], torch.zeros(4, 4, dtype=torch.uint8)
+
+
+class Remasking(Pictures):
+    """Draws its masks anew."""
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Any]:
+        return super().__getitem__(index)[0], torch.randint(4, (16, 16))
+
+
 class Climbing(torch.optim.SGD):
     """Goes up."""
 
@@ -512,7 +526,9 @@ FAULTS = [
     ("reader", Misplaced, "reads_parts"),
     ("dataset", Empty, "has_samples_that_can_be_read"),
     ("dataset", Restless, "gives_the_same_item_again"),
+    ("dataset", Remasking, "gives_the_same_item_again"),
     ("dataset", Overcounting, "has_targets_among_its_classes"),
+    ("dataset", Mismasked, "has_masks_of_the_size_of_images"),
     ("optimizer", Climbing, "lowers_a_loss"),
     ("optimizer", Uniform, "uses_the_learning_rate_of_each_group"),
     ("schedule", Exploding, "sets_a_value_for_every_step"),
