@@ -17,6 +17,11 @@ def sslreg_register(registry: sslreg.Registry) -> None:
         summary="the images in a folder and its subfolders, with or without labels",
     )
     registry.dataset(
+        "segmentation_folder",
+        "sslreg_datasets.segmentation_folder:SegmentationFolder",
+        summary="the images in a folder, next to segmentation masks as PNG files",
+    )
+    registry.dataset(
         "webdataset",
         "sslreg_datasets.webdataset:WebDataset",
         summary="the images in WebDataset's shards, tar files on disks or in object stores",

@@ -35,17 +35,17 @@ class ImageFolder(sslreg.Dataset):
 
     def __init__(self, root: str, labels: Literal["auto", "folders", "none"] = "auto") -> None:
         self.root = Path(root).expanduser()
-        names = _find_images(_require_folder(self.root))
+        names = find_images(require_folder(self.root))
         if not names:
             raise ValueError(
-                f"no image in {_format_path(self.root)} or its subfolders; images end in .jpg, .png, .tiff, .webp or "
+                f"no image in {format_path(self.root)} or its subfolders; images end in .jpg, .png, .tiff, .webp or "
                 "another extension of an installed reader, and do not start with a dot"
             )
         unlabeled = next((name for name in names if os.sep not in name), None)
         folders = sorted({name.partition(os.sep)[0] for name in names})
         if labels == "folders" and unlabeled is not None:
             raise ValueError(
-                f"{_format_path(self.root / unlabeled)} lies in no subfolder that could be its class; move it into "
+                f"{format_path(self.root / unlabeled)} lies in no subfolder that could be its class; move it into "
                 "one, or write labels: none"
             )
         self.targets: np.ndarray | None = None
@@ -68,37 +68,45 @@ class ImageFolder(sslreg.Dataset):
         return os.fsdecode(self._names[index])
 
 
-def _require_folder(root: Path) -> Path:
+def require_folder(root: Path) -> Path:
+    """Return a folder of images. Raises ValueError if it does not exist."""
     if root.is_dir():
         return root
     if root.exists():
-        raise ValueError(f"{_format_path(root)} is a file; root has to be the folder of the images")
+        raise ValueError(f"{format_path(root)} is a file; root has to be the folder of the images")
     nearest = next(parent for parent in root.absolute().parents if parent.exists())
     raise ValueError(
-        f"no folder {_format_path(root)} ({nearest} exists, {root.absolute().relative_to(nearest)} does not); set root "
+        f"no folder {format_path(root)} ({nearest} exists, {root.absolute().relative_to(nearest)} does not); set root "
         "to the folder of the images"
     )
 
 
-def _format_path(path: Path) -> str:
+def format_path(path: Path) -> str:
     """Return the path as given, followed by the absolute path if it is relative."""
     return f"'{path}'" if path.is_absolute() else f"'{path}' (that is, {path.absolute()})"
 
 
-def _find_images(folder: Path) -> list[str]:
-    """Return the images below a folder, as sorted paths relative to it."""
+def find_images(folder: Path, extensions: Collection[str] | None = None) -> list[str]:
+    """Return the images below a folder, as sorted paths relative to it.
+
+    Args:
+        folder: The folder.
+        extensions: The extensions of images; by default those that the installed readers claim.
+
+    Raises:
+        ValueError: The folder cannot be read.
+    """
+    extensions = sslreg.image_extensions() if extensions is None else extensions
     special: list[str] = []
     try:
-        paths = sorted(
-            os.path.relpath(path, folder) for path in _walk(folder, sslreg.image_extensions(), special, parents=())
-        )
+        paths = sorted(os.path.relpath(path, folder) for path in _walk(folder, extensions, special, parents=()))
     except OSError as error:
         raise ValueError(f"cannot list '{error.filename}': {error.strerror}") from error
     if special:
         log.warning(
             "%d entries of %s are skipped, since they are FIFOs, sockets or devices; the first is %r",
             len(special),
-            _format_path(folder),
+            format_path(folder),
             min(special),
         )
     return paths

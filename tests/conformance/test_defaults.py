@@ -25,6 +25,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "augmentation/normalize": {"stats": "imagenet"},
     "backbone/timm": {"name": "test_vit"},
     "dataset/image_folder": {"root": "images"},
+    "dataset/segmentation_folder": {"root": "scenes", "classes": ["sky", "sea"]},
     "dataset/webdataset": {"shards": "images.tar"},
     **{f"model/{name}": {"projection": [32, 16]} for name in ("barlow_twins", "lejepa", "moco", "simclr", "vicreg")},
     **{
@@ -81,6 +82,9 @@ def folder_of_images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     for number, name in enumerate(["cats/a.png", "cats/b.png", "dogs/c.png"]):
         (root / "images" / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (12, 9), (40 * number, 90, 120)).save(root / "images" / name)
+    for folder, mode, color in (("images", "RGB", (40, 90, 120)), ("masks", "L", 1)):
+        (root / "scenes" / folder).mkdir(parents=True)
+        Image.new(mode, (12, 9), color).save(root / "scenes" / folder / "a.png")
     with tarfile.open(root / "images.tar", "w") as tar:
         tar.add(root / "images", "images")
     with pytest.MonkeyPatch.context() as patch:
