@@ -18,6 +18,7 @@ CROSS_CUTTING = {
     "docs/test_paths.py": "the paths that pages mention",
     "docs/test_recipes.py": "the figures on the pages of recipes",
     "docs/test_site.py": "the documentation site",
+    "evaluation/test_dense_evaluation.py": "data sets, evaluators and evaluations of masks",
     "evaluation/test_profile.py": "a training and the invariance profile of its result",
     "examples/test_sslreg_tico.py": "a complete plugin package",
     "methods/test_every_method.py": "the recipe of every method",

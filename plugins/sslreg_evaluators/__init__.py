@@ -17,3 +17,5 @@ def sslreg_register(registry: sslreg.Registry) -> None:
     add("clustering", "clustering:Clustering", "k-means compared with the classes: mutual information, Rand index")
     add("spectrum", "spectrum:Spectrum", "singular values of the embeddings, which show a collapse; needs no labels")
     add("invariance", "invariance:Invariance", "how far each augmentation moves an embedding; needs no labels")
+    add("dense_knn", "dense_knn:DenseKNN", "segmentation by the nearest neighbors of patches: mean IoU, pixel accuracy")
+    add("dense_linear", "dense_linear:DenseLinear", "segmentation by a linear classifier of patches: the same metrics")

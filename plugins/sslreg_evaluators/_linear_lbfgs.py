@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,14 +13,13 @@ from torch import Tensor
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
 
-def predict(features: Tensor, labels: Tensor, held_out: Tensor, queries: Tensor) -> Tensor:
-    """Fit a classifier and return its log-probabilities (Q, classes).
+def fit(features: Tensor, labels: Tensor, held_out: Tensor) -> Callable[[Tensor], Tensor]:
+    """Fit a classifier and return the function from embeddings (Q, D) to log-probabilities (Q, classes).
 
     Args:
-        features: The embeddings (N, D) that it is fitted on.
+        features: The embeddings (N, D) to fit it on.
         labels: Their classes (N,), from 0 to classes - 1.
         held_out: Which embeddings (N,), bool, the penalty is chosen on.
-        queries: The embeddings (Q, D) to classify.
     """
     accuracies = []
     for penalty in PENALTIES:
@@ -27,7 +27,8 @@ def predict(features: Tensor, labels: Tensor, held_out: Tensor, queries: Tensor)
         accuracies.append(model.score(features[held_out].numpy(), labels[held_out].numpy()))
     # Of equals, the strongest penalty, which comes first.
     best = PENALTIES[accuracies.index(max(accuracies))]
-    return torch.from_numpy(_fit(features, labels, best).predict_log_proba(queries.double().numpy()))
+    model = _fit(features, labels, best)
+    return lambda queries: torch.from_numpy(model.predict_log_proba(queries.double().numpy()))
 
 
 def _fit(features: Tensor, labels: Tensor, penalty: float) -> Any:

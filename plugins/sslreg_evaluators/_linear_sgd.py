@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -14,16 +14,15 @@ BATCH = 1024
 MOMENTUM = 0.9
 
 
-def predict(
-    features: Tensor, labels: Tensor, held_out: Tensor, queries: Tensor, epochs: int, device: torch.device
-) -> Tensor:
-    """Fit a classifier and return its scores (Q, classes), on the CPU.
+def fit(
+    features: Tensor, labels: Tensor, held_out: Tensor, epochs: int, device: torch.device
+) -> Callable[[Tensor], Tensor]:
+    """Fit a classifier and return the function from embeddings (Q, D) to scores (Q, classes), on the CPU.
 
     Args:
-        features: The embeddings (N, D) that it is fitted on.
+        features: The embeddings (N, D) to fit it on.
         labels: Their classes (N,), from 0 to classes - 1.
         held_out: Which embeddings (N,), bool, the learning rate is chosen on.
-        queries: The embeddings (Q, D) to classify.
         epochs: The number of passes over the embeddings.
         device: The device that computes.
     """
@@ -32,7 +31,8 @@ def predict(
     predicted = _apply(heads, features[held_out], device).argmax(dim=2)
     accuracies = (predicted == labels[held_out]).double().mean(dim=1)
     best = RATES[int(accuracies.argmax())]
-    return _apply(_fit(features, labels, classes, [best], epochs, device), queries, device)[0]
+    heads = _fit(features, labels, classes, [best], epochs, device)
+    return lambda queries: _apply(heads, queries, device)[0]
 
 
 def _fit(
