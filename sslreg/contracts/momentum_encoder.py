@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import torch
 from torch import nn
+from torch.nn.modules.dropout import _DropoutNd
 
 #: The attribute that marks the copies.
 _MARK = "_is_momentum_copy"
@@ -19,9 +20,15 @@ def momentum_copy(module: ModuleT) -> ModuleT:
 
     Its weights change in small steps, which half precision cannot represent: ``sslreg check`` refuses half-precision
     weights with such a copy. In train mode its batch normalization uses the batch's statistics, as in MoCo, BYOL and
-    DINO, and its running statistics come from its activations.
+    DINO, and its running statistics come from its activations. It drops nothing (dropout, stochastic depth), as in the
+    code of DINO, iBOT and DINOv2.
     """
     copied = copy.deepcopy(module).requires_grad_(False)
+    for part in copied.modules():
+        if isinstance(part, _DropoutNd) or type(part).__name__ == "StochasticDepth":  # importing torchvision takes long
+            vars(part)["p"] = 0.0
+        elif hasattr(part, "drop_prob"):  # timm's DropPath
+            vars(part)["drop_prob"] = 0.0
     setattr(copied, _MARK, True)
     return copied
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from timm.layers import DropPath
 from torch import nn
+from torchvision.ops import StochasticDepth
 
 import sslreg
 
@@ -27,6 +29,13 @@ def test_a_momentum_encoder_gets_no_gradient_and_shares_no_weight() -> None:
     assert not any(weight.requires_grad for weight in slow.parameters())
     assert all(weight.requires_grad for weight in fast.parameters())
     assert not {weight.data_ptr() for weight in slow.parameters()} & {weight.data_ptr() for weight in fast.parameters()}
+
+
+def test_a_momentum_encoder_drops_nothing() -> None:
+    module = nn.Sequential(nn.Dropout(0.5), StochasticDepth(0.5, "row"), DropPath(0.5))
+    images = torch.ones(50, 4)
+    assert torch.equal(sslreg.momentum_copy(module).train()(images), images)
+    assert not torch.equal(module.train()(images), images)
 
 
 def test_running_statistics_do_not_follow() -> None:
