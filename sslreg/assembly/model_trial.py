@@ -221,7 +221,7 @@ class _LossOnCpu(nn.Module):
         def to_numbers(value: Any) -> Any:
             if isinstance(value, list | tuple):
                 return [to_numbers(one) for one in value]
-            if not isinstance(value, Tensor):
+            if not isinstance(value, Tensor) or not value.is_meta:
                 return value
             if value.numel() > _MAX_VALUES:
                 raise UnsupportedTrialError

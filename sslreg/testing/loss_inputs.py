@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -38,6 +38,10 @@ class LossInputs:
         return find_tensors([self.arguments, dict(self.keywords)])
 
     @property
+    def masks(self) -> list[Tensor]:
+        return [tensor for tensor in self.tensors if tensor.dtype == torch.bool]
+
+    @property
     def gradients(self) -> list[Tensor]:
         """The gradients of those tensors that have one."""
         return [tensor.grad for tensor in self.tensors if tensor.grad is not None]
@@ -53,7 +57,7 @@ class LossInputs:
 
     def select(self, samples: Tensor) -> LossInputs:
         """Return the inputs of the samples with these numbers, in this order."""
-        return self.map(partial(select_samples, samples=samples))
+        return self.map(partial(select_samples, samples=samples, masks=self.masks))
 
     def to(self, dtype: torch.dtype) -> LossInputs:
         """Return the inputs with floating-point tensors of another type."""
@@ -71,8 +75,15 @@ class LossInputs:
         return value
 
 
-def select_samples(tensor: Tensor, samples: Tensor) -> Tensor:
-    """Select samples along the first dimension of N or, for several views one after the other, a multiple of N rows."""
+def select_samples(tensor: Tensor, samples: Tensor, masks: Sequence[Tensor] = ()) -> Tensor:
+    """Select samples along the first dimension of N or, for several views one after the other, a multiple of N rows.
+
+    If the number of rows is that of the true values of a mask, the rows belong to these, such as masked patches.
+    """
+    for mask in masks:
+        if len(tensor) == mask.sum() != SAMPLES:
+            numbers = torch.zeros(mask.shape, dtype=torch.int64).masked_scatter_(mask, torch.arange(len(tensor)))
+            return tensor[select_samples(numbers, samples)[select_samples(mask, samples)]]
     for dim, size in enumerate(tensor.shape):
         if size and size % SAMPLES == 0:
             views = tensor.reshape(*tensor.shape[:dim], -1, SAMPLES, *tensor.shape[dim + 1 :])

@@ -190,7 +190,7 @@ def equals_one_process_in_two(case: Case) -> None:
         for samples, part in zip(halves, parts, strict=True):
             for own, tensor in zip(part.tensors, inputs.tensors, strict=True):
                 if tensor.requires_grad and own.shape != tensor.shape:  # it belongs to the samples
-                    gradient = select_samples(_gradient_of(tensor), samples)
+                    gradient = select_samples(_gradient_of(tensor), samples, inputs.masks)
                     _require_close(_gradient_of(own) / 2, gradient, fault.format("a gradient is"))
 
 
