@@ -8,11 +8,11 @@ from typing import Annotated
 import torch
 from pydantic import Field, NonNegativeInt
 from torch import Tensor
-from torch.nn.functional import log_softmax, softmax
+from torch.nn.functional import log_softmax
 
 import sslreg
-from sslreg import distributed
 from sslreg_losses._batch_statistics import promote
+from sslreg_losses._centered_softmax import CenteredSoftmax
 from sslreg_losses._contrastive_loss import Temperature
 from sslreg_losses._swapped_prediction import swapped_cross_entropy
 
@@ -33,8 +33,6 @@ class DINOLoss(sslreg.Loss):
 
     takes = "student and teacher"
 
-    center: Tensor
-
     def __init__(
         self,
         embedding_dim: Annotated[int, sslreg.FromRun("embedding_dim")],
@@ -47,12 +45,10 @@ class DINOLoss(sslreg.Loss):
     ) -> None:
         super().__init__()
         self.student_temperature = student_temperature
-        self.teacher_temperature = sslreg.LinearValue(
+        temperature = sslreg.LinearValue(
             warmup_teacher_temperature, teacher_temperature, warmup_teacher_temperature_epochs * steps_per_epoch
         )
-        self.center_momentum = center_momentum
-        self.register_buffer("center", torch.zeros(embedding_dim))
-        self._staged: list[Tensor] = []
+        self.teacher_softmax = CenteredSoftmax(embedding_dim, temperature, center_momentum)
 
     def forward(self, student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
         """Return the mean over all pairs of a view of the teacher and another view of the student.
@@ -61,21 +57,15 @@ class DINOLoss(sslreg.Loss):
             student: The output (N, K) of the student for all views, the global ones first.
             teacher: The output (N, K) of the teacher for the global views, in the same order. It gets no gradient.
         """
-        outputs = promote(torch.stack([*teacher]).detach())
-        self._staged.append(distributed.mean(outputs.mean(dim=(0, 1))))
-        targets = softmax((outputs - self.center) / self.teacher_temperature.value, dim=2)
-        return swapped_cross_entropy(
-            targets, log_softmax(promote(torch.stack([*student])) / self.student_temperature, dim=2)
-        )
+        targets = self.teacher_softmax(torch.stack([*teacher]))
+        log_predictions = log_softmax(promote(torch.stack([*student])) / self.student_temperature, dim=2)
+        return swapped_cross_entropy(targets, log_predictions)
 
     def commit(self) -> None:
-        """Move the center towards the mean of the batches since the last commit, and count the step."""
+        """Move the center, and count the step."""
         super().commit()
-        if self._staged:
-            self.center.lerp_(torch.stack(self._staged).mean(dim=0).to(self.center.dtype), 1 - self.center_momentum)
-            self.teacher_temperature.advance()
-        self._staged.clear()
+        self.teacher_softmax.commit()
 
     def discard(self) -> None:
         super().discard()
-        self._staged.clear()
+        self.teacher_softmax.discard()

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn.functional import log_softmax
 
 import sslreg
-from sslreg import distributed
 from sslreg_losses._batch_statistics import promote
 from sslreg_losses._contrastive_loss import Temperature
+from sslreg_losses._sinkhorn_knopp import assign_evenly
 from sslreg_losses._swapped_prediction import swapped_cross_entropy
 
 
@@ -62,13 +62,5 @@ class SwAVLoss(sslreg.Loss):
         return swapped_cross_entropy(codes, log_softmax(scores / self.temperature, dim=2))
 
     def assign(self, scores: Tensor, queue: Tensor) -> Tensor:
-        """Return the codes (N, K) of scores (N, K), together with those of a queue (Q, K), by the Sinkhorn algorithm.
-
-        Logarithms avoid an overflow for a small epsilon. A factor of all codes has no effect, so none is applied.
-        """
-        log_codes = torch.cat([scores, queue]) / self.epsilon
-        for _ in range(self.sinkhorn_iterations):
-            log_totals = distributed.gather_rows(log_codes.logsumexp(dim=0, keepdim=True))
-            log_codes -= log_totals.logsumexp(dim=0)
-            log_codes -= log_codes.logsumexp(dim=1, keepdim=True)
-        return log_codes[: len(scores)].exp()
+        """Return the codes (N, K) of scores (N, K), which are assigned together with those of a queue (Q, K)."""
+        return assign_evenly(torch.cat([scores, queue]) / self.epsilon, self.sinkhorn_iterations)[: len(scores)]

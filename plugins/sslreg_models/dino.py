@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, ClassVar
+from collections.abc import Sequence
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field, NonNegativeInt, PositiveInt
-from torch import nn
 
 import sslreg
 from sslreg_models.dino_head import DINOHead
+from sslreg_models.self_distillation import SelfDistillation
 
 
-class DINO(sslreg.Model):
+class DINO(SelfDistillation):
     """DINO: a student matches, for all views, the output of its slow copy, the teacher, for global views (algorithm 1).
 
     The backbone that is used after the training is the teacher's.
@@ -42,14 +42,9 @@ class DINO(sslreg.Model):
         momentum: Annotated[float, Field(ge=0, le=1)] = 0.996,
         freeze_last_layer_epochs: NonNegativeInt = 1,
     ) -> None:
-        super().__init__()
+        head = DINOHead(backbone.num_features, projection, out_dim, batch_norm=batch_norm)
+        super().__init__(backbone, head, momentum, total_steps, freeze_last_layer_epochs * steps_per_epoch)
         self.embedding_dim = out_dim
-        self.student_backbone = backbone
-        self.student_head = DINOHead(backbone.num_features, projection, out_dim, batch_norm=batch_norm)
-        self.backbone = sslreg.momentum_copy(self.student_backbone)
-        self.head = sslreg.momentum_copy(self.student_head)
-        self.momentum = sslreg.CosineValue(momentum, 1.0, total_steps)
-        self.frozen_steps = freeze_last_layer_epochs * steps_per_epoch
 
     def training_step(self, batch: sslreg.Batch, loss: sslreg.Loss) -> sslreg.StepOutput:
         global_views, local_views = batch.views_of("global"), batch.views_of("local")
@@ -60,20 +55,3 @@ class DINO(sslreg.Model):
             teacher = self.head(torch.cat(slow_features)).chunk(len(slow_features))
         # Centering makes the output's common part harmless, which the collapse watch would mistake for a collapse.
         return sslreg.StepOutput(loss(student, teacher), embeddings=slow_features[0])
-
-    def trained_modules(self) -> Iterable[nn.Module]:
-        return [self.student_backbone]
-
-    def parameter_groups(self) -> Iterable[dict[str, Any]]:
-        return sslreg.split_weight_decay(self)
-
-    def before_step(self) -> None:
-        """Freeze the last layer for the first epochs."""
-        if self.momentum.step < self.frozen_steps:
-            self.student_head.last_layer.weight.grad = None
-
-    def after_step(self) -> None:
-        """Move the teacher towards the student."""
-        sslreg.follow(self.backbone, self.student_backbone, self.momentum.value)
-        sslreg.follow(self.head, self.student_head, self.momentum.value)
-        self.momentum.advance()

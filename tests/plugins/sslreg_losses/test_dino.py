@@ -27,18 +27,18 @@ def test_three_steps_equal_lightly(make_views: Any, gradients: Any, local_views:
         torch.testing.assert_close(value, expected, rtol=1e-6, atol=1e-6)
         torch.testing.assert_close(gradients(value, views), gradients(expected, views), rtol=1e-5, atol=1e-7)
         loss.commit()
-        torch.testing.assert_close(loss.center, theirs.center[0, 0], rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(loss.teacher_softmax.center, theirs.center[0, 0], rtol=1e-12, atol=1e-12)
 
 
 def test_equals_the_formula_of_the_paper(make_views: Any) -> None:
     student, teacher = make_views(4, 6, 3), make_views(4, 6, seed=1)
     loss = dino()
-    loss.center.uniform_()
+    loss.teacher_softmax.center.uniform_()
     terms = []
     for number, t in enumerate(teacher):
         for other, s in enumerate(student):
             if number != other:
-                p = ((t - loss.center) / 0.04).exp()
+                p = ((t - loss.teacher_softmax.center) / 0.04).exp()
                 q = (s / 0.1).exp()
                 terms.append(-(p / p.sum(1, keepdim=True) * (q / q.sum(1, keepdim=True)).log()).sum(1).mean())
     torch.testing.assert_close(loss(student, teacher), torch.stack(terms).mean(), rtol=1e-12, atol=1e-12)
@@ -58,11 +58,11 @@ def test_the_center_and_the_temperature_move_only_in_commit_and_survive_a_checkp
     loss.discard()
     loss.commit()
     assert torch.equal(loss(views, views), first)
-    assert not loss.center.any()
+    assert not loss.teacher_softmax.center.any()
     loss.commit()
-    torch.testing.assert_close(loss.center, 0.1 * torch.stack(views).detach().mean(dim=(0, 1)))
+    torch.testing.assert_close(loss.teacher_softmax.center, 0.1 * torch.stack(views).detach().mean(dim=(0, 1)))
     loss.commit()
-    assert loss.teacher_temperature.step == 1
+    assert loss.teacher_softmax.temperature.step == 1
     restored.load_state_dict(loss.state_dict())
     assert torch.equal(restored(views, views), loss(views, views))
 
@@ -76,7 +76,7 @@ def test_the_center_of_accumulated_batches_is_that_of_their_union(make_views: An
     together(both, both)
     for loss in (apart, together):
         loss.commit()
-    torch.testing.assert_close(apart.center, together.center)
+    torch.testing.assert_close(apart.teacher_softmax.center, together.teacher_softmax.center)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -86,4 +86,4 @@ def test_half_precision_is_computed_in_float32(make_views: Any, dtype: torch.dty
     exact = dino()([view.double() for view in views], [view.double() for view in views])
     torch.testing.assert_close(loss(views, views).double(), exact, rtol=1e-4, atol=1e-4)
     loss.commit()
-    assert loss.center.dtype == torch.float32
+    assert loss.teacher_softmax.center.dtype == torch.float32
