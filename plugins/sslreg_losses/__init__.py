@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sslreg_losses.byol import BYOLLoss as BYOLLoss
     from sslreg_losses.dcl import DCLLoss as DCLLoss
     from sslreg_losses.dino import DINOLoss as DINOLoss
+    from sslreg_losses.dinov2 import DINOv2Loss as DINOv2Loss
+    from sslreg_losses.ibot import IBOTLoss as IBOTLoss
     from sslreg_losses.ijepa import IJEPALoss as IJEPALoss
     from sslreg_losses.lejepa import LeJEPALoss as LeJEPALoss
     from sslreg_losses.mae import MAELoss as MAELoss
@@ -33,6 +35,8 @@ _HOME = {
     "BarlowTwinsLoss": "barlow_twins",
     "DCLLoss": "dcl",
     "DINOLoss": "dino",
+    "DINOv2Loss": "dinov2",
+    "IBOTLoss": "ibot",
     "IJEPALoss": "ijepa",
     "LeJEPALoss": "lejepa",
     "MAELoss": "mae",
@@ -63,6 +67,10 @@ def sslreg_register(registry: sslreg.Registry) -> None:
     registry.loss("dino", "sslreg_losses.dino:DINOLoss", summary="match a centered, sharpened teacher (DINO)")
     registry.loss("mae", "sslreg_losses.mae:MAELoss", summary="squared error of masked, normalized patches (MAE)")
     registry.loss("simmim", "sslreg_losses.simmim:SimMIMLoss", summary="absolute error of masked patches (SimMIM)")
+    registry.loss("ibot", "sslreg_losses.ibot:IBOTLoss", summary="match a centered teacher, also for masked patches")
+    registry.loss(
+        "dinov2", "sslreg_losses.dinov2:DINOv2Loss", summary="match an evenly assigned teacher, and spread (DINOv2)"
+    )
     registry.loss("dcl", "sslreg_losses.dcl:DCLLoss", summary="NT-Xent without the positive in the denominator (DCL)")
     registry.loss("sup_con", "sslreg_losses.sup_con:SupConLoss", summary="attract samples of the same class (SupCon)")
     registry.loss(

@@ -33,3 +33,9 @@ def sslreg_register(registry: sslreg.Registry) -> None:
     registry.model(
         "ijepa", "sslreg_models.ijepa:IJEPA", summary="predict tokens of a part of an image from another part"
     )
+    registry.model(
+        "ibot", "sslreg_models.ibot:IBOT", summary="match a slow copy's output for other views and for masked patches"
+    )
+    registry.model(
+        "dinov2", "sslreg_models.dinov2:DINOv2", summary="iBOT with evenly assigned targets and features that spread"
+    )

@@ -1,4 +1,4 @@
-"""The projection head of DINO (arXiv 2104.14294)."""
+"""The projection heads of DINO (arXiv 2104.14294), iBOT and DINOv2."""
 
 from __future__ import annotations
 
@@ -34,6 +34,26 @@ class DINOHead(nn.Module):
         """Return the output (N, K) for features (N, D)."""
         output: Tensor = self.last_layer(normalize(self.layers(features), dim=1))
         return output
+
+
+class TokenHead(nn.Module):
+    """The projection heads of class tokens and of patches, each a `DINOHead` without batch normalization.
+
+    Args:
+        in_features: The width of the tokens.
+        widths: The widths of the layers of the perceptrons.
+        out_dim: The number K of directions.
+        shared: Whether both are the same head.
+    """
+
+    def __init__(self, in_features: int, widths: Sequence[int], out_dim: int, *, shared: bool) -> None:
+        super().__init__()
+        self.of_class = DINOHead(in_features, widths, out_dim, batch_norm=False)
+        self.of_patches = None if shared else DINOHead(in_features, widths, out_dim, batch_norm=False)
+
+    def forward(self, class_tokens: Tensor, patches: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the outputs (N, K) and (R, K) for class tokens (N, D) and patches (R, D)."""
+        return self.of_class(class_tokens), (self.of_patches or self.of_class)(patches)
 
 
 class WeightNormalizedLinear(nn.Linear):

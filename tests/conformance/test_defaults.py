@@ -36,6 +36,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "model/ijepa": {"backbone": VIT, "predictor_depth": 2, "predictor_width": 16, "predictor_heads": 2},
     "model/mae": {"backbone": VIT, "decoder_depth": 2, "decoder_width": 16, "decoder_heads": 2},
     "model/simmim": {"backbone": VIT, "masks": {"use": "random", "ratio": 0.6}},
+    **{f"model/{name}": {"backbone": VIT, "projection": [32, 16], "out_dim": 24} for name in ("dinov2", "ibot")},
     "model/swav": {"projection": [32, 16], "prototypes": 24},
 }
 

@@ -23,6 +23,8 @@ from sslreg_losses import (
     BYOLLoss,
     DCLLoss,
     DINOLoss,
+    DINOv2Loss,
+    IBOTLoss,
     IJEPALoss,
     LeJEPALoss,
     MAELoss,
@@ -80,6 +82,19 @@ def pass_patches(views: list[Tensor], targets: Tensor) -> Arguments:
     return (prediction, patches, targets[:, None] > torch.tensor([0, 2])), {}
 
 
+def pass_tokens(views: list[Tensor], targets: Tensor) -> Arguments:
+    """Make the arguments of iBOT's loss. The number of masked patches is the target, so it differs by process."""
+    masks = (targets[:, None] > torch.arange(4)).expand(2, -1, -1)
+    factors = torch.arange(1.0, 5.0, dtype=torch.float64)[:, None]
+    patches = torch.stack([(view[:, None] * factors).sin() for view in views[:2]])
+    return (views, views[:2], patches[masks], patches.cos()[masks], masks), {}
+
+
+def pass_tokens_and_features(views: list[Tensor], targets: Tensor) -> Arguments:
+    """Make the arguments of DINOv2's loss."""
+    return (*pass_tokens(views, targets)[0], views[:2]), {}
+
+
 def make_bank() -> FIFOMemoryBank:
     """Return a bank whose size is no multiple of any batch, so that it wraps in every way."""
     return FIFOMemoryBank(31, DIM, dtype="float64")
@@ -100,6 +115,8 @@ CASES = {
     "simsiam": Case(SimSiamLoss, pass_pair),
     "moco_v3": Case(lambda: MoCoV3Loss(0.2), pass_pair),
     "dino": Case(lambda: DINOLoss(DIM, 1).double(), lambda views, targets: ((views, views[:2]), {}), (2, 3)),
+    "ibot": Case(lambda: IBOTLoss(DIM, 1).double(), pass_tokens, (2, 3)),
+    "dinov2": Case(lambda: DINOv2Loss(1), pass_tokens_and_features, (2, 3)),
     "swav": Case(SwAVLoss, pass_scores, (2, 3)),
     "mae": Case(MAELoss, pass_patches),
     "simmim": Case(SimMIMLoss, pass_patches),
