@@ -93,7 +93,7 @@ class TorchvisionTokens(sslreg.PatchBackbone):
         positions = self._position_embeddings(self.grid(images))
         patches = self.body.conv_proj(images).flatten(2).transpose(1, 2)
         patches = replace_masked(patches, mask, mask_token) + positions[:, 1:]
-        class_token = (self.body.class_token + positions[:, :1]).expand(len(images), -1, -1)
+        class_token = (self.body.class_token + positions[:, :1]).expand(images.shape[0], -1, -1)
         tokens: Tensor = self.body.encoder.dropout(torch.cat([class_token, gather_patches(patches, keep)], dim=1))
         return tokens
 
