@@ -115,6 +115,14 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(scope="session")
+def patch_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A finished run whose backbone divides images into 4x4 patches, read-only."""
+    backbone = "model.backbone={use: vit, patch_size: 2, width: 16, depth: 1, heads: 2}"
+    spec = parse_spec(TINY, "patches.yaml", [backbone, "name=patches", "trainer.max_steps=2", "evaluate=[]"])
+    return sslreg.train(spec, tmp_path_factory.mktemp("runs") / "patches")
+
+
+@pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A nested folder of images of mixed sizes, modes and formats, with one file that is not an image."""
     root = tmp_path_factory.mktemp("photos")

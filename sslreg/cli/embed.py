@@ -17,6 +17,9 @@ def embed(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file to write: E.npz or E.parquet.")],
     split: Annotated[Split, typer.Option("--split", help="The data set of the spec to embed.")] = Split.test,
     data: OtherData = None,
+    patches: Annotated[
+        bool, typer.Option("--patches", help="Write the features of the patches of each image instead.")
+    ] = False,
 ) -> None:
     """Embed a data set with a run's backbone.
 
@@ -33,10 +36,15 @@ def embed(
     loaded = load_run(run)
     selected = select_data(loaded, split.value, data)
     with progress(len(selected.samples), "images") as update:
-        file = write_embeddings(loaded, selected, out, device=select_device(), on_progress=update)
+        file = write_embeddings(loaded, selected, out, device=select_device(), patches=patches, on_progress=update)
     if file.resumed:
         stderr.print(f"resumed after {format_count(file.resumed, 'image')}", style="dim")
     if file.skipped:
         skipped = f"{format_count(len(file.skipped), 'image')}: {abbreviate_list(file.skipped)}"
         stderr.print(f"left out unreadable images: {skipped}", style="yellow")
-    stdout.print(f"{out}: {format_count(file.rows, 'embedding')} of width {file.width}")
+    if file.grid is None:
+        stdout.print(f"{out}: {format_count(file.rows, 'embedding')} of width {file.width}")
+    else:
+        rows, columns = file.grid
+        images = format_count(file.rows, "image")
+        stdout.print(f"{out}: the patches of {images}, {rows}x{columns} each, of width {file.width}")

@@ -24,6 +24,7 @@ from sslreg.export.npz_writer import write_npz
 from sslreg.export.parquet_writer import require_pyarrow, write_parquet
 from sslreg.export.partial_results import Parts
 from sslreg.runs import Run
+from sslreg.runs.run import require_patches
 
 log = logging.getLogger(__name__)
 
@@ -34,21 +35,27 @@ BATCH = 256
 #: and with them the same rounding, whenever it is embedded.
 BATCHES = 16
 
+#: The same for patches. Those of a batch take as much memory as the embeddings of many.
+PATCH_BATCHES = 1
+
 
 @dataclass(frozen=True)
 class EmbeddingFile:
     """The content of an embedding file.
 
     Attributes:
-        rows, width: The shape of the embeddings.
+        rows: The number of images.
+        width: The width of a feature vector.
         skipped: The names of unreadable images, if the spec's ``data.on_error`` skips them.
         resumed: The number of images that an earlier, interrupted command had embedded.
+        grid: The numbers of rows and columns of patches; None for embeddings of images.
     """
 
     rows: int
     width: int
     skipped: list[str]
     resumed: int
+    grid: tuple[int, int] | None = None
 
 
 def require_format(out: Path) -> None:
@@ -71,8 +78,9 @@ def write_embeddings(
     out: Path,
     *,
     device: torch.device,
+    patches: bool = False,
     on_progress: Callable[[int], None] = lambda done: None,
-    batches: int = BATCHES,
+    batches: int | None = None,
 ) -> EmbeddingFile:
     """Embed a data set with the run's model into a NumPy archive or a Parquet file.
 
@@ -84,12 +92,20 @@ def write_embeddings(
         data: The data set.
         out: The file, whose name says the format.
         device: The device of the model.
+        patches: Whether to write the features of patches instead of those of images.
         on_progress: Called with the number of embedded images.
         batches: The number of batches of `BATCH` images in a part.
+
+    Raises:
+        UserError: The backbone has no patches.
+        SslregError: The file cannot be written, or images have different numbers of patches.
     """
     require_format(out)
+    if batches is None:
+        batches = PATCH_BATCHES if patches else BATCHES
     model = run.model().to(device)
-    parts = Parts(out, _identity(run, data, batches))
+    function = require_patches(model.backbone).patches if patches else model.embed
+    parts = Parts(out, _identity(run, data, patches, batches))
     done = parts.open()
     size = BATCH * batches
     resumed = min(done * size, len(data.samples))
@@ -97,7 +113,7 @@ def write_embeddings(
     stream = embed_batches(
         data.samples,
         build_embed_collate(run.spec),
-        model.embed,
+        function,
         device=device,
         batch_size=BATCH,
         workers=run.spec.data.workers,
@@ -116,7 +132,7 @@ def write_embeddings(
     return file
 
 
-def _identity(run: Run, data: SelectedData, batches: int) -> dict[str, Any]:
+def _identity(run: Run, data: SelectedData, patches: bool, batches: int) -> dict[str, Any]:
     """Return everything that the embeddings depend on, as far as it is known without reading every image."""
     with run.folder.last_checkpoint.open("rb") as file:
         checkpoint = hashlib.file_digest(file, "sha256").hexdigest()
@@ -127,6 +143,7 @@ def _identity(run: Run, data: SelectedData, batches: int) -> dict[str, Any]:
         "samples": len(data.samples),
         "names": _hash_names(data.samples),
         "batches": [BATCH, batches],
+        "patches": patches,
     }
 
 
@@ -143,9 +160,18 @@ def _join_batches(stream: Iterator[Embeddings], batches: int) -> Iterator[Embedd
 
 
 def _describe_file(parts: Parts, samples: SampleDataset, resumed: int) -> EmbeddingFile:
-    shapes = [column.shape for column in parts.columns("embeddings")]
+    shapes = {shape[1:] for shape, _ in parts.headers(parts.features)}
     if not shapes:
         raise SslregError("the data set has no images to embed", code="no-data")
+    if len(shapes) > 1:
+        grids = " and ".join(f"{rows}x{columns}" for rows, columns, _ in sorted(shapes))
+        raise SslregError(
+            f"images have different numbers of patches: {grids}",
+            hint="let `embed_view` bring images to one size",
+            code="different-grids",
+        )
+    (shape,) = shapes
     embedded = {int(index) for column in parts.columns("indices") for index in column}
     skipped = [samples.name(index) for index in range(len(samples)) if index not in embedded]
-    return EmbeddingFile(len(embedded), shapes[0][1], skipped, resumed)
+    grid = shape[:2] if len(shape) == 3 else None
+    return EmbeddingFile(len(embedded), shape[-1], skipped, resumed, grid)

@@ -17,19 +17,23 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 
 
 def write_npz(path: Path, parts: Parts) -> None:
-    """Join parts in an archive of ``embeddings``, ``indices``, ``names`` and, if all parts have labels, ``targets``."""
-    names = ["embeddings", "indices", "names", *(["targets"] if parts.have("targets") else [])]
+    """Join parts in an archive of the features, ``indices``, ``names`` and, if all parts have labels, ``targets``.
+
+    Features are ``embeddings`` (N, D) of images or ``patches`` (N, rows, columns, D).
+    """
+    names = [parts.features, "indices", "names", *(["targets"] if parts.have("targets") else [])]
     with atomic_write(path) as draft, zipfile.ZipFile(draft, "w") as archive:
         for name in names:
             _write_array(archive, name, parts)
 
 
 def _write_array(archive: zipfile.ZipFile, name: str, parts: Parts) -> None:
-    rows, dtype, inner = 0, np.dtype("U1"), ()
-    for column in parts.columns(name):
-        rows, inner = rows + len(column), column.shape[1:]
+    rows, dtype = 0, np.dtype("U1")
+    inner: tuple[int, ...] = ()
+    for shape, kind in parts.headers(name):
+        rows, inner = rows + shape[0], shape[1:]
         # Texts get the width of the longest text of all parts.
-        dtype = column.dtype if column.dtype.kind != "U" else max(dtype, column.dtype, key=lambda kind: kind.itemsize)
+        dtype = kind if kind.kind != "U" else max(dtype, kind, key=lambda kind: kind.itemsize)
     header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (rows, *inner)}
     with archive.open(zipfile.ZipInfo(f"{name}.npy", _DATE), "w", force_zip64=True) as file:
         np.lib.format.write_array_header_2_0(file, header)

@@ -6,6 +6,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sslreg.atomic_files import atomic_write
 from sslreg.contracts import Embeddings
 from sslreg.errors import UserError
@@ -26,10 +28,15 @@ def require_pyarrow() -> None:
 
 
 def write_parquet(path: Path, parts: Parts, classes: list[str] | None, run: str) -> None:
-    """Join parts in a table with a row for each image and a row group for each part.
+    """Join parts in a table with a row for each image, or for each patch, and a row group for each part.
 
-    Columns: ``embedding``, a list of D float32; ``target``, null without a label; ``index``; ``name``; and ``class``,
-    the target's name, null if the data set names no classes.
+    Columns:
+
+    * ``embedding``: a list of D float32.
+    * ``row``, ``column``: the place of the patch in the grid of its image; only in a table of patches.
+    * ``target``: null without a label.
+    * ``index``, ``name``: the image.
+    * ``class``: the target's name, null if the data set names no classes.
 
     Args:
         path: The file.
@@ -38,21 +45,26 @@ def write_parquet(path: Path, parts: Parts, classes: list[str] | None, run: str)
         run: The name of the run, which is stored in the file's metadata.
     """
     parquet = import_module("pyarrow.parquet")
-    width = next(iter(parts)).features.shape[1]
-    schema = _build_schema(width, run)
+    (shape, _), *_ = parts.headers(parts.features)
+    schema = _build_schema(shape, run)
+    repeated = ["name", "class"] if len(shape) == 4 else ["class"]
     with (
         atomic_write(path) as draft,
-        parquet.ParquetWriter(draft, schema, compression="zstd", use_dictionary=["class"]) as writer,
+        parquet.ParquetWriter(draft, schema, compression="zstd", use_dictionary=repeated) as writer,
     ):
         for part in parts:
-            writer.write_table(_build_table(part, classes, schema))
+            table = _build_table(part, classes, schema)
+            writer.write_table(table, row_group_size=max(1, len(table)))
 
 
-def _build_schema(width: int, run: str) -> Any:
+def _build_schema(shape: tuple[int, ...], run: str) -> Any:
+    """Return the schema for features (N, D), or (N, rows, columns, D) of patches."""
     arrow = import_module("pyarrow")
+    place = [arrow.field(name, arrow.int32(), nullable=False) for name in ("row", "column") if len(shape) == 4]
     return arrow.schema(
         [
-            arrow.field("embedding", arrow.list_(arrow.float32(), width), nullable=False),
+            arrow.field("embedding", arrow.list_(arrow.float32(), shape[-1]), nullable=False),
+            *place,
             arrow.field("target", arrow.int64()),
             arrow.field("index", arrow.int64(), nullable=False),
             arrow.field("name", arrow.string(), nullable=False),
@@ -66,13 +78,16 @@ def _build_table(part: Embeddings, classes: list[str] | None, schema: Any) -> An
     arrow = import_module("pyarrow")
     targets = [None] * len(part) if part.targets is None else part.targets.tolist()
     columns = [
-        arrow.FixedSizeListArray.from_arrays(part.features.numpy().reshape(-1), part.features.shape[1]),
         arrow.array(targets, arrow.int64()),
         arrow.array(part.indices.numpy()),
         arrow.array([escape_text(name) for name in part.names], arrow.string()),
         arrow.array([_class_name(target, classes) for target in targets], arrow.string()),
     ]
-    return arrow.Table.from_arrays(columns, schema=schema)
+    if part.features.ndim == 4:
+        image, row, column = np.indices(part.features.shape[:3], np.int32).reshape(3, -1)
+        columns = [arrow.array(row), arrow.array(column), *(labels.take(arrow.array(image)) for labels in columns)]
+    vectors = arrow.FixedSizeListArray.from_arrays(part.features.numpy().reshape(-1), part.features.shape[-1])
+    return arrow.Table.from_arrays([vectors, *columns], schema=schema)
 
 
 def _class_name(target: int | None, classes: list[str] | None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 from sslreg.atomic_files import atomic_write
 from sslreg.contracts import Embeddings
 from sslreg.errors import SslregError
-from sslreg.export.npz_reader import read_npz
+from sslreg.export.npz_reader import read_header, read_npz
 
 
 class Parts:
@@ -59,7 +60,7 @@ class Parts:
             SslregError: It cannot be written.
         """
         arrays = {
-            "embeddings": part.features.numpy(),
+            "patches" if part.features.ndim == 4 else "embeddings": part.features.numpy(),
             "indices": part.indices.numpy(),
             "names": np.array(part.names, dtype=str),
         }
@@ -77,6 +78,17 @@ class Parts:
         for path in self.paths():
             with np.load(path, allow_pickle=False) as arrays:
                 yield arrays[name]
+
+    def headers(self, name: str) -> Iterator[tuple[tuple[int, ...], np.dtype[Any]]]:
+        """Yield the shape and the type of one array of every part, without reading its values."""
+        for path in self.paths():
+            with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
+                yield read_header(file)
+
+    @property
+    def features(self) -> str:
+        """The name of the array of features: ``embeddings`` or ``patches``."""
+        return "patches" if self.have("patches") else "embeddings"
 
     def have(self, name: str) -> bool:
         """Return whether every part has this array."""

@@ -20,6 +20,20 @@ def test_the_file_and_its_shape_are_printed(cli, tiny_run: Run, tmp_path: Path, 
     assert out.is_file()
 
 
+def test_the_grid_of_patches_is_printed(cli, patch_run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "p.npz"
+    result = cli("embed", patch_run.path, "--patches", "--out", out)
+    assert result.out == f"{out}: the patches of 449 images, 4x4 each, of width 16\n"
+    with np.load(out) as archive:
+        assert archive["patches"].shape == (449, 4, 4, 16)
+
+
+def test_patches_of_a_backbone_without_them_are_refused(cli, tiny_run: Run, tmp_path: Path) -> None:
+    result = cli("embed", tiny_run.path, "--patches", "--out", tmp_path / "p.npz")
+    assert result.status == 2
+    assert "ConvNet, the backbone of this run, has no patches" in result.err
+
+
 def test_a_folder_of_other_images_is_embedded(cli, tiny_run: Run, photos: Path, tmp_path: Path) -> None:
     assert cli("embed", tiny_run.path, "--data", photos, "--out", tmp_path / "e.npz").status == 0
     with np.load(tmp_path / "e.npz") as archive:

@@ -82,6 +82,70 @@ write_embeddings(run, select_data(run, "train"), out, device=torch.device("cpu")
     assert not list(tmp_path.glob(".*"))
 
 
+def test_patches_are_written_with_their_grid(patch_run: Run, tmp_path: Path) -> None:
+    parquet, data = pytest.importorskip("pyarrow.parquet"), select_data(patch_run, "test")
+    expected = patch_run.patches([data.samples[row].image for row in range(len(data.samples))], batch_size=BATCH)
+    for suffix in (".npz", ".parquet"):
+        file = write_embeddings(patch_run, data, tmp_path / f"p{suffix}", device=CPU, patches=True)
+        assert file == EmbeddingFile(rows=449, width=16, skipped=[], resumed=0, grid=(4, 4))
+    with np.load(tmp_path / "p.npz", allow_pickle=False) as archive:
+        assert set(archive.files) == {"patches", "targets", "indices", "names"}
+        np.testing.assert_array_equal(archive["patches"], expected.numpy())
+    assert parquet.ParquetFile(tmp_path / "p.parquet").num_row_groups == 2  # one for each batch
+    table = parquet.read_table(tmp_path / "p.parquet")
+    np.testing.assert_array_equal(np.stack(table["embedding"].to_numpy()), expected.flatten(0, 2).numpy())
+    number = 4 * 4 * 7 + 4 * 2 + 3
+    row = table.slice(number, 1).to_pylist()[0]
+    assert (row["index"], row["name"], row["row"], row["column"]) == (7, "7", 2, 3)
+    assert row["class"] == str(row["target"]) == str(data.samples[7].target)
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".parquet"])
+def test_an_interrupted_file_of_patches_is_resumed(patch_run: Run, tmp_path: Path, suffix: str) -> None:
+    def stop(done: int) -> None:
+        if done == BATCH:
+            raise KeyboardInterrupt
+
+    data, cut, whole = select_data(patch_run, "test"), tmp_path / f"cut{suffix}", tmp_path / f"whole{suffix}"
+    with pytest.raises(KeyboardInterrupt):
+        write_embeddings(patch_run, data, cut, device=CPU, patches=True, on_progress=stop)
+    assert not cut.exists()
+    assert write_embeddings(patch_run, data, cut, device=CPU, patches=True).resumed == BATCH
+    write_embeddings(patch_run, data, whole, device=CPU, patches=True)
+    assert cut.read_bytes() == whole.read_bytes()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_parts_of_embeddings_are_no_parts_of_patches(patch_run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "e.npz"
+    stopped_after_two_parts(patch_run, out)
+    file = write_embeddings(patch_run, select_data(patch_run, "train"), out, device=CPU, patches=True)
+    assert (file.resumed, file.grid) == (0, (4, 4))
+
+
+def test_images_with_different_numbers_of_patches_are_refused(
+    patch_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding_writer, "BATCH", 1)
+    shutil.copytree(patch_run.path, tmp_path / "run")
+    spec = tmp_path / "run" / "spec.resolved.yaml"
+    spec.write_text(f"{spec.read_text()}embed_view: [{{use: normalize, mean: [0.5], std: [0.5]}}]\n")
+    (tmp_path / "images").mkdir()
+    for side in (8, 16):
+        Image.new("L", (side, side)).save(tmp_path / "images" / f"{side}.png")
+    run = sslreg.load_run(tmp_path / "run")
+    with pytest.raises(SslregError, match="different numbers of patches: 4x4 and 8x8"):
+        write_embeddings(
+            run, select_data(run, "test", str(tmp_path / "images")), tmp_path / "p.npz", device=CPU, patches=True
+        )
+
+
+def test_patches_of_a_backbone_without_them_are_refused(tiny_run: Run, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="has no patches"):
+        write_embeddings(tiny_run, select_data(tiny_run, "test"), tmp_path / "p.npz", device=CPU, patches=True)
+    assert not list(tmp_path.iterdir())
+
+
 def stopped_after_two_parts(run: Run, out: Path) -> None:
     def stop(done: int) -> None:
         if done >= 2 * BATCH:

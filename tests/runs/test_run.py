@@ -43,6 +43,20 @@ def test_embedding_a_data_set_and_its_images_gives_the_same(tiny_run: Run) -> No
     torch.testing.assert_close(tiny_run.embed(images, batch_size=3), embedded.features[:10])
 
 
+def test_patches_are_those_of_the_backbone_on_preprocessed_images(patch_run: Run) -> None:
+    images = [patch_run.split("test")[number].image for number in range(5)]
+    patches = patch_run.patches(images, batch_size=3)
+    assert (patches.shape, patches.dtype, patches.requires_grad) == ((5, 4, 4, 16), torch.float32, False)
+    views = torch.stack([patch_run.preprocess()(image) for image in images])
+    _, tokens = patch_run.backbone().tokens(views)
+    torch.testing.assert_close(patches.flatten(1, 2), tokens.detach())
+
+
+def test_a_backbone_without_patches_has_no_patch_features(tiny_run: Run) -> None:
+    with pytest.raises(UserError, match="ConvNet, the backbone of this run, has no patches"):
+        tiny_run.patches([np.zeros((1, 8, 8), np.uint8)])
+
+
 def test_the_trained_backbone_is_not_the_untrained_one(tiny_run: Run) -> None:
     weights = [next(model.parameters()) for model in (tiny_run.model(), tiny_run.untrained_model())]
     assert not torch.equal(*weights)
