@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -17,6 +17,8 @@ from sslreg.errors import SslregError, UserError
 if TYPE_CHECKING:
     from sslreg.export.data_selection import SelectedData
     from sslreg.export.neighbor_query import Neighbor, Query
+    from sslreg.export.patch_query import Patch, PatchNeighbor
+    from sslreg.report.contact_sheet import Tile
     from sslreg.runs import Run
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".html", ".htm")
@@ -30,10 +32,18 @@ def neighbors(
     split: Annotated[Split, typer.Option("--split", help="The data set to search.")] = Split.test,
     data: OtherData = None,
     count: Annotated[int, typer.Option("-k", min=1, help="The number of neighbors.")] = 9,
+    patch: Annotated[
+        str | None,
+        typer.Option(
+            "--patch", metavar="ROW,COLUMN", help="Search patches instead: those nearest to this patch of IMAGE."
+        ),
+    ] = None,
     embeddings: Annotated[
         Path | None,
         typer.Option(
-            "--embeddings", metavar="FILE", help="Embeddings of the same images by 'sslreg embed', to save time."
+            "--embeddings",
+            metavar="FILE",
+            help="Embeddings of the same images by 'sslreg embed', to save time; for --patch, by its --patches.",
         ),
     ] = None,
     out: Annotated[
@@ -42,24 +52,61 @@ def neighbors(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Show the nearest neighbors of an image by a run's features."""
+    """Show the nearest neighbors of an image by a run's features, or those of a patch of an image."""
     if out is not None and (out.suffix.lower() not in SUFFIXES or not out.parent.is_dir()):
         raise UserError(
             f"--out {out}: the name has to end in .png or .html, in a folder that exists", code="bad-argument"
         )
     from sslreg.export.data_selection import select_data
-    from sslreg.export.embedding_reader import read_embeddings
-    from sslreg.export.neighbor_query import find_neighbors, parse_query
+    from sslreg.export.neighbor_query import parse_query
     from sslreg.runs import load_run
-    from sslreg.runs.run_evaluation import embed_samples
 
     loaded = load_run(run)
     query = parse_query(loaded, image)
-    selected = select_data(loaded, split.value, data)
-    known = embed_samples(loaded, selected.samples) if embeddings is None else read_embeddings(embeddings)
-    nearest = find_neighbors(loaded, query, selected, known, count, own=data is None)
-    if out is not None:
-        _write_images(out, f"Nearest to {image} by {loaded.spec.name}", loaded, query, selected, nearest)
+    if patch is None:
+        selected = select_data(loaded, split.value, data)
+        nearest = _search_images(loaded, query, selected, count, embeddings, own=data is None)
+        if out is not None:
+            tiles = _make_tiles(loaded, query, selected, nearest)
+            _write_tiles(out, f"Nearest to {image} by {loaded.spec.name}", tiles)
+        _print_neighbors(query, nearest, json)
+    else:
+        from sslreg.export.patch_query import parse_patch
+
+        searched = parse_patch(loaded, query, patch)
+        selected = select_data(loaded, split.value, data)
+        patches = _search_patches(loaded, query, searched, selected, count, embeddings, own=data is None)
+        if out is not None:
+            tiles = _make_patch_tiles(loaded, query, searched, selected, patches)
+            _write_tiles(out, f"Nearest to patch {patch} of {image} by {loaded.spec.name}", tiles)
+        _print_patches(query, searched, patches, json)
+    if out is not None and not json:
+        stdout.print(f"{out}: the images")
+
+
+def _search_images(
+    run: Run, query: Query, data: SelectedData, count: int, embeddings: Path | None, *, own: bool
+) -> list[Neighbor]:
+    from sslreg.export.embedding_reader import read_embeddings
+    from sslreg.export.neighbor_query import find_neighbors
+    from sslreg.runs.run_evaluation import embed_samples
+
+    known = embed_samples(run, data.samples) if embeddings is None else read_embeddings(embeddings)
+    return find_neighbors(run, query, data, known, count, own=own)
+
+
+def _search_patches(
+    run: Run, query: Query, patch: Patch, data: SelectedData, count: int, embeddings: Path | None, *, own: bool
+) -> list[PatchNeighbor]:
+    from sslreg.export.embedding_reader import stream_patches
+    from sslreg.export.patch_query import find_patch_neighbors
+    from sslreg.runs.run_evaluation import embed_patches
+
+    parts = embed_patches(run, data.samples) if embeddings is None else stream_patches(embeddings)
+    return find_patch_neighbors(query, patch, data, parts, count, own=own)
+
+
+def _print_neighbors(query: Query, nearest: Sequence[Neighbor], json: bool) -> None:
     if json:
         query_json = {"name": query.name, "class": query.label}
         print_json({"query": query_json, "neighbors": [_neighbor_json(neighbor) for neighbor in nearest]})
@@ -70,25 +117,65 @@ def neighbors(
     for number, neighbor in enumerate(nearest, start=1):
         table.add_row(str(number), Text(neighbor.name), Text(neighbor.label or ""), f"{neighbor.similarity:.3f}")
     stdout.print(table)
-    if out is not None:
-        stdout.print(f"{out}: the images")
 
 
-def _neighbor_json(neighbor: Neighbor) -> dict[str, object]:
-    values = asdict(neighbor)
-    return {"class" if name == "label" else name: value for name, value in values.items()}
+def _print_patches(query: Query, patch: Patch, nearest: Sequence[PatchNeighbor], json: bool) -> None:
+    if json:
+        place = {"row": patch.row, "column": patch.column, "grid": patch.grid}
+        found = [_neighbor_json(one) | {"row": one.row, "column": one.column} for one in nearest]
+        print_json({"query": {"name": query.name, "class": query.label, **place}, "neighbors": found})
+        return
+    table = Table("", "name", "class", "patch", "similarity")
+    table.add_row("", Text(query.name), Text(query.label or ""), f"{patch.row},{patch.column}", "")
+    table.add_section()
+    for number, one in enumerate(nearest, start=1):
+        name, label = Text(one.name), Text(one.label or "")
+        table.add_row(str(number), name, label, f"{one.row},{one.column}", f"{one.similarity:.3f}")
+    stdout.print(table)
 
 
-def _write_images(out: Path, title: str, run: Run, query: Query, data: SelectedData, nearest: list[Neighbor]) -> None:
+def _neighbor_json(neighbor: Neighbor) -> dict[str, Any]:
+    return {
+        "index": neighbor.index,
+        "name": neighbor.name,
+        "class": neighbor.label,
+        "similarity": neighbor.similarity,
+    }
+
+
+def _make_tiles(run: Run, query: Query, data: SelectedData, nearest: Sequence[Neighbor]) -> list[Tile]:
     from sslreg.assembly import build_image_loader
     from sslreg.export.data_selection import read_image
-    from sslreg.report.contact_sheet import make_tile, write_contact_sheet
+    from sslreg.report.contact_sheet import make_tile
 
     load = build_image_loader(run.spec)
     tiles = [make_tile(query.image, load, query.name, query.label or "")]
     for neighbor in nearest:
-        caption = " · ".join(part for part in (neighbor.label, f"{neighbor.similarity:.3f}") if part)
-        tiles.append(make_tile(read_image(data.samples, neighbor.index), load, neighbor.name, caption))
+        tiles.append(make_tile(read_image(data.samples, neighbor.index), load, neighbor.name, _caption(neighbor)))
+    return tiles
+
+
+def _make_patch_tiles(
+    run: Run, query: Query, patch: Patch, data: SelectedData, nearest: Sequence[PatchNeighbor]
+) -> list[Tile]:
+    from sslreg.export.data_selection import read_image
+    from sslreg.report.embedding_views import make_patch_tile
+
+    place = (patch.row, patch.column)
+    tiles = [make_patch_tile(run.spec, query.image, place, patch.grid, query.name, query.label or "")]
+    for one in nearest:
+        image, place = read_image(data.samples, one.index), (one.row, one.column)
+        tiles.append(make_patch_tile(run.spec, image, place, one.grid, one.name, _caption(one)))
+    return tiles
+
+
+def _caption(neighbor: Neighbor) -> str:
+    return " · ".join(part for part in (neighbor.label, f"{neighbor.similarity:.3f}") if part)
+
+
+def _write_tiles(out: Path, title: str, tiles: Sequence[Tile]) -> None:
+    from sslreg.report.contact_sheet import write_contact_sheet
+
     try:
         write_contact_sheet(out, title, tiles)
     except OSError as error:

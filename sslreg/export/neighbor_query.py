@@ -90,20 +90,30 @@ def find_neighbors(
         UserError: The embeddings have another width than the run's, or belong to other images.
     """
     features = run.embed([query.image])
-    if embeddings.features.shape[1] != features.shape[1]:
-        raise UserError(
-            f"these embeddings are of width {embeddings.features.shape[1]}, and the run's are of {features.shape[1]}",
-            hint="embed the data with this run",
-            code="other-embeddings",
-        )
-    itself = _find_itself(query, data, embeddings) if own else None
-    itself = _find_file(query, data, embeddings) if itself is None else itself
+    require_width(embeddings, features.shape[1])
+    itself = find_query(query, data, embeddings, own=own)
     k = min(count, len(embeddings) - (itself is not None))
     similarities, rows = nearest_neighbors(features, embeddings.features, k, exclude=itself)
     return [
-        _describe(embeddings, row, similarity, data)
+        describe_neighbor(embeddings, row, similarity, data)
         for row, similarity in zip(rows[0].tolist(), similarities[0].tolist(), strict=True)
     ]
+
+
+def require_width(embeddings: Embeddings, width: int) -> None:
+    """Raise UserError if embeddings have another width than a run's."""
+    if embeddings.features.shape[-1] != width:
+        raise UserError(
+            f"these embeddings are of width {embeddings.features.shape[-1]}, and the run's are of {width}",
+            hint="embed the data with this run",
+            code="other-embeddings",
+        )
+
+
+def find_query(query: Query, data: SelectedData, embeddings: Embeddings, *, own: bool) -> Tensor | None:
+    """Return the row (1,) of the query among embeddings of `data`; None if it has none. See `find_neighbors`."""
+    itself = _find_itself(query, data, embeddings) if own else None
+    return _find_file(query, data, embeddings) if itself is None else itself
 
 
 def _find_itself(query: Query, data: SelectedData, embeddings: Embeddings) -> Tensor | None:
@@ -129,7 +139,12 @@ def _find_file(query: Query, data: SelectedData, embeddings: Embeddings) -> Tens
     return None
 
 
-def _describe(embeddings: Embeddings, row: int, similarity: float, data: SelectedData) -> Neighbor:
+def describe_neighbor(embeddings: Embeddings, row: int, similarity: float, data: SelectedData) -> Neighbor:
+    """Return the neighbor in a row of embeddings of `data`.
+
+    Raises:
+        UserError: The embeddings belong to other images.
+    """
     index, name = int(embeddings.indices[row]), embeddings.names[row]
     if index >= len(data.samples) or data.samples.name(index) != name:
         raise UserError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -23,10 +23,10 @@ from sslreg.assembly import (
 from sslreg.atomic_files import write_json
 from sslreg.contracts import Embeddings, Model
 from sslreg.errors import UserError
-from sslreg.evaluation import Evaluation, embed, evaluate_baselines
+from sslreg.evaluation import Evaluation, embed, embed_batches, evaluate_baselines
 from sslreg.runs.baselines_file import Baselines, BaselinesFile, digest_conditions, split_by_evaluator
 from sslreg.runs.provenance import lock_readers
-from sslreg.runs.run import Run
+from sslreg.runs.run import Run, require_patches
 from sslreg.spec import Spec, load_spec
 
 
@@ -136,6 +136,25 @@ def embed_samples(run: Run, samples: SampleDataset) -> Embeddings:
             samples,
             build_embed_collate(run.spec),
             model.embed,
+            device=device,
+            workers=run.spec.data.workers,
+        )
+
+
+def embed_patches(run: Run, samples: SampleDataset) -> Iterator[Embeddings]:
+    """Yield the features of the patches of a data set, some images at a time.
+
+    Raises:
+        UserError: The backbone has no patches.
+        SslregError: The code of the model raises something else.
+    """
+    device = select_device()
+    backbone = require_patches(run.backbone()).to(device)
+    with blame_components(run.spec):
+        yield from embed_batches(
+            samples,
+            build_embed_collate(run.spec),
+            backbone.patches,
             device=device,
             workers=run.spec.data.workers,
         )

@@ -70,6 +70,43 @@ def test_a_page_escapes_names(cli, tiny_run: Run, tmp_path: Path) -> None:
     assert "<b>" not in html
 
 
+def test_the_nearest_patches_are_listed_with_their_places(cli, patch_run: Run, tmp_path: Path) -> None:
+    request = ("neighbors", patch_run.path, "test:17", "--patch", "1,2", "-k", "3")
+    result = cli(*request)
+    assert (result.status, result.err) == (0, "")
+    assert "patch" in result.out
+    found = json.loads(cli(*request, "--json").out)
+    assert {name: found["query"][name] for name in ("name", "row", "column", "grid")} == {
+        "name": "17",
+        "row": 1,
+        "column": 2,
+        "grid": [4, 4],
+    }
+    assert len(found["neighbors"]) == 3
+    assert set(found["neighbors"][0]) == {"index", "name", "class", "similarity", "row", "column"}
+    assert cli("embed", patch_run.path, "--patches", "--out", tmp_path / "p.npz").status == 0
+    assert json.loads(cli(*request, "--json", "--embeddings", tmp_path / "p.npz").out) == found
+    wrong = cli("neighbors", patch_run.path, "test:17", "--embeddings", tmp_path / "p.npz")
+    assert wrong.status == 2
+    assert "it holds patches" in wrong.err
+
+
+def test_the_patches_are_framed_on_a_page(cli, patch_run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "n.html"
+    result = cli("neighbors", patch_run.path, "test:17", "--patch", "1,2", "-k", "3", "--out", out)
+    assert (result.status, result.err) == (0, "")
+    page = out.read_text()
+    assert "Nearest to patch 1,2 of test:17" in page
+    assert page.count("<img") == 4
+
+
+@pytest.mark.parametrize("patch", ["4,0", "top"])
+def test_a_patch_outside_the_grid_is_refused(cli, patch_run: Run, patch: str) -> None:
+    result = cli("neighbors", patch_run.path, "test:17", "--patch", patch)
+    assert result.status == 2
+    assert "its grid has 4 rows and 4 columns" in " ".join(result.err.split())
+
+
 @pytest.mark.parametrize("out", ["n.txt", "nowhere/n.png"])
 def test_an_output_that_cannot_be_written_is_refused_at_once(cli, tiny_run: Run, tmp_path: Path, out: str) -> None:
     result = cli("neighbors", tiny_run.path, "test:1", "--out", tmp_path / out)
