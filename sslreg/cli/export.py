@@ -24,6 +24,9 @@ def export(
     ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file; a model card is written next to it.")],
     data: OtherData = None,
+    patches: Annotated[
+        bool, typer.Option("--patches", help="Also return the features of patches; not with safetensors.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
 ) -> None:
     """Export a run's backbone for use elsewhere, with a model card.
@@ -33,9 +36,9 @@ def export(
     from sslreg.export.backbone import export_backbone
     from sslreg.runs import load_run
 
-    exported = export_backbone(load_run(run), form, out, data=data, force=force)
+    exported = export_backbone(load_run(run), form, out, data=data, patches=patches, force=force)
     file, *cards = exported.files
     stdout.print(
-        f"{file}: checked on real images; features differ by at most {exported.largest_difference:.2g}\n"
+        f"{file}: checked on real images; outputs differ by at most {exported.largest_difference:.2g}\n"
         f"{' and '.join(map(str, cards))}: the model card, with usage and training data",
     )

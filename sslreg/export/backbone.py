@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from sslreg.atomic_files import atomic_write_group
 from sslreg.contracts import Backbone, Model
 from sslreg.errors import SslregError
 from sslreg.export.backbone_formats import Format, require_format
-from sslreg.export.backbone_writers import format_usage, run_usage, write_backbone
+from sslreg.export.backbone_writers import compute_outputs, format_usage, run_usage, write_backbone
 from sslreg.export.data_selection import select_evaluation_data
 from sslreg.export.files import require_new
 from sslreg.export.model_card import build_card, to_markdown
@@ -55,6 +57,7 @@ def export_backbone(
     out: Path,
     *,
     data: str | None = None,
+    patches: bool = False,
     force: bool = False,
     tolerance: float = TOLERANCE,
 ) -> ExportedBackbone:
@@ -68,14 +71,15 @@ def export_backbone(
         file_format: The format.
         out: The file.
         data: Images for the check, as for `select_data`, if the run's own are not available.
+        patches: Whether the file also returns the features of patches.
         force: Whether to replace existing files.
         tolerance: The largest difference that is allowed.
 
     Raises:
-        UserError: A file exists already, or an extra is missing.
+        UserError: A file exists already, an extra is missing, or the format or the backbone has no patches.
         SslregError: The backbone cannot be exported, or the file gives other features.
     """
-    require_format(file_format, out)
+    require_format(file_format, out, patches=patches)
     cards = out.with_name(f"{out.name}.json"), out.with_name(f"{out.name}.md")
     require_new(out, *cards, force=force)
     model = run.model()
@@ -83,25 +87,32 @@ def export_backbone(
     selected = select_evaluation_data(run, data)
     images = _make_images(run, selected.samples)
     _require_same_features(run.spec, model, images, out, tolerance)
-    build = _build_code(run, backbone, component)
+    expected = compute_outputs(backbone, images, patches=patches)
+    usage = partial(format_usage, file_format, build=_build_code(run, backbone, component), outputs=[*expected])
     with atomic_write_group(out) as drafts:
         draft = drafts / out.name
-        write_backbone(file_format, backbone, images, draft)
-        check = _check_features(backbone, images, format_usage(file_format, draft, build), out, tolerance)
+        write_backbone(file_format, backbone, images, draft, patches=patches)
+        checks = _check_outputs(expected, images, usage(draft), out, tolerance)
         card = build_card(
             run,
             component,
             file=out.name,
             sha256=hashlib.sha256(draft.read_bytes()).hexdigest(),
             file_format=file_format.value,
-            code=format_usage(file_format, out.name, build),
+            code=usage(out.name),
             shape=list(images.shape[1:]),
-            width=backbone.num_features,
-            check={"images": len(images), "split": selected.split, "data": selected.component, **check},
+            outputs={name: list(output.shape[1:]) for name, output in expected.items()},
+            check={
+                "images": len(images),
+                "split": selected.split,
+                "data": selected.component,
+                **checks["features"],
+                "patches": checks.get("patches"),
+            },
         )
         (drafts / cards[0].name).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
         (drafts / cards[1].name).write_text(to_markdown(card), encoding="utf-8")
-    return ExportedBackbone((out, *cards), check["largest_difference"])
+    return ExportedBackbone((out, *cards), max(check["largest_difference"] for check in checks.values()))
 
 
 def _make_images(run: Run, samples: SampleDataset) -> Tensor:
@@ -113,31 +124,34 @@ def _make_images(run: Run, samples: SampleDataset) -> Tensor:
     return images if len(images) > 1 else images.repeat(2, 1, 1, 1)
 
 
-def _check_features(backbone: Backbone, images: Tensor, code: str, out: Path, tolerance: float) -> dict[str, float]:
-    """Return the largest difference and the one that is allowed.
+def _check_outputs(
+    expected: Mapping[str, Tensor], images: Tensor, code: str, out: Path, tolerance: float
+) -> dict[str, dict[str, float]]:
+    """Return, for each output, the largest difference and the one that is allowed.
 
     Raises:
-        SslregError: The difference is larger than allowed, or the code does not run.
+        SslregError: A difference is larger than allowed, or the code does not run.
     """
-    with torch.no_grad():
-        expected = backbone(images)
     try:
-        single, batch = run_usage(code, images[:1]), run_usage(code, images)
+        single, batch = run_usage(code, images[:1], expected), run_usage(code, images, expected)
     except Exception as error:
         raise SslregError(
             f"{out} was not written: the exported backbone cannot be used: {type(error).__name__}: {error}",
             code="export-differs",
         ) from error
-    allowed = tolerance * max(1.0, float(expected.abs().max()))
-    largest = max(float((single - expected[:1]).abs().max()), float((batch - expected).abs().max()))
-    if not largest <= allowed:
-        raise SslregError(
-            f"{out} was not written: on real images its features differ from the backbone's by {largest:.3g}, but "
-            f"only {allowed:.3g} are allowed",
-            hint="try another --format",
-            code="export-differs",
-        )
-    return {"largest_difference": largest, "allowed": allowed}
+    checks = {}
+    for name, output in expected.items():
+        allowed = tolerance * max(1.0, float(output.abs().max()))
+        largest = max(float((single[name] - output[:1]).abs().max()), float((batch[name] - output).abs().max()))
+        if not largest <= allowed:
+            raise SslregError(
+                f"{out} was not written: on real images its {name} differ from the backbone's by {largest:.3g}, but "
+                f"only {allowed:.3g} are allowed",
+                hint="try another --format",
+                code="export-differs",
+            )
+        checks[name] = {"largest_difference": largest, "allowed": allowed}
+    return checks
 
 
 def _require_same_features(spec: Spec, model: Model, images: Tensor, out: Path, tolerance: float) -> None:

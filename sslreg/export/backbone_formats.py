@@ -25,12 +25,23 @@ class Format(StrEnum):
 _SUFFIXES = {Format.safetensors: ".safetensors", Format.torch_export: ".pt2", Format.onnx: ".onnx"}
 
 
-def require_format(file_format: Format, out: Path) -> None:
-    """Check that a file's name has the ending of its format and that the format's extra is installed.
+def require_format(file_format: Format, out: Path, *, patches: bool) -> None:
+    """Check the name of a file, that the extra of its format is installed, and that the format can have patches.
+
+    Args:
+        file_format: The format.
+        out: The file, whose name must have the ending of the format.
+        patches: Whether the file should have an output for patches.
 
     Raises:
-        UserError: One of them is not the case.
+        UserError: A check fails.
     """
+    if patches and file_format is Format.safetensors:
+        raise UserError(
+            f"--patches: a {file_format} file has weights but no outputs",
+            hint="use --format torch_export or onnx; or leave --patches out: the same weights compute patches",
+            code="bad-argument",
+        )
     if out.suffix != _SUFFIXES[file_format]:
         raise UserError(
             f"--out {out}: the name of a {file_format} file must end in {_SUFFIXES[file_format]}", code="bad-argument"

@@ -25,7 +25,7 @@ def build_card(
     file_format: str,
     code: str,
     shape: list[int],
-    width: int,
+    outputs: dict[str, list[int]],
     check: dict[str, Any],
 ) -> dict[str, Any]:
     """Build the content of a card as plain data.
@@ -38,7 +38,7 @@ def build_card(
         file_format: Its format.
         code: The code that uses it.
         shape: The shape (C, H, W) of the images that the backbone takes.
-        width: The number of features that it returns.
+        outputs: The shapes of its outputs without N: ``features`` (D,), and ``patches`` (rows, columns, D) if exported.
         check: How it was compared with the backbone.
     """
     entries = list_steps(run.spec)
@@ -54,7 +54,8 @@ def build_card(
         "method": resolved["model"]["use"],
         "backbone": component and to_python(find_nearest(run.spec.tree, component.path), secrets=False),
         "input": {"shape": ["N", *shape], "dtype": "float32", "channels": shape[0], **find_statistics(entries)},
-        "output": {"shape": ["N", width], "dtype": "float32"},
+        "output": {"shape": ["N", *outputs["features"]], "dtype": "float32"},
+        "patches": {"shape": ["N", *outputs["patches"]], "dtype": "float32"} if "patches" in outputs else None,
         "preprocessing": {
             "channels": run.spec.data.channels,
             "steps": entries,
@@ -72,14 +73,13 @@ def build_card(
 def to_markdown(card: Mapping[str, Any]) -> str:
     """Format a card as Markdown."""
     shape = " × ".join(map(str, card["input"]["shape"]))
-    width = card["output"]["shape"][1]
     check, preprocessing = card["check"], card["preprocessing"]
     code_blocks = [preprocessing["torchvision"]] if preprocessing["torchvision"] else []
     parts = [
         f"# {escape_markdown(card['name'])}",
         f"A {_backbone_name(card)} trained by self-supervised learning ({escape_markdown(card['method'])}) in the run "
         f"{quote_code(card['run'])}, with sslreg {card['sslreg']}. {quote_code(card['file'])} maps images {shape} "
-        f"(float32) to {width} features each.",
+        f"(float32) to {_describe_outputs(card)}.",
         "## Use",
         fence_code(card["use"], "python"),
         "`images` is a float32 tensor (N, C, H, W) of images, preprocessed as follows.",
@@ -88,8 +88,7 @@ def to_markdown(card: Mapping[str, Any]) -> str:
         "\n".join(f"{number}. {_format_step(entry)}" for number, entry in enumerate(preprocessing["steps"], start=1)),
         *(fence_code(code, "python") for code in code_blocks),
         "## Check",
-        f"On {format_count(check['images'], 'image')} of the {_describe_data(check)} its features differ from those of "
-        f"the trained backbone by {check['largest_difference']:.2g} at most ({check['allowed']:.2g} is allowed).",
+        f"On {format_count(check['images'], 'image')} of the {_describe_data(check)} its {_describe_check(check)}.",
         "## Evaluation",
         _metrics_table(card),
         "## Spec",
@@ -98,6 +97,29 @@ def to_markdown(card: Mapping[str, Any]) -> str:
         _format_versions(card["lock"]),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _describe_outputs(card: Mapping[str, Any]) -> str:
+    """Describe the outputs for an image."""
+    features = f"{card['output']['shape'][1]} features each"
+    if card["patches"] is None:
+        return features
+    _, rows, columns, width = card["patches"]["shape"]
+    return f"{features} (`features`), and to {width} features of each of their {rows} × {columns} patches (`patches`)"
+
+
+def _describe_check(check: Mapping[str, Any]) -> str:
+    """Describe how much the outputs differ from those of the backbone."""
+    features = (
+        f"features differ from those of the trained backbone by {check['largest_difference']:.2g} at most "
+        f"({check['allowed']:.2g} is allowed)"
+    )
+    if check["patches"] is None:
+        return features
+    return (
+        f"{features}, and those of patches by {check['patches']['largest_difference']:.2g} "
+        f"({check['patches']['allowed']:.2g})"
+    )
 
 
 def _describe_data(check: Mapping[str, Any]) -> str:

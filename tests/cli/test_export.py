@@ -32,6 +32,15 @@ def test_the_files_and_the_check_are_reported(cli, tiny_run: Run, tmp_path: Path
     assert str(tmp_path / "b.safetensors.md") in result.out
 
 
+def test_patches_are_exported_on_request(cli, patch_run: Run, tmp_path: Path) -> None:
+    result = cli("export", patch_run.path, "--format", "torch_export", "--patches", "--out", tmp_path / "b.pt2")
+    assert (result.status, result.err) == (0, "")
+    assert "patches" in (tmp_path / "b.pt2.md").read_text()
+    refused = cli("export", patch_run.path, "--format", "safetensors", "--patches", "--out", tmp_path / "b.safetensors")
+    assert refused.status == 2
+    assert "--patches: a safetensors file has weights but no outputs" in refused.err
+
+
 @pytest.mark.parametrize(
     ("form", "file", "message"),
     [

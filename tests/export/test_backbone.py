@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import warnings
@@ -129,6 +130,52 @@ def test_the_lines_of_the_card_run_and_give_the_features(
         exec(use, names)
     features = torch.as_tensor(names["features"]).detach()
     torch.testing.assert_close(features, tiny_run.embed(pixels), rtol=0, atol=0.02)  # a level of 255 at the input
+
+
+@pytest.mark.parametrize("form", [Format.torch_export, Format.onnx])
+def test_patches_are_exported_on_request(patch_run: Run, tmp_path: Path, form: Format) -> None:
+    if form is Format.onnx:
+        for name in ("onnx", "onnxscript", "onnxruntime"):
+            pytest.importorskip(name)
+    export_backbone(patch_run, form, tmp_path / FILES[form], patches=True)
+    card = json.loads((tmp_path / f"{FILES[form]}.json").read_text())
+    assert (card["output"]["shape"], card["patches"]["shape"]) == (["N", 16], ["N", 4, 4, 16])
+    assert card["check"]["patches"]["largest_difference"] <= card["check"]["patches"]["allowed"]
+    assert "16 features of each of their 4 × 4 patches" in (tmp_path / f"{FILES[form]}.md").read_text()
+    images = [patch_run.split("test")[row].image for row in range(3)]
+    names: dict[str, Any] = {"images": torch.stack([patch_run.preprocess()(image) for image in images])}
+    with warnings.catch_warnings(), contextlib.chdir(tmp_path):
+        warnings.simplefilter("ignore")
+        exec(card["use"], names)
+    patches = torch.as_tensor(names["patches"]).detach()
+    torch.testing.assert_close(patches, patch_run.patches(images), rtol=0, atol=1e-4)
+    torch.testing.assert_close(torch.as_tensor(names["features"]).detach(), patch_run.embed(images), rtol=0, atol=1e-4)
+
+
+class OtherPatches(Run):
+    """A run whose backbone gives other patches when it is exported than otherwise."""
+
+    def model(self) -> sslreg.Model:
+        model = super().model()
+        patches = model.backbone.patches
+        model.backbone.patches = lambda images: patches(images) * (1.01 if torch.compiler.is_exporting() else 1)
+        return model
+
+
+def test_other_patches_are_not_written(patch_run: Run, tmp_path: Path) -> None:
+    with pytest.raises(SslregError, match="its patches differ from the backbone's"):
+        export_backbone(OtherPatches(patch_run.path), Format.torch_export, tmp_path / "b.pt2", patches=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_patches_of_safetensors_and_of_other_backbones_are_refused(
+    patch_run: Run, tiny_run: Run, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match="a safetensors file has weights but no outputs"):
+        export_backbone(patch_run, Format.safetensors, tmp_path / "b.safetensors", patches=True)
+    with pytest.raises(UserError, match="ConvNet, the backbone of this run, has no patches"):
+        export_backbone(tiny_run, Format.torch_export, tmp_path / "b.pt2", patches=True)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_cards_preprocessing_is_torchvisions_to_a_level(resnet: Run, photos: Path, tmp_path: Path) -> None:
