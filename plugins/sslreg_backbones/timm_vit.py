@@ -109,7 +109,7 @@ class TimmTokens(sslreg.PatchBackbone):
         """Return prefix tokens and those of patches (N, P + K, D)."""
         rows, columns = self.grid(images)
         patches: Tensor = self.body.patch_embed(images).flatten(1, 2)
-        patches = replace_masked(patches, mask, mask_token).reshape(len(images), rows, columns, -1)
+        patches = replace_masked(patches, mask, mask_token).reshape(images.shape[0], rows, columns, -1)
         # timm's Eva returns rotations in addition.
         positioned = self.body._pos_embed(patches)
         tokens, rotations = positioned if isinstance(positioned, tuple) else (positioned, None)
