@@ -17,6 +17,7 @@ from sslreg.report.html_pages import load_script, render_page
 from sslreg.report.invariance_profile import InvarianceProfile, build_profile, invariance_metrics
 from sslreg.report.nearest_images import Query, find_neighbors
 from sslreg.report.output_path import PAGES, check_output_path
+from sslreg.report.patch_pictures import PatchPicture, draw_patches
 from sslreg.report.reported_runs import ReportedRun, read_runs
 from sslreg.report.spectrum import spectrum_chart
 from sslreg.report.tables import differences_table, evaluation_table, summary_table, versions_table
@@ -79,6 +80,10 @@ def render_report(paths: Sequence[str | Path]) -> str:
         curves=_curve_charts(runs),
         previews=_previews(runs),
         embeddings=list(zip(runs, embeddings, strict=True)),
+        patches=[
+            (run, catch_unavailable(partial(_patch_pictures, run, section)))
+            for run, section in zip(runs, embeddings, strict=True)
+        ],
         collections=collections,
         data=[_script_data(number, *collection) for number, collection in enumerate(collections)],
         spectrum=_spectrum(runs, embeddings),
@@ -124,6 +129,13 @@ def _previews(runs: Sequence[ReportedRun]) -> list[tuple[list[str], Preview | Un
 def _embeddings_section(run: ReportedRun, gallery: Gallery) -> EmbeddingsSection:
     images = embed_images(run.run, gallery)
     return EmbeddingsSection(images, map_embeddings(images), find_neighbors(images))
+
+
+def _patch_pictures(run: ReportedRun, section: EmbeddingsSection | Unavailable) -> list[PatchPicture] | None:
+    """Draw the patches of the images whose neighbors are shown. Return None without such images or without patches."""
+    if isinstance(section, Unavailable):
+        return None
+    return draw_patches(run.run, section.images.split, [query.picture for query in section.queries])
 
 
 def _add_sprites(gallery: Gallery) -> list[tuple[list[Picture], Sprite]]:

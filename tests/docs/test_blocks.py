@@ -45,6 +45,9 @@ data:
 #: The paths of runs on the pages.
 RUNS = ("RUN", "runs/my-photos/2026-11-24_09-30-00", "runs/weak/2026-11-23_18-00-00", "runs/strong/2026-11-24_18-00-00")
 
+#: The path of a run with patches on the pages.
+PATCH_RUN = "VIT"
+
 #: Python code that runs before the blocks of a page.
 PRELUDES = {
     "docs/losses.md": """
@@ -153,8 +156,8 @@ def _merge(base: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def sandbox(tmp_path: Path, tiny_run: sslreg.Run, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with what the pages mention: photographs, labeled photographs, specs, and a run under several names."""
+def sandbox(tmp_path: Path, tiny_run: sslreg.Run, patch_run: sslreg.Run, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with what the pages mention: photographs, labeled photographs, specs, and runs."""
     (tmp_path / ".bin").mkdir()
     (tmp_path / ".bin" / "sslreg").write_text(SHIM)
     (tmp_path / ".bin" / "sslreg").chmod(0o755)
@@ -169,6 +172,7 @@ def sandbox(tmp_path: Path, tiny_run: sslreg.Run, monkeypatch: pytest.MonkeyPatc
         copytree(tiny_run.path, tmp_path / name)
         resolved = tmp_path / name / "spec.resolved.yaml"
         resolved.write_text(resolved.read_text().replace("max_epochs: 2", "max_epochs: 3"))  # so that it can resume
+    copytree(patch_run.path, tmp_path / PATCH_RUN)
     monkeypatch.setenv("PHOTOS", "photos")
     monkeypatch.chdir(tmp_path)
     return tmp_path

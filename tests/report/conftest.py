@@ -95,3 +95,14 @@ def two(evaluated_run: Run, folder_run: Run, tmp_path_factory: pytest.TempPathFa
     path = tmp_path_factory.mktemp("report") / "two.html"
     write_report([evaluated_run.path, folder_run.path], path)
     return path
+
+
+@pytest.fixture(scope="session")
+def with_patches(patch_run: Run, evaluated_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a run with patches and one without."""
+    copy = tmp_path_factory.mktemp("evaluated") / "patches"
+    shutil.copytree(patch_run.path, copy)
+    (copy / "evaluations.json").write_text(json.dumps(EVALUATIONS))
+    path = tmp_path_factory.mktemp("report") / "patches.html"
+    write_report([copy, evaluated_run.path], path)
+    return path

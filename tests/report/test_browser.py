@@ -136,7 +136,7 @@ def test_the_keyboard_goes_from_point_to_point(opened: Open, one: Path) -> None:
     assert shown(page) == ""
 
 
-@pytest.mark.parametrize("report", ["one", "two"])
+@pytest.mark.parametrize("report", ["one", "two", "with_patches"])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_a_phone_shows_all_without_scrolling_sideways(
     opened: Open, report: str, dark: bool, request: pytest.FixtureRequest
