@@ -189,6 +189,8 @@ class _VisionTransformerBackbone(TorchvisionTokens, TorchvisionBackbone):
         drop_path: DropPath = 0.0,
         weights: str | None = None,
     ) -> None:
+        self.patch_size = int(self.architecture.rpartition("_")[2])
+        self.require_whole_patches(image_size)
         super().__init__(in_channels, image_size, weights=weights)
         self.add_tokens(pool, drop_path)
 

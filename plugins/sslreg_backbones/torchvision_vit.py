@@ -28,8 +28,12 @@ class TorchvisionTokens(sslreg.PatchBackbone):
     has_class_token = True
     recomputes = False
 
+    def require_whole_patches(self, image_size: int) -> None:
+        """Refuse an image size that is no multiple of the patch size, before torchvision's module is built."""
+        self.grid(torch.empty(1, 1, image_size, image_size, device="meta"))
+
     def add_tokens(self, pool: Pool, drop_path: float) -> None:
-        """Complete a constructor that has set `body`.
+        """Complete a constructor that has set `patch_size` and `body`.
 
         Args:
             pool: The features.
@@ -37,7 +41,6 @@ class TorchvisionTokens(sslreg.PatchBackbone):
                 linearly from 0 in the first block.
         """
         self.pool = pool
-        self.patch_size = self.body.patch_size
         self.num_features = self.token_features = self.body.hidden_dim
         if drop_path:
             for number, block in enumerate(self._blocks()):

@@ -48,8 +48,8 @@ class ViT(TorchvisionTokens):
         drop_path: DropPath = 0.0,
     ) -> None:
         super().__init__()
-        if image_size % patch_size:
-            raise ValueError(f"images of {image_size} pixels do not divide into patches of {patch_size} pixels")
+        self.patch_size = patch_size
+        self.require_whole_patches(image_size)
         if width % heads:
             raise ValueError(f"width is {width}, but should be a multiple of heads, {heads}")
         self.arguments = {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from sslreg.contracts.backbone import Backbone
@@ -61,6 +63,17 @@ class PatchBackbone(Backbone):
             mask_token: (D,), given with `mask`. It belongs to the model, and its gradient is zero for an empty mask.
         """
         raise NotImplementedError(f"{type(self).__name__} does not implement tokens(images, *, keep, mask, mask_token)")
+
+    def compile(self, *args: Any, **options: Any) -> None:
+        """Compile `tokens` in addition to `forward`, in place. The arguments are those of `torch.compile`."""
+        super().compile(*args, **options)
+        setattr(self, "tokens", torch.compile(self.tokens, *args, **options))  # noqa: B010 - mypy refuses the assignment
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The compiled function computes with this module's weights, whereas a copy has others.
+        state: dict[str, Any] = super().__getstate__()  # type: ignore[no-untyped-call]
+        state.pop("tokens", None)
+        return state
 
     def patches(self, images: Tensor) -> Tensor:
         """Return the features (N, rows, columns, D) of the patches of images (N, C, H, W)."""

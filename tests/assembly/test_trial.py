@@ -193,3 +193,38 @@ def test_kernels_are_not_compiled_for_a_trial(tiny_spec: str) -> None:
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout == "set()\n"
     assert sslreg.may_compile()
+
+
+VIT = "model.backbone={use: vit, patch_size: 4, width: 8, depth: 1, heads: 2}"
+
+
+def test_gradient_checkpointing_is_accepted_for_a_vision_transformer() -> None:
+    assert try_spec(load_spec("digits-simclr", [VIT, "engine.gradient_checkpointing=true"])) == ()
+
+
+@pytest.mark.parametrize(
+    ("backbone", "reason"),
+    [
+        ("{use: convnet}", "ConvNet does not support gradient checkpointing"),
+        ("{use: timm, name: resnet10t}", "resnet10t has batch normalization, whose running statistics"),
+    ],
+)
+def test_gradient_checkpointing_is_refused_at_its_key(spec, backbone: str, reason: str) -> None:
+    message, line = refusal(spec, f"model.backbone={backbone}", "engine.gradient_checkpointing=true")
+    assert message.startswith(reason)
+    assert line == 2
+
+
+@pytest.mark.parametrize(
+    ("backbone", "sizes", "message"),
+    [
+        ("{use: vit_b_16}", (100, 96), "images of 100x100 pixels do not divide into patches of 16x16; .* such as 112"),
+        ("{use: timm, name: test_vit}", (100, 96), "shape .* = .1, 100, 100.: images of 100x100 pixels do not divide"),
+        ("{use: vit, patch_size: 14}", (112, 96), "images of 96x96 pixels do not divide into patches of 14x14"),
+    ],
+)
+def test_views_that_do_not_divide_into_patches_are_refused(backbone: str, sizes: tuple[int, int], message: str) -> None:
+    overrides = [f"model.backbone={backbone}"]
+    overrides += [f"views.0.augment.0.size=[{sizes[0]}, {sizes[0]}]", f"views.1.augment.0.size={sizes[1]}"]
+    with pytest.raises(UserError, match=message):
+        try_spec(load_spec("digits-dino", overrides))

@@ -1,3 +1,4 @@
+import copy
 import itertools
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from torch import Tensor
 pytest.importorskip("timm", reason="timm is an extra")
 
 import timm
+from lightly.models.modules.masked_vision_transformer_timm import MaskedVisionTransformerTIMM
 from timm.layers import resample_abs_pos_embed
 from timm.models.deit import VisionTransformerDistilled
 from timm.models.eva import Eva
@@ -83,6 +85,18 @@ def test_dropped_patches_are_those_of_timms_patch_dropout(vit: TimmViT) -> None:
     tokens = torch.cat(vit.tokens(images(), keep=keep), dim=1)
     vit.body.patch_drop = Drop(vit.body, keep)
     torch.testing.assert_close(tokens, vit.body.forward_features(images()), rtol=1e-5, atol=1e-6)
+
+
+def test_dropped_patches_are_those_of_lightly() -> None:
+    torch.manual_seed(0)
+    body = VisionTransformer(**SMALL)
+    theirs = MaskedVisionTransformerTIMM(copy.deepcopy(body)).eval()
+    # Its constructor replaces learned position embeddings.
+    theirs.vit.load_state_dict(body.state_dict())
+    keep = torch.tensor([[0, 3, 5, 15], [1, 2, 9, 14]])
+    ours = torch.cat(TimmViT(body, "ViT", {}).eval().tokens(images(), keep=keep), dim=1)
+    numbers = torch.cat([torch.zeros(2, 1, dtype=torch.int64), keep + 1], dim=1)  # 0 is the class token
+    torch.testing.assert_close(ours, theirs.encode(images(), idx_keep=numbers), rtol=1e-5, atol=1e-6)
 
 
 def test_nothing_attends_to_padding(vit: TimmViT) -> None:

@@ -109,3 +109,25 @@ def test_parameters_are_listed_by_depth(vit: ViT) -> None:
         name.startswith(f"encoder.layers.encoder_layer_{block}.") for block in range(3) for name in layers[block + 1]
     )
     assert layers[-1] == {"encoder.ln.weight", "encoder.ln.bias"}
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # torch.compile looks at it
+@pytest.mark.parametrize("compiles", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_gradients_are_equal_with_gradient_checkpointing(vit: ViT, compiles: bool) -> None:
+    keep, gradients = torch.tensor([[0, 5, 9], [1, 2, 15], [3, 4, 5]]), []
+    for _ in range(2):
+        vit.zero_grad()
+        torch.cat(vit.train().tokens(images(), keep=keep), dim=1).square().sum().backward()
+        gradients.append([parameter.grad for parameter in vit.parameters()])
+        vit.enable_gradient_checkpointing()
+        if compiles:
+            vit.compile(backend="aot_eager")
+    torch.testing.assert_close(gradients[0], gradients[1])
+
+
+def test_activations_are_computed_again_with_gradient_checkpointing(vit: ViT) -> None:
+    calls: list[int] = []
+    vit.body.encoder.layers[0].mlp.register_forward_pre_hook(lambda *_: calls.append(1))
+    vit.enable_gradient_checkpointing()
+    vit(images()).sum().backward()
+    assert len(calls) == 2

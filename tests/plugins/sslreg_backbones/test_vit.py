@@ -18,7 +18,7 @@ def test_parameters_are_those_of_the_architecture() -> None:
 
 
 def test_images_that_do_not_divide_into_patches_are_refused() -> None:
-    with pytest.raises(ValueError, match="images of 30 pixels do not divide into patches of 4"):
+    with pytest.raises(ValueError, match=r"images of 30x30 pixels do not divide into patches of 4x4; .* such as 32"):
         ViT(image_size=30)
 
 

@@ -134,6 +134,12 @@ def test_check_accepts_a_vision_transformer_with_crops_of_two_sizes() -> None:
     assert try_spec(load_spec("digits-dino", overrides)) == ()
 
 
+def test_crops_of_two_sizes_train_a_vision_transformer_of_timm(tmp_path: Path) -> None:
+    overrides = ["model.backbone={use: timm, name: test_vit, patch_size: 4}", "evaluate=[]", "data.batch_size=8"]
+    spec = load_spec("digits-dino", [*overrides, "schedule=null", "trainer.max_steps=2"])
+    assert sslreg.train(spec, tmp_path / "run").summary["status"] == "finished"
+
+
 @pytest.mark.parametrize("batch_norm", ["false", "true"])
 def test_a_healthy_run_is_not_reported_as_a_collapse(tmp_path: Path, batch_norm: str) -> None:
     printed = io.StringIO()
