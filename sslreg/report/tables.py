@@ -66,13 +66,17 @@ def _explain_missing_evaluation(run: ReportedRun) -> str:
     spec = run.run.spec
     if spec.evaluate:
         return f"{run.label} has no metrics: its status is {run.record.state}"
+    evaluator = "knn"
     try:
-        labeled = run.run.split("test" if spec.data.test else "train").has_targets
+        samples = run.run.split("test" if spec.data.test else "train")
     except SslregError:
-        labeled = True  # unknown
-    if not labeled:
-        return f"the data has no labels, so there is no evaluation ({run.label})"
-    return f"the spec of {run.label} names no evaluators; evaluate it with: sslreg evaluate {run.run.path} knn"
+        pass  # whether there are labels is unknown
+    else:
+        if samples.has_masks:
+            evaluator = "dense_knn"
+        elif not samples.has_targets:
+            return f"the data has no labels, so there is no evaluation ({run.label})"
+    return f"the spec of {run.label} names no evaluators; evaluate it with: sslreg evaluate {run.run.path} {evaluator}"
 
 
 def differences_table(runs: Sequence[ReportedRun]) -> Table | Unavailable:
