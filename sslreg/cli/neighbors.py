@@ -151,7 +151,8 @@ def _make_tiles(run: Run, query: Query, data: SelectedData, nearest: Sequence[Ne
     load = build_image_loader(run.spec)
     tiles = [make_tile(query.image, load, query.name, query.label or "")]
     for neighbor in nearest:
-        tiles.append(make_tile(read_image(data.samples, neighbor.index), load, neighbor.name, _caption(neighbor)))
+        caption = _caption(neighbor.label, f"{neighbor.similarity:.3f}")
+        tiles.append(make_tile(read_image(data.samples, neighbor.index), load, neighbor.name, caption))
     return tiles
 
 
@@ -162,15 +163,18 @@ def _make_patch_tiles(
     from sslreg.report.embedding_views import make_patch_tile
 
     place = (patch.row, patch.column)
-    tiles = [make_patch_tile(run.spec, query.image, place, patch.grid, query.name, query.label or "")]
+    caption = _caption(query.label, f"patch {patch.row},{patch.column}")
+    tiles = [make_patch_tile(run.spec, query.image, place, patch.grid, query.name, caption)]
     for one in nearest:
         image, place = read_image(data.samples, one.index), (one.row, one.column)
-        tiles.append(make_patch_tile(run.spec, image, place, one.grid, one.name, _caption(one)))
+        caption = _caption(one.label, f"patch {one.row},{one.column}", f"{one.similarity:.3f}")
+        tiles.append(make_patch_tile(run.spec, image, place, one.grid, one.name, caption))
     return tiles
 
 
-def _caption(neighbor: Neighbor) -> str:
-    return " · ".join(part for part in (neighbor.label, f"{neighbor.similarity:.3f}") if part)
+def _caption(*parts: str | None) -> str:
+    """Join the parts of a caption that are not empty."""
+    return " · ".join(part for part in parts if part)
 
 
 def _write_tiles(out: Path, title: str, tiles: Sequence[Tile]) -> None:

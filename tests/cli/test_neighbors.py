@@ -98,6 +98,8 @@ def test_the_patches_are_framed_on_a_page(cli, patch_run: Run, tmp_path: Path) -
     page = out.read_text()
     assert "Nearest to patch 1,2 of test:17" in page
     assert page.count("<img") == 4
+    assert page.count(" · patch ") == 4
+    assert " · patch 1,2</p>" in page
 
 
 @pytest.mark.parametrize("patch", ["4,0", "top"])
