@@ -235,3 +235,12 @@ def test_the_summary_has_the_learning_rate_that_a_step_of_so_many_samples_gets(t
     run = trained("optimizer.base_batch_size=32", "trainer.max_steps=1", "schedule=null")
     assert run.summary["learning_rate"] == 0.2
     assert steps(run)[0]["lr"] == "0.2"
+
+
+def test_gradient_checkpointing_trains_the_same_weights(trained: Trained) -> None:
+    vit = "model.backbone={use: vit, patch_size: 4, width: 8, depth: 1, heads: 2}"
+    steps = "trainer.max_steps=3"
+    stored = trained(vit, steps, name="stored")
+    recomputed = trained(vit, steps, "engine.gradient_checkpointing=true", name="recomputed")
+    assert losses(recomputed) == pytest.approx(losses(stored))
+    torch.testing.assert_close(recomputed.checkpoint()["state_dict"], stored.checkpoint()["state_dict"])
