@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sslreg.registry import installed
 from sslreg.testing import conformance, temporary_components
@@ -72,6 +72,13 @@ class Overattentive(Small):
         return 9 * super().class_attention(images)
 
 
+class WithoutEmbeddings(Small):
+    """Lists the parameters of its blocks only."""
+
+    def parameters_by_depth(self) -> list[list[nn.Parameter]]:
+        return super().parameters_by_depth()[1:]
+
+
 FAULTS = [
     (Rounding, "refuses_a_part_of_a_patch", "images of 5x4 pixels are encoded"),
     (Discarding, "drops_patches", "dropped patches change the tokens of others"),
@@ -79,6 +86,7 @@ FAULTS = [
     (AttendingToPadding, "ignores_padding", r"tokens attend to padding \(-1\)"),
     (Unmasking, "replaces_masked_patches", r"no gradient \(None\) under an empty mask"),
     (Overattentive, "tells_the_attention_of_the_class_token", "sums to more than 1"),
+    (WithoutEmbeddings, "lists_parameters_by_depth", r"parameters_by_depth lacks body\.class_token"),
 ]
 
 
