@@ -75,10 +75,13 @@ evaluate: [{{use: few_shot, shots: [1]}}, {{use: knn}}, {{use: linear}}]
 """
 
 AUGMENT = """augment: [
-  {{use: random_resized_crop, size: {size}, scale: [{smallest}, 1.0]}},
-  {{use: affine, degrees: 15, shear: [-15, 15], interpolation: bilinear}},
+  {shape},
+  {{use: affine, degrees: 15, translate: [0.05, 0.05], scale: [0.8, 1.2], shear: [-15, 15], interpolation: bilinear}},
+  {{use: gaussian_blur, p: 0.5, sigma: [0.1, 1.2]}},
   {{use: color_jitter, brightness: 0.4, contrast: 0.4}}]"""
-GLOBAL, LOCAL = AUGMENT.format(size=28, smallest=0.5), AUGMENT.format(size=16, smallest=0.3)
+GLOBAL = AUGMENT.format(shape="{use: resize, size: [28, 28]}")
+#: Most of a digit: a smaller part of it may be a part of another one.
+LOCAL = AUGMENT.format(shape="{use: random_resized_crop, size: 20, scale: [0.6, 1.0]}")
 TWO_VIEWS = f"{{repeat: 2, {GLOBAL}}}"
 MULTI_CROP = f"{{repeat: 2, as: global, {GLOBAL}}}, {{repeat: 2, as: local, {LOCAL}}}"
 
@@ -101,7 +104,7 @@ class Method(NamedTuple):
 
 METHODS = {
     "simclr": Method("projection: [256, 128]", "use: nt_xent", lightly.SimCLR),
-    "byol": Method("projection: [256, 64], prediction: [256], momentum: 0.98", "use: byol", lightly.BYOL),
+    "byol": Method("projection: [256, 64], prediction: [256], momentum: 0.96", "use: byol", lightly.BYOL),
     "barlow_twins": Method("projection: [256, 256, 256]", "use: barlow_twins", lightly.BarlowTwins),
     "vicreg": Method("projection: [256, 256, 256]", "use: vicreg", lightly.VICReg),
     "swav": Method("projection: [256, 64], prototypes: 100", "use: swav", lightly.SwAV, MULTI_CROP),
@@ -265,8 +268,8 @@ def build_evaluation(pipeline: Pipeline) -> Evaluation:
 
 
 def evaluate(evaluation: Evaluation, backbone: nn.Module, pipeline: Pipeline) -> dict[str, float]:
-    extractor = evaluation.extractor(evaluation.collate, backbone.eval())
-    return evaluation.run_evaluators(extractor, *evaluation.embed_sets(extractor), pipeline.evaluators)
+    features = evaluation.extract_features(evaluation.collate, pipeline.evaluators, backbone.eval(), None)
+    return evaluation.run_evaluators(features, pipeline.evaluators)
 
 
 def measure_baselines(root: Path, method: str) -> dict[str, dict[str, str]]:
