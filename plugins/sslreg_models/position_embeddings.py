@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
-
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,12 +21,8 @@ def sine_cosine_embeddings(grid: tuple[int, int], width: int) -> Tensor:
     """
     if width % 4:
         raise ValueError(f"position embeddings have a width that is a multiple of 4, but it is {width}")
-    return torch.from_numpy(_compute(*grid, width))
-
-
-@lru_cache(8)
-def _compute(rows: int, columns: int, width: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-    frequencies = 10000.0 ** (-4 / width * np.arange(width // 4))
-    row, column = np.divmod(np.arange(rows * columns), columns)
-    angles = [place[:, None] * frequencies for place in (column, row)]
-    return np.concatenate([function(angle) for angle in angles for function in (np.sin, np.cos)], axis=1)
+    rows, columns = grid
+    frequencies = 10000.0 ** (-4 / width * torch.arange(width // 4, dtype=torch.float64))
+    patches = torch.arange(rows * columns).unsqueeze(1)
+    angles = [place * frequencies for place in (patches % columns, patches // columns)]
+    return torch.cat([function(angle) for angle in angles for function in (torch.sin, torch.cos)], dim=1)
