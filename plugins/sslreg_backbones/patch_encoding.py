@@ -38,13 +38,15 @@ def gather_patches(patches: Tensor, keep: Tensor | None) -> Tensor:
 
 
 def find_padding(keep: Tensor | None, prefix_tokens: int) -> Tensor | None:
-    """Return which tokens (N, P + K) are padding, or None if no token is.
+    """Return which tokens (N, P + K) are padding; None if it is known that no token is.
 
     Args:
         keep: The numbers of the kept patches (N, K), where -1 is padding.
         prefix_tokens: P, the number of tokens before those of patches.
     """
-    if keep is None or not (keep.is_meta or bool((keep < 0).any())):
+    # A compiled graph cannot depend on values, nor can shapes without memory.
+    has_values = keep is not None and not (keep.is_meta or torch.compiler.is_compiling())
+    if keep is None or (has_values and not bool((keep < 0).any())):
         return None
     return torch.nn.functional.pad(keep < 0, (prefix_tokens, 0), value=False)
 
