@@ -52,7 +52,7 @@ def neighbors(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Show the nearest neighbors of an image by a run's features, or those of a patch of an image."""
+    """Show the nearest neighbors of an image, or of a patch of it."""
     if out is not None and (out.suffix.lower() not in SUFFIXES or not out.parent.is_dir()):
         raise UserError(
             f"--out {out}: the name has to end in .png or .html, in a folder that exists", code="bad-argument"

@@ -63,8 +63,11 @@ def _explain_errors(path: Path, content: str, command: str) -> Iterator[None]:
 
 
 def _read_npz(path: Path) -> Embeddings:
-    with zipfile.ZipFile(path) as archive:
-        if "patches.npy" in archive.namelist():
+    arrays = np.load(path, allow_pickle=False)
+    if not isinstance(arrays, np.lib.npyio.NpzFile):
+        raise ValueError("it is a single array")
+    with arrays:
+        if "patches" in arrays:
             raise ValueError(_HOLDS_PATCHES)
     return read_npz(path)
 

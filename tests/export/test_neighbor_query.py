@@ -82,6 +82,12 @@ def test_a_file_without_embeddings_is_refused(tmp_path: Path, name: str) -> None
         read_embeddings(tmp_path / name)
 
 
+def test_a_single_array_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "e.npy", np.zeros((3, 2)))
+    with pytest.raises(UserError, match="holds no embeddings: it is a single array"):
+        read_embeddings(tmp_path / "e.npy")
+
+
 @pytest.mark.parametrize("text", ["nowhere.png", "test:449", "validation:3", "test:-1", "reference:1348"])
 def test_an_image_that_is_not_there_is_named(tiny_run: Run, text: str) -> None:
     with pytest.raises(UserError, match="there is no image"):

@@ -217,8 +217,8 @@ def test_images_of_several_depths_make_one_batch() -> None:
     ("item", "message"),
     [
         ((IMAGES[0], 1, 2), "tuple of 3"),
-        ((IMAGES[0], "cat"), "str, not a class number"),
-        ((IMAGES[0], [1, 2]), "list, not a class number"),
+        ((IMAGES[0], "cat"), "str, neither a class number nor a mask"),
+        ((IMAGES[0], [1, 2]), "list, neither a class number nor a mask"),
         (object(), "object is not an image"),
         (IMAGES[0, :2], "2 channels, and 3"),
     ],

@@ -138,7 +138,7 @@ def test_a_decoder_of_an_impossible_width_is_refused(parameters: dict[str, int],
     [
         (["views.0.repeat=2"], "takes 1 view of an image, but the spec makes 2"),
         (["model.backbone={use: convnet}"], "PatchBackbone"),
-        (["views.0.augment.0.size=[15, 15]"], "images of 15 pixels do not divide into patches of 4 pixels"),
+        (["views.0.augment.0.size=[15, 15]"], "images of 15x15 pixels do not divide into patches of 4x4"),
         (["model.masks={use: random, unit: 3}"], "do not divide into squares of 3x3 patches"),
         (["loss={use: nt_xent}"], "patches and mask"),
     ],
