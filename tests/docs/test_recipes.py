@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 RECIPES = ROOT / "docs" / "recipes"
-RESULTS = json.loads((ROOT / "benchmarks" / "results" / "digits.json").read_text(encoding="utf-8"))
-METRICS = [RESULTS[name] for name in ("few_shot_1", "few_shot_5")]
+
+
+def read_results(name: str) -> Any:
+    return json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+METRICS = [read_results("digits")[name] for name in ("few_shot_1", "few_shot_5")]
+COMPARISON = read_results("methods")
 
 
 def format_figure(value: float) -> str:
@@ -34,3 +41,25 @@ def test_the_table_of_all_methods_states_means_and_ranges(method: str) -> None:
     ]
     page = (RECIPES / "index.md").read_text(encoding="utf-8")
     assert f"| `digits-{method}` | {cells[0]} | {cells[1]} |\n" in page
+
+
+def test_the_comparison_with_lightly_is_current() -> None:
+    page = (RECIPES / "index.md").read_text(encoding="utf-8")
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in page.partition("## Next to lightly")[2].splitlines()
+        if line.startswith("| ")
+    ][3:]
+    expected = []
+    for method, costs in COMPARISON["cost of a step"].items():
+        knn, linear = (COMPARISON[metric][method] for metric in ("knn_top1", "linear_top1"))
+        accuracies = [
+            text
+            for row in (knn, linear)
+            for text in (f"{format_figure(row['sslreg'])}, {format_figure(row['lightly'])}", row["difference"])
+        ]
+        expected.append([*accuracies, f"{costs['ratio']:.2f}"])
+    assert [row[1:] for row in rows] == expected
+    assert {row["verdict"] for metric in ("knn_top1", "linear_top1") for row in COMPARISON[metric].values()} == {
+        "equal"
+    }
