@@ -54,13 +54,13 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
-    """Train a method from start to end, once."""
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
+    """Train a method from start to end, once for the same overrides."""
     folder = tmp_path_factory.mktemp("whole")
 
-    def train(method: str) -> Run:
-        path = folder / method
-        return Run(path) if path.exists() else sslreg.train(load(method), path)
+    def train(method: str, *overrides: str) -> Run:
+        path = folder / "-".join((method, *overrides))
+        return Run(path) if path.exists() else sslreg.train(load(method, *overrides), path)
 
     return train
 
@@ -80,10 +80,11 @@ def largest_difference(run: Run, expected: Run) -> float:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_two_processes_train_what_one_does(method: str, pairs: Path, tmp_path: Path, record_difference: Record) -> None:
+def test_two_processes_train_what_one_does(
+    method: str, pairs: Path, whole: Callable[..., Run], record_difference: Record
+) -> None:
     """In float64, with synchronized batch normalization: gradients, buffers and banks are those of the whole batch."""
-    one = sslreg.train(load(method, *ONE), tmp_path / "run")
-    difference = largest_difference(Run(pairs / method), one)
+    difference = largest_difference(Run(pairs / method), whole(method, *ONE))
     record_difference(method, "two processes", difference)
     assert difference < 1e-9
 
@@ -91,7 +92,7 @@ def test_two_processes_train_what_one_does(method: str, pairs: Path, tmp_path: P
 @pytest.mark.parametrize("method", METHODS)
 def test_a_resumed_run_ends_bit_for_bit_like_a_whole_one(
     method: str,
-    whole: Callable[[str], Run],
+    whole: Callable[..., Run],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     record_difference: Record,
@@ -117,7 +118,7 @@ def test_a_resumed_run_ends_bit_for_bit_like_a_whole_one(
 
 @pytest.mark.parametrize("method", METHODS)
 def test_it_trains_in_bfloat16(
-    method: str, whole: Callable[[str], Run], tmp_path: Path, record_difference: Record
+    method: str, whole: Callable[..., Run], tmp_path: Path, record_difference: Record
 ) -> None:
     run = sslreg.train(load(method, "trainer.precision=bf16-mixed"), tmp_path / "run")
     expected = losses(whole(method))
@@ -131,12 +132,16 @@ def test_it_trains_in_bfloat16(
 @pytest.mark.parametrize("method", METHODS)
 def test_what_is_trained_is_compiled(
     method: str,
-    whole: Callable[[str], Run],
+    whole: Callable[..., Run],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     record_difference: Record,
 ) -> None:
-    """The graph that the compiler captures, run without optimization, trains the same weights."""
+    """The graph that the compiler captures, run without optimization, trains the same weights.
+
+    In float64, because AdamW makes whole steps of gradients that are zero but for their rounding, such as those of the
+    biases of attention's keys.
+    """
     compiled: list[nn.Module] = []
     compile_module = nn.Module.compile
 
@@ -154,9 +159,9 @@ def test_what_is_trained_is_compiled(
         return step(self, batch, batch_idx)
 
     monkeypatch.setattr(TrainingModule, "training_step", note_calls)
-    run = sslreg.train(load(method, "engine.compile=true"), tmp_path / "run")
+    run = sslreg.train(load(method, *ONE, "engine.compile=true"), tmp_path / "run")
     assert [id(module) for module in compiled] == [id(module) for module in calls]
     assert any(weight.requires_grad for module in compiled for weight in module.parameters())
-    difference = largest_difference(run, whole(method))
+    difference = largest_difference(run, whole(method, *ONE))
     record_difference(method, "compiled", difference)
-    assert difference < 1e-5
+    assert difference < 1e-9
