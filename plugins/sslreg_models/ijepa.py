@@ -12,6 +12,7 @@ from torch import Tensor, nn
 import sslreg
 from sslreg_models.ijepa_predictor import IJEPAPredictor
 from sslreg_models.position_embeddings import sine_cosine_embeddings
+from sslreg_models.transformer_block import require_width
 
 
 class IJEPA(sslreg.Model):
@@ -50,9 +51,7 @@ class IJEPA(sslreg.Model):
         momentum: Annotated[float, Field(ge=0, le=1)] = 0.996,
     ) -> None:
         super().__init__()
-        for name, divisor in (("4", 4), (f"predictor_heads, {predictor_heads}", predictor_heads)):
-            if predictor_width % divisor:
-                raise ValueError(f"predictor_width is {predictor_width}; it should be a multiple of {name}")
+        require_width("predictor", predictor_width, predictor_heads)
         self.masks = masks or sslreg.build("mask_sampler", "multi_block")
         self.embedding_dim = backbone.token_features
         self.context_encoder = backbone

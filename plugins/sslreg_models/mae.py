@@ -11,6 +11,7 @@ from torch import nn
 import sslreg
 from sslreg_models.mae_decoder import MAEDecoder
 from sslreg_models.patchify import patchify
+from sslreg_models.transformer_block import require_width
 
 
 class MAE(sslreg.Model):
@@ -47,9 +48,7 @@ class MAE(sslreg.Model):
         decoder_heads: PositiveInt = 16,
     ) -> None:
         super().__init__()
-        for name, divisor in (("4", 4), (f"decoder_heads, {decoder_heads}", decoder_heads)):
-            if decoder_width % divisor:
-                raise ValueError(f"decoder_width is {decoder_width}; it should be a multiple of {name}")
+        require_width("decoder", decoder_width, decoder_heads)
         self.masks = masks or sslreg.build("mask_sampler", "random", ratio=0.75)
         self.backbone = backbone
         self.embedding_dim = backbone.patch_size**2 * in_channels

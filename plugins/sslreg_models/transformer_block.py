@@ -1,4 +1,4 @@
-"""The block of decoders and predictors."""
+"""The blocks of decoders and predictors, and the widths that they take."""
 
 from __future__ import annotations
 
@@ -22,3 +22,19 @@ def transformer_block(width: int, heads: int) -> nn.TransformerEncoderLayer:
         batch_first=True,
         norm_first=True,
     )
+
+
+def require_width(part: str, width: int, heads: int) -> None:
+    """Check the width of a decoder or predictor with fixed position embeddings.
+
+    Args:
+        part: The part, whose parameters are ``PART_width`` and ``PART_heads``.
+        width: The width of tokens.
+        heads: The number of attention heads.
+
+    Raises:
+        ValueError: The width is not a multiple of 4 and of the number of heads.
+    """
+    for name, divisor in (("4", 4), (f"{part}_heads, {heads}", heads)):
+        if width % divisor:
+            raise ValueError(f"{part}_width is {width}; it should be a multiple of {name}")

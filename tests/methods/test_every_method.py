@@ -127,7 +127,7 @@ def test_it_trains_in_bfloat16(
     assert difference < 0.1
 
 
-# torch hides this warning of its own, but not where warnings are errors.
+# torch causes this warning itself and hides it, but not where warnings are errors.
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf Tensor:UserWarning")
 @pytest.mark.parametrize("method", METHODS)
 def test_what_is_trained_is_compiled(
