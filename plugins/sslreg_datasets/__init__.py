@@ -17,6 +17,12 @@ def sslreg_register(registry: sslreg.Registry) -> None:
         summary="the images in a folder and its subfolders, with or without labels",
     )
     registry.dataset(
+        "table",
+        "sslreg_datasets.table:Table",
+        summary="the images that a table lists (CSV, JSON lines or Parquet), with labels and groups",
+    )
+    registry.dataset("list", "sslreg_datasets.list:List", summary="the images whose paths a text file lists")
+    registry.dataset(
         "segmentation_folder",
         "sslreg_datasets.segmentation_folder:SegmentationFolder",
         summary="the images in a folder, next to segmentation masks as PNG files",

@@ -19,6 +19,8 @@ class Digits(sslreg.Dataset):
             samples; ``train`` is the 1,348 before it, ``all`` is everything in that order.
     """
 
+    targets: np.ndarray
+
     def __init__(self, split: Literal["train", "test", "all"] = "train") -> None:
         # Imported here, so that `sslreg check` does not load scikit-learn.
         from sklearn.datasets import load_digits

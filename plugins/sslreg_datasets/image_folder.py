@@ -48,7 +48,6 @@ class ImageFolder(sslreg.Dataset):
                 f"{format_path(self.root / unlabeled)} lies in no subfolder that could be its class; move it into "
                 "one, or write labels: none"
             )
-        self.targets: np.ndarray | None = None
         if labels == "folders" or (labels == "auto" and unlabeled is None and len(folders) > 1):
             number = {folder: target for target, folder in enumerate(folders)}
             self.classes = folders

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch.utils.data
 
 from sslreg.contracts.batch import Sample
@@ -25,9 +26,12 @@ class Dataset(Component, torch.utils.data.Dataset[Any]):
 
     Attributes:
         classes: the names of the classes by number; None without labels.
+        targets: the class numbers (N,) of all samples, int64, from 0, if they are known without reading the samples. A
+            run that splits the data set uses them to warn of classes that a part lacks.
     """
 
     classes: list[str] | None = None
+    targets: np.ndarray[Any, Any] | None = None
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -51,5 +55,12 @@ class Dataset(Component, torch.utils.data.Dataset[Any]):
         return None
 
     def name(self, index: int) -> str:
-        """Return what a person calls a sample, such as the name of its file; its index by default."""
+        """Return what a person calls a sample, such as the name of its file; its index by default.
+
+        Splits and subsets choose samples by their names. A name should therefore stay the same when samples are added.
+        """
         return str(index)
+
+    def group(self, index: int) -> str | None:
+        """Return the group of a sample that a split must not divide, such as its patient; by default it has none."""
+        return None

@@ -25,7 +25,9 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "augmentation/normalize": {"stats": "imagenet"},
     "backbone/timm": {"name": "test_vit"},
     "dataset/image_folder": {"root": "images"},
+    "dataset/list": {"file": "images/list.txt"},
     "dataset/segmentation_folder": {"root": "scenes", "classes": ["sky", "sea"]},
+    "dataset/table": {"file": "images/table.csv", "label": "kind", "group": "day"},
     "dataset/webdataset": {"shards": "images.tar"},
     **{f"model/{name}": {"projection": [32, 16]} for name in ("barlow_twins", "lejepa", "moco", "simclr", "vicreg")},
     **{
@@ -86,6 +88,8 @@ def folder_of_images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     for folder, mode, color in (("images", "RGB", (40, 90, 120)), ("masks", "L", 1)):
         (root / "scenes" / folder).mkdir(parents=True)
         Image.new(mode, (12, 9), color).save(root / "scenes" / folder / "a.png")
+    (root / "images" / "list.txt").write_text("cats/a.png\ndogs/c.png\n")
+    (root / "images" / "table.csv").write_text("path,kind,day\ncats/a.png,cat,1\ndogs/c.png,dog,2\n")
     with tarfile.open(root / "images.tar", "w") as tar:
         tar.add(root / "images", "images")
     with pytest.MonkeyPatch.context() as patch:
