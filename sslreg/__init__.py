@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         layer_decay as layer_decay,
         momentum_copy as momentum_copy,
         patch_indices as patch_indices,
+        sine_cosine_embeddings as sine_cosine_embeddings,
         split_weight_decay as split_weight_decay,
     )
     from sslreg.errors import Diagnostic as Diagnostic, SslregError as SslregError, UserError as UserError
@@ -110,7 +111,7 @@ _EXPORTS = {
         "Params Part PartialImage PartialReader PatchBackbone PatchEvaluator Pixels PlainModule Reader Sample "
         "ScheduledValue SegmentationMask SegmentedImages Source StepCounter StepOutput SupportsFusion "
         "SupportsHostParams SupportsPartialDecoding SupportsStrength SupportsUint8 follow forward_by_size frozen "
-        "layer_decay momentum_copy patch_indices split_weight_decay"
+        "layer_decay momentum_copy patch_indices sine_cosine_embeddings split_weight_decay"
     ),
     "sslreg.atomic_files": "atomic_write",
     "sslreg.axis": "Axis",

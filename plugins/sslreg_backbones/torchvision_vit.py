@@ -85,6 +85,11 @@ class TorchvisionTokens(sslreg.PatchBackbone):
     def _blocks(self) -> list[EncoderBlock]:
         return list(self.body.encoder.layers)
 
+    def _trained_grid(self) -> tuple[int, int]:
+        """Return the rows and columns of patches that have position embeddings of their own."""
+        side = self.body.image_size // self.patch_size
+        return side, side
+
     def _embed_patches(
         self,
         images: Tensor,
@@ -103,10 +108,10 @@ class TorchvisionTokens(sslreg.PatchBackbone):
     def _position_embeddings(self, grid: tuple[int, int]) -> Tensor:
         """Return the position embeddings (1, 1 + L, D), interpolated like torchvision's weights of other sizes."""
         embeddings: Tensor = self.body.encoder.pos_embedding
-        side = self.body.image_size // self.patch_size
-        if grid == (side, side):
+        trained_grid = self._trained_grid()
+        if grid == trained_grid:
             return embeddings
-        square = embeddings[:, 1:].reshape(1, side, side, -1).permute(0, 3, 1, 2)
+        square = embeddings[:, 1:].reshape(1, *trained_grid, -1).permute(0, 3, 1, 2)
         resized = nn.functional.interpolate(square, size=grid, mode="bicubic", align_corners=True)
         return torch.cat([embeddings[:, :1], resized.flatten(2).transpose(1, 2)], dim=1)
 

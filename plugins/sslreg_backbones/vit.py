@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
-from torch import nn
+from torch import Tensor, nn
 from torchvision.models import VisionTransformer
 
 import sslreg
@@ -27,6 +27,8 @@ class ViT(TorchvisionTokens):
         depth: The number of blocks.
         heads: The number of attention heads of a block.
         mlp_ratio: The width of the hidden layers, as a multiple of `width`.
+        positions: The position embeddings: ``learned``, or fixed ones of ``sine_cosine``, as in the encoders of MAE and
+            I-JEPA. Fixed ones need a width that is a multiple of 4, and fewer steps of training.
         pool: The features: the token ``class``, or the ``mean`` of the tokens of patches.
         drop_path: The probability that the last block skips a branch for an image in training. It increases linearly
             from 0 in the first block.
@@ -44,6 +46,7 @@ class ViT(TorchvisionTokens):
         depth: PositiveInt = 4,
         heads: PositiveInt = 4,
         mlp_ratio: Annotated[float, Field(gt=0)] = 4.0,
+        positions: Literal["learned", "sine_cosine"] = "learned",
         pool: Pool = "class",
         drop_path: DropPath = 0.0,
     ) -> None:
@@ -63,4 +66,18 @@ class ViT(TorchvisionTokens):
         self.body = VisionTransformer(**self.arguments)
         self.body.heads = nn.Identity()
         set_channels(self.body, in_channels)
+        self.fixes_positions = positions == "sine_cosine"
+        if self.fixes_positions:
+            embeddings = self.body.encoder.pos_embedding.requires_grad_(False)
+            embeddings.copy_(self._fixed_positions(self._trained_grid()))
         self.add_tokens(pool, drop_path)
+
+    def _position_embeddings(self, grid: tuple[int, int]) -> Tensor:
+        if self.fixes_positions and grid != self._trained_grid():
+            return self._fixed_positions(grid).to(self.body.encoder.pos_embedding)
+        return super()._position_embeddings(grid)
+
+    def _fixed_positions(self, grid: tuple[int, int]) -> Tensor:
+        """Return the embeddings (1, 1 + L, D) of sines and cosines in float64; that of the class token is 0."""
+        patches = sslreg.sine_cosine_embeddings(grid, self.body.hidden_dim)
+        return nn.functional.pad(patches, (0, 0, 1, 0)).unsqueeze(0)

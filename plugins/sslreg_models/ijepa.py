@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 import sslreg
 from sslreg_models.ijepa_predictor import IJEPAPredictor
-from sslreg_models.position_embeddings import sine_cosine_embeddings
 from sslreg_models.transformer_block import require_width
 
 
@@ -71,7 +70,7 @@ class IJEPA(sslreg.Model):
 
         teacher = self.embed_targets(images)
         tokens = self.context_encoder.tokens(images, keep=context)[1]
-        positions = sine_cosine_embeddings(grid, self.predictor_width).to(tokens)
+        positions = sslreg.sine_cosine_embeddings(grid, self.predictor_width).to(tokens)
         prediction = self.predictor(
             tokens,
             positions[context],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sslreg_models.position_embeddings import sine_cosine_embeddings
+import sslreg
 from sslreg_models.transformer_block import transformer_block
 
 
@@ -47,7 +47,7 @@ class MAEDecoder(nn.Module):
         # Tokens with -1 go to an additional place, which is cut off.
         places = torch.where(keep < 0, length, keep).unsqueeze(2).expand_as(patches)
         tokens = self.mask_token.to(patches).expand(len(patches), length + 1, -1).scatter(1, places, patches)
-        positions = sine_cosine_embeddings(grid, patches.shape[2]).to(patches)
+        positions = sslreg.sine_cosine_embeddings(grid, patches.shape[2]).to(patches)
         tokens = self.blocks(torch.cat([prefix, tokens[:, :length] + positions], dim=1))
         prediction: Tensor = self.projection(self.norm(tokens[:, prefix.shape[1] :]))
         return prediction

@@ -27,6 +27,7 @@ from sslreg.contracts.memory_bank import MemoryBank
 from sslreg.contracts.model import Model, StepOutput, forward_by_size, layer_decay, split_weight_decay
 from sslreg.contracts.momentum_encoder import follow, is_momentum_copy, momentum_copy
 from sslreg.contracts.patch_backbone import PatchBackbone
+from sslreg.contracts.position_embeddings import sine_cosine_embeddings
 from sslreg.contracts.reader import Part, PartialImage, PartialReader, Pixels, Reader, Source
 from sslreg.contracts.sample_keys import SampleKeys
 from sslreg.contracts.scheduled_values import CosineValue, LinearValue, ScheduledValue, StepCounter
@@ -91,5 +92,6 @@ __all__ = [
     "load_segmentation_mask",
     "momentum_copy",
     "patch_indices",
+    "sine_cosine_embeddings",
     "split_weight_decay",
 ]

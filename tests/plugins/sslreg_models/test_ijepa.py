@@ -23,7 +23,6 @@ from sslreg_backbones.vit import ViT
 from sslreg_losses import IJEPALoss
 from sslreg_models.ijepa import IJEPA
 from sslreg_models.ijepa_predictor import IJEPAPredictor
-from sslreg_models.position_embeddings import sine_cosine_embeddings
 
 
 class GivenMasks(sslreg.MaskSampler):
@@ -66,7 +65,7 @@ def lightly_predictor(ours: IJEPAPredictor) -> IJEPAPredictorTIMM:
         "linear1": "mlp.fc1",
         "linear2": "mlp.fc2",
     }
-    state = {"decoder.pos_embed": sine_cosine_embeddings((4, 4), 8)[None]}
+    state = {"decoder.pos_embed": sslreg.sine_cosine_embeddings((4, 4), 8)[None]}
     for name, value in ours.state_dict().items():
         renamed = f"decoder.{name}" if name.startswith("norm") else name
         for old, new in names.items():

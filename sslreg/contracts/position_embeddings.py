@@ -1,4 +1,4 @@
-"""Fixed position embeddings of patches, for decoders and predictors."""
+"""Fixed position embeddings of patches, for encoders, decoders and predictors."""
 
 from __future__ import annotations
 
