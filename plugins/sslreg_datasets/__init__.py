@@ -23,6 +23,16 @@ def sslreg_register(registry: sslreg.Registry) -> None:
     )
     registry.dataset("list", "sslreg_datasets.list:List", summary="the images whose paths a text file lists")
     registry.dataset(
+        "array",
+        "sslreg_datasets.array:Array",
+        summary="the images in one array on disk: HDF5, Zarr or NumPy",
+    )
+    registry.dataset(
+        "huggingface",
+        "sslreg_datasets.huggingface:HuggingFace",
+        summary="the images in a data set of Hugging Face's datasets: a local folder, or a name on the hub",
+    )
+    registry.dataset(
         "segmentation_folder",
         "sslreg_datasets.segmentation_folder:SegmentationFolder",
         summary="the images in a folder, next to segmentation masks as PNG files",

@@ -25,6 +25,8 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "augmentation/normalize": {"stats": "imagenet"},
     "backbone/timm": {"name": "test_vit"},
     "dataset/image_folder": {"root": "images"},
+    "dataset/array": {"file": "images/stack.npy"},
+    "dataset/huggingface": {"path": "saved"},
     "dataset/list": {"file": "images/list.txt"},
     "dataset/segmentation_folder": {"root": "scenes", "classes": ["sky", "sea"]},
     "dataset/table": {"file": "images/table.csv", "label": "kind", "group": "day"},
@@ -64,7 +66,12 @@ def encoded(image: Image.Image, format_name: str, **options: Any) -> bytes:
 
 def left_out() -> dict[str, str]:
     """Components that need a download or an extra, and all but the first backbone of a family that one class builds."""
-    extras = {"timm": "backbone/timm", "webdataset": "dataset/webdataset", "tensorboard": "logger/tensorboard"}
+    extras = {
+        "timm": "backbone/timm",
+        "datasets": "dataset/huggingface",
+        "webdataset": "dataset/webdataset",
+        "tensorboard": "logger/tensorboard",
+    }
     reasons = {name: f"{extra} is not installed" for extra, name in extras.items() if not find_spec(extra)}
     reasons |= {f"logger/{name}": "a run of it is tested with the plugin" for name in ("mlflow", "wandb")}
     families: set[str] = set()
@@ -88,6 +95,9 @@ def folder_of_images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     for folder, mode, color in (("images", "RGB", (40, 90, 120)), ("masks", "L", 1)):
         (root / "scenes" / folder).mkdir(parents=True)
         Image.new(mode, (12, 9), color).save(root / "scenes" / folder / "a.png")
+    np.save(root / "images" / "stack.npy", np.zeros((3, 3, 5, 6), dtype=np.uint8))
+    if find_spec("datasets"):
+        save_for_hugging_face(root / "saved")
     (root / "images" / "list.txt").write_text("cats/a.png\ndogs/c.png\n")
     (root / "images" / "table.csv").write_text("path,kind,day\ncats/a.png,cat,1\ndogs/c.png,dog,2\n")
     with tarfile.open(root / "images.tar", "w") as tar:
@@ -96,6 +106,13 @@ def folder_of_images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         patch.chdir(root)
         patch.setenv("XDG_CACHE_HOME", str(root / "cache"))
         yield
+
+
+def save_for_hugging_face(folder: Path) -> None:
+    from datasets import Dataset
+
+    photo = {"bytes": encoded(Image.new("RGB", (12, 9)), "PNG"), "path": None}
+    Dataset.from_dict({"image": [photo, photo]}).save_to_disk(folder)
 
 
 test_defaults = conformance.of("sslreg", parameters=PARAMETERS, leave_out=left_out(), largest=2e6, images=images())
