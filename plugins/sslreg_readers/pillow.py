@@ -6,27 +6,44 @@ import io
 import os
 from collections.abc import Iterable, Iterator
 from functools import cache
+from typing import Annotated
 
 from PIL import Image, ImageFile
+from pydantic import Field
 
 import sslreg
-from sslreg_readers._pillow_images import open_by_pillow, require_all_bands, require_one_page
+from sslreg_readers._frames import choose_frames
+from sslreg_readers._pillow_images import open_by_pillow
 from sslreg_readers.jpeg import SIGNATURE as JPEG_SIGNATURE
+from sslreg_readers.tiff import SIGNATURES as TIFF_SIGNATURES
+
+#: Formats whose further frames are no images: layers, of which the first frame is the composition.
+_LAYERED = ("PSD",)
+
+#: Formats that have separate readers, and their first bytes.
+_READ_BY_OTHERS = {"JPEG", "TIFF"}
+_SIGNATURES_OF_OTHERS = (JPEG_SIGNATURE, *TIFF_SIGNATURES)
 
 
 class Pillow(sslreg.Reader):
-    """Images in any format that Pillow decodes, except JPEG, which has a separate reader.
+    """Images in any format that Pillow decodes, except JPEG and TIFF, which have separate readers.
 
-    Pillow knows up to 8 bits per channel, and 16 bits of gray. Files with several pages or frames, and files with bands
-    that Pillow would drop, are refused.
+    Pillow knows up to 8 bits per channel, and 16 bits of gray. It keeps the upper 8 of the 16 bits of a color. ICC
+    profiles are ignored.
+
+    Args:
+        frames: The frame to read, from 0. Without a choice, animations are refused.
     """
+
+    def __init__(self, frames: Annotated[int, Field(ge=0)] | None = None) -> None:
+        self.frames = frames
 
     @property
     def extensions(self) -> frozenset[str]:
         return _extensions()
 
     def matches(self, name: str, head: bytes) -> bool:
-        if head.startswith(JPEG_SIGNATURE):
+        if head.startswith(_SIGNATURES_OF_OTHERS):
             return False
         # As in Image.open, the less common formats are imported only if none of the common ones matches.
         Image.preinit()
@@ -40,15 +57,17 @@ class Pillow(sslreg.Reader):
 
     def read(self, source: sslreg.Source) -> sslreg.Pixels:
         with open_by_pillow(source) as image:
-            require_one_page(image)
-            require_all_bands(image)
+            count = 1 if image.format in _LAYERED else getattr(image, "n_frames", 1)
+            (number,) = choose_frames(count, self.frames, reader="pillow", name="frames", can_stack=False)
+            if number:
+                image.seek(number)
             return sslreg.pixels_from_pil(image)
 
 
 @cache
 def _extensions() -> frozenset[str]:
     by_extension = Image.registered_extensions()
-    formats = set(_decodable(by_extension.values())) - {"JPEG"}
+    formats = set(_decodable(by_extension.values())) - _READ_BY_OTHERS
     return frozenset(extension for extension, format_name in by_extension.items() if format_name in formats)
 
 

@@ -50,11 +50,15 @@ def images() -> dict[str, list[bytes]]:
     photo = Image.fromarray(load_sample_images().images[0])
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 31, 3), dtype=np.uint8))
     jpegs = [(photo, {}), (photo.convert("L"), {}), (noise.convert("CMYK"), {}), (photo, {"progressive": True})]
-    others = [(noise, name) for name in ("PNG", "TIFF", "WEBP", "BMP", "PPM", "JPEG2000")]
-    others += [(noise.convert("RGBA"), "PNG"), (noise.convert("L").convert("I;16"), "TIFF")]
+    others = [(noise, name) for name in ("PNG", "WEBP", "BMP", "PPM", "JPEG2000")]
+    others += [(noise.convert("RGBA"), "PNG")]
+    tiffs = [encoded(noise, "TIFF"), encoded(noise.convert("L").convert("I;16"), "TIFF")]
+    if find_spec("tifffile"):
+        tiffs.append(encode_bands())
     return {
         "reader/jpeg": [encoded(image, "JPEG", **options) for image, options in jpegs],
         "reader/pillow": [encoded(image, name) for image, name in others],
+        "reader/tiff": tiffs,
     }
 
 
@@ -62,6 +66,15 @@ def encoded(image: Image.Image, format_name: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format_name, **options)
     return buffer.getvalue()
+
+
+def encode_bands() -> bytes:
+    """Return a TIFF file of 13 bands of 16 bits."""
+    import tifffile
+
+    file, levels = io.BytesIO(), np.random.default_rng(0).integers(0, 65536, (40, 31, 13), dtype=np.uint16)
+    tifffile.imwrite(file, levels, photometric="minisblack", planarconfig="contig", compression="deflate")
+    return file.getvalue()
 
 
 def left_out() -> dict[str, str]:

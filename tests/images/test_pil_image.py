@@ -211,10 +211,9 @@ def test_tiff_of_either_byte_order(
 
 def test_tiff_of_16_bits_in_which_white_is_zero() -> None:
     levels = np.array([[0, 300, 65535]], np.uint16)
-    found = sslreg.load_image(tiff(levels, "<", bits=16, photometric=0))
-    assert np.allclose(found[0], 1 - levels / 65535, rtol=0, atol=1e-6)
-    with pytest.raises(sslreg.UserError, match="cannot decode it: a TIFF file of 1 × 3 pixels, 1 band"):
-        sslreg.load_image(tiff(levels, ">", bits=16, photometric=0))
+    for order in "<>":
+        found = sslreg.load_image(tiff(levels, order, bits=16, photometric=0))
+        assert np.allclose(found[0], 1 - levels / 65535, rtol=0, atol=1e-6)
 
 
 def test_tiff_of_12_bits_is_as_bright_as_of_16() -> None:
