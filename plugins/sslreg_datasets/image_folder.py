@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Literal
@@ -19,8 +20,8 @@ class ImageFolder(sslreg.Dataset):
     """All images under a folder, at any depth, in the order of their paths.
 
     An image is a file with an extension that an installed reader claims. Links are followed. Files and folders whose
-    names start with a dot are skipped. FIFOs, sockets and devices are skipped and counted in a warning. Items are
-    ``(path, target)``, with the target None without labels.
+    names start with a dot are skipped. FIFOs, sockets, devices and files with other extensions are skipped and counted
+    in a warning. Items are ``(path, target)``, with the target None without labels.
 
     Args:
         root: the folder.
@@ -97,8 +98,9 @@ def find_images(folder: Path, extensions: Collection[str] | None = None) -> list
     """
     extensions = sslreg.image_extensions() if extensions is None else extensions
     special: list[str] = []
+    others: Counter[str] = Counter()
     try:
-        paths = sorted(os.path.relpath(path, folder) for path in _walk(folder, extensions, special, parents=()))
+        paths = sorted(os.path.relpath(path, folder) for path in _walk(folder, extensions, special, others, parents=()))
     except OSError as error:
         raise ValueError(f"cannot list '{error.filename}': {error.strerror}") from error
     if special:
@@ -108,11 +110,23 @@ def find_images(folder: Path, extensions: Collection[str] | None = None) -> list
             format_path(folder),
             min(special),
         )
+    if others:
+        log.warning(
+            "%d files of %s are skipped because of their extensions: %s%s",
+            others.total(),
+            format_path(folder),
+            ", ".join(f"{count} {extension or 'without one'}" for extension, count in others.most_common(5)),
+            ", …" * (len(others) > 5),
+        )
     return paths
 
 
 def _walk(
-    folder: str | Path, extensions: Collection[str], special: list[str], parents: tuple[tuple[int, int], ...]
+    folder: str | Path,
+    extensions: Collection[str],
+    special: list[str],
+    others: Counter[str],
+    parents: tuple[tuple[int, int], ...],
 ) -> Iterator[str]:
     """Yield the files with these extensions at any depth.
 
@@ -120,6 +134,7 @@ def _walk(
         folder: The folder.
         extensions: Those to look for.
         special: Receives the paths of FIFOs, sockets and devices with these extensions.
+        others: Counts the files with other extensions, by extension.
         parents: The folders above, by device and inode.
     """
     status = os.stat(folder)
@@ -131,8 +146,10 @@ def _walk(
             if entry.name.startswith("."):
                 continue
             if entry.is_dir():
-                yield from _walk(entry.path, extensions, special, (*parents, identity))
-            elif os.path.splitext(entry.name)[1].lower() in extensions:
+                yield from _walk(entry.path, extensions, special, others, (*parents, identity))
+            elif (extension := os.path.splitext(entry.name)[1].lower()) not in extensions:
+                others[extension] += 1
+            else:
                 # A link to nothing is kept, so that it is reported as a missing image.
                 if entry.is_file() or not os.path.exists(entry.path):
                     yield entry.path

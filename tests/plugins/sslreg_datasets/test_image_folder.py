@@ -164,3 +164,13 @@ def test_a_link_to_nothing_is_a_missing_image(labeled: Path) -> None:
     (labeled / "ant" / "0.png").symlink_to("nowhere.png")
     with pytest.raises(sslreg.UserError, match=r"0\.png: there is no such file"):
         load_image(ImageFolder(str(labeled))[0][0])
+
+
+def test_files_with_other_extensions_are_counted(labeled: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("notes.txt", "ant/labels.TXT", "zebra/raw.nef", "zebra/README", ".hidden.txt"):
+        (labeled / name).write_text("")
+    assert len(ImageFolder(str(labeled))) == 4
+    assert "4 files of" in caplog.text
+    assert "are skipped because of their extensions: 2 .txt, 1 " in caplog.text
+    assert "1 .nef" in caplog.text
+    assert "1 without one" in caplog.text
