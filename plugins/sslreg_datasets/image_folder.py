@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 import sslreg
+from sslreg_datasets._folder_listing import list_files
+from sslreg_datasets._packed_strings import PackedStrings
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +54,7 @@ class ImageFolder(sslreg.Dataset):
             number = {folder: target for target, folder in enumerate(folders)}
             self.classes = folders
             self.targets = np.array([number[name.partition(os.sep)[0]] for name in names])
-        # Worker processes share the memory of an array; reading the strings of a list would copy them.
-        self._names = np.array([os.fsencode(name) for name in names])
+        self._names = names
 
     def __len__(self) -> int:
         return len(self._names)
@@ -65,7 +65,7 @@ class ImageFolder(sslreg.Dataset):
 
     def name(self, index: int) -> str:
         """Return the image's path relative to the root."""
-        return os.fsdecode(self._names[index])
+        return self._names[index]
 
 
 def require_folder(root: Path) -> Path:
@@ -86,7 +86,7 @@ def format_path(path: Path) -> str:
     return f"'{path}'" if path.is_absolute() else f"'{path}' (that is, {path.absolute()})"
 
 
-def find_images(folder: Path, extensions: Collection[str] | None = None) -> list[str]:
+def find_images(folder: Path, extensions: Collection[str] | None = None) -> PackedStrings:
     """Return the images below a folder, as sorted paths relative to it.
 
     Args:
@@ -97,61 +97,24 @@ def find_images(folder: Path, extensions: Collection[str] | None = None) -> list
         ValueError: The folder cannot be read.
     """
     extensions = sslreg.image_extensions() if extensions is None else extensions
-    special: list[str] = []
-    others: Counter[str] = Counter()
     try:
-        paths = sorted(os.path.relpath(path, folder) for path in _walk(folder, extensions, special, others, parents=()))
+        listing = list_files(folder, extensions)
     except OSError as error:
         raise ValueError(f"cannot list '{error.filename}': {error.strerror}") from error
-    if special:
+    if listing.special:
         log.warning(
             "%d entries of %s are skipped, since they are FIFOs, sockets or devices; the first is %r",
-            len(special),
+            listing.special,
             format_path(folder),
-            min(special),
+            str(folder / listing.first_special),
         )
-    if others:
+    if listing.others:
+        counts = [f"{count} {extension or 'without one'}" for extension, count in listing.others.items()]
         log.warning(
             "%d files of %s are skipped because of their extensions: %s%s",
-            others.total(),
+            sum(listing.others.values()),
             format_path(folder),
-            ", ".join(f"{count} {extension or 'without one'}" for extension, count in others.most_common(5)),
-            ", …" * (len(others) > 5),
+            ", ".join(counts[:5]),
+            ", …" * (len(counts) > 5),
         )
-    return paths
-
-
-def _walk(
-    folder: str | Path,
-    extensions: Collection[str],
-    special: list[str],
-    others: Counter[str],
-    parents: tuple[tuple[int, int], ...],
-) -> Iterator[str]:
-    """Yield the files with these extensions at any depth.
-
-    Args:
-        folder: The folder.
-        extensions: Those to look for.
-        special: Receives the paths of FIFOs, sockets and devices with these extensions.
-        others: Counts the files with other extensions, by extension.
-        parents: The folders above, by device and inode.
-    """
-    status = os.stat(folder)
-    identity = (status.st_dev, status.st_ino)
-    if identity in parents:  # a link to a folder above would never end
-        return
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                yield from _walk(entry.path, extensions, special, others, (*parents, identity))
-            elif (extension := os.path.splitext(entry.name)[1].lower()) not in extensions:
-                others[extension] += 1
-            else:
-                # A link to nothing is kept, so that it is reported as a missing image.
-                if entry.is_file() or not os.path.exists(entry.path):
-                    yield entry.path
-                else:
-                    special.append(entry.path)
+    return listing.paths
