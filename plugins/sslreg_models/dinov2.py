@@ -17,6 +17,7 @@ class DINOv2(IBOT):
 
     Args:
         projection: The widths of the layers of the projection heads before their last ones.
+        batch_norm: Whether batch normalization follows these layers but the last ones. Narrow heads need it.
         out_dim: The width of the output, the number of prototypes.
         shared_head: Whether class tokens and patches have the same head.
         layer_decay: The quotient of the learning rates of neighboring layers of the backbone.
@@ -31,6 +32,7 @@ class DINOv2(IBOT):
         total_steps: Annotated[int, sslreg.FromRun("total_steps")],
         masks: sslreg.MaskSampler | None = None,
         projection: Annotated[Sequence[PositiveInt], Field(min_length=1)] = (2048, 2048, 256),
+        batch_norm: bool = False,
         out_dim: PositiveInt = 65536,
         shared_head: bool = False,
         momentum: Annotated[float, Field(ge=0, le=1)] = 0.992,
@@ -43,6 +45,7 @@ class DINOv2(IBOT):
             total_steps,
             masks,
             projection=projection,
+            batch_norm=batch_norm,
             out_dim=out_dim,
             shared_head=shared_head,
             momentum=momentum,

@@ -24,6 +24,8 @@ class IBOT(SelfDistillation):
         backbone: The encoder f of student and teacher, with a class token.
         masks: Draws the masked patches of each global view (its targets, one set per image); by default ``block``.
         projection: The widths of the layers of the projection head h before its last one.
+        batch_norm: Whether batch normalization follows these layers but the last of them. Narrow heads need
+            it: their small initial weights let the biases drown what differs between images.
         out_dim: The width of the output, the paper's K.
         shared_head: Whether class tokens and patches have the same head.
         momentum: The share of the teacher that the first step keeps, the paper's lambda. It grows to 1 along half a
@@ -47,6 +49,7 @@ class IBOT(SelfDistillation):
         total_steps: Annotated[int, sslreg.FromRun("total_steps")],
         masks: sslreg.MaskSampler | None = None,
         projection: Annotated[Sequence[PositiveInt], Field(min_length=1)] = (2048, 2048, 256),
+        batch_norm: bool = False,
         out_dim: PositiveInt = 8192,
         shared_head: bool = True,
         momentum: Annotated[float, Field(ge=0, le=1)] = 0.996,
@@ -54,7 +57,7 @@ class IBOT(SelfDistillation):
     ) -> None:
         if not backbone.has_class_token:
             raise ValueError("the method needs a backbone with a class token")
-        head = TokenHead(backbone.token_features, projection, out_dim, shared=shared_head)
+        head = TokenHead(backbone.token_features, projection, out_dim, batch_norm=batch_norm, shared=shared_head)
         super().__init__(backbone, head, momentum, total_steps, freeze_last_layer_epochs * steps_per_epoch)
         self.embedding_dim = out_dim
         self.masks = masks or sslreg.build("mask_sampler", "block")

@@ -155,3 +155,19 @@ def test_check_refuses_specs_that_cannot_work(spec: str, overrides: list[str], c
     (diagnostic,) = refused.value.diagnostics
     assert message in diagnostic.message
     assert diagnostic.code == code
+
+
+def test_a_shared_head_normalizes_class_tokens_and_patches_together() -> None:
+    head = ibot(batch_norm=True).student_head
+    class_tokens, patches = torch.randn(5, 8, dtype=torch.float64), torch.randn(9, 8, dtype=torch.float64)
+    outputs = torch.cat(head(class_tokens, patches))
+    torch.testing.assert_close(outputs, head.of_class(torch.cat([class_tokens, patches])))
+    assert not torch.allclose(outputs[:5], head.of_class(class_tokens))
+
+
+def test_separate_heads_normalize_class_tokens_and_patches_apart() -> None:
+    head = ibot(batch_norm=True, shared_head=False).student_head
+    class_tokens, patches = torch.randn(5, 8, dtype=torch.float64), torch.randn(9, 8, dtype=torch.float64)
+    outputs = head(class_tokens, patches)
+    torch.testing.assert_close(outputs[0], head.of_class(class_tokens))
+    torch.testing.assert_close(outputs[1], head.of_patches(patches))
