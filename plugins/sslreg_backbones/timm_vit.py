@@ -64,10 +64,6 @@ class TimmTokens(sslreg.PatchBackbone):
         self.token_features = self.body.embed_dim
         self.has_class_token = self.body.cls_token is not None
 
-    def forward(self, images: Tensor) -> Tensor:
-        features: Tensor = self.body.forward_head(self._encode(images))
-        return features
-
     def tokens(
         self,
         images: Tensor,
@@ -77,6 +73,10 @@ class TimmTokens(sslreg.PatchBackbone):
         mask_token: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         return self._split(self._encode(images, keep, mask, mask_token))
+
+    def pool_tokens(self, prefix: Tensor, patches: Tensor) -> Tensor:
+        features: Tensor = self.body.forward_head(torch.cat([prefix, patches], dim=1))
+        return features
 
     def class_attention(self, images: Tensor) -> Tensor:
         if not self.has_class_token:

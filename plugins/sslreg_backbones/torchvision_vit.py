@@ -46,10 +46,6 @@ class TorchvisionTokens(sslreg.PatchBackbone):
             for number, block in enumerate(self._blocks()):
                 _add_drop_path(block, drop_path * number / max(len(self.body.encoder.layers) - 1, 1))
 
-    def forward(self, images: Tensor) -> Tensor:
-        prefix, patches = self.tokens(images)
-        return prefix[:, 0] if self.pool == "class" else patches.mean(dim=1)
-
     def tokens(
         self,
         images: Tensor,
@@ -64,6 +60,9 @@ class TorchvisionTokens(sslreg.PatchBackbone):
             tokens = run_block(_apply_block, block, tokens, padding, recompute=self.recomputes)
         tokens = self.body.encoder.ln(tokens)
         return tokens[:, :1], tokens[:, 1:]
+
+    def pool_tokens(self, prefix: Tensor, patches: Tensor) -> Tensor:
+        return prefix[:, 0] if self.pool == "class" else patches.mean(dim=1)
 
     def class_attention(self, images: Tensor) -> Tensor:
         tokens = self._embed_patches(images)

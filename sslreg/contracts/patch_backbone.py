@@ -14,8 +14,8 @@ from sslreg.contracts.backbone import Backbone
 class PatchBackbone(Backbone):
     """Base class of backbones that divide an image into patches and return a token for each.
 
-    It takes images of any size that is a multiple of the patch size, and several sizes in one step. A slot with this
-    annotation refuses other backbones.
+    It takes images of any size that is a multiple of the patch size, and several sizes in one step. Its features are
+    `pool_tokens` of its `tokens`. A slot with this annotation refuses other backbones.
 
     Attributes:
         patch_size: the side of a patch in pixels.
@@ -64,6 +64,26 @@ class PatchBackbone(Backbone):
         """
         raise NotImplementedError(f"{type(self).__name__} does not implement tokens(images, *, keep, mask, mask_token)")
 
+    def pool_tokens(self, prefix: Tensor, patches: Tensor) -> Tensor:
+        """Return the features (N, num_features) of images from their tokens.
+
+        By default, the features are the class token. Without one, they are the mean of patches.
+
+        Args:
+            prefix: (N, P, D), as `tokens` returns them.
+            patches: (N, L, D), as `tokens` returns them.
+        """
+        return prefix[:, 0] if self.has_class_token else patches.mean(dim=1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the features (N, num_features) of images (N, C, H, W)."""
+        return self.pool_tokens(*self.tokens(images))
+
+    def features_and_patches(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the features (N, num_features) of images (N, C, H, W) and those of patches (N, rows, columns, D)."""
+        (rows, columns), (prefix, patches) = self.grid(images), self.tokens(images)
+        return self.pool_tokens(prefix, patches), patches.reshape(-1, rows, columns, patches.shape[-1])
+
     def compile(self, *args: Any, **options: Any) -> None:
         """Compile `tokens` in addition to `forward`, in place. The arguments are those of `torch.compile`."""
         super().compile(*args, **options)
@@ -77,8 +97,7 @@ class PatchBackbone(Backbone):
 
     def patches(self, images: Tensor) -> Tensor:
         """Return the features (N, rows, columns, D) of the patches of images (N, C, H, W)."""
-        (rows, columns), (_, patches) = self.grid(images), self.tokens(images)
-        return patches.reshape(-1, rows, columns, patches.shape[-1])
+        return self.features_and_patches(images)[1]
 
     def class_attention(self, images: Tensor) -> Tensor:
         """Return the attention of the class token to the patches, in the last block: (N, heads, rows, columns).

@@ -41,7 +41,7 @@ class FeaturesAndPatches(nn.Module):
         self.backbone = backbone
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        return self.backbone(images), self.backbone.patches(images)
+        return self.backbone.features_and_patches(images)
 
 
 def compute_outputs(backbone: Backbone, images: Tensor, *, patches: bool) -> dict[str, Tensor]:

@@ -35,8 +35,8 @@ def replace_patches(backbone: PatchBackbone, images: Tensor, selected: Tensor) -
     return torch.where(pixels, make_images(backbone, seed=1), images)
 
 
-def assert_close(actual: tuple[Tensor, Tensor], expected: tuple[Tensor, Tensor], fault: str) -> None:
-    """Compare prefix tokens and tokens of patches."""
+def assert_close(actual: tuple[Tensor, ...], expected: tuple[Tensor, ...], fault: str) -> None:
+    """Compare tensors, such as prefix tokens and tokens of patches."""
     for one, other in zip(actual, expected, strict=True):
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3, msg=lambda details: f"{fault}\n{details}")
 
@@ -57,6 +57,15 @@ def divides_images_into_patches(case: Case) -> None:
         assert patches.shape == (2, grid[0] * grid[1], backbone.token_features)
         assert prefix.shape == (2, prefix.shape[1], backbone.token_features)
         assert prefix.shape[1] >= backbone.has_class_token, "has_class_token is true, but there is no prefix token"
+
+
+@check("backbone")
+@torch.no_grad()
+def pools_its_tokens(case: Case) -> None:
+    backbone = build_patch_backbone(case)
+    images = make_images(backbone)
+    pooled = backbone.pool_tokens(*backbone.tokens(images))
+    assert_close((pooled,), (backbone(images),), "features differ from pool_tokens of tokens; implement pool_tokens")
 
 
 @check("backbone")

@@ -55,9 +55,6 @@ class TextureVit(sslreg.PatchBackbone):
         super().__init__()
         self.scale = nn.Parameter(torch.ones(()))
 
-    def forward(self, images: Tensor) -> Tensor:
-        return self.tokens(images)[1].mean(dim=1)
-
     def tokens(
         self,
         images: Tensor,

@@ -21,6 +21,7 @@ import sslreg
 from sslreg import PlainModule, Run, SslregError, UserError
 from sslreg.export.backbone import export_backbone
 from sslreg.export.backbone_formats import Format
+from sslreg.export.backbone_writers import write_backbone
 from sslreg.spec import parse_spec
 from sslreg.spec.yaml_dump import load
 from sslreg.testing.temporary_components import temporary_components
@@ -147,9 +148,38 @@ def test_patches_are_exported_on_request(patch_run: Run, tmp_path: Path, form: F
     with warnings.catch_warnings(), contextlib.chdir(tmp_path):
         warnings.simplefilter("ignore")
         exec(card["use"], names)
+    if form is Format.torch_export:
+        graph = torch.export.load(tmp_path / FILES[form]).graph
+        operations = [str(node.target) for node in graph.nodes if node.op == "call_function"]
+        assert operations.count("aten.scaled_dot_product_attention.default") == 1  # that of the only block
     patches = torch.as_tensor(names["patches"]).detach()
     torch.testing.assert_close(patches, patch_run.patches(images), rtol=0, atol=1e-4)
     torch.testing.assert_close(torch.as_tensor(names["features"]).detach(), patch_run.embed(images), rtol=0, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "size", "parameters"),
+    [("test_vit", 32, {"registers": 2}), ("eva02_tiny_patch14_224", 28, {})],
+    ids=["registers", "RoPE"],
+)
+def test_timms_transformers_become_onnx_graphs_with_patches(
+    tmp_path: Path, name: str, size: int, parameters: dict[str, Any]
+) -> None:
+    for package in ("timm", "onnx", "onnxscript"):
+        pytest.importorskip(package)
+    onnxruntime = pytest.importorskip("onnxruntime")
+    backbone = sslreg.build("backbone", "timm", name=name, image_size=size, **parameters).eval()
+    backbone.body.blocks = backbone.body.blocks[:1]
+    images = torch.rand(3, 3, size, size, generator=torch.Generator().manual_seed(0))
+    write_backbone(Format.onnx, backbone, images, tmp_path / "b.onnx", patches=True)
+    session = onnxruntime.InferenceSession(tmp_path / "b.onnx")
+    for count in (1, 3):
+        features, patches = session.run(["features", "patches"], {"images": images[:count].numpy()})
+        with torch.no_grad():
+            expected = backbone(images[:count]), backbone.patches(images[:count])
+        torch.testing.assert_close(torch.from_numpy(features), expected[0], rtol=0, atol=1e-5)
+        torch.testing.assert_close(torch.from_numpy(patches), expected[1], rtol=0, atol=1e-5)
 
 
 class OtherPatches(Run):
@@ -157,8 +187,13 @@ class OtherPatches(Run):
 
     def model(self) -> sslreg.Model:
         model = super().model()
-        patches = model.backbone.patches
-        model.backbone.patches = lambda images: patches(images) * (1.01 if torch.compiler.is_exporting() else 1)
+        tokens = model.backbone.tokens
+
+        def scale_when_exported(images: Tensor) -> tuple[Tensor, Tensor]:
+            prefix, patches = tokens(images)
+            return prefix, patches * (1.01 if torch.compiler.is_exporting() else 1)
+
+        model.backbone.tokens = scale_when_exported
         return model
 
 
