@@ -26,7 +26,7 @@ class CosineWithWarmup(LRScheduler):
     Args:
         warmup_epochs: The length of the warm-up, 0 for none; fractions of an epoch are rounded to steps.
         warmup_start_factor: The start of the warm-up, as a share of the full rate.
-        eta_min: The rate at the end, the same for every parameter group.
+        eta_min: The rate at the end, times the `lr_scale` of a parameter group, as in timm.
 
     Raises:
         ValueError: The warm-up is longer than the run.
@@ -67,7 +67,8 @@ class CosineWithWarmup(LRScheduler):
         span = self.total_steps - 1 - self.warmup_steps
         progress = min(1.0, (step - self.warmup_steps) / span) if span > 0 else 1.0
         height = (1 + math.cos(math.pi * progress)) / 2
-        return [self.eta_min + (base - self.eta_min) * height for base in self.base_lrs]
+        ends = [self.eta_min * group.get("lr_scale", 1.0) for group in self.optimizer.param_groups]
+        return [end + (base - end) * height for base, end in zip(self.base_lrs, ends, strict=True)]
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position of the schedule and the rates that it scales."""

@@ -107,7 +107,7 @@ class Model(Component, nn.Module):
         * ``weight_decay: 0`` for biases and normalization layers, see `split_weight_decay`.
         * ``lr``, stated for `base_batch_size` samples per step like that of the optimizer.
         * ``lr_scale`` multiplies the learning rate of the group, that of the optimizer or its ``lr``, before schedules
-          and warm-ups change it; see `layer_decay`.
+          and warm-ups change it; see `layer_decay`. The group keeps it, and `cosine` scales its ``eta_min`` by it.
         * ``fixed_lr: True`` keeps the learning rate of the group as it is, whatever schedules and warm-ups do to that
           of other groups; for SimSiam's predictor (arXiv 2011.10566, section 4.2).
         * any other option of the optimizer.

@@ -5,6 +5,7 @@ import warnings
 import pytest
 import torch
 from lightly.utils.scheduler import CosineWarmupScheduler
+from timm.scheduler import CosineLRScheduler
 
 from sslreg_optimizers.cosine import CosineWithWarmup
 
@@ -55,6 +56,21 @@ def test_every_group_is_scaled_from_its_own_rate() -> None:
         groups.step()
         schedule.step()
     assert [group["lr"] for group in groups.param_groups] == pytest.approx([0.5, 0.05])
+
+
+def test_the_rate_at_the_end_has_the_scale_of_its_group_as_in_timm() -> None:
+    weights = [torch.nn.Parameter(torch.zeros(1)) for _ in range(2)]
+    groups = [{"params": weights[:1]}, {"params": weights[1:], "lr_scale": 0.25}]
+    ours, theirs = torch.optim.SGD(copy.deepcopy(groups), lr=1.0), torch.optim.SGD(groups, lr=1.0)
+    ours.param_groups[1]["lr"] *= 0.25  # as the assembly of a run does
+    schedule, timms = CosineWithWarmup(ours, 11, 11, eta_min=0.1), CosineLRScheduler(theirs, t_initial=10, lr_min=0.1)
+    for step in range(11):
+        timms.step(step)
+        expected = [group["lr"] for group in theirs.param_groups]
+        assert [group["lr"] for group in ours.param_groups] == pytest.approx(expected, rel=1e-12)
+        ours.step()
+        schedule.step()
+    assert [group["lr"] for group in ours.param_groups] == pytest.approx([0.1, 0.025])
 
 
 def test_a_resumed_schedule_goes_on_as_if_it_had_not_stopped() -> None:
