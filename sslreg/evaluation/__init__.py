@@ -2,7 +2,7 @@
 
 from sslreg.evaluation.baselines import evaluate_baselines, evaluate_raw_pixels
 from sslreg.evaluation.checksum import checksum_tensor
-from sslreg.evaluation.embedding import abbreviate_list, concatenate, embed, embed_batches
+from sslreg.evaluation.embedding import abbreviate_list, concatenate, embed, embed_batches, warn_about_unreadable
 from sslreg.evaluation.evaluate import Evaluation
 from sslreg.evaluation.feature_extraction import EvaluationImages, FeatureExtractor
 
@@ -17,4 +17,5 @@ __all__ = [
     "embed_batches",
     "evaluate_baselines",
     "evaluate_raw_pixels",
+    "warn_about_unreadable",
 ]

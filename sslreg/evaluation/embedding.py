@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -47,13 +47,23 @@ def embed(
     """
     batches = embed_batches(samples, collate, function, device=device, batch_size=batch_size, workers=workers)
     embeddings = concatenate(list(batches))
-    if missing := len(samples) - len(embeddings):
-        embedded = set(embeddings.indices.tolist())
-        names = [samples.name(index) for index in range(len(samples)) if index not in embedded]
+    warn_about_unreadable(samples, embeddings.indices.tolist())
+    return embeddings
+
+
+def warn_about_unreadable(samples: SampleDataset, embedded: Collection[int]) -> None:
+    """Log how many images of a data set have no embeddings, and the first of them, if there are any.
+
+    Args:
+        samples: the data set.
+        embedded: the indices of the images that have embeddings.
+    """
+    if missing := len(samples) - len(embedded):
+        readable = set(embedded)
+        names = [samples.name(index) for index in range(len(samples)) if index not in readable]
         log.warning(
             "%d of %d images cannot be read and are left out: %s", missing, len(samples), abbreviate_list(names)
         )
-    return embeddings
 
 
 def embed_batches(

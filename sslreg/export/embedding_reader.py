@@ -14,7 +14,7 @@ import torch
 
 from sslreg.contracts import Embeddings
 from sslreg.errors import UserError
-from sslreg.export.npz_reader import read_npz, stream_npz
+from sslreg.export.npz_reader import stream_npz, to_embeddings
 from sslreg.export.parquet_writer import require_pyarrow
 
 #: The columns that belong to an image or to each of its patches.
@@ -69,7 +69,7 @@ def _read_npz(path: Path) -> Embeddings:
     with arrays:
         if "patches" in arrays:
             raise ValueError(_HOLDS_PATCHES)
-    return read_npz(path)
+        return to_embeddings(arrays, "embeddings")
 
 
 def _read_parquet(path: Path) -> Embeddings:
@@ -78,7 +78,7 @@ def _read_parquet(path: Path) -> Embeddings:
     if "row" in parquet.read_schema(path).names:
         raise ValueError(_HOLDS_PATCHES)
     table = parquet.read_table(path, columns=_COLUMNS)
-    return _to_embeddings(table, _vectors(table))
+    return _table_to_embeddings(table, _vectors(table))
 
 
 def _stream_parquet(path: Path) -> Iterator[Embeddings]:
@@ -96,7 +96,7 @@ def _stream_parquet(path: Path) -> Iterator[Embeddings]:
             if not np.array_equal(places, expected):
                 raise ValueError("its rows are not in the order of images, rows and columns")
             patches = _vectors(table).reshape(images, rows, columns, -1)
-            yield _to_embeddings(table.take(np.arange(images) * rows * columns), patches)
+            yield _table_to_embeddings(table.take(np.arange(images) * rows * columns), patches)
 
 
 def _vectors(table: Any) -> np.ndarray[Any, Any]:
@@ -104,7 +104,7 @@ def _vectors(table: Any) -> np.ndarray[Any, Any]:
     return np.array(table["embedding"].combine_chunks().flatten()).reshape(len(table), -1)
 
 
-def _to_embeddings(table: Any, features: np.ndarray[Any, Any]) -> Embeddings:
+def _table_to_embeddings(table: Any, features: np.ndarray[Any, Any]) -> Embeddings:
     targets = table["target"].to_pylist()
     return Embeddings(
         torch.from_numpy(features),

@@ -21,9 +21,12 @@ _VALUES = 2**25
 def read_npz(path: Path) -> Embeddings:
     """Read an archive of `embeddings` or `patches`, `indices`, `names` and optionally `targets`."""
     with np.load(path, allow_pickle=False) as arrays:
-        return Embeddings(
-            torch.from_numpy(arrays["patches" if "patches" in arrays else "embeddings"]), *_labels(arrays)
-        )
+        return to_embeddings(arrays, "patches" if "patches" in arrays else "embeddings")
+
+
+def to_embeddings(arrays: Any, features: str) -> Embeddings:
+    """Return the content of an opened archive, whose features are the array of the name `features`."""
+    return Embeddings(torch.from_numpy(arrays[features]), *_labels(arrays))
 
 
 def stream_npz(path: Path) -> Iterator[Embeddings]:

@@ -23,7 +23,7 @@ from sslreg.assembly import (
 from sslreg.atomic_files import write_json
 from sslreg.contracts import Embeddings, Model
 from sslreg.errors import UserError
-from sslreg.evaluation import Evaluation, embed, embed_batches, evaluate_baselines
+from sslreg.evaluation import Evaluation, embed, embed_batches, evaluate_baselines, warn_about_unreadable
 from sslreg.runs.baselines_file import Baselines, BaselinesFile, digest_conditions, split_by_evaluator
 from sslreg.runs.provenance import lock_readers
 from sslreg.runs.run import Run, require_patches
@@ -144,20 +144,26 @@ def embed_samples(run: Run, samples: SampleDataset) -> Embeddings:
 def embed_patches(run: Run, samples: SampleDataset) -> Iterator[Embeddings]:
     """Yield the features of the patches of a data set, some images at a time.
 
+    If the spec skips unreadable images, they are left out and logged at the end.
+
     Raises:
         UserError: The backbone has no patches.
         SslregError: The code of the model raises something else.
     """
     device = select_device()
     backbone = require_patches(run.backbone()).to(device)
+    embedded: list[int] = []
     with blame_components(run.spec):
-        yield from embed_batches(
+        for part in embed_batches(
             samples,
             build_embed_collate(run.spec),
             backbone.patches,
             device=device,
             workers=run.spec.data.workers,
-        )
+        ):
+            embedded += part.indices.tolist()
+            yield part
+    warn_about_unreadable(samples, embedded)
 
 
 def select_device() -> torch.device:

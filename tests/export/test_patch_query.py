@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 
 from sslreg import Embeddings, Run, UserError
@@ -18,6 +19,7 @@ from sslreg.export.embedding_writer import write_embeddings
 from sslreg.export.neighbor_query import parse_query
 from sslreg.export.patch_query import find_patch_neighbors, parse_patch
 from sslreg.runs.run_evaluation import embed_patches
+from sslreg.spec import load_spec
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,19 @@ def test_one_part_is_held_at_a_time(patch_run: Run, data: SelectedData, parts: l
 
     query = parse_query(patch_run, "test:17")
     assert len(find_patch_neighbors(query, parse_patch(patch_run, query, "0,0"), data, stream(), 5)) == 5
+
+
+def test_unreadable_images_are_left_out_and_named(
+    patch_run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(4):
+        Image.new("L", (8, 8), number).save(tmp_path / f"{number}.png")
+    (tmp_path / "1.png").write_bytes(b"torn")
+    run = Run(patch_run.path)
+    vars(run)["spec"] = load_spec(run.folder.resolved_spec, ["data.on_error=skip"])
+    found = list(embed_patches(run, select_data(run, "test", str(tmp_path)).samples))
+    assert [part.indices.tolist() for part in found] == [[0, 2, 3]]
+    assert "1 of 4 images cannot be read and are left out: 1.png" in caplog.text
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".parquet"])
