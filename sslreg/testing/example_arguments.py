@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from sslreg.spec.bounds import find_violation
 from sslreg.spec.parameters import Parameter
-from sslreg.testing.tiny_components import IMAGE_SIZE, SAMPLES, TINY_COMPONENTS, WIDTH
+from sslreg.testing.tiny_components import IMAGE_SIZE, SAMPLES, TINY_COMPONENTS, WIDTH, TinyPatchBackbone
 
 #: The facts of a run for `FromRun`. They are those of the batches of `tiny_components`.
 FACTS: dict[str, Any] = {
@@ -40,7 +40,8 @@ def example_argument(parameter: Parameter) -> Any:
     """
     slot = parameter.slot
     if slot is not None and slot.kind in TINY_COMPONENTS:
-        component = TINY_COMPONENTS[slot.kind]()
+        takes_patches = slot.contract is not None and issubclass(TinyPatchBackbone, slot.contract)
+        component = TinyPatchBackbone() if takes_patches else TINY_COMPONENTS[slot.kind]()
         return [component] if slot.many else component
     for example in (*_choices(parameter), *EXAMPLES):
         try:

@@ -24,6 +24,7 @@ from sslreg.contracts import (
     MemoryBank,
     Model,
     Params,
+    PatchBackbone,
     SampleKeys,
     SegmentedImages,
     StepOutput,
@@ -52,6 +53,49 @@ class TinyBackbone(Backbone):
     def forward(self, images: Tensor) -> Tensor:
         features: Tensor = self.normalization(self.convolution(images)).relu().mean(dim=(2, 3))
         return features
+
+
+class TinyPatchBackbone(PatchBackbone):
+    """A backbone of patches of 4x4 pixels, with a class token and one block of attention."""
+
+    patch_size = 4
+    token_features = WIDTH
+    num_features = WIDTH
+    has_class_token = True
+
+    def __init__(self, in_channels: Annotated[int, FromRun("in_channels")] = 3) -> None:
+        super().__init__()
+        self.projection = nn.Conv2d(in_channels, WIDTH, self.patch_size, stride=self.patch_size)
+        self.positions = nn.Linear(2, WIDTH)
+        self.class_token = nn.Parameter(torch.ones(WIDTH))
+        self.block = nn.Linear(WIDTH, WIDTH)
+        self.norm = nn.LayerNorm(WIDTH)
+
+    def tokens(
+        self,
+        images: Tensor,
+        *,
+        keep: Tensor | None = None,
+        mask: Tensor | None = None,
+        mask_token: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        rows, columns = self.grid(images)
+        patches = self.projection(images).flatten(2).mT
+        if mask is not None and mask_token is not None:
+            patches = torch.where(mask.unsqueeze(-1), mask_token.to(patches.dtype), patches)
+        patches = patches + self.positions(torch.cartesian_prod(torch.arange(rows), torch.arange(columns)).to(patches))
+        attended = None
+        if keep is not None:
+            patches = patches.gather(1, keep.clamp(min=0).unsqueeze(-1).expand(-1, -1, WIDTH))
+            attended = nn.functional.pad(keep >= 0, (1, 0), value=True).unsqueeze(1)
+        tokens = torch.cat([self.class_token.to(patches.dtype).expand(len(images), 1, -1), patches], dim=1)
+        mixed = nn.functional.scaled_dot_product_attention(tokens, tokens, tokens, attn_mask=attended)
+        tokens = self.norm(tokens + self.block(mixed))
+        return tokens[:, :1], tokens[:, 1:]
+
+    def parameters_by_depth(self) -> list[list[nn.Parameter]]:
+        embeddings = [self.class_token, *self.projection.parameters(), *self.positions.parameters()]
+        return [embeddings, list(self.block.parameters()), list(self.norm.parameters())]
 
 
 class TinyModel(Model):

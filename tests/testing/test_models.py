@@ -207,6 +207,28 @@ class TeacherThatIsAlsoAPart(Distilled):
         self.reference = teacher
 
 
+class Masked(sslreg.Model):
+    """Predicts the mean colors of masked patches. Its slot takes backbones of patches alone."""
+
+    gives = ("patches and mask",)
+    views = (1, 1)
+
+    def __init__(self, backbone: sslreg.PatchBackbone, masks: sslreg.MaskSampler) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.masks = masks
+        self.mask_token = nn.Parameter(torch.zeros(backbone.token_features))
+        self.head = nn.Linear(backbone.token_features, 3)
+        self.embedding_dim = 3
+
+    def training_step(self, batch: sslreg.Batch, loss: sslreg.Loss) -> sslreg.StepOutput:
+        (images,) = batch.views
+        masked = self.masks.sample(batch.keys("masks"), self.backbone.grid(images)).targets.any(dim=1)
+        patches = self.backbone.tokens(images, mask=masked, mask_token=self.mask_token)[1]
+        colors = nn.functional.avg_pool2d(images, self.backbone.patch_size).flatten(2).mT
+        return sslreg.StepOutput(loss(self.head(patches), colors, masked))
+
+
 #: A component, the check that fails, and a part of its message.
 FAULTS = [
     (TargetStandsStill, "moves_momentum_encoders_after_the_step", "target does not move in after_step; call"),
@@ -241,7 +263,7 @@ def test_a_fault_is_named(run_check, component, check, message) -> None:
         run_check("model", component, check)
 
 
-@pytest.mark.parametrize("component", [Student, Distilled])
+@pytest.mark.parametrize("component", [Student, Distilled, Masked])
 def test_a_correct_model_passes(run_check, component) -> None:
     for check in CHECKS["model"]:
         run_check("model", component, check)

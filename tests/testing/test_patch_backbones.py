@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from sslreg.registry import installed
 from sslreg.testing import conformance, temporary_components
 from sslreg.testing.case import Case
 from sslreg.testing.checks import CHECKS
+from sslreg.testing.tiny_components import TinyPatchBackbone
 from sslreg_backbones.vit import ViT
 
 
@@ -58,6 +60,13 @@ class AttendingToPadding(Small):
         return super().tokens(images, keep=keep if keep is None else keep.clamp(min=0), **options)
 
 
+class PoolingInForward(Small):
+    """Takes the mean of patches for its features in `forward` alone."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.tokens(images)[1].mean(dim=1)
+
+
 class Unmasking(Small):
     """Ignores the mask."""
 
@@ -80,6 +89,7 @@ class WithoutEmbeddings(Small):
 
 
 FAULTS = [
+    (PoolingInForward, "pools_its_tokens", "features differ from pool_tokens of tokens"),
     (Rounding, "refuses_a_part_of_a_patch", "images of 5x4 pixels are encoded"),
     (Discarding, "drops_patches", "dropped patches change the tokens of others"),
     (Renumbering, "keeps_the_positions_of_patches", "lost their positions"),
@@ -100,6 +110,13 @@ def test_the_kit_notices_a_fault(backbone: type[ViT], check: str, message: str) 
     run(Small, check)
     with pytest.raises(AssertionError, match=message):
         run(backbone, check)
+
+
+def test_the_kits_own_backbone_passes() -> None:
+    with temporary_components(backbone={"tested": TinyPatchBackbone}) as catalog:
+        for check in CHECKS["backbone"].values():
+            with contextlib.suppress(pytest.skip.Exception):
+                check(Case(catalog.get("backbone", "tested"), catalog=catalog))
 
 
 def test_the_kit_checks_backbones_of_patches() -> None:
