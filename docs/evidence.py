@@ -1,12 +1,15 @@
 """Writes docs/recipes/evidence.md: the differences that the tests of all methods find.
 
-``make evidence`` runs it; it takes some minutes.
+``make evidence`` runs it; it takes some minutes. ``python docs/evidence.py mae simmim`` measures these methods only and
+keeps the rows of others.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -44,13 +47,29 @@ difference that was found.
 """
 
 
-def measure() -> list[tuple[str, str, float]]:
-    """Run the tests, and return the method, the check and the difference of each comparison."""
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("methods", nargs="*", help="the methods to measure; all by default")
+    methods = parser.parse_args().methods
+    rows = render_rows([each for each in measure(methods) if each[0] in methods or not methods])
+    if methods:
+        rows = read_rows() | rows
+    PAGE.write_text(render(rows), encoding="utf-8")
+
+
+def measure(methods: list[str]) -> list[tuple[str, str, float]]:
+    """Run the tests, and return the method, the check and the difference of each comparison.
+
+    Args:
+        methods: Only tests with one of these words in their names or files run; all without any.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "differences.jsonl"
-        tests = [ROOT / "tests" / name for name in ("methods", "plugins/sslreg_models", "plugins/sslreg_losses")]
+        tests = [
+            file for file in (ROOT / "tests").rglob("test_*.py") if "record_difference(" in file.read_text("utf-8")
+        ]
         subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", *tests],
+            [sys.executable, "-m", "pytest", "-q", "-k", " or ".join(methods), *sorted(tests)],
             check=True,
             cwd=ROOT,
             env=os.environ | {"SSLREG_DIFFERENCES": str(path)},
@@ -58,20 +77,28 @@ def measure() -> list[tuple[str, str, float]]:
         return [tuple(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def render(differences: list[tuple[str, str, float]]) -> str:
-    """Render the page."""
+def render_rows(differences: list[tuple[str, str, float]]) -> dict[str, str]:
+    """Return the row of each method."""
     largest: dict[str, dict[str, float]] = defaultdict(dict)
     for method, check, difference in differences:
         largest[method][check] = max(difference, largest[method].get(check, 0.0))
-    lines = [
-        f"| method | equal to | {' | '.join(CHECKS.values())} |",
-        f"|{'---|' * (2 + len(CHECKS))}",
-    ]
-    for method, found in sorted(largest.items()):
+    rows = {}
+    for method, found in largest.items():
         others = [f"{check}: {format_difference(found[check])}" for check in found if check not in CHECKS]
         cells = ["; ".join(others), *(format_difference(found[check]) if check in found else "" for check in CHECKS)]
-        lines.append(f"| `{method}` | {' | '.join(cells)} |")
-    return f"{INTRODUCTION}\n" + "\n".join(lines) + "\n"
+        rows[method] = f"| `{method}` | {' | '.join(cells)} |"
+    return rows
+
+
+def read_rows() -> dict[str, str]:
+    """Return the rows of the page."""
+    return {row[1]: row[0] for row in re.finditer(r"^\| `(\w+)` \|.*$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)}
+
+
+def render(rows: dict[str, str]) -> str:
+    """Render the page from the rows of all methods."""
+    head = [f"| method | equal to | {' | '.join(CHECKS.values())} |", f"|{'---|' * (2 + len(CHECKS))}"]
+    return f"{INTRODUCTION}\n" + "\n".join([*head, *(rows[method] for method in sorted(rows))]) + "\n"
 
 
 def format_difference(difference: float) -> str:
@@ -79,4 +106,4 @@ def format_difference(difference: float) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(render(measure()), encoding="utf-8")
+    main()

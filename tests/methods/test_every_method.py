@@ -39,12 +39,19 @@ class PowerCutError(Exception):
     """Ends a run in the middle of a step."""
 
 
+def list_tested_methods(session: pytest.Session) -> list[str]:
+    """Return the methods of the tests that were selected."""
+    selected = {item.callspec.params.get("method") for item in session.items if hasattr(item, "callspec")}
+    return [method for method in METHODS if method in selected]
+
+
 @pytest.fixture(scope="module")
-def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder in which two processes trained each method."""
+def pairs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which two processes trained each method that is tested."""
     folder = tmp_path_factory.mktemp("pairs")
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", WORKER, folder, *METHODS],
+        [*launcher, WORKER, folder, *list_tested_methods(request.session)],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

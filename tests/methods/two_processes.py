@@ -27,10 +27,19 @@ SHORT = (
 
 def load(method: str, *overrides: str) -> Spec:
     """Return the recipe of a method for the digits, shortened, with negatives from all processes."""
-    spec = sslreg.load_spec(f"digits-{method.replace('_', '-')}", [*SHORT, *overrides])
-    if "gather_distributed" not in parameters_of(spec.loss.info):
-        return spec
-    return sslreg.load_spec(spec.file, [*SHORT, "loss.gather_distributed=true", *overrides])
+    spec = sslreg.load_spec(f"digits-{method.replace('_', '-')}")
+    short = [*SHORT, *shorten_warmup(spec)]
+    if "gather_distributed" in parameters_of(spec.loss.info):
+        short.append("loss.gather_distributed=true")
+    return sslreg.load_spec(spec.file, [*short, *overrides])
+
+
+def shorten_warmup(spec: Spec) -> list[str]:
+    """Return overrides that end each warm-up of a spec after one epoch."""
+    is_list = isinstance(spec.to_dict().get("schedule"), list)
+    places = [f"schedule.{number}" if is_list else "schedule" for number in range(len(spec.schedule or ()))]
+    schedules = zip(places, spec.schedule or (), strict=True)
+    return [f"{place}.warmup_epochs=1" for place, schedule in schedules if schedule.params.get("warmup_epochs", 0) > 1]
 
 
 #: Overrides for one process, to which two are compared.
