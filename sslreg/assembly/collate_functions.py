@@ -33,7 +33,7 @@ def build_collate(spec: Spec, device: torch.device | str | None = None, *, keep_
         on_error=spec.data.on_error,
         device=device,
         keep_params=keep_params,
-        readers=build_readers(spec),
+        readers=build_readers(spec, training=True),
     )
 
 

@@ -58,6 +58,8 @@ def build_card(
         "patches": {"shape": ["N", *outputs["patches"]], "dtype": "float32"} if "patches" in outputs else None,
         "preprocessing": {
             "channels": run.spec.data.channels,
+            "range": run.spec.data.range,
+            "background": run.spec.data.background,
             "steps": entries,
             "torchvision": build_torchvision_code(run.spec),
         },

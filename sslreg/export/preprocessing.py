@@ -31,8 +31,10 @@ def build_torchvision_code(spec: Spec) -> str | None:
     """Return torchvision code that builds ``preprocess``, a function from a PIL image to a tensor (C, H, W).
 
     Its pixels differ by at most one level of 255. The result is None if torchvision has no transform of the same name
-    and parameters for an operation.
+    and parameters for an operation, or if the spec states a range of levels or a background.
     """
+    if spec.data.range is not None or spec.data.background is not None:
+        return None
     operations = list(build_embed_plan(spec).operations)
     calls = [_format_call(operation) for operation in operations]
     if None in calls:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -11,24 +11,66 @@ from torch import Tensor
 
 from sslreg.contracts.reader import Pixels
 from sslreg.errors import UserError
-from sslreg.images.channels import convert_channels, is_convertible, lay_over_white
+from sslreg.images.channels import WHITE, Color, add_alpha, convert_channels, is_convertible, keep_alpha, lay_over
 from sslreg.images.levels import normalize_levels
 
+#: What is behind transparent pixels: a color, or ``keep`` to keep the opacity as the last channel. None: white, unless
+#: the image with its opacity has as many channels as are wanted.
+Background = Color | Literal["keep"] | None
 
-def convert_pixels(pixels: Pixels, channels: int | None) -> Tensor:
+#: The levels that mean black and white.
+LevelRange = tuple[float, float]
+
+
+def convert_pixels(
+    pixels: Pixels, channels: int | None, *, range: LevelRange | None = None, background: Background = None
+) -> Tensor:
     """Return what a reader decoded as uint8, or as float32 in [0, 1] if it has more than 8 bits.
+
+    Args:
+        pixels: What a reader returned.
+        channels: The wanted number of channels; None for those of the image.
+        range: The levels that mean black and white; None for those that the reader states.
+        background: What is behind transparent pixels.
 
     Raises:
         UserError: The levels cannot be interpreted, or the number of channels cannot be converted.
     """
     levels = pixels.levels if isinstance(pixels.levels, Tensor) else _as_tensor(pixels.levels)
-    levels = normalize_levels(levels, pixels.range)
-    if pixels.alpha and len(levels) != channels:
-        levels = lay_over_white(levels)
+    if pixels.alpha and not (range is pixels.range is None):
+        levels = _normalize_with_alpha(levels, pixels.range, range)
+    else:
+        levels = normalize_levels(levels, pixels.range, range)
+    return _convert_alpha(levels, channels, background, has_alpha=pixels.alpha)
+
+
+def _normalize_with_alpha(levels: Tensor, own: LevelRange | None, stated: LevelRange | None) -> Tensor:
+    """Normalize levels whose last channel is an opacity, for which the larger level of the reader is opaque."""
+    color = normalize_levels(levels[:-1], own, stated)
+    alpha = normalize_levels(levels[-1:], None if own is None else (min(own), max(own)))
+    if color.dtype != alpha.dtype:
+        color, alpha = (part / 255 if part.dtype == torch.uint8 else part for part in (color, alpha))
+    return torch.cat([color, alpha])
+
+
+def _convert_alpha(levels: Tensor, channels: int | None, background: Background, *, has_alpha: bool) -> Tensor:
+    """Return an image of the wanted channels in front of a background."""
+    if background == "keep":
+        if channels is None or (len(levels) == channels and not has_alpha):
+            return levels
+        return keep_alpha(levels if has_alpha else add_alpha(levels), channels)
+    if has_alpha and (background is not None or len(levels) != channels):
+        levels = lay_over(levels, background or WHITE)
     return convert_channels(levels, channels)
 
 
-def convert_array(image: Tensor | np.ndarray[Any, Any], channels: int | None) -> Tensor:
+def convert_array(
+    image: Tensor | np.ndarray[Any, Any],
+    channels: int | None,
+    *,
+    range: LevelRange | None = None,
+    background: Background = None,
+) -> Tensor:
     """Return an image in memory, (C, H, W) or (H, W) for gray, as `convert_pixels` does.
 
     Raises:
@@ -45,7 +87,7 @@ def convert_array(image: Tensor | np.ndarray[Any, Any], channels: int | None) ->
     pixels = image.detach() if isinstance(image, Tensor) else torch.from_numpy(_copy_native(image))
     if len(shape) == 2:
         pixels = pixels.unsqueeze(0)
-    return convert_channels(normalize_levels(pixels), channels)
+    return _convert_alpha(normalize_levels(pixels, None, range), channels, background, has_alpha=False)
 
 
 def _has_channels_last(shape: Sequence[int], channels: int | None) -> bool:

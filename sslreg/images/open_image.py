@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -11,9 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from sslreg.contracts.batch import ImageLike
-from sslreg.contracts.reader import Part, PartialImage, PartialReader, Source
+from sslreg.contracts.reader import Part, PartialImage, PartialReader, Pixels, Source
 from sslreg.errors import UserError
-from sslreg.images.channels import require_convertible
+from sslreg.images.channels import WHITE, Color, convert_channels, lay_over, require_convertible
 from sslreg.images.convert import convert_array, convert_pixels
 from sslreg.images.pil_image import pixels_from_pil
 from sslreg.images.readers import Readers
@@ -24,8 +26,8 @@ _ARRAYS = (Tensor, np.ndarray)
 def load_image(image: ImageLike | UserError, channels: int | None = None, readers: Readers | None = None) -> Tensor:
     """Return an image as a tensor (C, H, W), uint8, or float32 in [0, 1] if it has more than 8 bits.
 
-    An alpha channel is laid over white, unless the image has as many channels as asked for. Palettes and all color
-    spaces become RGB, and the orientation in EXIF is applied.
+    An alpha channel is laid over the background, by default white, unless the image has as many channels as asked for.
+    Palettes and all color spaces become RGB, and the orientation in EXIF is applied.
 
     Args:
         image: Encoded bytes, a path, a PIL image, or pixels: a tensor or an array (C, H, W), or (H, W) for gray, of
@@ -33,14 +35,15 @@ def load_image(image: ImageLike | UserError, channels: int | None = None, reader
             it could not read one, is raised.
         channels: The wanted C. 1 and 3 convert between gray and RGB; any other number has to match. None keeps the
             channels of the image.
-        readers: Those that may open an encoded image, and the number of pixels that it may have; by default all that
-            are installed, and the default of ``data.max_pixels``.
+        readers: Those that may open an encoded image, the number of pixels that it may have, the levels that are black
+            and white, and the background; by default all that are installed, and the defaults of ``data``. A random
+            background is white.
 
     Raises:
         UserError: The image cannot be read or interpreted; the message names the file.
     """
     opened = open_image(image, channels, readers)
-    return opened.decode() if isinstance(opened, EncodedImage) else opened
+    return opened if isinstance(opened, Tensor) else opened.decode()
 
 
 class EncodedImage:
@@ -51,10 +54,12 @@ class EncodedImage:
         dtype: torch.uint8, or torch.float32 for more than 8 bits.
     """
 
-    def __init__(self, source: Source, image: PartialImage, channels: int) -> None:
-        self._source, self._image = source, image
-        self.shape = torch.Size((channels, *image.shape[1:]))
-        self.dtype = image.dtype
+    def __init__(self, source: Source, image: PartialImage, convert: Callable[[Pixels], Tensor]) -> None:
+        self._source, self._image, self._convert = source, image, convert
+        # One pixel tells what becomes of the channels and of the type.
+        pixel = convert(Pixels(torch.zeros((image.shape[0], 1, 1), dtype=image.dtype)))
+        self.shape = torch.Size((len(pixel), *image.shape[1:]))
+        self.dtype = pixel.dtype
 
     def decode(self, reduction: int = 1) -> Tensor:
         """Return the image reduced by 1, 2, 4 or 8; height and width are rounded up.
@@ -63,7 +68,7 @@ class EncodedImage:
             UserError: It cannot be read.
         """
         try:
-            return convert_pixels(self._image.read(reduction), self.shape[0])
+            return self._convert(self._image.read(reduction))
         except Exception as error:
             raise _describe(self._source, error) from error
 
@@ -75,26 +80,49 @@ class EncodedImage:
         """
         try:
             decoded = self._image.read_parts(parts)
-            return None if decoded is None else [convert_pixels(pixels, self.shape[0]) for pixels in decoded]
+            return None if decoded is None else [self._convert(pixels) for pixels in decoded]
         except Exception as error:
             raise _describe(self._source, error) from error
 
 
+class TransparentImage:
+    """A decoded image with an opacity, whose background is not chosen yet.
+
+    Attributes:
+        shape: C, H, W in front of a background.
+        dtype: torch.uint8, or torch.float32 for more than 8 bits.
+    """
+
+    def __init__(self, levels: Tensor, channels: int | None) -> None:
+        self._levels, self._channels = levels, channels
+        self.shape = torch.Size((channels or len(levels) - 1, *levels.shape[1:]))
+        self.dtype = levels.dtype
+
+    def decode(self, background: Color = WHITE) -> Tensor:
+        """Return the image in front of a background."""
+        return convert_channels(lay_over(self._levels, background), self._channels)
+
+
 def open_image(
     image: ImageLike | UserError, channels: int | None = None, readers: Readers | None = None
-) -> Tensor | EncodedImage:
-    """Return an image as `load_image` does, or undecoded if its reader can tell its shape before."""
+) -> Tensor | EncodedImage | TransparentImage:
+    """Return an image as `load_image` does, or undecoded if its reader can tell its shape before.
+
+    With a random background, a transparent image is returned without a background.
+    """
     if isinstance(image, UserError):
         raise image
+    readers = readers or Readers()
+    convert = partial(_convert, channels=channels, readers=readers)
     try:
         # Arrays first: small images come in large numbers, and each test of their type takes part of the time.
         if isinstance(image, _ARRAYS):
-            return convert_array(image, channels)
+            background = None if readers.background == "random" else readers.background
+            return convert_array(image, channels, range=readers.range, background=background)
         if isinstance(image, bytes | str | Path):
-            readers = readers or Readers()
-            return _open_encoded(Source(image, readers.max_pixels), channels, readers)
+            return _open_encoded(Source(image, readers.max_pixels), convert, readers)
         if isinstance(image, Image.Image):
-            return convert_pixels(pixels_from_pil(image), channels)
+            return convert(pixels_from_pil(image))
         raise UserError(
             f"a {type(image).__name__} is not an image",
             hint="give bytes, a path, a PIL image, or a tensor or array (C, H, W)",
@@ -104,7 +132,20 @@ def open_image(
         raise _describe(image, error) from error
 
 
-def _open_encoded(source: Source, channels: int | None, readers: Readers) -> Tensor | EncodedImage:
+def _convert(pixels: Pixels, channels: int | None, readers: Readers) -> Tensor | TransparentImage:
+    """Return decoded pixels in the form that a run asks for."""
+    if readers.background != "random":
+        return convert_pixels(pixels, channels, range=readers.range, background=readers.background)
+    if not pixels.alpha:
+        return convert_pixels(pixels, channels, range=readers.range)
+    levels = convert_pixels(pixels, None, range=readers.range, background="keep")
+    require_convertible(len(levels) - 1, channels)
+    return TransparentImage(levels, channels)
+
+
+def _open_encoded(
+    source: Source, convert: Callable[[Pixels], Tensor | TransparentImage], readers: Readers
+) -> Tensor | EncodedImage | TransparentImage:
     try:
         if not source.head:
             raise UserError("the file is empty")
@@ -113,10 +154,9 @@ def _open_encoded(source: Source, channels: int | None, readers: Readers) -> Ten
         if opened is None:
             pixels = reader.read(source)
             source.require_size(*pixels.levels.shape[1:])
-            return convert_pixels(pixels, channels)
+            return convert(pixels)
         source.require_size(*opened.shape[1:])
-        require_convertible(opened.shape[0], channels)
-        return EncodedImage(source, opened, channels or opened.shape[0])
+        return EncodedImage(source, opened, cast(Callable[[Pixels], Tensor], convert))  # it has no alpha channel
     finally:
         source.close()
 

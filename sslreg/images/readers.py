@@ -6,10 +6,11 @@ import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sslreg.contracts.reader import Reader, Source
 from sslreg.errors import SslregError, UserError, describe_error, type_name
+from sslreg.images.convert import Background
 from sslreg.registry import ComponentInfo, PluginReport, installed
 from sslreg.spec.sections import MAX_PIXELS
 
@@ -25,7 +26,7 @@ class NamedReader:
 
 
 class Readers:
-    """The installed readers, one of which is chosen for each encoded image.
+    """The installed readers, one of which is chosen for each encoded image, and how the images are interpreted.
 
     A copy that is pickled into another process has the same readers.
 
@@ -33,11 +34,22 @@ class Readers:
         preferred: Readers that settle ties, the most preferred first. They replace those of the same component that
             would otherwise be built without parameters.
         max_pixels: The largest number of pixels in an image that they may decode.
+        range: The levels that mean black and white in all images; None for those that the reader states.
+        background: What is behind transparent pixels; ``random`` for a color that each view draws.
     """
 
-    def __init__(self, preferred: Sequence[NamedReader] = (), max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(
+        self,
+        preferred: Sequence[NamedReader] = (),
+        max_pixels: int = MAX_PIXELS,
+        *,
+        range: tuple[float, float] | None = None,
+        background: Background | Literal["random"] = None,
+    ) -> None:
         self._preferred = tuple(preferred)
         self.max_pixels = max_pixels
+        self.range = range
+        self.background = background
         self._all: tuple[NamedReader, ...] | None = None
 
     @property

@@ -124,7 +124,7 @@ def embed_images(run: Run, gallery: Gallery, most: int = MOST) -> EmbeddedImages
     samples = run.split(split)
     rows = np.sort(np.random.default_rng(0).permutation(len(samples))[:most]).tolist()
     subset = _Subset(samples, rows)
-    source = repr((spec.to_dict()["data"][split], spec.data.channels))
+    source = repr((spec.to_dict()["data"][split], spec.data.channels, spec.data.range, spec.data.background))
     collection = gallery.add(source, subset, build_image_loader(spec))
     return EmbeddedImages(
         split,

@@ -31,7 +31,7 @@ from sslreg.report.preview_data import PreviewData, Row, Tile
 from sslreg.report.preview_image import draw_preview
 from sslreg.report.sampled_parameters import format_params
 from sslreg.spec import Spec
-from sslreg.views import Collate, DeferredBatch, DeferredView
+from sslreg.views import Collate, DeferredBatch, DeferredView, ViewPlan
 
 
 class Preview(PreviewData):
@@ -90,24 +90,17 @@ def preview(spec: Spec, samples: int = 8, seed: int | None = None, epoch: int = 
     data = build_dataset(Builder(spec), spec.data.train)
     seed = spec.seed if seed is None else seed
     indices = np.random.default_rng(seed).permutation(len(data))[:samples].tolist()
-    plans = [*build_view_plans(Builder(spec)), build_embed_plan(spec)]
     rows, readable, images = _read(spec, data, indices, epoch)
     if not readable:
         raise UserError(
             f"none of {len(rows)} images can be read; the first: {rows[0].error}" if rows else "there is no image",
             code="image",
         )
-    # With a device, a collate returns its plans and draws. It reads the images itself, as in training.
-    collate = Collate(
-        plans,
-        seed=seed,
-        channels=spec.data.channels,
-        device="cpu",
-        keep_params=True,
-        readers=build_readers(spec),
-    )
-    batch = cast(DeferredBatch, collate(readable))
-    views = [_make_tiles(view, images) for view in batch.views]
+    made = [
+        *_make_views(spec, build_view_plans(Builder(spec)), seed, readable, training=True),
+        *_make_views(spec, [build_embed_plan(spec)], seed, readable, training=False),
+    ]
+    views = [_make_tiles(view, images) for view in made]
     tiles = iter(zip(*(view for view, _ in views), strict=True))
     titles = _make_titles(spec)
     return Preview(
@@ -118,6 +111,21 @@ def preview(spec: Spec, samples: int = 8, seed: int | None = None, epoch: int = 
         rows=[row if row.error else replace(row, tiles=list(next(tiles))) for row in rows],
         notes=_make_notes(titles, views, images),
     )
+
+
+def _make_views(
+    spec: Spec, plans: Sequence[ViewPlan], seed: int, samples: Sequence[Sample], *, training: bool
+) -> list[DeferredView]:
+    """Return views of samples with their plans and draws, which a collate function with a device returns."""
+    collate = Collate(
+        plans,
+        seed=seed,
+        channels=spec.data.channels,
+        device="cpu",
+        keep_params=True,
+        readers=build_readers(spec, training=training),
+    )
+    return cast(DeferredBatch, collate(samples)).views
 
 
 def _read(

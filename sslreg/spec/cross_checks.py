@@ -40,6 +40,8 @@ def check_consistency(values: Mapping[str, Any], tree: MappingNode, diagnostics:
         _check_schedule_length(schedule, trainer["max_epochs"], tree, diagnostics)
     if values.get("task") and "views" in values:
         _check_task_invariances(values["task"].keep, values["views"], tree, diagnostics)
+    if "data" in values:
+        _check_alpha(values["data"], tree, diagnostics)
     if "data" in values and "trainer" in values:
         _check_batch_divisible(values["data"].batch_size, trainer, tree, diagnostics)
     if "engine" in values and trainer.get("precision") in LOW_PRECISIONS:
@@ -48,6 +50,16 @@ def check_consistency(values: Mapping[str, Any], tree: MappingNode, diagnostics:
         _check_commands(component, tree, diagnostics)
     if "loss" in values and trainer.get("accumulate_grad_batches", 1) > 1:
         _check_accumulation(values["loss"], tree, diagnostics)
+
+
+def _check_alpha(data: Any, tree: MappingNode, diagnostics: DiagnosticCollector) -> None:
+    if data.background == "keep" and data.channels not in (2, 4):
+        diagnostics.report(
+            locate(tree, ("data", "background"), ("data", "channels")),
+            "bad-value",
+            f"data.background: keep needs a channel for the opacity, and data.channels is {data.channels}",
+            "write data.channels: 4 for color, or 2 for gray",
+        )
 
 
 def induced_invariances(views: Any) -> dict[str, list[ComponentSpec]]:

@@ -22,6 +22,9 @@ from sslreg.spec.yaml_dump import dump
 #: The version of the spec language that this program reads.
 VERSION = 1
 
+#: A level of an image.
+_Level = Annotated[float, Field(allow_inf_nan=False)]
+
 #: The largest number of pixels in an image by default, beyond which Pillow, too, suspects an attack.
 MAX_PIXELS = 178_956_970
 
@@ -58,6 +61,19 @@ class TaskSpec:
     keep: tuple[Literal["shape", "texture", "color"], ...] = ()
 
 
+def _require_rising(bounds: tuple[float, float] | None) -> tuple[float, float] | None:
+    if bounds is not None and not bounds[0] < bounds[1]:
+        raise ValueError("the first level, which is black, is below the second, which is white")
+    return bounds
+
+
+def _require_background(background: str | None) -> str | None:
+    named = background in (None, "white", "black", "random", "keep")
+    if not (named or re.fullmatch(r"#[0-9a-fA-F]{6}", background or "")):
+        raise ValueError("it is white, black, random, keep, or a quoted color such as '#808080'")
+    return background
+
+
 @dataclass(frozen=True)
 class DataSpec:
     """The data sets and how they are loaded.
@@ -66,11 +82,15 @@ class DataSpec:
         train: the training set; it needs no labels.
         reference: the data set that evaluators fit on; by default the training set.
         test: the data set that evaluators are tested on.
-        channels: the number of channels of every image. Images are converted: gray to RGB and back, CMYK to RGB, and
-            transparent pixels are blended with white.
+        channels: the number of channels of every image. Images are converted: gray to RGB and back, and CMYK to RGB.
+        range: the levels that are black and white, [low, high], such as [0, 10000]. Levels below and above are clipped,
+            and NaN is black. By default, what the reader of an image states.
+        background: what is behind transparent pixels: white, black, a color such as '#808080', random (each view draws
+            a color in training; elsewhere it is white), or keep (the opacity is the last channel). By default white,
+            unless an image with its opacity has `channels` channels.
         max_pixels: the largest number of pixels in an image; larger ones count as unreadable. A small file may claim
             any size and fill the memory, so raise it only for images that you trust, such as whole slides.
-        readers: the readers to use for images that several readers match, the preferred one first.
+        readers: readers with parameters. Of several that match an image, the first is used.
         on_error: whether an unreadable image stops the run (raise) or is replaced, counted and listed (skip).
         batch_size: the number of samples in a batch, over all devices together; an incomplete last batch is dropped.
         workers: the number of processes that load data, per device; 0 loads in the training process.
@@ -80,6 +100,8 @@ class DataSpec:
     reference: Annotated[ComponentSpec | None, Slot("dataset", optional=True)] = None
     test: Annotated[ComponentSpec | None, Slot("dataset", optional=True)] = None
     channels: Annotated[int, Field(ge=1)] = 3
+    range: Annotated[tuple[_Level, _Level] | None, AfterValidator(_require_rising)] = None
+    background: Annotated[str | None, AfterValidator(_require_background)] = None
     max_pixels: Annotated[int, Field(ge=1)] = MAX_PIXELS
     readers: Annotated[tuple[ComponentSpec, ...], Slot("reader", many=True)] = ()
     on_error: Literal["raise", "skip"] = "raise"

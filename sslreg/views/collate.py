@@ -6,6 +6,7 @@ import logging
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -17,7 +18,8 @@ from sslreg.contracts.batch import Batch, Sample, as_sample
 from sslreg.contracts.sample_keys import SampleKeys
 from sslreg.contracts.segmentation_mask import is_segmentation_mask
 from sslreg.errors import UserError
-from sslreg.images import EncodedImage, Readers, open_image
+from sslreg.images import EncodedImage, Readers, TransparentImage, open_image
+from sslreg.images.channels import Color
 from sslreg.views.deferred_batch import DeferredBatch, DeferredView
 from sslreg.views.image_stacking import stack_small_images
 from sslreg.views.malloc import keep_freed_memory
@@ -113,7 +115,7 @@ class Collate:
         )
         return deferred.finish("cpu") if self.device is None else deferred
 
-    def load(self, sample: Sample) -> Tensor | EncodedImage:
+    def load(self, sample: Sample) -> Tensor | EncodedImage | TransparentImage:
         """Return a sample's image: pixels (C, H, W), uint8 or float32 in [0, 1], or an image that is not decoded yet.
 
         An override that changes pixels starts from ``sslreg.load_image(sample.image, self.channels, self.readers)``,
@@ -127,7 +129,7 @@ class Collate:
     def load_pixels(self, sample: Sample) -> Tensor:
         """Return a sample's image as `load` does, decoded in full."""
         image = self.load(sample)
-        return image.decode() if isinstance(image, EncodedImage) else image
+        return image if isinstance(image, Tensor) else image.decode()
 
     def make_view(self, number: int, images: Images, draws: list[Draw]) -> DeferredView:
         """Run the steps of a view that belong on the host.
@@ -164,7 +166,7 @@ class Collate:
             sources = _replace_missing(images, len(samples), errors)
             batch = stack_small_images([images[source] for source in sources])
             draws = self._draw(keys, batch)
-            decoded, broken = decode_for_views(batch, self.views, draws)
+            decoded, broken = decode_for_views(batch, self.views, draws, partial(self._draw_backgrounds, keys))
             if not broken:
                 break
             # Some files turn out to be broken only when they are decoded.
@@ -175,9 +177,11 @@ class Collate:
         skipped = [_skip(samples[number], errors[number]) for number in sorted(errors)]
         return views, [samples[source] for source in sources], skipped
 
-    def _load_all(self, samples: list[Sample]) -> tuple[dict[int, Tensor | EncodedImage], dict[int, UserError]]:
+    def _load_all(
+        self, samples: list[Sample]
+    ) -> tuple[dict[int, Tensor | EncodedImage | TransparentImage], dict[int, UserError]]:
         """Return the images that can be loaded, and the errors of the others, by the number of the sample."""
-        images: dict[int, Tensor | EncodedImage] = {}
+        images: dict[int, Tensor | EncodedImage | TransparentImage] = {}
         errors: dict[int, UserError] = {}
         for number, sample in enumerate(samples):
             try:
@@ -192,7 +196,16 @@ class Collate:
             raise error
         errors[number] = error
 
-    def _draw(self, keys: SampleKeys, images: Tensor | Sequence[Tensor | EncodedImage]) -> list[list[Draw]]:
+    def _draw_backgrounds(self, keys: SampleKeys, view: int) -> list[Color]:
+        """Return a color for each sample of a view, from which transparent pixels of a random background are made.
+
+        Views differ in it. If they did not, the background would tell a model which views show the same image.
+        """
+        return [tuple(color) for color in keys.child(f"background {view}").uniform(size=(3,)).tolist()]
+
+    def _draw(
+        self, keys: SampleKeys, images: Tensor | Sequence[Tensor | EncodedImage | TransparentImage]
+    ) -> list[list[Draw]]:
         """Draw every view; views of the same plan, as `repeat` makes them, are drawn together."""
         draws: dict[int, list[Draw]] = {}
         for plan in self.views:

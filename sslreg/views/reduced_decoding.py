@@ -6,7 +6,7 @@ eighth of the size leaves out the high frequencies, which takes less time and mu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -16,7 +16,8 @@ from sslreg.contracts.augmentation import Images
 from sslreg.contracts.augmentation_protocols import DecodingRequest
 from sslreg.contracts.reader import Part
 from sslreg.errors import UserError
-from sslreg.images import EncodedImage
+from sslreg.images import EncodedImage, TransparentImage
+from sslreg.images.channels import Color
 from sslreg.views.image_stacking import shapes_of
 from sslreg.views.plan import ViewPlan
 from sslreg.views.steps import Draw
@@ -38,7 +39,10 @@ class DecodedView:
 
 
 def decode_for_views(
-    images: Tensor | Sequence[Tensor | EncodedImage], plans: Sequence[ViewPlan], draws: Sequence[list[Draw]]
+    images: Tensor | Sequence[Tensor | EncodedImage | TransparentImage],
+    plans: Sequence[ViewPlan],
+    draws: Sequence[list[Draw]],
+    draw_backgrounds: Callable[[int], Sequence[Color]],
 ) -> tuple[list[DecodedView], dict[int, UserError]]:
     """Decode N images for V views.
 
@@ -46,6 +50,7 @@ def decode_for_views(
         images: pixels, or images that are not decoded yet.
         plans: V plans.
         draws: for each plan its draws, for images in full size.
+        draw_backgrounds: draws the background of each image for the view of this number.
 
     Returns:
         The decoded images for each view, and the errors of the images that cannot be decoded, by their row. If there
@@ -60,6 +65,9 @@ def decode_for_views(
         requests = [plan.decoding_request(of_view, sizes) for plan, of_view in zip(plans, draws, strict=True)]
     reductions = _choose_reductions(requests, sizes, encoded)
     boxes = _reduce_boxes(requests, reductions)
+    backgrounds: list[Sequence[Color]] = []
+    if any(isinstance(image, TransparentImage) for image in images):
+        backgrounds = [draw_backgrounds(view) for view in range(len(plans))]
     decoded: list[list[Tensor]] = []
     positions: list[list[_Position]] = []
     errors: dict[int, UserError] = {}
@@ -68,7 +76,11 @@ def decode_for_views(
         if min(factors) > 1:
             parts = [Part(factor, *of_view[row]) for factor, of_view in zip(factors, boxes, strict=True)]
         try:
-            pixels, where = _decode(image, parts, len(plans))
+            if isinstance(image, TransparentImage):
+                pixels = [image.decode(of_view[row]) for of_view in backgrounds]
+                where = [(1, 0, 0)] * len(plans)
+            else:
+                pixels, where = _decode(image, parts, len(plans))
         except UserError as error:
             errors[row] = error
             continue

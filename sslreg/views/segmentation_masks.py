@@ -12,7 +12,7 @@ from sslreg.contracts.batch import Sample
 from sslreg.contracts.sample_keys import SampleKeys
 from sslreg.contracts.segmentation_mask import IGNORED_PIXEL, is_segmentation_mask, load_segmentation_mask
 from sslreg.errors import UserError
-from sslreg.images import EncodedImage
+from sslreg.images import EncodedImage, TransparentImage
 from sslreg.views.collate import Collate
 from sslreg.views.plan import ViewPlan
 
@@ -40,7 +40,7 @@ class SegmentationCollate(Collate):
             readers=collate.readers,
         )
 
-    def load(self, sample: Sample) -> Tensor | EncodedImage:
+    def load(self, sample: Sample) -> Tensor | EncodedImage | TransparentImage:
         image = super().load(sample)
         mask = _load_mask(sample)
         if mask.shape != image.shape[1:]:

@@ -59,6 +59,8 @@ def images() -> dict[str, list[bytes]]:
         "reader/jpeg": [encoded(image, "JPEG", **options) for image, options in jpegs],
         "reader/pillow": [encoded(image, name) for image, name in others],
         "reader/tiff": tiffs,
+        "reader/numpy": encode_arrays(),
+        "reader/dicom": encode_dicom(),
     }
 
 
@@ -66,6 +68,33 @@ def encoded(image: Image.Image, format_name: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format_name, **options)
     return buffer.getvalue()
+
+
+def encode_arrays() -> list[bytes]:
+    """Return an array as .npy and .npz."""
+    plain, packed = io.BytesIO(), io.BytesIO()
+    levels = np.random.default_rng(0).integers(0, 65536, (40, 31), dtype=np.uint16)
+    np.save(plain, levels)
+    np.savez_compressed(packed, levels)
+    return [plain.getvalue(), packed.getvalue()]
+
+
+def encode_dicom() -> list[bytes]:
+    """Return a DICOM file of 12 bits; none if pydicom is not installed."""
+    if not find_spec("pydicom"):
+        return []
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+
+    data, file = Dataset(), io.BytesIO()
+    data.file_meta = FileMetaDataset()
+    data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    data.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    data.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    levels = np.random.default_rng(0).integers(0, 4096, (40, 31), dtype=np.uint16)
+    data.set_pixel_data(levels, "MONOCHROME2", 12, generate_instance_uid=False)
+    data.save_as(file, enforce_file_format=True)
+    return [file.getvalue()]
 
 
 def encode_bands() -> bytes:
@@ -83,6 +112,7 @@ def left_out() -> dict[str, str]:
         "timm": "backbone/timm",
         "datasets": "dataset/huggingface",
         "webdataset": "dataset/webdataset",
+        "pydicom": "reader/dicom",
         "tensorboard": "logger/tensorboard",
     }
     reasons = {name: f"{extra} is not installed" for extra, name in extras.items() if not find_spec(extra)}
