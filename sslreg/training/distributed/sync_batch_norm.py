@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.distributed as dist
 from lightning.pytorch.plugins import TorchSyncBatchNorm
 from torch import Tensor, nn
@@ -37,8 +38,8 @@ class SyncBatchNorm(TorchSyncBatchNorm):
 class AllReducedBatchNorm(_BatchNorm):
     """A layer that normalizes a batch (N, C, …) by mean and variance over the batches of all processes.
 
-    It equals torch's SyncBatchNorm, but consists of operations that a CPU has too. All processes must have batches of
-    the same size. There are two passes, because a variance computed as a difference of sums loses digits.
+    It equals torch's SyncBatchNorm, but consists of operations that a CPU has too. There are two passes, because a
+    variance computed as a difference of sums loses digits.
 
     Args:
         layer: The layer to replace; the parameters and buffers are shared with it.
@@ -64,16 +65,20 @@ class AllReducedBatchNorm(_BatchNorm):
             return super().forward(input)
         self._check_input_dim(input)
         axes, shape = [0, *range(2, input.ndim)], (-1, *[1] * (input.ndim - 2))
-        mean = distributed.mean(input.mean(axes))
+        dtype = torch.promote_types(input.dtype, torch.float32)
+        # Processes have batches of different sizes if a layer normalizes, for example, masked patches.
+        own_count = torch.full((1,), input.numel() // input.shape[1], dtype=dtype, device=input.device)
+        sums = distributed.mean(torch.cat([input.sum(axes, dtype=dtype), own_count]))
+        count = sums[-1].detach()
+        mean = sums[:-1] / count
         centered = input - mean.view(shape)
-        variance = distributed.mean(centered.square().mean(axes))
+        variance = distributed.mean(centered.square().sum(axes)) / count
         if self.track_running_stats:
-            count = input.numel() // input.shape[1] * distributed.world_size()
-            self._update_running_stats(mean.detach(), variance.detach(), count)
+            self._update_running_stats(mean.detach(), variance.detach(), count * distributed.world_size())
         output = centered * (variance + self.eps).rsqrt().view(shape)
         return output * self.weight.view(shape) + self.bias.view(shape) if self.affine else output
 
-    def _update_running_stats(self, mean: Tensor, variance: Tensor, count: int) -> None:
+    def _update_running_stats(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:
         """Move the running statistics towards those of a batch with `count` values per channel."""
         assert self.num_batches_tracked is not None
         assert self.running_mean is not None
