@@ -38,6 +38,7 @@ CROSS_CUTTING = {
     "plugins/sslreg_losses/test_distributed.py": "all losses on several processes",
     "plugins/sslreg_losses/test_numerics.py": "all losses",
     "plugins/sslreg_losses/test_torch_features.py": "all losses",
+    "plugins/sslreg_readers/test_scientific_images.py": "readers in a whole run",
     "plugins/sslreg_optimizers/test_registration.py": "all optimizers and schedules",
     "registry/test_components.py": "all default components",
     "registry/test_guide.py": "the plugin guide",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 from pydantic import Field
@@ -68,6 +69,9 @@ class Tiff(sslreg.Reader):
 
 def _try_pillow(source: sslreg.Source) -> Image.Image | None:
     """Open a file with Pillow; None if Pillow cannot represent it."""
+    # Of a file with more bands, Pillow would log an error.
+    if _read_tags(source.data).get(_SAMPLES, 1) > TiffImagePlugin.MAX_SAMPLESPERPIXEL:
+        return None
     try:
         return open_by_pillow(source)
     except sslreg.UserError as error:
@@ -113,15 +117,23 @@ def _is_single(image: TiffImagePlugin.TiffImageFile) -> bool:
     return True
 
 
-def _describe(data: bytes) -> str:
-    """Return a description of the first page of a file."""
+def _read_tags(data: bytes) -> Mapping[int, Any]:
+    """Return the tags of the first page of a file, none if it is broken."""
     try:
         tags = TiffImagePlugin.ImageFileDirectory_v2(data[: 16 if _BIG in data[2:4] else 8])
         file = io.BytesIO(data)
         file.seek(tags.next)
         tags.load(file)
-        bands, bits = tags.get(_SAMPLES, 1), max(tags.get(_BITS, (1,)))
-        plural = "s" if bands > 1 else ""
-        return f"a TIFF file of {tags[_HEIGHT]} × {tags[_WIDTH]} pixels, {bands} band{plural} of {bits} bits"
-    except Exception:  # noqa: BLE001 - it is broken
+    except Exception:  # noqa: BLE001 - Pillow raises anything at a broken file
+        return {}
+    return tags
+
+
+def _describe(data: bytes) -> str:
+    """Return a description of the first page of a file."""
+    tags = _read_tags(data)
+    if _WIDTH not in tags or _HEIGHT not in tags:
         return "a TIFF file that Pillow cannot decode"
+    bands, bits = tags.get(_SAMPLES, 1), max(tags.get(_BITS, (1,)))
+    plural = "s" if bands > 1 else ""
+    return f"a TIFF file of {tags[_HEIGHT]} × {tags[_WIDTH]} pixels, {bands} band{plural} of {bits} bits"

@@ -305,6 +305,11 @@ def test_without_the_extra_a_file_that_pillow_reads_in_part_names_it(
     assert "pip install 'sslreg[formats]'" in str(caught.value)
 
 
+def test_many_bands_are_read_without_messages(caplog: pytest.LogCaptureFixture) -> None:
+    levels_of(encoded(NOISE.transpose(1, 2, 0)))
+    assert not caplog.records
+
+
 def test_without_the_extra_pillow_reads_the_files_of_which_it_reads_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "tifffile", None)
     for levels in (PAGES[0], NOISE[0]):
