@@ -33,6 +33,7 @@ CROSS_CUTTING = {
     "plugins/sslreg_augmentations/test_reproducibility.py": "all augmentations in a pipeline",
     "plugins/sslreg_augmentations/test_without_waiting.py": "all augmentations on a device",
     "plugins/sslreg_curves/test_curves.py": "a complete plugin",
+    "plugins/sslreg_datasets/test_table_and_array_runs.py": "runs on tables and arrays",
     "plugins/sslreg_datasets/test_webdataset_runs.py": "runs on shards",
     "plugins/sslreg_loggers/test_loggers.py": "all loggers",
     "plugins/sslreg_losses/test_distributed.py": "all losses on several processes",
@@ -62,6 +63,7 @@ CROSS_CUTTING = {
     "training/test_check_agrees.py": "check and training of generated specs",
     "training/test_engine.py": "the options of `trainer` and `engine`",
     "training/test_gradient_scaler.py": "16-bit training",
+    "training/test_split.py": "runs on parts of a data set",
     "training/test_kill.py": "runs that are killed",
     "views/test_documentation.py": "the page on augmentations",
 }

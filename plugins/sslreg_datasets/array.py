@@ -11,7 +11,7 @@ import numpy as np
 
 import sslreg
 from sslreg_datasets._array_stores import is_store, open_array
-from sslreg_datasets._labels import format_cell, read_labels
+from sslreg_datasets._labels import Target, format_cell, read_labels, target_of
 from sslreg_datasets._packed_strings import PackedStrings
 
 #: The largest number of channels for which the shape of an array tells where they are.
@@ -29,7 +29,8 @@ class Array(sslreg.Dataset):
     Args:
         file: the file.
         images: the key of the array in the file; by default the only array.
-        labels: the key of the labels, or another file of these formats. Labels are (N,), class numbers from 0 or texts.
+        labels: the key of the labels, or another file of these formats. Labels are (N,), class numbers from 0
+            or texts, or for several labels (N, C), 0 or 1 for each class.
         groups: the same for groups (N,), numbers or texts, which a split must not divide.
         channels: whether the channels of an array with four dimensions are ``first`` (N, C, H, W) or ``last``
             (N, H, W, C). It can be omitted if only one of these axes has at most four entries.
@@ -71,8 +72,8 @@ class Array(sslreg.Dataset):
     def __len__(self) -> int:
         return int(self._count)
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, int | None]:
-        target = None if self.targets is None else int(self.targets[index])
+    def __getitem__(self, index: int) -> tuple[np.ndarray, Target | None]:
+        target = target_of(self.targets, index)
         try:
             image = np.asarray(self._open()[index])
         except (OSError, ValueError, RuntimeError) as error:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import sslreg
-from sslreg_datasets._labels import format_cell, read_labels
+from sslreg_datasets._labels import Target, format_cell, read_labels, target_of
 from sslreg_datasets._packed_strings import PackedStrings
 
 #: Files in a folder that `save_to_disk` of datasets has written.
@@ -28,8 +28,8 @@ class HuggingFace(sslreg.Dataset):
         path: the folder, or the name on the hub.
         split: the split, such as train or test; it can be omitted if there is only one.
         image: the column of the images: encoded bytes, paths, or images of the library.
-        label: the column of the labels, class numbers or texts; by default there are no labels. The library may know
-            the names of the classes.
+        label: the column of the labels: class numbers, texts, or lists of class numbers for several labels; by default
+            there are no labels. The library may know the names of the classes.
         group: the column of the groups, such as patients, that a split must not divide.
         config: the configuration, for data sets on the hub that have several.
 
@@ -55,9 +55,8 @@ class HuggingFace(sslreg.Dataset):
         self.path = path
         self.image = image
         if label is not None:
-            names = getattr(rows.features[label], "names", None)
             try:
-                self.targets, self.classes = read_labels(np.array(_read_column(rows, label)), names)
+                self.targets, self.classes = _read_targets(rows, label)
             except ValueError as error:
                 raise ValueError(f"{path!r}, column {label!r}: {error}") from error
         self._groups = None
@@ -72,8 +71,8 @@ class HuggingFace(sslreg.Dataset):
     def __len__(self) -> int:
         return len(self._images)
 
-    def __getitem__(self, index: int) -> tuple[bytes | str, int | None]:
-        target = None if self.targets is None else int(self.targets[index])
+    def __getitem__(self, index: int) -> tuple[bytes | str, Target | None]:
+        target = target_of(self.targets, index)
         cell = self._images[index][self.image]
         content = (cell.get("bytes") or cell.get("path")) if isinstance(cell, dict) else cell
         if not isinstance(content, bytes | str):
@@ -124,6 +123,20 @@ def _choose_split(path: str, loaded: Any, split: str | None) -> Any:
         problem = f"has {len(loaded)} splits; choose one" if split is None else f"has no split {split!r}; it has"
         raise ValueError(f"{path!r} {problem}: {', '.join(loaded)}")
     return loaded[split]
+
+
+def _read_targets(rows: Any, label: str) -> tuple[np.ndarray, list[str] | None]:
+    """Return the targets in a column, and the names of the classes if the library knows them."""
+    feature, cells = rows.features[label], _read_column(rows, label)
+    feature = getattr(feature, "feature", feature)
+    names = getattr(feature, "names", None)
+    if not isinstance(cells[0], list):
+        return read_labels(np.array(cells), names)
+    count = len(names) if names else 1 + max(max(cell, default=0) for cell in cells)
+    marked = np.zeros((len(cells), count), dtype=bool)
+    for row, cell in enumerate(cells):
+        marked[row, cell] = True
+    return marked, names
 
 
 def _read_column(rows: Any, name: str) -> list[Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,7 @@ import numpy as np
 
 import sslreg
 from sslreg_datasets._folder_listing import list_files
+from sslreg_datasets._labels import number_labels, sort_classes
 from sslreg_datasets._packed_strings import PackedStrings
 
 log = logging.getLogger(__name__)
@@ -29,20 +31,37 @@ class ImageFolder(sslreg.Dataset):
         labels: ``folders`` uses the first-level subfolder of an image as its class, classes in the order of their
             names; ``none`` reads no labels; ``auto`` is ``folders`` if every image lies in one of at least two
             subfolders, else ``none``.
+        pattern: a regular expression that is searched in the path of each image relative to the root. What its group
+            ``(?P<label>...)`` matches is the class, in place of `labels`; what ``(?P<group>...)`` matches is the group,
+            such as a patient, that a split must not divide.
 
     Raises:
-        ValueError: The folder does not exist, cannot be read or has no image, or an image lies in no subfolder that
-            could be its class.
+        ValueError: The folder does not exist, cannot be read or has no image, an image lies in no subfolder that could
+            be its class, or does not match the pattern.
     """
 
-    def __init__(self, root: str, labels: Literal["auto", "folders", "none"] = "auto") -> None:
+    def __init__(
+        self, root: str, labels: Literal["auto", "folders", "none"] = "auto", pattern: str | None = None
+    ) -> None:
         self.root = Path(root).expanduser()
+        expression = None if pattern is None else _compile(pattern, labels)
         names = find_images(require_folder(self.root))
         if not names:
             raise ValueError(
                 f"no image in {format_path(self.root)} or its subfolders; images end in .jpg, .png, .tiff, .webp or "
                 "another extension of an installed reader, and do not start with a dot"
             )
+        found = {} if expression is None else _search(expression, names, self.root)
+        self._groups = PackedStrings(found["group"]) if "group" in found else None
+        if "label" in found:
+            self.classes = sort_classes(found["label"])
+            self.targets = number_labels(found["label"], self.classes)
+        else:
+            self._read_labels(names, labels)
+        self._names = names
+
+    def _read_labels(self, names: Sequence[str], labels: Literal["auto", "folders", "none"]) -> None:
+        """Take the first-level subfolders of the images as their classes, if `labels` says so."""
         unlabeled = next((name for name in names if os.sep not in name), None)
         folders = sorted({name.partition(os.sep)[0] for name in names})
         if labels == "folders" and unlabeled is not None:
@@ -54,7 +73,6 @@ class ImageFolder(sslreg.Dataset):
             number = {folder: target for target, folder in enumerate(folders)}
             self.classes = folders
             self.targets = np.array([number[name.partition(os.sep)[0]] for name in names])
-        self._names = names
 
     def __len__(self) -> int:
         return len(self._names)
@@ -66,6 +84,41 @@ class ImageFolder(sslreg.Dataset):
     def name(self, index: int) -> str:
         """Return the image's path relative to the root."""
         return self._names[index]
+
+    def group(self, index: int) -> str | None:
+        """Return what the group of the pattern matches in the image's path; None without one."""
+        return None if self._groups is None else self._groups[index]
+
+
+def _compile(pattern: str, labels: str) -> re.Pattern[str]:
+    """Return the expression of a pattern. Raises ValueError if it names no label or group, or contradicts `labels`."""
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"pattern {pattern!r} is not a regular expression: {error}") from error
+    if not {"label", "group"} & set(expression.groupindex):
+        raise ValueError(
+            f"pattern {pattern!r} has no group named label or group; write (?P<label>...) around the part that is the "
+            "class"
+        )
+    if "label" in expression.groupindex and labels != "auto":
+        raise ValueError(f"pattern {pattern!r} has labels, so labels: {labels} cannot hold; remove one of them")
+    return expression
+
+
+def _search(expression: re.Pattern[str], names: Sequence[str], root: Path) -> dict[str, list[str]]:
+    """Return what the groups ``label`` and ``group`` match in each path. Raises ValueError unless all match."""
+    matches = [expression.search(name.replace(os.sep, "/")) for name in names]
+    found: dict[str, list[str]] = {}
+    for part in {"label", "group"} & set(expression.groupindex):
+        texts = [None if match is None else match[part] for match in matches]
+        if missing := [name for name, text in zip(names, texts, strict=True) if text is None]:
+            raise ValueError(
+                f"{len(missing)} of {len(names)} images in {format_path(root)} have no {part} by the pattern "
+                f"{expression.pattern!r}; the first is {missing[0]!r}"
+            )
+        found[part] = [text for text in texts if text is not None]
+    return found
 
 
 def require_folder(root: Path) -> Path:

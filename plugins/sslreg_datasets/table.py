@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
 import sslreg
-from sslreg_datasets._labels import format_cell, number_labels, sort_classes
+from sslreg_datasets._labels import Target, format_cell, mark_labels, number_labels, sort_classes, target_of
 from sslreg_datasets._packed_strings import PackedStrings
 from sslreg_datasets._table_files import Columns, read_columns
 
@@ -35,7 +36,9 @@ class Table(sslreg.Dataset):
     Args:
         file: the table.
         path: the column of the images' paths, which are relative to `root`.
-        label: the column of the labels; by default there are no labels.
+        label: the column of the labels; by default there are no labels. Cells that are lists, in JSON and Parquet, hold
+            several labels.
+        separator: what separates several labels in a cell of text, such as ``;``; an empty cell then has none.
         group: the column of the groups, such as patients or places, that a split must not divide.
         where: the value, or the list of values, that a column must have; rows with others are left out.
         root: the folder of the images; by default that of the table.
@@ -53,6 +56,7 @@ class Table(sslreg.Dataset):
         file: str,
         path: str = "path",
         label: str | None = None,
+        separator: Annotated[str, Field(min_length=1)] | None = None,
         group: str | None = None,
         where: dict[str, Value | list[Value]] | None = None,
         root: str | None = None,
@@ -70,12 +74,18 @@ class Table(sslreg.Dataset):
         self._unit = columns.unit
         self._paths = PackedStrings(self._read_cells(columns, path, rows))
         if label is not None:
-            known = rows if label in conditions else range(len(columns.numbers))
-            self.classes = classes or sort_classes(
-                format_cell(cell) for row in known if (cell := columns.cells[label][row]) is not None
-            )
+            labels = [split_labels(cell, separator) for cell in columns.cells[label]]
+            known = rows if label in conditions else range(len(labels))
+            self.classes = classes or sort_classes(name for row in known for name in labels[row])
+            has_several = separator is not None or any(isinstance(cell, list) for cell in columns.cells[label])
+            if not has_several:
+                self._require_cells(columns, label, rows)
+            own = [labels[row] for row in rows]
             try:
-                self.targets = number_labels(self._read_cells(columns, label, rows), self.classes)
+                if has_several:
+                    self.targets = mark_labels(own, self.classes)
+                else:
+                    self.targets = number_labels([one for (one,) in own], self.classes)
             except ValueError as error:
                 raise ValueError(f"the table '{self.file}': {error}") from error
         self._groups = None if group is None else PackedStrings(self._read_cells(columns, group, rows))
@@ -84,8 +94,8 @@ class Table(sslreg.Dataset):
     def __len__(self) -> int:
         return len(self._paths)
 
-    def __getitem__(self, index: int) -> tuple[str, int | None]:
-        target = None if self.targets is None else int(self.targets[index])
+    def __getitem__(self, index: int) -> tuple[str, Target | None]:
+        target = target_of(self.targets, index)
         return self._require_file(index, sslreg.UserError), target
 
     def name(self, index: int) -> str:
@@ -98,6 +108,11 @@ class Table(sslreg.Dataset):
 
     def _read_cells(self, columns: Columns, name: str, rows: Sequence[int]) -> list[str]:
         """Return the texts in some rows of a column. Raises ValueError if one is empty."""
+        self._require_cells(columns, name, rows)
+        return [format_cell(columns.cells[name][row]) for row in rows]
+
+    def _require_cells(self, columns: Columns, name: str, rows: Sequence[int]) -> None:
+        """Raise a ValueError if the cell of a column is empty in one of some rows."""
         cells = columns.cells[name]
         empty = [row for row in rows if cells[row] is None]
         if empty:
@@ -105,7 +120,6 @@ class Table(sslreg.Dataset):
                 f"the table '{self.file}' has no {name!r} in {len(empty)} of {len(rows)} rows; the first is "
                 f"{columns.unit} {columns.numbers[empty[0]]}"
             )
-        return [format_cell(cells[row]) for row in rows]
 
     def _require_file(self, index: int, error: type[Exception]) -> str:
         """Return the path of an image. Raises an error that names its row if there is no such file."""
@@ -116,6 +130,17 @@ class Table(sslreg.Dataset):
                 "folder that paths in the table are relative to"
             )
         return path
+
+
+def split_labels(cell: Any, separator: str | None) -> list[str]:
+    """Return the labels in a cell: those of a list, the parts of a text, a single one, or none of an empty cell."""
+    if cell is None:
+        return []
+    if isinstance(cell, list):
+        return [format_cell(label) for label in cell]
+    if separator is None:
+        return [format_cell(cell)]
+    return [label for part in format_cell(cell).split(separator) if (label := part.strip())]
 
 
 def _select_rows(file: Path, columns: Columns, conditions: Mapping[str, Value | list[Value]]) -> list[int]:

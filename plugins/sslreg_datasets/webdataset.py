@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+from collections import Counter
+from copy import copy
 from typing import Annotated, Any
 
 import numpy as np
@@ -15,13 +18,20 @@ from sslreg_datasets.webdataset_index import read_keys
 from sslreg_datasets.webdataset_order import epoch_order
 from sslreg_datasets.webdataset_shards import Record, ShardReader, expand_patterns, require_webdataset, short_name
 
+log = logging.getLogger(__name__)
+
+#: How many extensions of unused members a warning lists.
+_LISTED = 10
+
 
 class WebDataset(sslreg.Dataset):
     """Samples in the shards of a WebDataset, streamed: each shard is read once per epoch, from start to end.
 
     A sample consists of consecutive members whose names agree up to the first dot. Its image is the first member with
-    an extension that an installed reader claims; samples without an image do not count. Its label, which may be
-    missing, is a class number in ``.cls``, or under a key of ``.json``. Its name is SHARD/KEY.
+    a single extension that an installed reader claims, as in ``dog.jpg``. If there is none, every image is a sample,
+    as in ``dog.1.jpg`` and ``dog.2.jpg``. The label, which may be missing, is a class number in ``.cls``, or under a
+    key of ``.json``. The name is SHARD/KEY. When samples are counted, members of samples without an image, and images
+    that are not used, are counted in a warning.
 
     An epoch reads the shards in a random order, and moves each sample back by up to `shuffle` positions. The order
     depends on seed and epoch alone. A resumed run therefore knows which sample is next, and opens only the shards that
@@ -64,19 +74,28 @@ class WebDataset(sslreg.Dataset):
         # Worker processes share the memory of arrays; reading the strings of a list would copy them.
         self._keys: list[np.ndarray] | None = None
         if samples is None:
-            self._keys = [np.array([os.fsencode(key) for key in read_keys(shard)]) for shard in self.shards]
+            unused: Counter[str] = Counter()
+            self._keys = [np.array([os.fsencode(key) for key in read_keys(shard, unused)]) for shard in self.shards]
             counts = [len(keys) for keys in self._keys]
+            if unused:
+                log.warning(
+                    "%d members of the shards are not used, because they belong to no image or their sample has "
+                    "another one: %s",
+                    unused.total(),
+                    ", ".join(f"{count} {extension}" for extension, count in unused.most_common(_LISTED)),
+                )
         else:
             counts = samples if isinstance(samples, list) else [samples] * len(self.shards)
             if len(counts) != len(self.shards):
                 raise ValueError(f"samples has {len(counts)} numbers, and there are {len(self.shards)} shards")
         self.counts = np.array(counts)
         self._starts = np.cumsum(self.counts) - self.counts
+        self._rows: np.ndarray | None = None
         self._reader: ShardReader | None = None
         self._read_by = os.getpid()
 
     def __len__(self) -> int:
-        return int(self.counts.sum())
+        return int(self.counts.sum()) if self._rows is None else len(self._rows)
 
     def __getitem__(self, index: int) -> tuple[bytes, int | None]:
         """Return a sample's encoded image and its target.
@@ -103,7 +122,7 @@ class WebDataset(sslreg.Dataset):
 
     def order(self, generator: torch.Generator, batch_size: int, world_size: int) -> torch.Tensor:
         return epoch_order(
-            self.counts,
+            self.counts if self._rows is None else np.bincount(self._shards_of(self._rows), minlength=len(self.counts)),
             generator,
             batch_size=batch_size,
             world_size=world_size,
@@ -111,13 +130,23 @@ class WebDataset(sslreg.Dataset):
             shuffle=self.shuffle,
         )
 
+    def select(self, rows: np.ndarray) -> WebDataset:
+        """Return a data set of some of the samples, which are read in the order of their shards, as all are.
+
+        An epoch still reads every shard with one of these samples from start to end.
+        """
+        selected = copy(self)
+        selected._rows = rows if self._rows is None else self._rows[rows]
+        selected._reader = None
+        return selected
+
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_reader": None}  # open files belong to a process
 
     def _open_reader(self) -> ShardReader:
         if self._reader is None or self._read_by != os.getpid():  # a fork would share the files' positions
             # Twice what the lanes need: a resumed run also keeps the samples that it skips on the way to its position.
-            self._reader = ShardReader(self.shards, self.counts.tolist(), keep=2 * self.lanes * self.shuffle)
+            self._reader = ShardReader(self.shards, self.counts.tolist(), 2 * self.lanes * self.shuffle, self._wanted())
             self._read_by = os.getpid()
         return self._reader
 
@@ -125,8 +154,21 @@ class WebDataset(sslreg.Dataset):
         """Return a sample's shard and its position there."""
         if not 0 <= index < len(self):
             raise IndexError(index)
-        shard = int(np.searchsorted(self._starts, index, side="right")) - 1
-        return shard, index - int(self._starts[shard])
+        row = index if self._rows is None else int(self._rows[index])
+        shard = int(self._shards_of(row))
+        return shard, row - int(self._starts[shard])
+
+    def _shards_of(self, rows: Any) -> Any:
+        """Return the numbers of the shards of samples."""
+        return np.searchsorted(self._starts, rows, side="right") - 1
+
+    def _wanted(self) -> list[np.ndarray] | None:
+        """Return for each shard which of its samples are selected (N,), bool; None if all are."""
+        if self._rows is None:
+            return None
+        wanted = np.zeros(int(self.counts.sum()), dtype=bool)
+        wanted[self._rows] = True
+        return np.split(wanted, self._starts[1:])
 
     def _target(self, record: Record, index: int) -> int | None:
         if self.label is None:

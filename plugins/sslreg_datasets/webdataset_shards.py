@@ -7,12 +7,14 @@ import logging
 import os
 import tarfile
 import zlib
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
+
+import numpy as np
 
 import sslreg
 
@@ -144,8 +146,13 @@ def _open(shard: str) -> Any:
     return open(shard, "rb")
 
 
-def read_records(shard: str) -> Iterator[Record]:
+def read_records(shard: str, unused: Counter[str] | None = None) -> Iterator[Record]:
     """Yield the samples of a shard that have an image, in order.
+
+    Args:
+        shard: Its path or address.
+        unused: Counts, by their extensions, the images that are not used because their sample has another one, and
+            the members of samples without an image.
 
     Raises:
         sslreg.UserError: The shard cannot be read any further; the message names it.
@@ -155,10 +162,9 @@ def read_records(shard: str) -> Iterator[Record]:
     try:
         with closing(_EndCheckingStream(_open(shard))) as stream:
             files = iterators.tar_file_expander([{"url": shard, "stream": stream}])
-            for members in iterators.group_by_keys(files):
-                image = next((data for name, data in members.items() if f".{name}" in extensions), None)
-                if image is not None:
-                    yield Record(members["__key__"], image, members.get("cls"), members.get("json"))
+            for key, members in _group_members(files):
+                for record in _make_records(key, members, extensions, Counter() if unused is None else unused):
+                    yield record
                     count += 1
             stream.require_end()
     except UNREADABLE as error:
@@ -168,6 +174,55 @@ def read_records(shard: str) -> Iterator[Record]:
             hint="copy the file again, or remove it from shards",
             code="shard",
         ) from error
+
+
+#: The members of a sample by the rest of their names after the key: (``left``, ``jpg``) for ``dog.left.jpg``.
+_Members = dict[tuple[str, str], bytes]
+
+
+def _group_members(files: Iterable[dict[str, Any]]) -> Iterator[tuple[str, _Members]]:
+    """Yield the samples: consecutive members whose names agree up to the first dot.
+
+    Raises:
+        ValueError: A sample has two members of the same name.
+    """
+    key, members = "", _Members()
+    for file in files:
+        if not file:  # the end of the shard
+            continue
+        folder, slash, name = file["fname"].rpartition("/")
+        base, _, rest = name.partition(".")
+        stem, _, extension = rest.rpartition(".")
+        if folder + slash + base != key and members:
+            yield key, members
+            members = _Members()
+        key = folder + slash + base
+        if (stem, extension.lower()) in members:
+            raise ValueError(f"{file['fname']} is a duplicate file name")
+        members[stem, extension.lower()] = file["data"]
+    if members:
+        yield key, members
+
+
+def _make_records(key: str, members: _Members, extensions: Collection[str], unused: Counter[str]) -> Iterator[Record]:
+    """Yield the samples of members that agree up to the first dot.
+
+    An image with a single extension is the image of the sample, as in ``dog.jpg`` and ``dog.seg.png``. If there is
+    none, names contain dots, and every image is a sample: ``dog.1.jpg`` and ``dog.2.jpg``.
+    """
+    images: _Members = {}
+    for (stem, extension), data in members.items():
+        if key.rpartition("/")[2] and f".{extension}" in extensions and all(stem != other for other, _ in images):
+            images[stem, extension] = data
+    if chosen := next((name for name in images if not name[0]), None):
+        images = {chosen: images[chosen]}
+    for stem, extension in members:
+        is_image = f".{extension}" in extensions
+        if not images or (is_image and (stem, extension) not in images):
+            unused[f".{extension}" if not stem or not images else f".{stem}.{extension}"] += 1
+    for (stem, _), data in images.items():
+        cls, json = (members.get((stem, part), members.get(("", part))) for part in ("cls", "json"))
+        yield Record(f"{key}.{stem}" if stem else key, data, cls, json)
 
 
 class _Cursor:
@@ -197,12 +252,16 @@ class ShardReader:
         shards: Their paths or addresses.
         counts: The number of samples of each.
         keep: The largest number of skipped samples to keep.
+        wanted: For each shard which of its samples (N,), bool, will be requested; None if all may be.
     """
 
-    def __init__(self, shards: Sequence[str], counts: Sequence[int], keep: int) -> None:
+    def __init__(
+        self, shards: Sequence[str], counts: Sequence[int], keep: int, wanted: Sequence[np.ndarray] | None = None
+    ) -> None:
         self._shards = shards
         self._counts = counts
         self._keep = keep
+        self._wanted = wanted
         self._skipped: OrderedDict[tuple[int, int], Record] = OrderedDict()
         self._cursors: list[_Cursor] = []
         self._broken: dict[int, tuple[int, sslreg.UserError]] = {}
@@ -219,7 +278,9 @@ class ShardReader:
             raise self._broken[shard][1]
         cursor = self._cursor(shard, position)
         for skipped in range(cursor.position, position):
-            self._skipped[shard, skipped] = self._next(cursor)
+            record = self._next(cursor)
+            if self._wanted is None or self._wanted[shard][skipped]:
+                self._skipped[shard, skipped] = record
             while len(self._skipped) > self._keep:
                 self._skipped.popitem(last=False)
         return self._next(cursor)

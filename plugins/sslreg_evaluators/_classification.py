@@ -9,7 +9,7 @@ from sslreg_evaluators._confidence_intervals import proportion
 
 
 def require_labels(embeddings: sslreg.Embeddings, role: str) -> Tensor:
-    """Return the targets (N,).
+    """Return the class numbers (N,), or for samples with several labels (N, C), bool.
 
     Raises:
         ValueError: There are none.
@@ -17,6 +17,17 @@ def require_labels(embeddings: sslreg.Embeddings, role: str) -> Tensor:
     if embeddings.targets is None:
         raise ValueError(f"the {role} set has no labels; use a data set with labels for data.{role}")
     return embeddings.targets
+
+
+def require_same_kind(labels: Tensor, targets: Tensor) -> bool:
+    """Return whether samples have several labels.
+
+    Raises:
+        ValueError: The reference set and the test set differ in that, or in the number of classes.
+    """
+    if labels.shape[1:] != targets.shape[1:]:
+        raise ValueError("the reference set and the test set have different kinds or numbers of labels")
+    return labels.ndim == 2
 
 
 def top_accuracies(ranked: Tensor, targets: Tensor, classes: int) -> dict[str, float]:

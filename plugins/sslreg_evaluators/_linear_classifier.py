@@ -27,19 +27,34 @@ def fit_linear(
 
     Args:
         features: The features (N, D) to fit it on, which are standardized by their means and deviations.
-        labels: Their classes (N,), from 0 to classes - 1.
+        labels: Their classes (N,), from 0 to classes - 1, or which classes they have (N, classes), bool.
         held_out: Which of them (N,), bool, the penalty or the learning rate is chosen on.
-        solver: ``auto`` uses ``lbfgs`` up to `SMALL` values and ``sgd`` beyond.
+        solver: ``auto`` uses ``lbfgs`` up to `SMALL` values, times classes for several labels, and ``sgd`` beyond.
         epochs: The epochs of ``sgd``.
         device: The device on which ``sgd`` computes.
     """
     standardize = _fit_scale(features)
     rows = standardize(features)
-    if solver == "sgd" or (solver == "auto" and features.numel() > SMALL):
+    fits = 1 if labels.ndim == 1 else labels.shape[1]
+    if solver == "sgd" or (solver == "auto" and features.numel() * fits > SMALL):
         predict = _linear_sgd.fit(rows, labels, held_out, epochs, device)
     else:
         predict = _linear_lbfgs.fit(rows, labels, held_out)
     return lambda queries: predict(standardize(queries))
+
+
+def hold_out(samples: int) -> Tensor:
+    """Choose the samples (N,), bool, that a penalty or a learning rate is chosen on: HELD_OUT of all.
+
+    Raises:
+        ValueError: None can be chosen.
+    """
+    count = round(HELD_OUT * samples)
+    if not count:
+        raise ValueError(f"the reference set has {samples} samples, so none can be held out")
+    held_out = torch.zeros(samples, dtype=torch.bool)
+    held_out[torch.from_numpy(np.random.default_rng(0).permutation(samples))[:count]] = True
+    return held_out
 
 
 def hold_out_by_class(labels: Tensor) -> Tensor:

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sslreg_evaluators._average_precision import rate_scores
+
 #: The penalties to choose from, as scikit-learn's C: a larger value is a weaker penalty.
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
@@ -18,17 +20,35 @@ def fit(features: Tensor, labels: Tensor, held_out: Tensor) -> Callable[[Tensor]
 
     Args:
         features: The embeddings (N, D) to fit it on.
-        labels: Their classes (N,), from 0 to classes - 1.
+        labels: Their classes (N,), from 0 to classes - 1, or which classes they have (N, classes), bool.
         held_out: Which embeddings (N,), bool, the penalty is chosen on.
     """
-    accuracies = []
+    fit_one = _fit_classes if labels.ndim == 1 else _fit_label_sets
+    qualities = []
     for penalty in PENALTIES:
-        model = _fit(features[~held_out], labels[~held_out], penalty)
-        accuracies.append(model.score(features[held_out].numpy(), labels[held_out].numpy()))
+        predict = fit_one(features[~held_out], labels[~held_out], penalty)
+        qualities.append(rate_scores(predict(features[held_out]), labels[held_out]))
     # Of equals, the strongest penalty, which comes first.
-    best = PENALTIES[accuracies.index(max(accuracies))]
-    model = _fit(features, labels, best)
+    return fit_one(features, labels, PENALTIES[qualities.index(max(qualities))])
+
+
+def _fit_classes(features: Tensor, labels: Tensor, penalty: float) -> Callable[[Tensor], Tensor]:
+    model = _fit(features, labels, penalty)
     return lambda queries: torch.from_numpy(model.predict_log_proba(queries.double().numpy()))
+
+
+def _fit_label_sets(features: Tensor, labels: Tensor, penalty: float) -> Callable[[Tensor], Tensor]:
+    """Fit a classifier for each class; the score of a class that all samples have, or none, is constant."""
+    varying = [c for c in range(labels.shape[1]) if 0 < int(labels[:, c].sum()) < len(labels)]
+    models = {c: _fit(features, labels[:, c], penalty) for c in varying}
+
+    def predict(queries: Tensor) -> Tensor:
+        scores = torch.zeros(len(queries), labels.shape[1], dtype=torch.float64)
+        for c, model in models.items():
+            scores[:, c] = torch.from_numpy(model.decision_function(queries.double().numpy()))
+        return scores
+
+    return predict
 
 
 def _fit(features: Tensor, labels: Tensor, penalty: float) -> Any:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from sslreg_evaluators._average_precision import rate_scores
+
 #: The learning rates to choose from, for a mean loss over a batch of standardized embeddings.
 RATES = tuple(base * 10.0**power for power in (-3, -2, -1, 0) for base in (1.0, 2.0, 5.0))
 
@@ -21,16 +23,16 @@ def fit(
 
     Args:
         features: The embeddings (N, D) to fit it on.
-        labels: Their classes (N,), from 0 to classes - 1.
+        labels: Their classes (N,), from 0 to classes - 1, or which classes they have (N, classes), bool.
         held_out: Which embeddings (N,), bool, the learning rate is chosen on.
         epochs: The number of passes over the embeddings.
         device: The device that computes.
     """
-    classes = int(labels.max()) + 1
+    classes = int(labels.max()) + 1 if labels.ndim == 1 else labels.shape[1]
     heads = _fit(features[~held_out], labels[~held_out], classes, RATES, epochs, device)
-    predicted = _apply(heads, features[held_out], device).argmax(dim=2)
-    accuracies = (predicted == labels[held_out]).double().mean(dim=1)
-    best = RATES[int(accuracies.argmax())]
+    scores = _apply(heads, features[held_out], device)
+    qualities = [rate_scores(each, labels[held_out]) for each in scores]
+    best = RATES[qualities.index(max(qualities))]
     heads = _fit(features, labels, classes, [best], epochs, device)
     return lambda queries: _apply(heads, queries, device)[0]
 
@@ -57,11 +59,14 @@ def _fit(
 
 
 def _gradient(heads: Tensor, features: Tensor, labels: Tensor) -> Tensor:
-    """Return the gradient of each head's mean cross-entropy."""
+    """Return the gradient of each head's mean cross-entropy: over classes, or binary for each class of several."""
     rows = _append_bias(features)
     logits = torch.matmul(rows, heads)
-    error = logits.softmax(dim=2)
-    error[:, torch.arange(len(labels), device=labels.device), labels] -= 1.0
+    if labels.ndim == 2:
+        error = logits.sigmoid() - labels.float()
+    else:
+        error = logits.softmax(dim=2)
+        error[:, torch.arange(len(labels), device=labels.device), labels] -= 1.0
     return torch.matmul(rows.T, error) / len(labels)
 
 

@@ -8,6 +8,7 @@ from sslreg.assembly.collate_functions import (
     make_views,
 )
 from sslreg.assembly.component_failures import blame_components, is_machine_failure
+from sslreg.assembly.data_split import DatasetBuilder, count_samples, describe_missing_classes, describe_parts
 from sslreg.assembly.evaluators import (
     NamedEvaluator,
     build_evaluation_sets,
@@ -18,13 +19,14 @@ from sslreg.assembly.evaluators import (
 )
 from sslreg.assembly.image_readers import ImageLoader, build_image_loader, build_readers
 from sslreg.assembly.pipeline import Pipeline, assemble, build_loss, build_model
-from sslreg.assembly.sample_dataset import SampleDataset, build_dataset
+from sslreg.assembly.sample_dataset import SampleDataset
 from sslreg.assembly.trial import try_spec
 from sslreg.assembly.unreadable_images import ReplaceUnreadable
 from sslreg.assembly.view_builder import build_embed_plan, build_view_plans
 
 __all__ = [
     "Builder",
+    "DatasetBuilder",
     "ImageLoader",
     "NamedEvaluator",
     "Pipeline",
@@ -34,7 +36,6 @@ __all__ = [
     "blame_components",
     "build",
     "build_collate",
-    "build_dataset",
     "build_embed_collate",
     "build_embed_plan",
     "build_evaluation_sets",
@@ -45,6 +46,9 @@ __all__ = [
     "build_raw_pixels_collate",
     "build_readers",
     "build_view_plans",
+    "count_samples",
+    "describe_missing_classes",
+    "describe_parts",
     "find_component",
     "is_machine_failure",
     "make_views",

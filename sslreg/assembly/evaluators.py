@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 
 from sslreg.assembly.builder import Builder
-from sslreg.assembly.sample_dataset import SampleDataset, build_dataset
+from sslreg.assembly.data_split import DatasetBuilder
+from sslreg.assembly.sample_dataset import SampleDataset
 from sslreg.assembly.view_builder import build_embed_plan
 from sslreg.contracts import (
     Embeddings,
@@ -54,26 +55,23 @@ def build_evaluators(builder: Builder) -> list[NamedEvaluator]:
 
 
 def build_evaluation_sets(
-    builder: Builder, evaluators: list[NamedEvaluator], train: SampleDataset | None = None
+    builder: Builder, evaluators: list[NamedEvaluator], datasets: DatasetBuilder | None = None
 ) -> tuple[SampleDataset, SampleDataset]:
     """Return the reference set, on which evaluators fit, and the test set.
 
     Args:
-        builder: builds the data sets.
+        builder: builds the components of the spec.
         evaluators: the evaluators that use them.
-        train: the training set if it has been built; it is the reference set unless the spec names another.
+        datasets: has built the training set, which is the reference set unless the spec names another.
 
     Raises:
         UserError: there is no test set, labels are missing or of the wrong kind, or the classes of the two sets differ.
     """
     spec = builder.spec
     require_test_set(spec)
-    assert spec.data.test is not None
-    if spec.data.reference is None and train is not None:
-        reference = train
-    else:
-        reference = build_dataset(builder, spec.data.reference or spec.data.train)
-    test = build_dataset(builder, spec.data.test)
+    datasets = datasets or DatasetBuilder(builder)
+    reference = datasets.build("train" if spec.data.find("reference") is None else "reference")
+    test = datasets.build("test")
     for entry in evaluators:
         for role, samples in (("reference", reference), ("test", test)):
             _require_targets(spec, entry, role, samples)
@@ -89,7 +87,7 @@ def _require_targets(spec: Spec, entry: NamedEvaluator, role: str, samples: Samp
                 entry.component.path,
                 "no-masks",
                 f"{entry.name} needs segmentation masks, but the {role} set has "
-                f"{'class numbers' if samples.has_targets else 'no labels'}",
+                f"{'class numbers' if samples.has_targets or samples.has_label_sets else 'no labels'}",
                 f"name a data set whose targets are masks under data.{role}",
             )
     elif entry.evaluator.needs_targets and samples.has_masks:
@@ -99,6 +97,14 @@ def _require_targets(spec: Spec, entry: NamedEvaluator, role: str, samples: Samp
             f"{entry.name} needs a class number for each image, but the {role} set has segmentation masks",
             f"use an evaluator of patches, or name a data set with class numbers under data.{role}",
         )
+    elif entry.evaluator.needs_targets and samples.has_label_sets:
+        if not entry.evaluator.takes_label_sets:
+            raise spec.error(
+                entry.component.path,
+                "several-labels",
+                f"{entry.name} needs a single class number for each image, but the {role} set has several labels",
+                "use knn or linear, or a data set with one label for each image",
+            )
     elif entry.evaluator.needs_targets and not samples.has_targets:
         raise spec.error(
             entry.component.path,
@@ -141,9 +147,12 @@ def require_leading_geometry(spec: Spec, evaluators: Iterable[NamedEvaluator]) -
 
 def require_test_set(spec: Spec) -> None:
     """Refuse evaluators without a test set."""
-    if spec.evaluate and spec.data.test is None:
+    if spec.evaluate and spec.data.find("test") is None:
         raise spec.error(
-            ("evaluate",), "no-test-set", "there is no data set to evaluate on", "name a data set under data.test"
+            ("evaluate",),
+            "no-test-set",
+            "there is no data set to evaluate on",
+            "name a data set under data.test, or divide the training set with data.split: {test: 0.2}",
         )
 
 

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from sslreg.assembly.builder import Builder, without_weights
 from sslreg.assembly.collate_functions import build_collate, build_embed_collate, make_views
 from sslreg.assembly.component_failures import blame_components
+from sslreg.assembly.data_split import DatasetBuilder
 from sslreg.assembly.evaluators import (
     NamedEvaluator,
     build_evaluation_sets,
@@ -22,7 +23,7 @@ from sslreg.assembly.evaluators import (
 )
 from sslreg.assembly.model_trial import enable_gradient_checkpointing, image_shape_error, require_momentum_precision
 from sslreg.assembly.run_facts import add_dataset_facts, add_model_facts, add_view_facts
-from sslreg.assembly.sample_dataset import SampleDataset, build_dataset
+from sslreg.assembly.sample_dataset import SampleDataset
 from sslreg.contracts import Loss, Model
 from sslreg.spec import ComponentSpec, Spec
 from sslreg.views import Collate
@@ -38,6 +39,7 @@ class Pipeline:
     Attributes:
         spec: the spec.
         builder: builds the components of the spec.
+        datasets: the data sets by their roles.
         train: the training set.
         reference: the data set on which evaluators fit; None if the spec has no evaluators.
         test: the data set on which evaluators test; None if the spec has no evaluators.
@@ -51,6 +53,7 @@ class Pipeline:
 
     spec: Spec
     builder: Builder
+    datasets: dict[str, SampleDataset]
     train: SampleDataset
     reference: SampleDataset | None
     test: SampleDataset | None
@@ -90,7 +93,8 @@ def assemble(spec: Spec, *, world_size: int = 1, device: torch.device | str | No
         UserError: something does not fit; the error has its location in the spec.
     """
     builder = Builder(spec, {"world_size": world_size, "batch_size": spec.data.batch_size})
-    train = build_dataset(builder, spec.data.train)
+    datasets = DatasetBuilder(builder)
+    train = datasets.build("train")
     add_dataset_facts(builder, train)
     # If unreadable images are skipped, the first one may be unreadable.
     count = min(_PROBED_SAMPLES, len(train)) if spec.data.on_error == "skip" else 1
@@ -98,7 +102,7 @@ def assemble(spec: Spec, *, world_size: int = 1, device: torch.device | str | No
     views = make_views(build_collate(spec), samples)
     add_view_facts(builder, views)
     evaluators = build_evaluators(builder)
-    reference, test = build_evaluation_sets(builder, evaluators, train) if evaluators else (None, None)
+    reference, test = build_evaluation_sets(builder, evaluators, datasets) if evaluators else (None, None)
     model, loss = build_model(builder), build_loss(builder)
     require_momentum_precision(spec, model)
     enable_gradient_checkpointing(spec, model)
@@ -113,6 +117,7 @@ def assemble(spec: Spec, *, world_size: int = 1, device: torch.device | str | No
     pipeline = Pipeline(
         spec=spec,
         builder=builder,
+        datasets=datasets.built,
         train=train,
         reference=reference,
         test=test,
@@ -151,7 +156,8 @@ def build_loss(builder: Builder) -> Loss:
 def require_class_numbers(spec: Spec, loss: Loss, train: SampleDataset) -> None:
     """Refuse a loss that compares classes if the training set does not have them."""
     if loss.takes == "labeled views" and not train.has_targets:
-        given = "segmentation masks" if train.has_masks else "no labels"
+        several = "several labels for each" if train.has_label_sets else "no labels"
+        given = "segmentation masks" if train.has_masks else several
         raise spec.error(
             spec.loss.path,
             "no-class-numbers",

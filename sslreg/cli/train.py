@@ -132,7 +132,7 @@ def list_next_steps(run: Run) -> list[str]:
     on_path = program.name != "sslreg" or shutil.which("sslreg") is not None
     command = "sslreg" if on_path else shlex.quote(str(program))
     python = "python" if on_path else shlex.quote(str(program.with_name("python")))
-    has_test = run.spec.data.test is not None
+    has_test = run.spec.data.find("test") is not None
     split = "" if has_test else " --split train"
     code = f"import sslreg; print(sslreg.load_run({json.dumps(str(run.path))}).backbone())"
     profile = any(info.name == "invariance" for info in installed().of_kind("evaluator"))

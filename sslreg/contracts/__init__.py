@@ -10,7 +10,7 @@ from sslreg.contracts.augmentation_protocols import (
     SupportsUint8,
 )
 from sslreg.contracts.backbone import Backbone, PlainModule
-from sslreg.contracts.batch import Batch, ImageLike, Sample, as_sample
+from sslreg.contracts.batch import Batch, ImageLike, Sample, as_sample, is_label_set
 from sslreg.contracts.dataset import Dataset
 from sslreg.contracts.evaluator import (
     Embeddings,
@@ -86,6 +86,7 @@ __all__ = [
     "follow",
     "forward_by_size",
     "frozen",
+    "is_label_set",
     "is_momentum_copy",
     "is_segmentation_mask",
     "layer_decay",

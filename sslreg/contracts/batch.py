@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
@@ -30,13 +30,14 @@ class Sample:
 
     Attributes:
         image: the image, or the error that says why the data set cannot provide it; it is raised where images are read.
-        target: a class number, or a mask of class numbers (see `SegmentationMask`); None without labels.
+        target: a class number; a vector (C,) of bool that tells which of C labels the image has; or a mask of class
+            numbers (see `SegmentationMask`); None without labels.
         index: the sample's number in its data set.
         epoch: the number of the pass over the data set.
     """
 
     image: ImageLike | UserError
-    target: int | SegmentationMask | None = None
+    target: int | Tensor | SegmentationMask | None = None
     index: int | None = None
     epoch: int | None = None
 
@@ -47,7 +48,8 @@ class Batch:
 
     Attributes:
         views: V float32 tensors (N, C, H, W), whose sizes may differ between views.
-        targets: int64 (N,), class numbers; None unless every sample has one. Masks are not part of a batch.
+        targets: int64 (N,), class numbers, or bool (N, C), which of C labels each image has; None unless every sample
+            has a target. Masks are not part of a batch.
         indices: int64 (N,), the samples' indices; -1 outside of a run.
         groups: for each view, the number of the spec's `views` entry that made it.
         roles: for each view, its role in the model (see `Model.roles`); "" if the model has no roles.
@@ -130,7 +132,7 @@ def as_sample(item: Sample | Sequence[Any] | ImageLike, index: int | None = None
         epoch: the sample's epoch; the item's if None.
 
     Raises:
-        UserError: the item is none of these, or its target is neither a class number nor a mask.
+        UserError: the item is none of these, or its target is not a class number, a vector of labels or a mask.
     """
     if isinstance(item, Sample):
         return item if index is None else replace(item, index=index, epoch=epoch)
@@ -146,14 +148,29 @@ def as_sample(item: Sample | Sequence[Any] | ImageLike, index: int | None = None
     return Sample(image, _as_target(target), index, epoch)
 
 
-def _as_target(target: Any) -> int | SegmentationMask | None:
+def is_label_set(target: object) -> TypeGuard[Tensor]:
+    """Return whether a target is a vector (C,) that tells which of C labels an image has."""
+    return isinstance(target, Tensor) and target.ndim == 1
+
+
+def _as_target(target: Any) -> int | Tensor | SegmentationMask | None:
     if target is None or type(target) is int or is_segmentation_mask(target):
         return target
+    if isinstance(target, Tensor | np.ndarray) and target.ndim == 1:
+        labels = torch.as_tensor(target)
+        if not bool(((labels == 0) | (labels == 1)).all()):
+            raise UserError(
+                "a target (C,) has values other than 0 and 1",
+                hint="a vector tells for each of C labels whether the image has it",
+                code="sample",
+            )
+        return labels.bool()
     value = target.item() if isinstance(target, Tensor | np.ndarray | np.generic) and target.ndim == 0 else target
     if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
         return int(value)
     raise UserError(
         f"a target is a {type(target).__name__}, neither a class number nor a mask (H, W) of class numbers",
-        hint="give an integer, a mask or None; a custom collate can add anything else to the batch in `extras`",
+        hint="give an integer, a vector (C,) of bool for several labels, a mask or None; a custom collate can add "
+        "anything else to the batch in `extras`",
         code="sample",
     )

@@ -26,8 +26,8 @@ class Dataset(Component, torch.utils.data.Dataset[Any]):
 
     Attributes:
         classes: the names of the classes by number; None without labels.
-        targets: the class numbers (N,) of all samples, int64, from 0, if they are known without reading the samples. A
-            run that splits the data set uses them to warn of classes that a part lacks.
+        targets: the class numbers (N,) of all samples, int64, from 0, or their labels (N, C), bool, if they are known
+            without reading the samples. A run that splits the data set uses them to warn of classes that a part lacks.
     """
 
     classes: list[str] | None = None
@@ -60,6 +60,17 @@ class Dataset(Component, torch.utils.data.Dataset[Any]):
         Splits and subsets choose samples by their names. A name should therefore stay the same when samples are added.
         """
         return str(index)
+
+    def select(self, rows: np.ndarray[Any, Any]) -> Dataset | None:
+        """Return a data set of some of the samples, for a split or a subset; None if the run may map indices itself.
+
+        Implement it if the order of reading matters: without it, samples that are left out stay in the `order` of the
+        data set and are removed there, so that its batches are not those of whole lanes. The result shares memory.
+
+        Args:
+            rows: the indices of the samples (N,), int64, ascending.
+        """
+        return None
 
     def group(self, index: int) -> str | None:
         """Return the group of a sample that a split must not divide, such as its patient; by default it has none."""

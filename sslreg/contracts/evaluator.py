@@ -21,7 +21,8 @@ class Embeddings:
 
     Attributes:
         features: float32 (N, D), finite; (N, rows, columns, D) if patches were embedded.
-        targets: int64 (N,), class numbers from 0; None without labels.
+        targets: int64 (N,), class numbers from 0, or bool (N, C), which of C labels each sample has; None without
+            labels.
         indices: int64 (N,), the samples' indices in their data set.
         names: N names of the samples, for a person to read.
 
@@ -45,6 +46,12 @@ class Embeddings:
 
     def __len__(self) -> int:
         return len(self.features)
+
+    def target(self, row: int) -> int | Tensor | None:
+        """Return the target of a sample: its class number, or its labels (C,), bool; None without labels."""
+        if self.targets is None:
+            return None
+        return int(self.targets[row]) if self.targets.ndim == 1 else self.targets[row]
 
 
 @dataclass(frozen=True)
@@ -156,6 +163,9 @@ class Evaluator(Component):
 
     #: Reference and test need targets; a run without them is refused before it starts.
     needs_targets: ClassVar[bool] = True
+
+    #: Targets may also be bool (N, C), for samples with several labels. A run on such data refuses other evaluators.
+    takes_label_sets: ClassVar[bool] = False
 
     def evaluate(self, reference: Embeddings, test: Embeddings, run: EvaluatedRun) -> dict[str, float]:
         """Return the value of each metric by its name.

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sslreg.assembly import Builder, SampleDataset, build_dataset
+from sslreg.assembly import Builder, DatasetBuilder, SampleDataset
 from sslreg.contracts import ImageLike
 from sslreg.errors import SslregError, UserError
 from sslreg.runs import Run
+from sslreg.runs.run_evaluation import override_datasets
 from sslreg.spec import Spec, load_spec
 from sslreg.spec.extends import find_spec
 
@@ -28,7 +29,7 @@ class SelectedData:
     Attributes:
         samples: The data set.
         split: Its split.
-        component: Its entry in a spec, as plain data.
+        component: Its entry in a spec, as plain data; for a part of a split, with the `split`.
     """
 
     samples: SampleDataset
@@ -47,20 +48,19 @@ def select_data(run: Run, split: str, data: str | None = None) -> SelectedData:
     Raises:
         UserError: The spec names no such split, or there is no such folder or spec.
     """
-    spec = run.spec if data is None else load_spec(run.folder.resolved_spec, [_override(split, data)])
-    if split == "reference" and spec.data.reference is None:
+    spec = run.spec if data is None else load_spec(run.folder.resolved_spec, _override(split, data))
+    if split == "reference" and spec.data.find("reference") is None:
         split = "train"  # as in evaluations
-    component = getattr(spec.data, split)
-    if component is None:
+    if spec.data.find(split) is None:
         raise _no_such_split(spec, split)
-    samples = build_dataset(Builder(spec, run.facts), component)
-    return SelectedData(samples, split, spec.to_dict()["data"][split])
+    samples = DatasetBuilder(Builder(spec, run.facts)).build(split)
+    return SelectedData(samples, split, spec.describe_dataset(split))
 
 
 def select_evaluation_data(run: Run, data: str | None = None) -> SelectedData:
     """Return the test set, else the reference set, else the training set; of `data` if that is given."""
     spec = run.spec if data is None or Path(data).is_dir() else load_spec(data)
-    split = next(name for name in ("test", "reference", "train") if getattr(spec.data, name) is not None)
+    split = next(name for name in ("test", "reference", "train") if spec.data.find(name) is not None)
     return select_data(run, split, data)
 
 
@@ -76,18 +76,18 @@ def read_image(samples: SampleDataset, index: int) -> ImageLike:
     return image
 
 
-def _override(split: str, data: str) -> str:
+def _override(split: str, data: str) -> list[str]:
+    """Return overrides after which a split is other data."""
     if Path(data).is_dir():
-        return f"data.{split}={json.dumps({'use': FOLDER, 'root': data})}"
+        return [f"data.{split}={json.dumps({'use': FOLDER, 'root': data})}", "data.split=null"]
     if find_spec(data) is None:
         raise UserError(f"there is no folder and no spec {data!r}", code="missing-file")
     other = load_spec(data)
-    source = "train" if split == "reference" and other.data.reference is None else split
-    if getattr(other.data, source) is None:
+    if split != "reference" and other.data.find(split) is None:
         raise _no_such_split(other, split)
-    return f"data.{split}={json.dumps(other.to_dict()['data'][source])}"
+    return override_datasets(other)
 
 
 def _no_such_split(spec: Spec, split: str) -> SslregError:
-    splits = " or ".join(name for name in SPLITS if getattr(spec.data, name) is not None)
+    splits = " or ".join(name for name in SPLITS if spec.data.find(name) is not None)
     return spec.error(("data",), "no-such-split", f"the spec names no data.{split}", f"it has --split {splits}")

@@ -108,7 +108,17 @@ def _table_to_embeddings(table: Any, features: np.ndarray[Any, Any]) -> Embeddin
     targets = table["target"].to_pylist()
     return Embeddings(
         torch.from_numpy(features),
-        None if None in targets else torch.tensor(targets),
+        None if None in targets else _to_targets(targets),
         torch.tensor(table["index"].to_pylist()),
         table["name"].to_pylist(),
     )
+
+
+def _to_targets(targets: list[Any]) -> torch.Tensor:
+    """Return class numbers (N,), or for lists of class numbers which each sample has (N, C), bool."""
+    if not any(isinstance(target, list) for target in targets):
+        return torch.tensor(targets)
+    labels = torch.zeros(len(targets), 1 + max((max(own, default=0) for own in targets), default=0), dtype=torch.bool)
+    for row, own in enumerate(targets):
+        labels[row, own] = True
+    return labels

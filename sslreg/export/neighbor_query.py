@@ -152,5 +152,4 @@ def describe_neighbor(embeddings: Embeddings, row: int, similarity: float, data:
             hint="name the embedded images with --split or --data",
             code="other-embeddings",
         )
-    target = None if embeddings.targets is None else int(embeddings.targets[row])
-    return Neighbor(index, name, data.samples.class_name(target), similarity)
+    return Neighbor(index, name, data.samples.class_name(embeddings.target(row)), similarity)

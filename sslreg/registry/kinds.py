@@ -53,7 +53,11 @@ KINDS: dict[str, Kind] = {
         Kind("backbone", "sslreg.contracts.backbone:Backbone"),
         Kind("mask_sampler", "sslreg.contracts.mask_sampler:MaskSampler"),
         Kind("reader", "sslreg.contracts.reader:Reader"),
-        Kind("dataset", "sslreg.contracts.dataset:Dataset"),
+        Kind(
+            "dataset",
+            "sslreg.contracts.dataset:Dataset",
+            keys={"subset": (Annotated[int, Ge(1)] | Annotated[float, Interval(gt=0, lt=1)] | None, None)},
+        ),
         Kind("optimizer", positional=1, keys={"base_batch_size": (Annotated[int, Ge(1)] | None, None)}),
         Kind("schedule", positional=1),
         Kind(

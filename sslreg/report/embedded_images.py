@@ -120,11 +120,11 @@ def embed_images(run: Run, gallery: Gallery, most: int = MOST) -> EmbeddedImages
         SslregError: The data, the checkpoint or a plugin is missing, or an image cannot be read.
     """
     spec = run.spec
-    split = next(name for name in ("test", "reference", "train") if getattr(spec.data, name) is not None)
+    split = next(name for name in ("test", "reference", "train") if spec.data.find(name) is not None)
     samples = run.split(split)
     rows = np.sort(np.random.default_rng(0).permutation(len(samples))[:most]).tolist()
     subset = _Subset(samples, rows)
-    source = repr((spec.to_dict()["data"][split], spec.data.channels, spec.data.range, spec.data.background))
+    source = repr((spec.describe_dataset(split), spec.data.channels, spec.data.range, spec.data.background))
     collection = gallery.add(source, subset, build_image_loader(spec))
     return EmbeddedImages(
         split,
@@ -140,15 +140,15 @@ class _Subset(SampleDataset):
     """A part of a data set's samples, which keep their indices."""
 
     def __init__(self, samples: SampleDataset, rows: Sequence[int]) -> None:
-        super().__init__(samples.source)
-        self.rows = rows
+        super().__init__(samples.source, samples.origin, samples.rows)
+        self._chosen = rows
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self._chosen)
 
     def __getitem__(self, key: int | tuple[int, int]) -> Sample:
         epoch, row = key if isinstance(key, tuple) else (0, key)
-        return super().__getitem__((epoch, self.rows[row]))
+        return super().__getitem__((epoch, self._chosen[row]))
 
 
 def _embed(run: Run, samples: SampleDataset, model: Model) -> Tensor:

@@ -68,13 +68,13 @@ def _explain_missing_evaluation(run: ReportedRun) -> str:
         return f"{run.label} has no metrics: its status is {run.record.state}"
     evaluator = "knn"
     try:
-        samples = run.run.split("test" if spec.data.test else "train")
+        samples = run.run.split("test" if spec.data.find("test") else "train")
     except SslregError:
         pass  # whether there are labels is unknown
     else:
         if samples.has_masks:
             evaluator = "dense_knn"
-        elif not samples.has_targets:
+        elif not (samples.has_targets or samples.has_label_sets):
             return f"the data has no labels, so there is no evaluation ({run.label})"
     return f"the spec of {run.label} names no evaluators; evaluate it with: sslreg evaluate {run.run.path} {evaluator}"
 

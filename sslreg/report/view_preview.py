@@ -14,8 +14,8 @@ from torch import Tensor
 
 from sslreg.assembly import (
     Builder,
+    DatasetBuilder,
     SampleDataset,
-    build_dataset,
     build_embed_plan,
     build_image_loader,
     build_readers,
@@ -87,7 +87,7 @@ def preview(spec: Spec, samples: int = 8, seed: int | None = None, epoch: int = 
     Raises:
         UserError: The data does not exist, no image can be read, or the views do not fit the images.
     """
-    data = build_dataset(Builder(spec), spec.data.train)
+    data = DatasetBuilder(Builder(spec)).build("train")
     seed = spec.seed if seed is None else seed
     indices = np.random.default_rng(seed).permutation(len(data))[:samples].tolist()
     rows, readable, images = _read(spec, data, indices, epoch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -17,14 +18,15 @@ from sslreg.spec.diff import ABSENT, find_changes
 from sslreg.version import __version__
 
 
-def build_lock(spec: Spec, facts: dict[str, Any]) -> dict[str, Any]:
+def build_lock(spec: Spec, facts: dict[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of ``lock.json``: versions of python, torch, sslreg, each component and each installed reader.
 
     Args:
         spec: The spec.
         facts: The facts that the run learned when it was assembled. Its model can be built from them without its data.
+        data: The samples of each data set.
     """
-    return read_versions(spec) | {"facts": facts}
+    return read_versions(spec) | {"facts": facts, "data": data}
 
 
 def require_lock(spec: Spec) -> None:
@@ -42,7 +44,7 @@ def require_lock(spec: Spec) -> None:
             hint="train the spec.resolved.yaml in a run's folder, next to its lock.json",
             code="no-lock",
         ) from error
-    del locked["facts"]
+    del locked["facts"], locked["data"]
     changes = list(find_changes(locked, read_versions(spec)))
     if changes:
         raise UserError(

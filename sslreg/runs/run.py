@@ -13,9 +13,9 @@ from torch import Tensor
 
 from sslreg.assembly import (
     Builder,
+    DatasetBuilder,
     SampleDataset,
     blame_components,
-    build_dataset,
     build_embed_collate,
     build_model,
     make_views,
@@ -163,10 +163,7 @@ class Run:
 
     def split(self, name: str) -> SampleDataset:
         """Load one of the spec's data sets: train, reference or test. Raises UserError if the spec lacks it."""
-        component = getattr(self.spec.data, name, None)
-        if component is None:
-            raise self.spec.error(("data",), "no-such-split", f"the spec names no data.{name}")
-        return build_dataset(Builder(self.spec, self.facts), component)
+        return DatasetBuilder(Builder(self.spec, self.facts)).build(name)
 
     @cached_property
     def _embedder(self) -> Model:

@@ -171,6 +171,12 @@ def select_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def override_datasets(data: Spec) -> list[str]:
+    """Return overrides that replace the data sets of a spec by those of another spec."""
+    other = data.to_dict()["data"]
+    return [f"data.{key}={json.dumps(other.get(key))}" for key in ("train", "reference", "test", "split")]
+
+
 def _override_spec(run: Run, evaluators: Sequence[str], data: Spec | None) -> Spec:
     """Return the run's spec with overrides for other evaluators or other data."""
     overrides = []
@@ -179,8 +185,9 @@ def _override_spec(run: Run, evaluators: Sequence[str], data: Spec | None) -> Sp
         entries: list[dict[str, Any]] = [specified.get(name, {"use": name}) for name in evaluators]
         overrides.append(f"evaluate={json.dumps(entries)}")
     if data is not None:
-        other = data.to_dict()["data"]
-        overrides.append(f"data.reference={json.dumps(other.get('reference', other['train']))}")
-        if "test" in other:
-            overrides.append(f"data.test={json.dumps(other['test'])}")
+        if data.data.find("test") is None:  # the test set remains that of the run
+            sections = data.to_dict()["data"]
+            overrides.append(f"data.reference={json.dumps(sections.get('reference') or sections['train'])}")
+        else:
+            overrides += override_datasets(data)
     return lock_readers(load_spec(run.folder.resolved_spec, overrides), run.folder)

@@ -23,16 +23,25 @@ class RunWriter:
         folder: The run's folder.
         spec: The spec that is trained.
         facts: The facts that the run learned when it was assembled, such as the number of classes.
+        data: The samples of each data set.
         learning_rate: The learning rate at the start of the schedule.
 
     Attributes:
         summary: The content of summary.json.
     """
 
-    def __init__(self, folder: RunFolder, spec: Spec, facts: Mapping[str, Any], learning_rate: float) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        spec: Spec,
+        facts: Mapping[str, Any],
+        data: Mapping[str, Any],
+        learning_rate: float,
+    ) -> None:
         self.folder = folder
         self.spec = spec
         self.facts = dict(facts)
+        self.data = dict(data)
         self.summary: dict[str, Any] = {
             "name": spec.name,
             "status": "running",
@@ -50,7 +59,7 @@ class RunWriter:
         self.summary["baseline"] = baseline
         write_text(self.folder.spec, self.spec.source)
         write_text(self.folder.resolved_spec, self.spec.to_yaml())
-        write_json(self.folder.lock, build_lock(self.spec, self.facts))
+        write_json(self.folder.lock, build_lock(self.spec, self.facts, self.data))
         BaselinesFile(self.folder.baselines).add(by_conditions)
         write_json(self.folder.summary, self.summary)
 

@@ -8,7 +8,7 @@ from typing import Any
 from sslreg.spec.class_attributes import read_attribute, report_faults
 from sslreg.spec.diagnostics import DiagnosticCollector
 from sslreg.spec.overrides import locate
-from sslreg.spec.sections import ComponentSpec, find_components
+from sslreg.spec.sections import ComponentSpec, DataSpec, find_components
 from sslreg.spec.tree import MappingNode, find_nearest
 from sslreg.spec.view_roles import check_views
 
@@ -42,6 +42,7 @@ def check_consistency(values: Mapping[str, Any], tree: MappingNode, diagnostics:
         _check_task_invariances(values["task"].keep, values["views"], tree, diagnostics)
     if "data" in values:
         _check_alpha(values["data"], tree, diagnostics)
+        _check_split(values["data"], tree, diagnostics)
     if "data" in values and "trainer" in values:
         _check_batch_divisible(values["data"].batch_size, trainer, tree, diagnostics)
     if "engine" in values and trainer.get("precision") in LOW_PRECISIONS:
@@ -156,6 +157,28 @@ def _check_task_invariances(
                 f"{augmentation.use!r} teaches the model to overlook {invariance}, which task.keep lists",
                 f"remove the augmentation, or remove {invariance} from task.keep",
                 severity="warning",
+            )
+
+
+def _check_split(data: DataSpec, tree: MappingNode, diagnostics: DiagnosticCollector) -> None:
+    """Check the shares of a split, and that it makes no data set that the spec also names."""
+    if data.split is None:
+        return
+    shares = data.split.shares
+    if not shares or sum(shares.values()) >= 1:
+        diagnostics.report(
+            find_nearest(tree, ("data", "split")).location,
+            "wrong-value",
+            f"data.split {'leaves nothing to train on' if shares else 'names no share'}",
+            "write the share of the samples to test on, for example split: {test: 0.2}",
+        )
+    for role in shares:
+        if getattr(data, role) is not None:
+            diagnostics.report(
+                locate(tree, ("data", "split", role), ("data", role)),
+                "two-data-sets",
+                f"data.{role} is a data set and also a part of data.split",
+                f"remove one of them; if this spec inherits it, write {role}: null or split: null",
             )
 
 

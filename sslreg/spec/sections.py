@@ -29,6 +29,10 @@ _Level = Annotated[float, Field(allow_inf_nan=False)]
 MAX_PIXELS = 178_956_970
 
 
+def _section(cls: type, **options: bool) -> Section:
+    return Section(section_keys(cls), partial(build_section, cls), **options)
+
+
 @dataclass(frozen=True)
 class ComponentSpec:
     """A component in a spec.
@@ -75,6 +79,30 @@ def _require_background(background: str | None) -> str | None:
 
 
 @dataclass(frozen=True)
+class SplitSpec:
+    """The shares of the data set `train` that become other data sets.
+
+    A hash of its name decides in which part a sample is, or a hash of its group if the data set has groups. So samples
+    stay in their part when others are added, and a group is never divided.
+
+    Attributes:
+        test: the share of the samples that become the test set.
+        reference: the share of the samples that become the reference set.
+        seed: another seed gives other parts; it does not depend on the seed of the run.
+    """
+
+    test: Annotated[float, Field(gt=0, lt=1)] | None = None
+    reference: Annotated[float, Field(gt=0, lt=1)] | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The share of each part except the training set."""
+        shares = {"test": self.test, "reference": self.reference}
+        return {role: share for role, share in shares.items() if share is not None}
+
+
+@dataclass(frozen=True)
 class DataSpec:
     """The data sets and how they are loaded.
 
@@ -82,6 +110,7 @@ class DataSpec:
         train: the training set; it needs no labels.
         reference: the data set that evaluators fit on; by default the training set.
         test: the data set that evaluators are tested on.
+        split: the shares of `train` that become the test set and the reference set instead of being trained on.
         channels: the number of channels of every image. Images are converted: gray to RGB and back, and CMYK to RGB.
         range: the levels that are black and white, [low, high], such as [0, 10000]. Levels below and above are clipped,
             and NaN is black. By default, what the reader of an image states.
@@ -99,6 +128,7 @@ class DataSpec:
     train: Annotated[ComponentSpec, Slot("dataset")]
     reference: Annotated[ComponentSpec | None, Slot("dataset", optional=True)] = None
     test: Annotated[ComponentSpec | None, Slot("dataset", optional=True)] = None
+    split: Annotated[SplitSpec | None, _section(SplitSpec, optional=True)] = None
     channels: Annotated[int, Field(ge=1)] = 3
     range: Annotated[tuple[_Level, _Level] | None, AfterValidator(_require_rising)] = None
     background: Annotated[str | None, AfterValidator(_require_background)] = None
@@ -107,6 +137,13 @@ class DataSpec:
     on_error: Literal["raise", "skip"] = "raise"
     batch_size: Annotated[int, Field(ge=1)] = 256
     workers: Annotated[int, Field(ge=0)] = 0
+
+    def find(self, role: str) -> ComponentSpec | None:
+        """Return the data set of a role (train, reference or test): `train` for the parts of a split; None without."""
+        if self.split is not None and role in self.split.shares:
+            return self.train
+        component: ComponentSpec | None = getattr(self, role)
+        return component
 
 
 @dataclass(frozen=True)
@@ -162,10 +199,6 @@ class EngineSpec:
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     on_collapse: Literal["warn", "stop"] = "warn"
     on_nan: Literal["stop", "skip", "rewind"] = "stop"
-
-
-def _section(cls: type, **options: bool) -> Section:
-    return Section(section_keys(cls), partial(build_section, cls), **options)
 
 
 def _require_folder_name(name: str) -> str:
@@ -279,6 +312,17 @@ class Spec(Sections):
     def to_yaml(self) -> str:
         """Return the composed spec as the text of a spec file."""
         return dump(self.to_dict())
+
+    def describe_dataset(self, role: str) -> dict[str, Any]:
+        """Return the entry of a data set (train, reference or test) as plain data; of a part, also its `split`.
+
+        Entries are equal only if the data sets have the same samples.
+        """
+        section = self.to_dict()["data"]
+        if self.data.split is not None and self.data.find(role) is self.data.train:
+            return {**section["train"], "split": {"part": role, **section["split"]}}
+        entry: dict[str, Any] = section[role]
+        return entry
 
     def error(self, path: KeyPath, code: str, message: str, hint: str | None = None) -> SpecError:
         """Return an exception for a mistake at `path` that is found after loading."""

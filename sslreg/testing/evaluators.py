@@ -85,3 +85,18 @@ def declares_whether_it_needs_targets(case: Case) -> None:
             replace(embeddings, targets=None) for embeddings in (make_embeddings(64), make_embeddings(32, seed=1))
         ]
         assert evaluator.evaluate(*unlabeled, make_run())
+
+
+@check("evaluator")
+def evaluates_label_sets(case: Case) -> None:
+    evaluator = case.build()
+    if not evaluator.takes_label_sets:
+        return
+    sets = []
+    for embeddings in (make_embeddings(64), make_embeddings(32, seed=1)):
+        assert embeddings.targets is not None
+        labels = torch.stack([embeddings.targets == 0, embeddings.targets < 2, embeddings.targets == 3], dim=1)
+        sets.append(replace(embeddings, targets=labels))
+    metrics = evaluator.evaluate(*sets, make_run())
+    assert metrics
+    assert all(math.isfinite(value) for value in metrics.values())

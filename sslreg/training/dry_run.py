@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
-from torch.utils.data import Subset
 
 from sslreg.assembly import SampleDataset
 from sslreg.errors import UserError
@@ -159,7 +159,7 @@ def _evaluate_subset(setup: TrainingSetup, run: Run) -> tuple[int, list[str], di
 def _take_subset(samples: SampleDataset) -> SampleDataset:
     """Return samples from the whole set, because the classes of a folder are contiguous."""
     count = min(IMAGES, len(samples))
-    return SampleDataset(Subset(samples.source, [number * len(samples) // count for number in range(count)]))
+    return samples.select(np.array([number * len(samples) // count for number in range(count)]))
 
 
 def peak_memory(*, of_children: bool = False) -> int | None:

@@ -16,7 +16,16 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from torch.utils.data import DataLoader
 
-from sslreg.assembly import Pipeline, assemble, blame_components, require_best_figure, try_spec
+from sslreg.assembly import (
+    Pipeline,
+    assemble,
+    blame_components,
+    count_samples,
+    describe_missing_classes,
+    describe_parts,
+    require_best_figure,
+    try_spec,
+)
 from sslreg.assembly.loader_workers import prepare_for_workers
 from sslreg.errors import SslregError
 from sslreg.evaluation import Evaluation, evaluate_baselines
@@ -188,7 +197,9 @@ def _prepare(spec: Spec, folder: RunFolder, console: Console, stop: StopSignals)
     )
     if trainer.world_size > 1 and spec.trainer.get("sync_batchnorm"):
         require_replaceable_layers(spec, pipeline.model)
-    writer = RunWriter(folder, spec, pipeline.facts, pipeline.learning_rate)
+    writer = RunWriter(
+        folder, spec, pipeline.facts, count_samples(pipeline.datasets), learning_rate=pipeline.learning_rate
+    )
     return TrainingSetup(spec, folder, console, trainer, pipeline, build_evaluation(pipeline, device), writer, stop)
 
 
@@ -206,6 +217,7 @@ def start_run(setup: TrainingSetup) -> Run:
     with setup.stop:
         with exit_together():
             if setup.trainer.is_global_zero:
+                print_parts(setup)
                 baseline, by_conditions = evaluate_baseline(setup)
                 require_best_figure(setup.spec, baseline.get("untrained"))
                 setup.folder.create()
@@ -214,6 +226,15 @@ def start_run(setup: TrainingSetup) -> Run:
             if setup.trainer.is_global_zero:
                 setup.writer.start(baseline, by_conditions)
             return fit(setup)
+
+
+def print_parts(setup: TrainingSetup) -> None:
+    """Print how many samples each data set has, and which classes a part of a split lacks."""
+    datasets = setup.pipeline.datasets
+    setup.console.print(describe_parts(datasets), style="dim", highlight=False)
+    if setup.spec.data.split is not None:
+        for warning in describe_missing_classes(datasets):
+            setup.console.print(warning, style="yellow", highlight=False)
 
 
 def evaluate_baseline(setup: TrainingSetup) -> tuple[Baselines, dict[str, Baselines]]:
@@ -251,8 +272,19 @@ def resume_run(setup: TrainingSetup) -> Run:
 
 
 def require_same_data(setup: TrainingSetup) -> None:
-    """Raise a UserError if the training set has another size, which would change the order of the samples."""
-    before, now = (facts["num_samples"] for facts in (Run(setup.folder.path).facts, setup.pipeline.facts))
+    """Raise a UserError if the training set has other samples, as far as that is known.
+
+    Another number of samples would change their order. The fingerprint of a part or a subset also shows an exchange.
+    """
+    before, now = Run(setup.folder.path).facts["num_samples"], setup.pipeline.facts["num_samples"]
+    parts = setup.writer.read_lock()["data"]["train"], setup.writer.data["train"]
+    if before == now and parts[0] != parts[1]:
+        raise setup.spec.error(
+            ("data", "train"),
+            "data-changed",
+            f"the training set has other samples than when {setup.folder.path} was started",
+            "restore the files of that time",
+        )
     if before != now:
         raise setup.spec.error(
             ("data", "train"),

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from sslreg.contracts.augmentation import Images
-from sslreg.contracts.batch import Batch, Sample, as_sample
+from sslreg.contracts.batch import Batch, Sample, as_sample, is_label_set
 from sslreg.contracts.sample_keys import SampleKeys
 from sslreg.contracts.segmentation_mask import is_segmentation_mask
 from sslreg.errors import UserError
@@ -233,4 +233,8 @@ def _skip(sample: Sample, error: UserError) -> Skipped:
 
 def _targets(samples: list[Sample]) -> Tensor | None:
     known = [sample.target for sample in samples if not (sample.target is None or is_segmentation_mask(sample.target))]
-    return torch.tensor(known) if known and len(known) == len(samples) else None
+    if not known or len(known) < len(samples):
+        return None
+    if any(is_label_set(target) for target in known):
+        return torch.stack([torch.as_tensor(target) for target in known])
+    return torch.tensor(known)

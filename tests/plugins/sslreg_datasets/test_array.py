@@ -142,3 +142,14 @@ def test_objects_are_not_unpickled(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(ValueError, match="cannot be read"):
         Array(f"{tmp_path}/a.npy")
+
+
+def test_labels_may_be_several(tmp_path: Path) -> None:
+    np.save(tmp_path / "stack.npy", STACK)
+    labels = np.random.default_rng(0).integers(0, 2, (6, 4))
+    np.save(tmp_path / "labels.npy", labels)
+    data = Array(f"{tmp_path}/stack.npy", labels=f"{tmp_path}/labels.npy", classes=["a", "b", "c", "d"])
+    assert [np.asarray(data[index][1]).tolist() for index in range(6)] == labels.astype(bool).tolist()
+    np.save(tmp_path / "labels.npy", labels + 1)
+    with pytest.raises(ValueError, match=r"labels \(N, C\) should be 0 or 1"):
+        Array(f"{tmp_path}/stack.npy", labels=f"{tmp_path}/labels.npy")

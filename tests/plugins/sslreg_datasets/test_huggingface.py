@@ -91,3 +91,15 @@ def test_what_cannot_be_loaded_is_named(tmp_path: Path, monkeypatch: pytest.Monk
         ValueError, match=r"datasets cannot load 'none/such': .*; there is no folder .*none/such either"
     ):
         HuggingFace("none/such")
+
+
+def test_a_column_may_have_several_labels(tmp_path: Path) -> None:
+    features = datasets.Features(
+        {"image": datasets.Value("binary"), "tags": datasets.List(datasets.ClassLabel(names=["a", "b", "c"]))}
+    )
+    columns = {"image": [encode(1)] * 3, "tags": [[2, 0], [], [1]]}
+    datasets.Dataset.from_dict(columns, features=features).save_to_disk(tmp_path / "saved")
+    data = HuggingFace(str(tmp_path / "saved"), label="tags")
+    assert data.classes == ["a", "b", "c"]
+    assert data.targets is not None
+    assert data.targets.tolist() == [[True, False, True], [False, False, False], [False, True, False]]

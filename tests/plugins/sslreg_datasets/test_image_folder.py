@@ -174,3 +174,35 @@ def test_files_with_other_extensions_are_counted(labeled: Path, caplog: pytest.L
     assert "are skipped because of their extensions: 2 .txt, 1 " in caplog.text
     assert "1 .nef" in caplog.text
     assert "1 without one" in caplog.text
+
+
+def test_a_pattern_finds_labels_and_groups_in_names(tmp_path: Path) -> None:
+    for name in ("10_p1.png", "x/9_p2.png", "10_p2.png"):
+        save(tmp_path / name)
+    folder = ImageFolder(str(tmp_path), pattern=r"(?P<label>\d+)_(?P<group>p\d)\.png$")
+    assert names(folder) == ["10_p1.png", "10_p2.png", "x/9_p2.png"]
+    assert folder.classes == ["9", "10"]
+    assert [target for _, target in folder] == [1, 1, 0]
+    assert [folder.group(index) for index in range(3)] == ["p1", "p2", "p2"]
+
+
+def test_a_pattern_may_add_groups_to_labels_of_folders(labeled: Path) -> None:
+    folder = ImageFolder(str(labeled), pattern=r"(?P<group>\w)\.\w+$")
+    assert folder.classes == ["ant", "zebra"]
+    assert [folder.group(index) for index in range(4)] == ["a", "b", "2", "1"]
+    assert ImageFolder(str(labeled)).group(0) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"pattern": r"(?P<label>[a-z]+)_"}, r"4 of 4 images in .* have no label by the pattern .*; the first is 'ant"),
+        ({"pattern": r"(?P<label>z)?\w+\."}, r"4 of 4 images in .* have no label"),
+        ({"pattern": "zebra"}, r"has no group named label or group; write \(\?P<label>"),
+        ({"pattern": "("}, r"pattern '\(' is not a regular expression: missing \)"),
+        ({"pattern": "(?P<label>z)", "labels": "folders"}, "so labels: folders cannot hold"),
+    ],
+)
+def test_a_pattern_that_does_not_fit_is_refused(labeled: Path, changes: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ImageFolder(str(labeled), **changes)  # type: ignore[arg-type]

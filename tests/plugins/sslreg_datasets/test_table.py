@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from sslreg import UserError, load_image
+from sslreg.contracts import as_sample
 from sslreg_datasets.table import Table
 
 ROWS = [
@@ -156,3 +157,20 @@ def test_a_missing_table_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(root)
     with pytest.raises(ValueError, match=r"there is no table 'none\.csv' \(that is, /.*none\.csv\)"):
         Table("none.csv")
+
+
+@pytest.mark.parametrize(
+    ("extension", "cells", "changes"),
+    [
+        ("csv", ["dog; cat", "", "cow"], {"separator": ";"}),
+        ("jsonl", [["dog", "cat"], [], ["cow"]], {}),
+        ("parquet", [["dog", "cat"], [], ["cow"]], {}),
+    ],
+)
+def test_a_cell_may_have_several_labels(root: Path, extension: str, cells: list[Any], changes: dict[str, str]) -> None:
+    rows = [row | {"tags": cell} for row, cell in zip(ROWS, cells, strict=True)]
+    table = Table(write(root, extension, rows), label="tags", **changes)
+    assert table.classes == ["cat", "cow", "dog"]
+    assert table.targets is not None
+    assert table.targets.tolist() == [[True, False, True], [False, False, False], [False, True, False]]
+    assert as_sample(table[0]).target.tolist() == [True, False, True]  # type: ignore[union-attr]

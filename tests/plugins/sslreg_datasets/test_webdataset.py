@@ -146,7 +146,9 @@ def test_counting_is_done_once_until_the_file_changes(shards: str, monkeypatch: 
 
     counted: list[str] = []
     original = webdataset_index.read_records
-    monkeypatch.setattr(webdataset_index, "read_records", lambda shard: (counted.append(shard), original(shard))[1])
+    monkeypatch.setattr(
+        webdataset_index, "read_records", lambda shard, unused: (counted.append(shard), original(shard))[1]
+    )
     first = WebDataset(shards)
     assert len(counted) == 4
     assert [WebDataset(shards).name(n) for n in (0, 119)] == [first.name(0), first.name(119)]
@@ -388,3 +390,59 @@ def test_a_label_that_is_no_class_number_is_named(tmp_path: Path, member: str, c
     path = write(tmp_path / "odd.tar", {"x.png": image(1), member: content})
     with pytest.raises(UserError, match=rf"odd/x: {message}"):
         WebDataset(str(path), label=None if member == "x.cls" else "label")[0]
+
+
+def test_names_may_contain_dots(tmp_path: Path) -> None:
+    members = {
+        "a/photo.v2.JPG": image(10, "jpg"),
+        "b.1.png": image(20),
+        "b.1.cls": b"1",
+        "b.2.png": image(30),
+        "b.cls": b"7",
+        "2026.01.31.png": image(40),
+    }
+    data = WebDataset(str(write(tmp_path / "dots.tar", members)))
+    assert [data.name(n) for n in range(len(data))] == [*("dots/a/photo.v2", "dots/b.1", "dots/b.2", "dots/2026.01.31")]
+    assert [data[n][1] for n in range(4)] == [None, 1, 7, None]
+    assert [abs(level(data, n) - 10 * (n + 1)) <= 2 for n in range(4)] == [True] * 4
+
+
+def test_members_that_are_not_used_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    members = {
+        "a.png": image(10),
+        "a.seg.png": image(0),
+        "a.cls": b"1",
+        "b.heic": b"no reader",
+        "c.heic": b"no reader",
+        ".hidden.png": image(0),
+        "plain": b"",
+    }
+    path = write(tmp_path / "mixed.tar", members)
+    expected = "5 members of the shards are not used, because they belong to no image or their sample has another one: "
+    for _ in range(2):  # counted, and from the cache
+        caplog.clear()
+        assert len(WebDataset(str(path))) == 1
+        assert expected + "2 .heic" in caplog.text
+        assert "1 .seg.png" in caplog.text
+
+
+@pytest.mark.parametrize(("lanes", "shuffle"), [(1, 0), (2, 10), (4, 40)])
+def test_a_part_reads_every_shard_once_in_its_order(
+    shards: str, opened: Counter[str], lanes: int, shuffle: int
+) -> None:
+    whole = WebDataset(shards, samples=30, shuffle=shuffle, lanes=lanes)
+    rows = np.sort(np.random.default_rng(0).permutation(120)[:50])
+    part = pickle.loads(pickle.dumps(whole.select(rows))).select(np.arange(2, 50))
+    order = part.order(torch.Generator().manual_seed(1), 8, 1).tolist()
+    assert len(set(order)) == len(order) == 48
+    assert [level(part, index) for index in order] == [rows[2 + index] for index in order]
+    assert opened == {f"photos-{n}.tar": 1 for n in range(4)}
+    assert part.name(0) == whole.name(int(rows[2]))
+    assert len(part._open_reader()._skipped) == 0
+    assert (len(whole), len(part)) == (120, 48)
+
+
+def test_samples_outside_of_a_part_do_not_wait_in_memory(shards: str) -> None:
+    part = WebDataset(shards, samples=30, shuffle=100).select(np.array([10, 29]))
+    part[1]
+    assert list(part._open_reader()._skipped) == [(0, 10)]
