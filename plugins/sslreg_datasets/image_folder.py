@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal
@@ -62,17 +63,16 @@ class ImageFolder(sslreg.Dataset):
 
     def _read_labels(self, names: Sequence[str], labels: Literal["auto", "folders", "none"]) -> None:
         """Take the first-level subfolders of the images as their classes, if `labels` says so."""
-        unlabeled = next((name for name in names if os.sep not in name), None)
-        folders = sorted({name.partition(os.sep)[0] for name in names})
+        counts, unlabeled = _count_by_folder(names)
         if labels == "folders" and unlabeled is not None:
             raise ValueError(
                 f"{format_path(self.root / unlabeled)} lies in no subfolder that could be its class; move it into "
                 "one, or write labels: none"
             )
-        if labels == "folders" or (labels == "auto" and unlabeled is None and len(folders) > 1):
-            number = {folder: target for target, folder in enumerate(folders)}
-            self.classes = folders
-            self.targets = np.array([number[name.partition(os.sep)[0]] for name in names])
+        if labels == "folders" or (labels == "auto" and unlabeled is None and len(counts) > 1):
+            self.classes = sorted(counts)
+            number = {folder: target for target, folder in enumerate(self.classes)}
+            self.targets = np.repeat([number[folder] for folder in counts], list(counts.values()))
 
     def __len__(self) -> int:
         return len(self._names)
@@ -88,6 +88,27 @@ class ImageFolder(sslreg.Dataset):
     def group(self, index: int) -> str | None:
         """Return what the group of the pattern matches in the image's path; None without one."""
         return None if self._groups is None else self._groups[index]
+
+
+def _count_by_folder(names: Sequence[str]) -> tuple[dict[str, int], str | None]:
+    """Count the images in each first-level subfolder, in the order of the paths, up to the first that lies in none.
+
+    Args:
+        names: The sorted paths of the images. Those in one subfolder follow each other, so few of them are looked at.
+
+    Returns:
+        The numbers by subfolder, and the image that lies in none, if there is one.
+    """
+    counts: dict[str, int] = {}
+    start = 0
+    while start < len(names):
+        folder, separator, _ = names[start].partition(os.sep)
+        if not separator:
+            return counts, names[start]
+        end = bisect_left(names, folder + chr(ord(os.sep) + 1), lo=start)
+        counts[folder] = end - start
+        start = end
+    return counts, None
 
 
 def _compile(pattern: str, labels: str) -> re.Pattern[str]:

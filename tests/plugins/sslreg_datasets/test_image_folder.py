@@ -39,6 +39,20 @@ def test_an_item_is_a_path_and_the_class_of_its_first_level_folder(labeled: Path
     assert [target for _, target in folder] == [0, 0, 1, 1]
 
 
+def test_folders_whose_names_begin_alike_are_classes_of_their_own(tmp_path: Path) -> None:
+    for name in ("a/1.png", "a-b/2.png", "a/c/3.png", "a0/4.png", "é/5.png"):
+        save(tmp_path / name)
+    folder = ImageFolder(str(tmp_path))
+    assert folder.classes == ["a", "a-b", "a0", "é"]
+    assert [(folder.name(index), target) for index, (_, target) in enumerate(folder)] == [
+        ("a-b/2.png", 1),
+        ("a/1.png", 0),
+        ("a/c/3.png", 0),
+        ("a0/4.png", 2),
+        ("é/5.png", 3),
+    ]
+
+
 def test_without_labels_targets_are_none(labeled: Path) -> None:
     folder = ImageFolder(str(labeled), labels="none")
     assert folder.classes is None
