@@ -67,13 +67,18 @@ def _find_pages(file: Any) -> list[Any]:
     Raises:
         sslreg.UserError: There is none, or there are pixels that belong to no page.
     """
-    pages = [page for page in file.pages if not page.subfiletype & (REDUCED | MASK)]
+    # An iteration would never end in a file whose pages form a cycle; the length counts each page once.
+    pages = [file.pages[number] for number in range(len(file.pages))]
+    if not pages:
+        raise sslreg.UserError("it has no page")
+    total = sum(page.size for page in pages)
+    pages = [page for page in pages if not page.subfiletype & (REDUCED | MASK)]
     if not pages:
         raise sslreg.UserError(
             "it has only reduced versions of an image, as photographs in the format of a camera have",
             hint="convert it to RGB",
         )
-    if sum(series.size for series in file.series) > sum(page.size for page in file.pages):
+    if sum(series.size for series in file.series) > total:
         raise sslreg.UserError(
             "it has images outside of its pages, as large stacks of ImageJ have", hint="store them as separate files"
         )

@@ -226,6 +226,19 @@ def test_a_stack_without_headers_is_refused() -> None:
         levels_of(data[:end] + bytes(4) + data[end + 4 :], pages=0)
 
 
+def test_pages_that_form_a_cycle_are_read_once(time_limit: None) -> None:
+    data = encode_pages(*PAGES)
+    offsets = [int.from_bytes(data[4:8], "little")]
+    ends = []
+    while offsets[-1]:
+        count = int.from_bytes(data[offsets[-1] : offsets[-1] + 2], "little")
+        ends.append(offsets[-1] + 2 + 12 * count)
+        offsets.append(int.from_bytes(data[ends[-1] : ends[-1] + 4], "little"))
+    looped = data[: ends[-1]] + offsets[1].to_bytes(4, "little") + data[ends[-1] + 4 :]
+    with pytest.raises(sslreg.UserError, match=r"it has \d pages"):
+        sslreg.load_image(looped)
+
+
 def test_a_file_with_only_a_reduced_version_is_refused() -> None:
     """Photographs in the format of a camera begin with a thumbnail, which must not pass for them."""
     with pytest.raises(sslreg.UserError, match="it has only reduced versions of an image"):
