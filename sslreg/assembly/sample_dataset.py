@@ -166,7 +166,8 @@ class SampleDataset(torch.utils.data.Dataset[Sample]):
         if own.ndim == 2:
             counts: NDArray[np.int64] = own.sum(axis=0)
             return counts
-        return np.bincount(own, minlength=len(self.classes or ()))
+        # Some data sets mark samples without a label by -1.
+        return np.bincount(own[own >= 0], minlength=len(self.classes or ()))
 
 
 def _keep_rows(order: torch.Tensor, rows: NDArray[np.int64], size: int) -> torch.Tensor:

@@ -117,6 +117,14 @@ def test_a_part_keeps_names_targets_and_items_of_its_rows() -> None:
     assert np.flatnonzero(counts).tolist() == [0, 8]
 
 
+def test_samples_without_a_label_are_not_counted() -> None:
+    source = Named(["image 1", "image 1", "image 2"])
+    source.targets[2] = -1
+    counts = SampleDataset(source).count_classes()
+    assert counts is not None
+    assert counts.tolist() == [0, 2, 0, 0, 0, 0, 0, 0, 0, 0]
+
+
 def test_an_order_is_kept_for_the_samples_of_a_part() -> None:
     rows = np.array([0, 3, 4, 9, 10])
     assert named(11, ordered=True).select(rows).order(torch.Generator(), 4, 2).tolist() == [4, 3, 2, 1, 0]
