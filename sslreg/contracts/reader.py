@@ -30,9 +30,11 @@ class Pixels:
 
     Attributes:
         levels: (C, H, W), uint8, uint16 or float32.
-        range: The levels that mean black and white; None: 0 and 255 for uint8, 0 and 65535 for uint16, 0 and 1 for
-            floating point. Levels lie between both.
-        alpha: Whether the last channel is opacity. It is laid over white unless the run asks for all C channels.
+        range: The levels that mean black and white, the larger first if the image is inverted; None: 0 and 255 for
+            uint8, 0 and 65535 for uint16, 0 and 1 for floating point. Levels lie between both, unless the spec states
+            others in ``data.range``.
+        alpha: Whether the last channel is opacity, for which the larger end of the range is opaque. The spec states
+            what is behind it in ``data.background``.
     """
 
     levels: Tensor | np.ndarray[Any, Any]
