@@ -25,7 +25,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "augmentation/normalize": {"stats": "imagenet"},
     "backbone/timm": {"name": "test_vit"},
     "dataset/image_folder": {"root": "images"},
-    "dataset/array": {"file": "images/stack.npy"},
+    "dataset/array": {"file": "stack.npy"},
     "dataset/huggingface": {"path": "saved"},
     "dataset/list": {"file": "images/list.txt"},
     "dataset/segmentation_folder": {"root": "scenes", "classes": ["sky", "sea"]},
@@ -138,7 +138,7 @@ def folder_of_images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     for folder, mode, color in (("images", "RGB", (40, 90, 120)), ("masks", "L", 1)):
         (root / "scenes" / folder).mkdir(parents=True)
         Image.new(mode, (12, 9), color).save(root / "scenes" / folder / "a.png")
-    np.save(root / "images" / "stack.npy", np.zeros((3, 3, 5, 6), dtype=np.uint8))
+    np.save(root / "stack.npy", np.zeros((3, 3, 5, 6), dtype=np.uint8))
     if find_spec("datasets"):
         save_for_hugging_face(root / "saved")
     (root / "images" / "list.txt").write_text("cats/a.png\ndogs/c.png\n")
