@@ -1,9 +1,12 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 import sslreg
+from sslreg import UserError
+from sslreg.contracts import as_sample, is_label_set
 
 
 def make_batch(**fields) -> sslreg.Batch:
@@ -36,3 +39,12 @@ def test_keys_of_a_batch_made_by_hand_are_drawn_from_torchs_generator_once() -> 
     assert not torch.equal(make_batch().keys("mask").uniform(), mask)
     torch.manual_seed(0)
     assert torch.equal(make_batch().keys("mask").uniform(), mask)
+
+
+def test_a_vector_of_zeros_and_ones_is_a_target_of_several_labels() -> None:
+    for vector in (np.array([0, 1, 1]), torch.tensor([False, True, True]), np.array([0.0, 1.0, 1.0])):
+        target = as_sample((torch.zeros(1, 2, 2), vector)).target
+        assert is_label_set(target)
+        assert target.tolist() == [False, True, True]
+    with pytest.raises(UserError, match="has values other than 0 and 1"):
+        as_sample((torch.zeros(1, 2, 2), np.array([0, 2])))

@@ -56,4 +56,4 @@ def test_an_item_may_have_a_mask_as_target_which_is_not_read() -> None:
 
 def test_an_array_of_other_dimensions_is_no_target() -> None:
     with pytest.raises(UserError, match="neither a class number nor a mask"):
-        as_sample((torch.zeros(1, 2, 2), np.zeros(3)))
+        as_sample((torch.zeros(1, 2, 2), np.zeros((1, 2, 2))))
