@@ -17,6 +17,7 @@ def read_results(name: str) -> Any:
 
 
 METRICS = [read_results("digits")[name] for name in ("few_shot_1", "few_shot_5")]
+MNIST = [read_results("mnist")[name] for name in ("linear_top1", "knn_top1", "few_shot_1")]
 COMPARISON = read_results("methods")
 
 
@@ -31,6 +32,27 @@ def test_a_page_states_the_figures_of_the_digits(method: str) -> None:
     page = (RECIPES / f"{method}.md").read_text(encoding="utf-8")
     assert f"one label per class {trained[0]}, five labels {trained[1]} (means of three seeds" in page
     assert f"raw pixels {raw[0]} and {raw[1]}" in page
+
+
+@pytest.mark.parametrize("method", MNIST[0])
+def test_a_page_states_the_linear_accuracy_on_mnist(method: str) -> None:
+    row = MNIST[0][method]
+    trained, lowest, highest, raw, untrained = (
+        format_figure(row[name]) for name in ("trained", "lowest", "highest", "raw pixels", "untrained")
+    )
+    page = " ".join((RECIPES / f"{method}.md").read_text(encoding="utf-8").split())
+    assert f"linear {trained} ({lowest}–{highest}, three seeds; raw pixels {raw}, untrained {untrained})" in page
+
+
+@pytest.mark.parametrize("method", MNIST[0])
+def test_the_table_of_mnist_states_means_and_ranges(method: str) -> None:
+    cells = [
+        "{} ({}–{})".format(*(format_figure(metric[method][name]) for name in ("trained", "lowest", "highest")))
+        for metric in MNIST
+    ]
+    untrained = format_figure(MNIST[0][method]["untrained"])
+    page = (RECIPES / "index.md").read_text(encoding="utf-8")
+    assert f"| `digits-{method}` | {untrained} | {' | '.join(cells)} |\n" in page
 
 
 @pytest.mark.parametrize("method", METRICS[0])
