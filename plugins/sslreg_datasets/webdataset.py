@@ -29,9 +29,9 @@ class WebDataset(sslreg.Dataset):
 
     A sample consists of consecutive members whose names agree up to the first dot. Its image is the first member with
     a single extension that an installed reader claims, as in ``dog.jpg``. If there is none, every image is a sample,
-    as in ``dog.1.jpg`` and ``dog.2.jpg``. The label, which may be missing, is a class number in ``.cls``, or under a
-    key of ``.json``. The name is SHARD/KEY. When samples are counted, members of samples without an image, and images
-    that are not used, are counted in a warning.
+    as in ``dog.1.jpg`` and ``dog.2.jpg``. Arrays (``.npy``) are images only if a sample has no others. The label,
+    which may be missing, is a class number in ``.cls``, or under a key of ``.json``. The name is SHARD/KEY. When
+    samples are counted, members of samples without an image, and images that are not used, are counted in a warning.
 
     An epoch reads the shards in a random order, and moves each sample back by up to `shuffle` positions. The order
     depends on seed and epoch alone. A resumed run therefore knows which sample is next, and opens only the shards that

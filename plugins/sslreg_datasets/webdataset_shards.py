@@ -176,6 +176,9 @@ def read_records(shard: str, unused: Counter[str] | None = None) -> Iterator[Rec
         ) from error
 
 
+#: The extensions of NumPy's arrays.
+_ARRAYS = ("npy", "npz")
+
 #: The members of a sample by the rest of their names after the key: (``left``, ``jpg``) for ``dog.left.jpg``.
 _Members = dict[tuple[str, str], bytes]
 
@@ -208,12 +211,14 @@ def _make_records(key: str, members: _Members, extensions: Collection[str], unus
     """Yield the samples of members that agree up to the first dot.
 
     An image with a single extension is the image of the sample, as in ``dog.jpg`` and ``dog.seg.png``. If there is
-    none, names contain dots, and every image is a sample: ``dog.1.jpg`` and ``dog.2.jpg``.
+    none, names contain dots, and every image is a sample: ``dog.1.jpg`` and ``dog.2.jpg``. An array is an image if
+    there is no other: next to one, it is more likely a feature.
     """
+    readable = [name for name in members if key.rpartition("/")[2] and f".{name[1]}" in extensions]
     images: _Members = {}
-    for (stem, extension), data in members.items():
-        if key.rpartition("/")[2] and f".{extension}" in extensions and all(stem != other for other, _ in images):
-            images[stem, extension] = data
+    for stem, extension in [name for name in readable if name[1] not in _ARRAYS] or readable:
+        if all(stem != other for other, _ in images):
+            images[stem, extension] = members[stem, extension]
     if chosen := next((name for name in images if not name[0]), None):
         images = {chosen: images[chosen]}
     for stem, extension in members:

@@ -407,6 +407,16 @@ def test_names_may_contain_dots(tmp_path: Path) -> None:
     assert [abs(level(data, n) - 10 * (n + 1)) <= 2 for n in range(4)] == [True] * 4
 
 
+def test_an_array_is_an_image_only_if_there_is_no_other(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    np.save(file, np.full((12, 10), 50, dtype=np.uint8))
+    array = file.getvalue()
+    members = {"a.npy": array, "a.png": image(10), "b.1.jpg": image(20, "jpg"), "b.feature.npy": array, "c.npy": array}
+    data = WebDataset(str(write(tmp_path / "arrays.tar", members)))
+    assert [data.name(n) for n in range(len(data))] == ["arrays/a", "arrays/b.1", "arrays/c"]
+    assert [abs(level(data, n) - expected) <= 2 for n, expected in enumerate((10, 20, 50))] == [True] * 3
+
+
 def test_members_that_are_not_used_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     members = {
         "a.png": image(10),
