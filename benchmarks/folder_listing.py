@@ -1,7 +1,7 @@
 """The start of ``image_folder`` on a million files, next to a bare walk and to torchvision's ImageFolder.
 
 ``python -m benchmarks.folder_listing [--files 1000000] [--root FOLDER]`` creates hard links to one file, in 1,000
-folders, and starts each of the four in a process of its own, in turns. The first start lists the files, the second one
+folders, and starts each of the four in a separate process, in turns. The first start lists the files, the second one
 reads the listing from the user's cache. A bare walk counts the entries that `os.scandir` returns.
 
 Seconds are wall-clock time and processor time of a start, without imports; medians of the repetitions. Memory is what

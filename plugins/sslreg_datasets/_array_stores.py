@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from sslreg_datasets.image_folder import format_path
+
 
 def is_store(name: str) -> bool:
     """Return whether a name has the extension of a file of arrays."""
@@ -29,8 +31,7 @@ def open_array(file: Path, key: str | None = None) -> Any:
     if extension not in _FORMATS:
         raise ValueError(f"'{file}' should end in {', '.join(_FORMATS)}")
     if not file.exists():
-        absolute = "" if file.is_absolute() else f" (that is, {file.absolute()})"
-        raise ValueError(f"there is no file '{file}'{absolute}")
+        raise ValueError(f"there is no file {format_path(file)}")
     try:
         return _FORMATS[extension](file, key)
     except (OSError, EOFError, ValueError, TypeError, KeyError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -18,6 +17,7 @@ import numpy as np
 
 import sslreg
 from sslreg_datasets._packed_strings import PackedStrings
+from sslreg_datasets._user_cache import cache_path, is_own
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,8 @@ class _Walk:
         if identity in parents:  # a link to a folder above would never end
             return
         self.folders[prefix] = status.st_mtime_ns
-        extensions, below = self.extensions, list[str]()
+        extensions = self.extensions
+        below: list[str] = []
         with os.scandir(folder) as entries:
             for entry in entries:
                 name = entry.name
@@ -107,7 +108,7 @@ def list_files(folder: Path, extensions: Collection[str]) -> Listing:
     Raises:
         OSError: A folder cannot be read.
     """
-    remembered = _cache_path(folder, extensions)
+    remembered = cache_path("folders", [str(folder.absolute()), *sorted(extensions)], ".npz")
     listing = _read_listing(remembered, folder)
     if listing is None:
         start = time.time()
@@ -126,16 +127,10 @@ def list_files(folder: Path, extensions: Collection[str]) -> Listing:
     return listing
 
 
-def _cache_path(folder: Path, extensions: Collection[str]) -> Path:
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    identity = "\0".join([str(folder.absolute()), *sorted(extensions)])
-    return root / "sslreg" / "folders" / f"{hashlib.sha256(os.fsencode(identity)).hexdigest()[:32]}.npz"
-
-
 def _read_listing(path: Path, folder: Path) -> Listing | None:
     """Return a remembered listing; None if it is missing, broken, outdated or from another user."""
     try:
-        if hasattr(os, "getuid") and path.stat().st_uid != os.getuid():
+        if not is_own(path):
             return None
         with np.load(path, allow_pickle=False) as content:
             facts: dict[str, Any] = json.loads(content["facts"].tobytes())

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sslreg_datasets.image_folder import format_path
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -41,8 +43,7 @@ def read_columns(file: Path, names: Sequence[str], *, delimiter: str | None = No
     if extension not in _FORMATS:
         raise ValueError(f"the table '{file}' should end in {', '.join(_FORMATS)}")
     if not file.is_file():
-        absolute = "" if file.is_absolute() else f" (that is, {file.absolute()})"
-        raise ValueError(f"there is no table '{file}'{absolute}")
+        raise ValueError(f"there is no table {format_path(file)}")
     try:
         columns = _FORMATS[extension](file, names, delimiter or ("\t" if extension == ".tsv" else ","), encoding)
     except OSError as error:

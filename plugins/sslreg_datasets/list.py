@@ -7,6 +7,7 @@ from pathlib import Path
 
 import sslreg
 from sslreg_datasets._packed_strings import PackedStrings
+from sslreg_datasets.image_folder import format_path
 
 
 class List(sslreg.Dataset):
@@ -29,8 +30,7 @@ class List(sslreg.Dataset):
             # Bytes, because the names of files may have any encoding.
             lines = self.file.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines()
         except OSError as error:
-            absolute = "" if self.file.is_absolute() else f" (that is, {self.file.absolute()})"
-            raise ValueError(f"the list '{self.file}'{absolute} cannot be read: {error.strerror}") from error
+            raise ValueError(f"the list {format_path(self.file)} cannot be read: {error.strerror}") from error
         self._paths = PackedStrings([os.fsdecode(line.strip()) for line in lines if line.strip()])
         if not self._paths:
             raise ValueError(f"the list '{self.file}' has no lines")

@@ -14,6 +14,7 @@ import torch
 from pydantic import Field, PositiveInt
 
 import sslreg
+from sslreg_datasets._packed_strings import PackedStrings
 from sslreg_datasets.webdataset_index import read_keys
 from sslreg_datasets.webdataset_order import epoch_order
 from sslreg_datasets.webdataset_shards import Record, ShardReader, expand_patterns, require_webdataset, short_name
@@ -71,11 +72,10 @@ class WebDataset(sslreg.Dataset):
         self.label = label
         self.shuffle = shuffle
         self.lanes = lanes
-        # Worker processes share the memory of arrays; reading the strings of a list would copy them.
-        self._keys: list[np.ndarray] | None = None
+        self._keys: list[PackedStrings] | None = None
         if samples is None:
             unused: Counter[str] = Counter()
-            self._keys = [np.array([os.fsencode(key) for key in read_keys(shard, unused)]) for shard in self.shards]
+            self._keys = [PackedStrings(read_keys(shard, unused)) for shard in self.shards]
             counts = [len(keys) for keys in self._keys]
             if unused:
                 log.warning(
@@ -105,7 +105,7 @@ class WebDataset(sslreg.Dataset):
         """
         shard, position = self._locate(index)
         record = self._open_reader().read(shard, position)
-        if self._keys is not None and os.fsencode(record.key) != self._keys[shard][position]:
+        if self._keys is not None and record.key != self._keys[shard][position]:
             raise sslreg.UserError(
                 f"shard {self.shards[shard]} has {record.key!r} in place of {self.name(index)!r}",
                 hint="it has changed since its samples were counted: start again, and if that does not help, remove "
@@ -117,7 +117,7 @@ class WebDataset(sslreg.Dataset):
     def name(self, index: int) -> str:
         """Return SHARD/KEY, without ``.tar``; if samples were not counted, the sample's number instead of its key."""
         shard, position = self._locate(index)
-        key = str(position) if self._keys is None else os.fsdecode(self._keys[shard][position])
+        key = str(position) if self._keys is None else self._keys[shard][position]
         return f"{short_name(self.shards[shard]).removesuffix('.tar')}/{key}"
 
     def order(self, generator: torch.Generator, batch_size: int, world_size: int) -> torch.Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import sslreg
+from sslreg_datasets._user_cache import cache_path, is_own
 from sslreg_datasets.webdataset_shards import is_remote, read_records
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,9 @@ def read_keys(shard: str, unused: Counter[str]) -> list[str]:
     if is_remote(shard):  # nothing tells whether it has changed
         return _count(shard, unused)
     status = os.stat(shard)
-    version, path = [status.st_size, status.st_mtime_ns], _cache_path(shard)
+    version = [status.st_size, status.st_mtime_ns]
+    # Another reader may find images in samples that had none. The number is the version of the rules for samples.
+    path = cache_path("webdataset", ["2", shard, *sorted(sslreg.image_extensions())], ".json")
     cached = _read_cache(path, version)
     if cached is not None:
         unused.update(cached[1])
@@ -53,17 +55,10 @@ def _count(shard: str, unused: Counter[str]) -> list[str]:
     return keys
 
 
-def _cache_path(shard: str) -> Path:
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    # Another reader may find images in samples that had none. The number is the version of the rules for samples.
-    identity = "\0".join(["2", shard, *sorted(sslreg.image_extensions())])
-    return root / "sslreg" / "webdataset" / f"{hashlib.sha256(os.fsencode(identity)).hexdigest()[:32]}.json"
-
-
 def _read_cache(path: Path, version: list[int]) -> tuple[list[str], dict[str, int]] | None:
     """Return the keys and the unused members in a cache file; None if it is broken, outdated or from another user."""
     try:
-        if hasattr(os, "getuid") and path.stat().st_uid != os.getuid():
+        if not is_own(path):
             return None
         content = json.loads(path.read_text(encoding="utf-8"))
         keys, unused = content["keys"], content["unused"]
