@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import sslreg
+from sslreg_readers._array_levels import to_readable
 from sslreg_readers._extra import require_library
 from sslreg_readers._frames import FrameChoice, choose_frames, require_equal
 
@@ -119,7 +120,7 @@ def _read_page(page: Any) -> _Page:
     range_ = _full_scale(levels.dtype, bits, inverted=photometric == _WHITE_IS_ZERO)
     levels, alpha = _move_alpha_last(levels, page.extrasamples)
     levels = _apply_orientation(levels, page.tags.valueof(_ORIENTATION, 1))
-    return _Page(np.ascontiguousarray(_to_readable(levels)), range_, alpha)
+    return _Page(np.ascontiguousarray(to_readable(levels)), range_, alpha)
 
 
 def _to_channels_first(page: Any) -> NDArray[Any]:
@@ -179,12 +180,3 @@ def _apply_orientation(levels: NDArray[Any], orientation: int) -> NDArray[Any]:
     if orientation in (2, 3, 6, 7):
         levels = levels[:, :, ::-1]
     return levels
-
-
-def _to_readable(levels: NDArray[Any]) -> NDArray[Any]:
-    """Return levels as uint8, uint16 or float32."""
-    if levels.dtype.kind == "b":
-        return levels.astype(np.uint8)
-    if levels.dtype.kind == "u" and levels.dtype.itemsize <= 2:
-        return levels.astype(levels.dtype.newbyteorder("="), copy=False)
-    return levels.astype(np.float32)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import sslreg
+from sslreg_readers._array_levels import to_readable
 
 _SIGNATURE, _ZIP = b"\x93NUMPY", b"PK\x03\x04"
 #: Where the name of the first file in a zip archive begins.
@@ -71,7 +72,8 @@ class Numpy(sslreg.Reader):
             levels = levels[None]
         elif self.layout == "HWC":
             levels = levels.transpose(2, 0, 1)
-        return _readable(levels)
+        readable = to_readable(levels)
+        return readable * np.uint8(255) if levels.dtype.kind == "b" else readable
 
 
 def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -79,12 +81,3 @@ def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read(file)
     return shape, dtype
-
-
-def _readable(levels: NDArray[Any]) -> NDArray[Any]:
-    """Return levels as uint8, uint16 or float32 in the byte order of this machine."""
-    if levels.dtype.kind == "b":
-        return levels.astype(np.uint8) * np.uint8(255)
-    if levels.dtype.kind == "u" and levels.dtype.itemsize <= 2:
-        return levels.astype(levels.dtype.newbyteorder("="), copy=False)
-    return levels.astype(np.float32)
