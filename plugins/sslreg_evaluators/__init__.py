@@ -13,6 +13,11 @@ def sslreg_register(registry: sslreg.Registry) -> None:
     add("knn", "knn:KNN", "accuracy of a weighted vote of the nearest neighbors")
     add("few_shot", "few_shot:FewShot", "accuracy of the nearest neighbor with a few labels per class")
     add("linear", "linear:Linear", "accuracy of a linear classifier on the embeddings")
+    add(
+        "label_efficiency",
+        "label_efficiency:LabelEfficiency",
+        "accuracy of a linear classifier, from few labels to all",
+    )
     add("retrieval", "retrieval:Retrieval", "retrieval of images of the same class: mean average precision, recall")
     add("clustering", "clustering:Clustering", "k-means compared with the classes: mutual information, Rand index")
     add("spectrum", "spectrum:Spectrum", "singular values of the embeddings, which show a collapse; needs no labels")

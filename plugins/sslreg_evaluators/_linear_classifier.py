@@ -33,7 +33,7 @@ def fit_linear(
         epochs: The epochs of ``sgd``.
         device: The device on which ``sgd`` computes.
     """
-    standardize = _fit_scale(features)
+    standardize = fit_scale(features)
     rows = standardize(features)
     fits = 1 if labels.ndim == 1 else labels.shape[1]
     if solver == "sgd" or (solver == "auto" and features.numel() * fits > SMALL):
@@ -73,7 +73,7 @@ def hold_out_by_class(labels: Tensor) -> Tensor:
     return held_out
 
 
-def _fit_scale(features: Tensor) -> Callable[[Tensor], Tensor]:
+def fit_scale(features: Tensor) -> Callable[[Tensor], Tensor]:
     """Return the function that subtracts the means of features and divides by their deviations, per column.
 
     A constant column becomes 0.

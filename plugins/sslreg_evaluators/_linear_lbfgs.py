@@ -33,14 +33,14 @@ def fit(features: Tensor, labels: Tensor, held_out: Tensor) -> Callable[[Tensor]
 
 
 def _fit_classes(features: Tensor, labels: Tensor, penalty: float) -> Callable[[Tensor], Tensor]:
-    model = _fit(features, labels, penalty)
+    model = fit_with_penalty(features, labels, penalty)
     return lambda queries: torch.from_numpy(model.predict_log_proba(queries.double().numpy()))
 
 
 def _fit_label_sets(features: Tensor, labels: Tensor, penalty: float) -> Callable[[Tensor], Tensor]:
     """Fit a classifier for each class; the score of a class that all samples have, or none, is constant."""
     varying = [c for c in range(labels.shape[1]) if 0 < int(labels[:, c].sum()) < len(labels)]
-    models = {c: _fit(features, labels[:, c], penalty) for c in varying}
+    models = {c: fit_with_penalty(features, labels[:, c], penalty) for c in varying}
 
     def predict(queries: Tensor) -> Tensor:
         scores = torch.zeros(len(queries), labels.shape[1], dtype=torch.float64)
@@ -51,7 +51,8 @@ def _fit_label_sets(features: Tensor, labels: Tensor, penalty: float) -> Callabl
     return predict
 
 
-def _fit(features: Tensor, labels: Tensor, penalty: float) -> Any:
+def fit_with_penalty(features: Tensor, labels: Tensor, penalty: float) -> Any:
+    """Return scikit-learn's logistic regression, fitted with C = `penalty`."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
