@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Keys as Keys,
         LabeledPatches as LabeledPatches,
         LinearValue as LinearValue,
+        LoadedWeights as LoadedWeights,
         Loss as Loss,
         Masks as Masks,
         MaskSampler as MaskSampler,
@@ -107,9 +108,9 @@ _EXPORTS = {
     "sslreg.assembly": "build build_collate",
     "sslreg.contracts": (
         "Augmentation Backbone Batch CosineValue Dataset DecodingRequest Embeddings EvaluatedRun Evaluator "
-        "IGNORED_PIXEL ImageLike Images Keys LabeledPatches LinearValue Loss MaskSampler Masks MemoryBank Model "
-        "Params Part PartialImage PartialReader PatchBackbone PatchEvaluator Pixels PlainModule Reader Sample "
-        "ScheduledValue SegmentationMask SegmentedImages Source StepCounter StepOutput SupportsFusion "
+        "IGNORED_PIXEL ImageLike Images Keys LabeledPatches LinearValue LoadedWeights Loss MaskSampler Masks "
+        "MemoryBank Model Params Part PartialImage PartialReader PatchBackbone PatchEvaluator Pixels PlainModule "
+        "Reader Sample ScheduledValue SegmentationMask SegmentedImages Source StepCounter StepOutput SupportsFusion "
         "SupportsHostParams SupportsPartialDecoding SupportsStrength SupportsUint8 follow forward_by_size frozen "
         "layer_decay momentum_copy patch_indices sine_cosine_embeddings split_weight_decay"
     ),

@@ -1,6 +1,6 @@
 """Builds the objects that a spec describes."""
 
-from sslreg.assembly.builder import Builder, build, find_component, without_weights
+from sslreg.assembly.builder import Builder, build, find_component, find_loaded_weights, without_weights
 from sslreg.assembly.collate_functions import (
     build_collate,
     build_embed_collate,
@@ -50,6 +50,7 @@ __all__ = [
     "describe_missing_classes",
     "describe_parts",
     "find_component",
+    "find_loaded_weights",
     "is_machine_failure",
     "make_views",
     "require_best_figure",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from torch import nn
 
 from sslreg.assembly.constructor import construct, require_slot_contract
-from sslreg.contracts import Backbone, MemoryBank
+from sslreg.contracts import Backbone, FrozenModule, LoadedWeights, MemoryBank
 from sslreg.errors import UserError
 from sslreg.registry import Catalog, ComponentInfo, installed
 from sslreg.spec import ComponentSpec, Spec
@@ -86,6 +87,32 @@ def find_component(spec: Spec, module: nn.Module) -> ComponentSpec | None:
     """
     path = getattr(module, _SPEC_PATH, None)
     return next((component for component in spec.components() if component.path == path), None)
+
+
+def find_loaded_weights(spec: Spec, modules: Mapping[str, nn.Module]) -> dict[str, LoadedWeights]:
+    """Return the weights from which backbones in modules start, those of frozen teachers included.
+
+    Args:
+        spec: the spec.
+        modules: the modules by the names that they have in the spec, such as ``model``.
+
+    Returns:
+        The weights by the backbone's path in the spec, such as ``model.backbone``. If a model or a loss has made the
+        backbone itself, the path is that of the module. Copies, such as momentum encoders, count once.
+    """
+    found: dict[str, LoadedWeights] = {}
+    for name, module in _list_modules(modules):
+        if isinstance(module, Backbone) and module.loaded_weights is not None:
+            component = find_component(spec, module)
+            path = name if component is None else ".".join(map(str, component.path))
+            found.setdefault(path, module.loaded_weights)
+    return found
+
+
+def _list_modules(modules: Mapping[str, nn.Module]) -> Iterator[tuple[str, nn.Module]]:
+    """Yield all modules in modules by their names, those in frozen modules included."""
+    for name, module in nn.ModuleDict(modules).named_modules():
+        yield from module.wrapped.named_modules(prefix=name) if isinstance(module, FrozenModule) else [(name, module)]
 
 
 def without_weights(component: ComponentSpec) -> ComponentSpec:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from sslreg.assembly.builder import Builder, without_weights
+from sslreg.assembly.builder import Builder, find_loaded_weights, without_weights
 from sslreg.assembly.collate_functions import build_collate, build_embed_collate, make_views
 from sslreg.assembly.component_failures import blame_components
 from sslreg.assembly.data_split import DatasetBuilder
@@ -24,7 +24,7 @@ from sslreg.assembly.evaluators import (
 from sslreg.assembly.model_trial import enable_gradient_checkpointing, image_shape_error, require_momentum_precision
 from sslreg.assembly.run_facts import add_dataset_facts, add_model_facts, add_view_facts
 from sslreg.assembly.sample_dataset import SampleDataset
-from sslreg.contracts import Loss, Model
+from sslreg.contracts import LoadedWeights, Loss, Model
 from sslreg.spec import ComponentSpec, Spec
 from sslreg.views import Collate
 
@@ -68,6 +68,11 @@ class Pipeline:
     def facts(self) -> dict[str, Any]:
         """The facts of the run, by their names in `sslreg.spec.from_run.FACTS`."""
         return self.builder.facts
+
+    @property
+    def loaded_weights(self) -> dict[str, LoadedWeights]:
+        """The weights from which backbones start, by the paths of the backbones in the spec."""
+        return find_loaded_weights(self.spec, {"model": self.model, "loss": self.loss})
 
     def build_optimizer(self) -> Optimizer:
         """Build the optimizer, with learning rates scaled by the spec's `learning_rate_scale` and each `lr_scale`."""

@@ -21,6 +21,7 @@ from sslreg.contracts.evaluator import (
     SegmentedImages,
 )
 from sslreg.contracts.frozen_module import FrozenModule, frozen
+from sslreg.contracts.loaded_weights import LoadedWeights
 from sslreg.contracts.loss import Loss
 from sslreg.contracts.mask_sampler import Masks, MaskSampler, patch_indices
 from sslreg.contracts.memory_bank import MemoryBank
@@ -55,6 +56,7 @@ __all__ = [
     "Keys",
     "LabeledPatches",
     "LinearValue",
+    "LoadedWeights",
     "Loss",
     "MaskSampler",
     "Masks",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from sslreg.contracts.component import Component
+from sslreg.contracts.loaded_weights import LoadedWeights
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,12 @@ class Backbone(Component, nn.Module):
 
     Attributes:
         num_features: D; the name is timm's.
+        loaded_weights: the weights from which the backbone starts, set by the constructor; None for random ones. A run
+            prints and locks them.
     """
 
     num_features: int
+    loaded_weights: LoadedWeights | None = None
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the features (N, D) of images (N, C, H, W)."""

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from sslreg.contracts import LoadedWeights
 from sslreg.errors import Diagnostic, UserError
 from sslreg.registry import ComponentInfo, installed
 from sslreg.runs.folder import RunFolder
@@ -18,15 +19,19 @@ from sslreg.spec.diff import ABSENT, find_changes
 from sslreg.version import __version__
 
 
-def build_lock(spec: Spec, facts: dict[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+def build_lock(
+    spec: Spec, facts: dict[str, Any], data: Mapping[str, Any], weights: Mapping[str, LoadedWeights]
+) -> dict[str, Any]:
     """Return the content of ``lock.json``: versions of python, torch, sslreg, each component and each installed reader.
 
     Args:
         spec: The spec.
         facts: The facts that the run learned when it was assembled. Its model can be built from them without its data.
         data: The samples of each data set.
+        weights: The weights from which backbones start, by the paths of the backbones in the spec.
     """
-    return read_versions(spec) | {"facts": facts, "data": data}
+    reports = {path: report.as_json() for path, report in weights.items()}
+    return read_versions(spec) | {"facts": facts, "data": data, "weights": reports}
 
 
 def require_lock(spec: Spec) -> None:
@@ -44,7 +49,7 @@ def require_lock(spec: Spec) -> None:
             hint="train the spec.resolved.yaml in a run's folder, next to its lock.json",
             code="no-lock",
         ) from error
-    del locked["facts"], locked["data"]
+    del locked["facts"], locked["data"], locked["weights"]
     changes = list(find_changes(locked, read_versions(spec)))
     if changes:
         raise UserError(

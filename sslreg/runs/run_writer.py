@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from sslreg.atomic_files import write_json, write_text
+from sslreg.contracts import LoadedWeights
 from sslreg.errors import SslregError
 from sslreg.runs.baselines_file import Baselines, BaselinesFile
 from sslreg.runs.folder import RunFolder
@@ -24,6 +25,7 @@ class RunWriter:
         spec: The spec that is trained.
         facts: The facts that the run learned when it was assembled, such as the number of classes.
         data: The samples of each data set.
+        weights: The weights from which backbones start, by the paths of the backbones in the spec.
         learning_rate: The learning rate at the start of the schedule.
 
     Attributes:
@@ -36,12 +38,14 @@ class RunWriter:
         spec: Spec,
         facts: Mapping[str, Any],
         data: Mapping[str, Any],
+        weights: Mapping[str, LoadedWeights],
         learning_rate: float,
     ) -> None:
         self.folder = folder
         self.spec = spec
         self.facts = dict(facts)
         self.data = dict(data)
+        self.weights = dict(weights)
         self.summary: dict[str, Any] = {
             "name": spec.name,
             "status": "running",
@@ -59,7 +63,7 @@ class RunWriter:
         self.summary["baseline"] = baseline
         write_text(self.folder.spec, self.spec.source)
         write_text(self.folder.resolved_spec, self.spec.to_yaml())
-        write_json(self.folder.lock, build_lock(self.spec, self.facts, self.data))
+        write_json(self.folder.lock, build_lock(self.spec, self.facts, self.data, self.weights))
         BaselinesFile(self.folder.baselines).add(by_conditions)
         write_json(self.folder.summary, self.summary)
 

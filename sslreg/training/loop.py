@@ -198,7 +198,12 @@ def _prepare(spec: Spec, folder: RunFolder, console: Console, stop: StopSignals)
     if trainer.world_size > 1 and spec.trainer.get("sync_batchnorm"):
         require_replaceable_layers(spec, pipeline.model)
     writer = RunWriter(
-        folder, spec, pipeline.facts, count_samples(pipeline.datasets), learning_rate=pipeline.learning_rate
+        folder,
+        spec,
+        pipeline.facts,
+        count_samples(pipeline.datasets),
+        pipeline.loaded_weights,
+        learning_rate=pipeline.learning_rate,
     )
     return TrainingSetup(spec, folder, console, trainer, pipeline, build_evaluation(pipeline, device), writer, stop)
 
@@ -218,6 +223,7 @@ def start_run(setup: TrainingSetup) -> Run:
         with exit_together():
             if setup.trainer.is_global_zero:
                 print_parts(setup)
+                print_weights(setup)
                 baseline, by_conditions = evaluate_baseline(setup)
                 require_best_figure(setup.spec, baseline.get("untrained"))
                 setup.folder.create()
@@ -235,6 +241,12 @@ def print_parts(setup: TrainingSetup) -> None:
     if setup.spec.data.split is not None:
         for warning in describe_missing_classes(datasets):
             setup.console.print(warning, style="yellow", highlight=False)
+
+
+def print_weights(setup: TrainingSetup) -> None:
+    """Print from which weights each backbone starts, and what was not loaded."""
+    for path, weights in setup.writer.weights.items():
+        setup.console.print(f"{path}: {weights.describe()}", style="dim", highlight=False, markup=False)
 
 
 def evaluate_baseline(setup: TrainingSetup) -> tuple[Baselines, dict[str, Baselines]]:

@@ -9,7 +9,7 @@ import torch
 
 import sslreg
 from sslreg import FromRun, UserError
-from sslreg.assembly import Builder
+from sslreg.assembly import Builder, find_loaded_weights
 from sslreg.spec import Spec, parse_spec
 from sslreg.testing.temporary_components import temporary_components
 from sslreg.views import WithProbability
@@ -144,6 +144,38 @@ def test_building_without_a_spec_reports_mistakes(params: dict, message: str) ->
 def test_the_bounds_of_a_spec_hold_without_a_spec(kind: str, name: str, params: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
         sslreg.build(kind, name, **params)
+
+
+class Pretrained(sslreg.Backbone):
+    """A backbone that reports weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.num_features = 1
+        self.loaded_weights = sslreg.LoadedWeights("name", "file", "0" * 64, "timm", "", loaded=0, tensors=0)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.mean(dim=(1, 2, 3)).unsqueeze(1)
+
+
+class WithTeacher(sslreg.Model):
+    def __init__(self, backbone: sslreg.Backbone, teacher: sslreg.Backbone) -> None:
+        super().__init__()
+        self.backbone, self.teacher, self.embedding_dim = backbone, sslreg.frozen(teacher), 1
+        self.momentum_backbone = sslreg.momentum_copy(backbone)
+
+    def training_step(self, batch: sslreg.Batch, loss: sslreg.Loss) -> sslreg.StepOutput:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("backbone", "paths"), [("pretrained", ["model.backbone", "model.teacher"]), ("convnet", ["model.teacher"])]
+)
+def test_loaded_weights_are_found_by_paths_in_the_spec(spec, backbone: str, paths: list[str]) -> None:
+    with temporary_components(backbone={"pretrained": Pretrained}, model={"with_teacher": WithTeacher}):
+        override = f"model={{use: with_teacher, backbone: {{use: {backbone}}}, teacher: {{use: pretrained}}}}"
+        builder = Builder(spec(override), {"in_channels": 3})
+        assert list(find_loaded_weights(builder.spec, {"model": builder.build(builder.spec.model)})) == paths
 
 
 def test_a_slot_of_a_narrower_contract_refuses_other_components_at_their_place(spec) -> None:
