@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 from sslreg.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from sslreg.assembly import build as build, build_collate as build_collate
+    from sslreg.assembly import (
+        SampleDataset as SampleDataset,
+        build as build,
+        build_collate as build_collate,
+        build_datasets as build_datasets,
+        build_readers as build_readers,
+    )
     from sslreg.atomic_files import atomic_write as atomic_write
     from sslreg.axis import Axis as Axis
     from sslreg.contracts import (
@@ -77,9 +83,11 @@ if TYPE_CHECKING:
     from sslreg.images import (
         LUMA as LUMA,
         EncodedImage as EncodedImage,
+        Readers as Readers,
         image_extensions as image_extensions,
         load_image as load_image,
         pixels_from_pil as pixels_from_pil,
+        read_pixels as read_pixels,
     )
     from sslreg.kernel_cache import cache_kernel as cache_kernel
     from sslreg.registry import ComponentInfo as ComponentInfo, Registry as Registry, hookimpl as hookimpl
@@ -105,7 +113,7 @@ if TYPE_CHECKING:
 
 #: The public names that each module exports.
 _EXPORTS = {
-    "sslreg.assembly": "build build_collate",
+    "sslreg.assembly": "SampleDataset build build_collate build_datasets build_readers",
     "sslreg.contracts": (
         "Augmentation Backbone Batch CosineValue Dataset DecodingRequest Embeddings EvaluatedRun Evaluator "
         "IGNORED_PIXEL ImageLike Images Keys LabeledPatches LinearValue LoadedWeights Loss MaskSampler Masks "
@@ -120,7 +128,7 @@ _EXPORTS = {
     "sslreg.escaping": "escape_text",
     "sslreg.evaluation.embedding_statistics": "effective_rank singular_values",
     "sslreg.evaluation.nearest_neighbors": "nearest_neighbors",
-    "sslreg.images": "EncodedImage LUMA image_extensions load_image pixels_from_pil",
+    "sslreg.images": "EncodedImage LUMA Readers image_extensions load_image pixels_from_pil read_pixels",
     "sslreg.kernel_cache": "cache_kernel",
     "sslreg.registry": "ComponentInfo Registry hookimpl",
     "sslreg.report": "Preview preview write_report",

@@ -8,7 +8,13 @@ from sslreg.assembly.collate_functions import (
     make_views,
 )
 from sslreg.assembly.component_failures import blame_components, is_machine_failure
-from sslreg.assembly.data_split import DatasetBuilder, count_samples, describe_missing_classes, describe_parts
+from sslreg.assembly.data_split import (
+    DatasetBuilder,
+    build_datasets,
+    count_samples,
+    describe_missing_classes,
+    describe_parts,
+)
 from sslreg.assembly.evaluators import (
     NamedEvaluator,
     build_evaluation_sets,
@@ -36,6 +42,7 @@ __all__ = [
     "blame_components",
     "build",
     "build_collate",
+    "build_datasets",
     "build_embed_collate",
     "build_embed_plan",
     "build_evaluation_sets",

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sslreg.assembly.builder import Builder
 from sslreg.assembly.sample_dataset import SampleDataset
-from sslreg.spec import ComponentSpec, SplitSpec
+from sslreg.spec import ComponentSpec, Spec, SplitSpec
 
 #: How many missing classes a warning names.
 _MAX_NAMED_CLASSES = 5
@@ -81,6 +81,13 @@ class DatasetBuilder:
                 )
             parts[role] = samples.select(rows, fingerprint)
         return parts
+
+
+def build_datasets(spec: Spec) -> dict[str, SampleDataset]:
+    """Return the data sets of a spec by their roles: train, and reference and test if the spec has them."""
+    builder = DatasetBuilder(Builder(spec))
+    roles = [role for role in ("train", "reference", "test") if spec.data.find(role) is not None]
+    return {role: builder.build(role) for role in roles}
 
 
 def choose_subset(samples: SampleDataset, subset: int | float) -> tuple[NDArray[np.int64], int]:

@@ -1,7 +1,7 @@
 """From bytes to pixels: the choice of a reader, channels, depth, whole images and reduced parts of them."""
 
 from sslreg.images.channels import LUMA
-from sslreg.images.open_image import EncodedImage, TransparentImage, load_image, open_image
+from sslreg.images.open_image import EncodedImage, TransparentImage, load_image, open_image, read_pixels
 from sslreg.images.pil_image import pixels_from_pil
 from sslreg.images.readers import NamedReader, Readers, image_extensions, installed_readers
 
@@ -16,4 +16,5 @@ __all__ = [
     "load_image",
     "open_image",
     "pixels_from_pil",
+    "read_pixels",
 ]

@@ -23,7 +23,34 @@ from sslreg.images.readers import Readers
 _ARRAYS = (Tensor, np.ndarray)
 
 
-def load_image(image: ImageLike | UserError, channels: int | None = None, readers: Readers | None = None) -> Tensor:
+def read_pixels(image: ImageLike | UserError, readers: Readers | None = None) -> Pixels:
+    """Return an image as its reader decodes it, before channels, range and background are converted.
+
+    Args:
+        image: As for `load_image`, which also takes the result.
+        readers: As for `load_image`.
+
+    Raises:
+        UserError: The image cannot be read; the message names the file.
+    """
+    if isinstance(image, UserError):
+        raise image
+    readers = readers or Readers()
+    try:
+        if isinstance(image, _ARRAYS):
+            return Pixels(image if image.ndim == 3 else image[None])
+        if isinstance(image, bytes | str | Path):
+            return _read_encoded(Source(image, readers.max_pixels), readers)
+        if isinstance(image, Image.Image):
+            return pixels_from_pil(image)
+        raise _not_an_image(image)
+    except Exception as error:
+        raise _describe(image, error) from error
+
+
+def load_image(
+    image: ImageLike | Pixels | UserError, channels: int | None = None, readers: Readers | None = None
+) -> Tensor:
     """Return an image as a tensor (C, H, W), uint8, or float32 in [0, 1] if it has more than 8 bits.
 
     An alpha channel is laid over the background, by default white, unless the image has as many channels as asked for.
@@ -31,8 +58,8 @@ def load_image(image: ImageLike | UserError, channels: int | None = None, reader
 
     Args:
         image: Encoded bytes, a path, a PIL image, or pixels: a tensor or an array (C, H, W), or (H, W) for gray, of
-            uint8, uint16 or floating point in [0, 1]. An error in place of an image, by which a data set reports that
-            it could not read one, is raised.
+            uint8, uint16 or floating point in [0, 1]; or what `read_pixels` returns. An error in place of an image, by
+            which a data set reports that it could not read one, is raised.
         channels: The wanted C. 1 and 3 convert between gray and RGB; any other number has to match. None keeps the
             channels of the image.
         readers: Those that may open an encoded image, the number of pixels that it may have, the levels that are black
@@ -104,7 +131,7 @@ class TransparentImage:
 
 
 def open_image(
-    image: ImageLike | UserError, channels: int | None = None, readers: Readers | None = None
+    image: ImageLike | Pixels | UserError, channels: int | None = None, readers: Readers | None = None
 ) -> Tensor | EncodedImage | TransparentImage:
     """Return an image as `load_image` does, or undecoded if its reader can tell its shape before.
 
@@ -123,10 +150,9 @@ def open_image(
             return _open_encoded(Source(image, readers.max_pixels), convert, readers)
         if isinstance(image, Image.Image):
             return convert(pixels_from_pil(image))
-        raise UserError(
-            f"a {type(image).__name__} is not an image",
-            hint="give bytes, a path, a PIL image, or a tensor or array (C, H, W)",
-        )
+        if isinstance(image, Pixels):
+            return convert(image)
+        raise _not_an_image(image)
     # Decoders raise anything at a broken file, SyntaxError and struct.error included.
     except Exception as error:
         raise _describe(image, error) from error
@@ -141,6 +167,24 @@ def _convert(pixels: Pixels, channels: int | None, readers: Readers) -> Tensor |
     levels = convert_pixels(pixels, None, range=readers.range, background="keep")
     require_convertible(len(levels) - 1, channels)
     return TransparentImage(levels, channels)
+
+
+def _not_an_image(image: object) -> UserError:
+    return UserError(
+        f"a {type(image).__name__} is not an image",
+        hint="give bytes, a path, a PIL image, or a tensor or array (C, H, W)",
+    )
+
+
+def _read_encoded(source: Source, readers: Readers) -> Pixels:
+    try:
+        if not source.head:
+            raise UserError("the file is empty")
+        pixels = readers.choose(source).read(source)
+        source.require_size(*pixels.levels.shape[1:])
+        return pixels
+    finally:
+        source.close()
 
 
 def _open_encoded(
@@ -161,7 +205,7 @@ def _open_encoded(
         source.close()
 
 
-def _describe(image: ImageLike | Source, error: Exception) -> UserError:
+def _describe(image: ImageLike | Pixels | Source, error: Exception) -> UserError:
     """Return the error as one that names the image."""
     name = _name(image)
     if isinstance(error, UserError):
@@ -174,7 +218,7 @@ def _describe(image: ImageLike | Source, error: Exception) -> UserError:
     return UserError(f"{name} cannot be read: {type(error).__name__}: {error}", code="image")
 
 
-def _name(image: ImageLike | Source) -> str:
+def _name(image: ImageLike | Pixels | Source) -> str:
     match image:
         case Source():
             return str(image)

@@ -194,3 +194,11 @@ def test_a_run_trains_on_one_part_and_is_evaluated_on_another(tiny_spec: str, tm
     assert {len(pipeline.train), len(pipeline.test)} == {1797 - 357, 357}
     facts: dict[str, Any] = pipeline.facts
     assert facts["num_samples"] == 1797 - 357
+
+
+def test_the_data_sets_of_a_spec_by_their_roles(tiny_spec: str) -> None:
+    whole = sslreg.build_datasets(parse_spec(tiny_spec, "tiny.yaml", ["data.test=null"]))
+    assert set(whole) == {"train"}
+    parts = sslreg.build_datasets(parse_spec(tiny_spec, "tiny.yaml", [*DIVIDED, "data.split={test: 0.25}"]))
+    assert set(parts) == {"train", "test"}
+    assert len(parts["train"]) + len(parts["test"]) == 1797

@@ -201,3 +201,33 @@ def test_the_message_on_channels_that_come_last_names_the_axes(shape: tuple[int,
 @pytest.mark.parametrize(("shape", "channels"), [((3, 40, 1), 1), ((1, 40, 3), 3), ((3, 5, 3), 3), ((13, 4, 4), 13)])
 def test_narrow_images_with_channels_first_are_taken(shape: tuple[int, int, int], channels: int) -> None:
     assert load_image(np.zeros(shape, np.uint8), channels).shape == (channels, *shape[1:])
+
+
+def test_pixels_are_those_of_the_reader() -> None:
+    transparent = Image.fromarray(RGB)
+    transparent.putalpha(100)
+    pixels = sslreg.read_pixels(encoded(transparent))
+    assert pixels.alpha
+    assert np.array_equal(np.asarray(pixels.levels)[:3], RGB.transpose(2, 0, 1))
+    assert np.array_equal(sslreg.read_pixels(GRAY).levels, GRAY[None])
+    assert np.array_equal(sslreg.read_pixels(Image.fromarray(GRAY)).levels, GRAY[None])
+
+
+@pytest.mark.parametrize("channels", [None, 1, 3])
+def test_pixels_load_as_the_image_that_they_come_from(channels: int | None) -> None:
+    data = encoded(Image.fromarray(RGB).convert("RGBA"))
+    assert torch.equal(load_image(sslreg.read_pixels(data), channels), load_image(data, channels))
+
+
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [
+        (b"", "empty"),
+        (b"no image", "no installed reader"),
+        (7, "a int is not an image"),
+        (sslreg.UserError("gone"), "gone"),
+    ],
+)
+def test_pixels_that_cannot_be_read(image: object, reason: str) -> None:
+    with pytest.raises(sslreg.UserError, match=reason):
+        sslreg.read_pixels(image)  # type: ignore[arg-type]
