@@ -21,6 +21,7 @@ from PIL import Image
 
 import sslreg
 from sslreg import Run
+from sslreg.cli import main
 from sslreg.registry import installed
 from sslreg.spec import parse_spec
 
@@ -181,6 +182,31 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     installed.cache_clear()
     yield Site(folder)
     installed.cache_clear()
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., CommandResult]:
+    """Runs ``sslreg ARGUMENTS``. An exception other than SystemExit, which a user would see as a traceback, fails."""
+
+    def run(*arguments: object) -> CommandResult:
+        monkeypatch.setattr(sys, "argv", ["sslreg", *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            main()
+            status = 0
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+        captured = capsys.readouterr()
+        return CommandResult(status, captured.out, captured.err)
+
+    return run
 
 
 def run_command(*command: object, cwd: Path, **environment: str) -> str:

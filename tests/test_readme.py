@@ -64,10 +64,13 @@ def test_the_commands_exist(cli_commands: set[str]) -> None:
 
 @pytest.fixture
 def cli_commands() -> set[str]:
+    import typer
+
     from sslreg.cli.app import app
 
-    commands = {command.name for command in app.registered_commands}
-    return commands | {group.typer_instance.info.name for group in app.registered_groups if group.typer_instance}
+    # With the commands of plugins, such as `data`.
+    group = typer.main.get_command(app)
+    return set(group.list_commands(group.make_context("sslreg", ["train"])))
 
 
 def test_the_overrides_for_a_computer_without_a_gpu_fit_the_spec() -> None:
