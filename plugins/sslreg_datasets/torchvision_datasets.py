@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, get_type_hints
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from torchvision import datasets
 
@@ -73,6 +75,7 @@ class TorchvisionDataset(sslreg.Dataset):
             raise ValueError(_describe_missing(self.source.__name__, arguments, error)) from error
         self.root = arguments.get("root")
         self.classes = _class_names(type(self).__name__, self.data)
+        self.targets = _read_targets(self.data)
 
     def __len__(self) -> int:
         return len(self.data)
@@ -111,6 +114,15 @@ def _class_names(name: str, data: Any) -> list[str] | None:
             range(data.num_classes if name == "fakedata" else _CLASS_COUNTS[name]) if name in _CLASS_COUNTS else None
         )
     return None if names is None else [str(each[0] if isinstance(each, tuple) else each) for each in names]
+
+
+def _read_targets(data: Any) -> NDArray[np.int64] | None:
+    """Return the class number of each sample, -1 without a label, if torchvision lists them; None otherwise."""
+    listed = getattr(data, "targets", getattr(data, "labels", None))
+    if listed is None:
+        return None
+    targets = np.asarray(listed)
+    return targets.astype(np.int64) if targets.shape == (len(data),) and targets.dtype.kind in "iu" else None
 
 
 def _parameters(source: type) -> dict[str, inspect.Parameter]:

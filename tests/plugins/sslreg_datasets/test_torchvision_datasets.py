@@ -115,6 +115,7 @@ def test_items_and_classes_are_torchvisions(mnist: Path) -> None:
     for (image, target), (expected, label) in zip(ours, theirs, strict=True):
         assert np.array_equal(np.asarray(image), np.asarray(expected))
         assert target == label
+    assert np.array_equal(ours.targets, theirs.targets)
 
 
 def test_a_data_set_of_files_gives_paths_and_names(eurosat: Path) -> None:
@@ -122,6 +123,7 @@ def test_a_data_set_of_files_gives_paths_and_names(eurosat: Path) -> None:
     assert ours[1] == (str(eurosat / "eurosat/2750/River/1.jpg"), 1)
     assert ours.name(1) == "eurosat/2750/River/1.jpg"
     assert ours.classes == ["Forest", "River"]
+    assert list(ours.targets) == [ours[index][1] for index in range(len(ours))]
 
 
 def test_samples_marked_as_unlabelled_have_no_target(tmp_path: Path) -> None:
@@ -137,7 +139,9 @@ def test_samples_marked_as_unlabelled_have_no_target(tmp_path: Path) -> None:
         source = Unchecked
         __signature__ = torchvision_datasets._make_signature(datasets.STL10)
 
-    assert [target for _, target in Ours(root=str(tmp_path), split="unlabeled")] == [None, None]
+    samples = Ours(root=str(tmp_path), split="unlabeled")
+    assert [target for _, target in samples] == [None, None]
+    assert list(samples.targets) == [-1, -1]
 
 
 def test_fake_data_needs_nothing_on_disk() -> None:
@@ -146,6 +150,7 @@ def test_fake_data_needs_nothing_on_disk() -> None:
     assert image.size == (8, 8)
     assert target in range(3)
     assert fake.classes == ["0", "1", "2"]
+    assert fake.targets is None
 
 
 def test_data_sets_travel_to_spawned_workers(eurosat: Path) -> None:
