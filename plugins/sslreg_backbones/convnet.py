@@ -44,3 +44,7 @@ class ConvNet(sslreg.Backbone):
     def forward(self, images: Tensor) -> Tensor:
         features: Tensor = self.body(images)
         return features.mean(dim=(2, 3))
+
+    def patches(self, images: Tensor) -> Tensor:
+        features: Tensor = self.body(images)
+        return features.permute(0, 2, 3, 1)

@@ -102,6 +102,16 @@ class TimmBackbone(sslreg.Backbone):
         features: Tensor = self.body(images)
         return features
 
+    def patches(self, images: Tensor) -> Tensor:
+        features: Tensor = self.body.forward_features(images)
+        if features.ndim == 4 and getattr(self.body, "output_fmt", "NCHW") != "NHWC":
+            features = features.permute(0, 2, 3, 1)
+        if features.ndim != 4 or features.shape[-1] != self.num_features:
+            raise ValueError(
+                f"timm's {self.name} has no feature map of {self.num_features} channels before its pooling"
+            )
+        return features
+
     def adapt_weights(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """Convert a state dict to the module's names and sizes."""
         return state

@@ -169,6 +169,17 @@ class _InputTransformingBackbone(TorchvisionBackbone):
         self.body.transform_input = self.arguments["transform_input"] = bool(state)
 
 
+class _ResNetBackbone(TorchvisionBackbone):
+    """A ResNet, a ResNeXt or a wide ResNet, whose last feature map has the features of patches."""
+
+    def patches(self, images: Tensor) -> Tensor:
+        body = self.body
+        features = body.maxpool(body.relu(body.bn1(body.conv1(images))))
+        for layer in (body.layer1, body.layer2, body.layer3, body.layer4):
+            features = layer(features)
+        return torch.permute(features, (0, 2, 3, 1))
+
+
 class _VisionTransformerBackbone(TorchvisionTokens, TorchvisionBackbone):
     """A Vision Transformer of torchvision without its last layer, for images of any multiple of its patch size.
 
@@ -206,6 +217,8 @@ def _backbone(name: str) -> type[TorchvisionBackbone]:
         base = _InputTransformingBackbone
     elif name in FAMILIES["Vision Transformer"]:
         base = _VisionTransformerBackbone
+    elif name in (*FAMILIES["ResNet"], *FAMILIES["ResNeXt"], *FAMILIES["Wide ResNet"]):
+        base = _ResNetBackbone
     return type(name, (base,), {"architecture": name, "__module__": __name__})
 
 

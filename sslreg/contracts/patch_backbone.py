@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from sslreg.contracts.backbone import Backbone
@@ -22,6 +20,8 @@ class PatchBackbone(Backbone):
         token_features: D, the width of a token. `num_features`, the width after pooling, may differ.
         has_class_token: whether the first prefix token is a class token. Others are registers.
     """
+
+    compiled_methods = ("tokens",)
 
     patch_size: int
     token_features: int
@@ -83,17 +83,6 @@ class PatchBackbone(Backbone):
         """Return the features (N, num_features) of images (N, C, H, W) and those of patches (N, rows, columns, D)."""
         (rows, columns), (prefix, patches) = self.grid(images), self.tokens(images)
         return self.pool_tokens(prefix, patches), patches.reshape(-1, rows, columns, patches.shape[-1])
-
-    def compile(self, *args: Any, **options: Any) -> None:
-        """Compile `tokens` in addition to `forward`, in place. The arguments are those of `torch.compile`."""
-        super().compile(*args, **options)
-        setattr(self, "tokens", torch.compile(self.tokens, *args, **options))  # noqa: B010 - mypy refuses the assignment
-
-    def __getstate__(self) -> dict[str, Any]:
-        # The compiled function computes with this module's weights, whereas a copy has others.
-        state: dict[str, Any] = super().__getstate__()  # type: ignore[no-untyped-call]
-        state.pop("tokens", None)
-        return state
 
     def patches(self, images: Tensor) -> Tensor:
         """Return the features (N, rows, columns, D) of the patches of images (N, C, H, W)."""

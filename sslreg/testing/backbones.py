@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from sslreg.contracts import Backbone
+from sslreg.contracts import Backbone, PatchBackbone
 from sslreg.testing.case import Case
 from sslreg.testing.checks import check
 
@@ -86,6 +86,18 @@ def returns_the_declared_number_of_features(case: Case) -> None:
     backbone, size = build(case)
     assert isinstance(backbone, Backbone)
     assert backbone(make_images(backbone, size)).shape == (2, backbone.num_features)
+
+
+@check("backbone")
+def returns_a_map_of_features(case: Case) -> None:
+    backbone, size = build(case)
+    if isinstance(backbone, PatchBackbone) or type(backbone).patches is Backbone.patches:
+        case.skip("it has no feature map")
+    shape = tuple(backbone.patches(make_images(backbone, size)).shape)
+    assert len(shape) == 4, f"patches(images) returns a tensor {shape}, not (N, rows, columns, D)"
+    assert (shape[0], shape[3]) == (2, backbone.num_features), (
+        f"patches(images) returns a tensor {shape}, but should have num_features, {backbone.num_features}, last"
+    )
 
 
 @check("backbone")

@@ -268,6 +268,14 @@ class Narrow(TinyBackbone):
         self.num_features = 3
 
 
+class ChannelsFirst(TinyBackbone):
+    """Returns its feature map with the channels first."""
+
+    def patches(self, images: Tensor) -> Tensor:
+        features: Tensor = self.convolution(images)
+        return features
+
+
 class OnlyColor(sslreg.Backbone):
     """Takes three channels, whatever the run has."""
 
@@ -513,6 +521,7 @@ FAULTS = [
     ("model", Widening, "performs_a_training_step"),
     ("model", Partial, "groups_each_trained_parameter_once"),
     ("backbone", Narrow, "returns_the_declared_number_of_features"),
+    ("backbone", ChannelsFirst, "returns_a_map_of_features"),
     ("backbone", OnlyColor, "accepts_the_channels_of_the_run"),
     ("reader", Particular, "needs_no_parameters"),
     ("reader", Greedy, "matches_nothing_else"),

@@ -21,3 +21,10 @@ def test_every_layer_doubles_the_channels(width: int, depth: int, features: int)
     channels = [module.out_channels for module in backbone.modules() if isinstance(module, nn.Conv2d)]
     assert channels == [width * 2**layer for layer in range(depth)]
     assert backbone(torch.rand(2, 3, 16, 16)).shape == (2, features)
+
+
+def test_the_mean_over_patches_is_the_features() -> None:
+    backbone, images = ConvNet(in_channels=1).eval(), torch.rand(2, 1, 16, 24)
+    patches = backbone.patches(images)
+    assert patches.shape == (2, 2, 3, backbone.num_features)
+    torch.testing.assert_close(patches.mean(dim=(1, 2)), backbone(images))

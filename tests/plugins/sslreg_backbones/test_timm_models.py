@@ -73,3 +73,21 @@ def test_timm_itself_builds_the_backbone_by_the_code_that_it_gives(name: str) ->
     images = torch.rand(2, 1, 64, 64)
     with torch.no_grad():
         torch.testing.assert_close(names["model"].eval()(images), backbone(images), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "swin_tiny_patch4_window7_224"])
+def test_patches_are_the_last_feature_map(name: str) -> None:
+    backbone, images = build_timm_model(name).eval(), torch.rand(1, 3, 224, 224)
+    with torch.no_grad():
+        patches = backbone.patches(images)
+        assert patches.shape == (1, 7, 7, backbone.num_features)
+        torch.testing.assert_close(patches.mean(dim=(1, 2)), backbone(images))
+
+
+def test_a_model_whose_head_follows_the_pooling_has_no_feature_map_of_its_width() -> None:
+    with torch.device("meta"):
+        backbone = build_timm_model("mobilenetv3_small_050")
+    with pytest.raises(
+        ValueError, match="timm's mobilenetv3_small_050 has no feature map of 1024 channels before its pooling"
+    ):
+        backbone.patches(torch.empty(1, 3, 64, 64, device="meta"))

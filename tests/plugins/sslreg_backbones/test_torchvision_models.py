@@ -216,3 +216,17 @@ def test_the_code_of_a_plain_resnet_exchanges_its_head_alone() -> None:
         "model = torchvision.models.resnet18()",
         'model.set_submodule("fc", torch.nn.Identity())',
     ]
+
+
+@pytest.mark.parametrize(("stem", "grid"), [("imagenet", (2, 3)), ("small", (8, 12))])
+def test_the_patches_of_a_resnet_are_its_last_feature_map(stem: str, grid: tuple[int, int]) -> None:
+    backbone, images = build("resnet18", stem=stem).eval(), torch.rand(2, 3, 64, 96)
+    with torch.no_grad():
+        patches = backbone.patches(images)
+        assert patches.shape == (2, *grid, 512)
+        torch.testing.assert_close(patches.mean(dim=(1, 2)), backbone(images))
+
+
+def test_other_architectures_have_no_features_of_patches() -> None:
+    with torch.device("meta"), pytest.raises(ValueError, match="mobilenet_v2 has no features of patches"):
+        build("mobilenet_v2").require_patches()
