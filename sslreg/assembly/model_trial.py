@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sslreg.assembly.bank_trial import find_unused_banks, require_registered_banks, watch_banks
-from sslreg.assembly.builder import Builder, without_weights
+from sslreg.assembly.builder import Builder, find_component, without_weights
 from sslreg.assembly.devices import Devices, host_memory
 from sslreg.assembly.evaluators import NamedEvaluator, require_patch_backbone
 from sslreg.assembly.run_facts import add_model_facts
@@ -68,6 +68,7 @@ def try_model(
     require_registered_banks(spec, spec.model, model)
     _require_memory(spec, model, devices)
     _try_optimizer(builder, model)
+    warnings = list(_find_random_teachers(spec, model))
     for shape in dict.fromkeys(view.shape for view in (*views, embed_view) if view.is_fixed):
         _try_embedding(spec, model, shape)
     with torch.device("meta"), _explain_errors(spec, spec.loss.path, spec.loss.use):
@@ -77,7 +78,7 @@ def try_model(
     if memory is not None and size > memory:
         raise _too_large(spec, spec.loss.path, "the loss", size, memory)
     if size > _MAX_LOSS_BYTES:
-        return []
+        return warnings
     # Synchronized batch normalization sees the batch of all processes.
     processes = 1 if spec.trainer.get("sync_batchnorm") else devices.processes
     loss = _LossOnCpu(builder.build(spec.loss))
@@ -85,6 +86,7 @@ def try_model(
         watch_banks(module)
     _try_step(spec, model, loss, views, spec.data.batch_size // processes)
     return [
+        *warnings,
         *find_unused_banks(spec, spec.model, model),
         *find_unused_banks(spec, spec.loss, loss),
         *_check_symmetry(spec, loss),
@@ -149,6 +151,19 @@ def image_shape_error(spec: Spec, shape: Sequence[int], error: Exception) -> Ssl
         f"the backbone does not support images of shape (C, H, W) = {tuple(shape)}: {error}",
         "change the size in views (and embed_view), data.channels, or the backbone",
     )
+
+
+def _find_random_teachers(spec: Spec, model: Model) -> Iterator[Diagnostic]:
+    """Warn of frozen backbones of the spec that do not start from weights."""
+    for module in model.modules():
+        component = find_component(spec, module) if isinstance(module, FrozenModule) else None
+        if component is not None and component.kind == "backbone" and component.params.get("weights") is None:
+            yield spec.warning(
+                component.path,
+                "random-teacher",
+                f"{component.use} is a frozen teacher with random weights, from which there is little to learn",
+                f"set weights, for example {component.path[-1]}: {{use: {component.use}, weights: FILE}}",
+            )
 
 
 def _check_symmetry(spec: Spec, loss: _LossOnCpu) -> Iterator[Diagnostic]:

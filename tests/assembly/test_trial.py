@@ -183,6 +183,20 @@ def test_the_weights_of_a_frozen_teacher_need_memory(spec) -> None:
         assert "the model with its gradients would take" in refusal(spec, giant)[0]
 
 
+def test_a_teacher_with_random_weights_causes_a_warning_at_its_place(spec) -> None:
+    teachers = ("{use: resnet18}", "{use: resnet18, weights: teacher.pth}")
+    with temporary_components(model={"taught": Taught}):
+        random, loaded = (
+            try_spec(spec(f"model={{use: taught, backbone: {{use: convnet}}, teacher: {teacher}}}"))
+            for teacher in teachers
+        )
+    (warning,) = random
+    assert (warning.code, warning.severity) == ("random-teacher", "warning")
+    assert warning.message.startswith("resnet18 is a frozen teacher with random weights")
+    assert warning.hint == "set weights, for example teacher: {use: resnet18, weights: FILE}"
+    assert loaded == ()
+
+
 def test_kernels_are_not_compiled_for_a_trial(tiny_spec: str) -> None:
     program = (
         "import sys, sslreg.spec, sslreg.assembly\n"

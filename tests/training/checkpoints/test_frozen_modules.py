@@ -28,7 +28,7 @@ class Pretrained(TinyBackbone):
             self.load_state_dict(torch.load(weights))
 
 
-class Distillation(sslreg.Model):
+class Taught(sslreg.Model):
     """A student that learns the features of a teacher.
 
     Args:
@@ -51,7 +51,7 @@ class Distillation(sslreg.Model):
         return sslreg.StepOutput(loss(embeddings, self.teacher(second)), embeddings=embeddings)
 
 
-class FrozenBackbone(Distillation):
+class FrozenBackbone(Taught):
     """A method that freezes what it should train."""
 
     def __init__(self, backbone: sslreg.Backbone, teacher: sslreg.Backbone) -> None:
@@ -71,13 +71,13 @@ def weights(tmp_path: Path) -> Path:
 def spec(tiny_spec: str, weights: Path):
     def parse(*overrides: str) -> Spec:
         model = (
-            "model={use: distillation, backbone: {use: convnet, width: 4, depth: 2}, "
+            "model={use: taught, backbone: {use: convnet, width: 4, depth: 2}, "
             f"teacher: {{use: pretrained, weights: {weights}}}}}"
         )
         changes = [model, "trainer.max_epochs=1", "trainer.limit_train_batches=4", "evaluate=[]", *overrides]
         return parse_spec(tiny_spec, "tiny.yaml", changes)
 
-    models = {"distillation": Distillation, "frozen_backbone": FrozenBackbone}
+    models = {"taught": Taught, "frozen_backbone": FrozenBackbone}
     with temporary_components(model=models, backbone={"pretrained": Pretrained}):
         yield parse
 
