@@ -42,10 +42,10 @@ from benchmarks import _lightly_methods as lightly
 from benchmarks._mnist import TRAIN, load_digits, write_images
 from benchmarks._timing import write_results
 from sslreg.assembly import Pipeline, assemble
+from sslreg.assembly.epoch_sampler import EpochSampler
 from sslreg.contracts.loss import commit_staged
 from sslreg.evaluation import Evaluation, evaluate_baselines
 from sslreg.spec import parse_spec
-from sslreg.training.epoch_sampler import EpochSampler
 
 BATCH = 128
 

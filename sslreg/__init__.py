@@ -25,11 +25,14 @@ if TYPE_CHECKING:
         IGNORED_PIXEL as IGNORED_PIXEL,
         Augmentation as Augmentation,
         Backbone as Backbone,
+        BackboneEvaluator as BackboneEvaluator,
+        BackboneRun as BackboneRun,
         Batch as Batch,
         CosineValue as CosineValue,
         Dataset as Dataset,
         DecodingRequest as DecodingRequest,
         Embeddings as Embeddings,
+        EpochBatches as EpochBatches,
         EvaluatedRun as EvaluatedRun,
         Evaluator as Evaluator,
         ImageLike as ImageLike,
@@ -115,12 +118,13 @@ if TYPE_CHECKING:
 _EXPORTS = {
     "sslreg.assembly": "SampleDataset build build_collate build_datasets build_readers",
     "sslreg.contracts": (
-        "Augmentation Backbone Batch CosineValue Dataset DecodingRequest Embeddings EvaluatedRun Evaluator "
-        "IGNORED_PIXEL ImageLike Images Keys LabeledPatches LinearValue LoadedWeights Loss MaskSampler Masks "
-        "MemoryBank Model Params Part PartialImage PartialReader PatchBackbone PatchEvaluator Pixels PlainModule "
-        "Reader Sample ScheduledValue SegmentationMask SegmentedImages Source StepCounter StepOutput SupportsFusion "
-        "SupportsHostParams SupportsPartialDecoding SupportsStrength SupportsUint8 follow forward_by_size frozen "
-        "layer_decay momentum_copy patch_indices sine_cosine_embeddings split_weight_decay"
+        "Augmentation Backbone BackboneEvaluator BackboneRun Batch CosineValue Dataset DecodingRequest Embeddings "
+        "EpochBatches EvaluatedRun Evaluator IGNORED_PIXEL ImageLike Images Keys LabeledPatches LinearValue "
+        "LoadedWeights Loss MaskSampler Masks MemoryBank Model Params Part PartialImage PartialReader "
+        "PatchBackbone PatchEvaluator Pixels PlainModule Reader Sample ScheduledValue SegmentationMask "
+        "SegmentedImages Source StepCounter StepOutput SupportsFusion SupportsHostParams SupportsPartialDecoding "
+        "SupportsStrength SupportsUint8 follow forward_by_size frozen layer_decay momentum_copy patch_indices "
+        "sine_cosine_embeddings split_weight_decay"
     ),
     "sslreg.atomic_files": "atomic_write",
     "sslreg.axis": "Axis",

@@ -18,6 +18,7 @@ def sslreg_register(registry: sslreg.Registry) -> None:
         "label_efficiency:LabelEfficiency",
         "accuracy of a linear classifier, from few labels to all",
     )
+    add("fine_tune", "fine_tune:FineTune", "accuracy after training the whole backbone on the labels")
     add("retrieval", "retrieval:Retrieval", "retrieval of images of the same class: mean average precision, recall")
     add("clustering", "clustering:Clustering", "k-means compared with the classes: mutual information, Rand index")
     add("spectrum", "spectrum:Spectrum", "singular values of the embeddings, which show a collapse; needs no labels")

@@ -28,7 +28,7 @@ from sslreg.assembly.pipeline import Pipeline, assemble, build_loss, build_model
 from sslreg.assembly.sample_dataset import SampleDataset
 from sslreg.assembly.trial import try_spec
 from sslreg.assembly.unreadable_images import ReplaceUnreadable
-from sslreg.assembly.view_builder import build_embed_plan, build_view_plans
+from sslreg.assembly.view_builder import build_embed_plan, build_fine_tuning_plan, build_view_plans
 
 __all__ = [
     "Builder",
@@ -47,6 +47,7 @@ __all__ = [
     "build_embed_plan",
     "build_evaluation_sets",
     "build_evaluators",
+    "build_fine_tuning_plan",
     "build_image_loader",
     "build_loss",
     "build_model",

@@ -29,5 +29,16 @@ def build_embed_plan(spec: Spec) -> ViewPlan:
     return ViewPlan(_build_operations(builder, main_view(spec).augment)).for_embedding()
 
 
+def build_fine_tuning_plan(spec: Spec) -> ViewPlan:
+    """Return the plan of the view on which evaluators train a backbone with labels.
+
+    It moves pixels as the spec's main view does, by crops and flips, and changes values as the embedding view does. So
+    it suits the images, without changes of color that are meant for self-supervised learning.
+    """
+    training = _build_operations(Builder(spec), main_view(spec).augment)
+    embedding = build_embed_plan(spec).operations
+    return ViewPlan([one for one in training if one.geometry] + [one for one in embedding if not one.geometry])
+
+
 def _build_operations(builder: Builder, components: Sequence[ComponentSpec]) -> list[Operation]:
     return [Operation(component.info.name, builder.build(component), str(component.info)) for component in components]

@@ -13,7 +13,10 @@ from sslreg.contracts.backbone import Backbone, PlainModule
 from sslreg.contracts.batch import Batch, ImageLike, Sample, as_sample, is_label_set
 from sslreg.contracts.dataset import Dataset
 from sslreg.contracts.evaluator import (
+    BackboneEvaluator,
+    BackboneRun,
     Embeddings,
+    EpochBatches,
     EvaluatedRun,
     Evaluator,
     LabeledPatches,
@@ -43,11 +46,14 @@ __all__ = [
     "IGNORED_PIXEL",
     "Augmentation",
     "Backbone",
+    "BackboneEvaluator",
+    "BackboneRun",
     "Batch",
     "CosineValue",
     "Dataset",
     "DecodingRequest",
     "Embeddings",
+    "EpochBatches",
     "EvaluatedRun",
     "Evaluator",
     "FrozenModule",

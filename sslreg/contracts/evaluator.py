@@ -1,15 +1,17 @@
-"""The contract of an evaluator: embeddings, or features of patches, to metrics."""
+"""The contract of an evaluator: embeddings, features of patches, or a backbone to train, to metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
 from sslreg.contracts.augmentation import Augmentation, Params
+from sslreg.contracts.backbone import Backbone
+from sslreg.contracts.batch import Batch
 from sslreg.contracts.component import Component
 from sslreg.errors import UserError
 from sslreg.registry import ComponentInfo
@@ -154,6 +156,80 @@ class EvaluatedRun(Protocol):
         ...
 
 
+class EpochBatches(Protocol):
+    """The batches of an epoch, to iterate over once."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Batch]: ...
+
+
+class BackboneRun(Protocol):
+    """The run that a `BackboneEvaluator` evaluates: a backbone to train, and images with targets.
+
+    Everything that it returns depends on the seed of the run, but not on the evaluated weights, so that all subjects
+    are trained alike.
+    """
+
+    @property
+    def device(self) -> torch.device:
+        """The device on which to train."""
+        ...
+
+    @property
+    def autocast_dtype(self) -> torch.dtype | None:
+        """The type of the run's mixed precision, for ``torch.autocast``; None without."""
+        ...
+
+    def backbone(self) -> Backbone:
+        """Return a new copy of the evaluated backbone on the device, in train mode, all of whose parameters train.
+
+        A change to the copy does not affect the run.
+        """
+        ...
+
+    def reference_epochs(
+        self, epochs: range, batch_size: int, view: Sequence[Augmentation] | None = None
+    ) -> Iterator[tuple[int, EpochBatches]]:
+        """Yield the number of each epoch, and its batches of the shuffled reference set on the device.
+
+        A batch has one view. Its images and their order depend on the seed, the number of the epoch and the sample. An
+        incomplete last batch is dropped.
+
+        Args:
+            epochs: the numbers of the epochs.
+            batch_size: the number of images in a batch; the whole reference set if that has fewer.
+            view: the augmentations that make the view. By default, the operations of the training's main view that
+                move pixels, such as crops and flips, and then those of the embedding view that change values, such as
+                normalization.
+        """
+        ...
+
+    def predict(self, function: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return outputs (N, D) of a function for the embedding view of the test images, as float32 on the CPU.
+
+        Args:
+            function: computes outputs (n, D) of images (n, C, H, W) on the device; called without gradients.
+        """
+        ...
+
+    def report(self, done: int, total: int) -> None:
+        """Show how much of the evaluation is done."""
+        ...
+
+    def save_state(self, state: dict[str, Any]) -> None:
+        """Keep a state from which an interrupted evaluation of this subject can resume.
+
+        Args:
+            state: tensors, numbers, strings, and lists and dicts of them.
+        """
+        ...
+
+    def load_state(self) -> dict[str, Any] | None:
+        """Return the last state that `save_state` kept, on the CPU; None if the evaluation starts anew."""
+        ...
+
+
 class Evaluator(Component):
     """Base class of evaluators.
 
@@ -206,3 +282,27 @@ class PatchEvaluator(Evaluator):
             ValueError: the patches cannot be evaluated.
         """
         raise NotImplementedError(f"{type(self).__name__} does not implement evaluate_patches(reference, test, run)")
+
+
+class BackboneEvaluator(Evaluator):
+    """Base class of evaluators that train a copy of the backbone.
+
+    Raw pixels have no backbone and get no metrics. Generators of random numbers start from the seed of the run and are
+    restored after the evaluation.
+    """
+
+    def evaluate(self, reference: Embeddings, test: Embeddings, run: EvaluatedRun) -> dict[str, float]:
+        raise TypeError(f"{type(self).__name__} evaluates backbones; call evaluate_backbone")
+
+    def evaluate_backbone(self, reference: Embeddings, test: Embeddings, run: BackboneRun) -> dict[str, float]:
+        """Return the value of each metric by its name.
+
+        Args:
+            reference: the embeddings of the readable images to learn from, with their targets.
+            test: the embeddings of the readable images to evaluate, in the order of `BackboneRun.predict`.
+            run: the evaluated run.
+
+        Raises:
+            ValueError: the backbone cannot be evaluated.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not implement evaluate_backbone(reference, test, run)")

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from sslreg.assembly import NamedEvaluator, SampleDataset, blame_components
-from sslreg.contracts import Embeddings, Evaluator, LabeledPatches, Model, PatchBackbone, PatchEvaluator
+from sslreg.assembly import NamedEvaluator, SampleDataset, blame_components, build_fine_tuning_plan
+from sslreg.contracts import (
+    Backbone,
+    BackboneEvaluator,
+    Embeddings,
+    Evaluator,
+    LabeledPatches,
+    Model,
+    PatchBackbone,
+    PatchEvaluator,
+)
 from sslreg.errors import UserError, type_name
+from sslreg.evaluation.backbone_training import BackboneTraining
 from sslreg.evaluation.checksum import checksum_tensor
 from sslreg.evaluation.feature_extraction import EvaluationImages, FeatureExtractor
 from sslreg.evaluation.patch_extraction import PatchExtractor
@@ -30,12 +44,14 @@ class ExtractedFeatures:
         embeddings: the embeddings of the reference set and of the test set.
         reference_patches: the patches of the reference set.
         patches: extracts features of the patches of the test set.
+        backbone: the backbone that computed the features; None for raw pixels.
     """
 
     extractor: FeatureExtractor
     embeddings: tuple[Embeddings, Embeddings] | None = None
     reference_patches: LabeledPatches | None = None
     patches: PatchExtractor | None = None
+    backbone: Backbone | None = None
 
 
 @dataclass
@@ -53,6 +69,8 @@ class Evaluation:
         checksum: a checksum of the images of the embedding view that a model got, and of their class numbers; None
             before any evaluator of embeddings has run.
         patch_checksum: the same of images and their masks; None before any evaluator of patches has run.
+        unfinished: the folder in which evaluators that train a backbone keep their states until they finish; None to
+            keep none.
     """
 
     spec: Spec
@@ -64,6 +82,7 @@ class Evaluation:
     compute_checksum: bool = False
     checksum: int | None = None
     patch_checksum: int | None = None
+    unfinished: Path | None = None
 
     def evaluate_model(self, model: Model, evaluators: Iterable[NamedEvaluator]) -> dict[str, float]:
         """Return the metrics of a model's features. The model is in eval mode meanwhile.
@@ -79,6 +98,7 @@ class Evaluation:
             with blame_components(self.spec):
                 patch_function = model.backbone.patches if isinstance(model.backbone, PatchBackbone) else None
                 features = self.extract_features(self.collate, evaluators, model.embed, patch_function)
+                features.backbone = model.backbone
             return self.run_evaluators(features, evaluators)
         finally:
             model.train(was_training)
@@ -164,9 +184,14 @@ class Evaluation:
         return EvaluationImages(self.test, self.collate)
 
     def run_evaluators(self, features: ExtractedFeatures, evaluators: Sequence[NamedEvaluator]) -> dict[str, float]:
-        """Return the metrics of all evaluators, prefixed by their names."""
+        """Return the metrics of all evaluators, prefixed by their names.
+
+        Evaluators that train a backbone have none if there is no backbone.
+        """
         metrics: dict[str, float] = {}
         for number, entry in enumerate(evaluators):
+            if isinstance(entry.evaluator, BackboneEvaluator) and features.backbone is None:
+                continue
             self.progress.report(entry.name, number, len(evaluators))
             try:
                 with blame_components(self.spec, allowed=ValueError):
@@ -177,6 +202,12 @@ class Evaluation:
         return metrics
 
     def _run_evaluator(self, features: ExtractedFeatures, entry: NamedEvaluator) -> Any:
+        if isinstance(entry.evaluator, BackboneEvaluator):
+            assert features.embeddings is not None
+            assert features.backbone is not None
+            training = self._prepare_training(features.backbone, entry)
+            with training.started():
+                return entry.evaluator.evaluate_backbone(*features.embeddings, training)
         if not isinstance(entry.evaluator, PatchEvaluator):
             assert features.embeddings is not None
             return entry.evaluator.evaluate(*features.embeddings, features.extractor)
@@ -192,6 +223,36 @@ class Evaluation:
                 pass
             self.patch_checksum = extractor.checksum
         return values
+
+    def _prepare_training(self, backbone: Backbone, entry: NamedEvaluator) -> BackboneTraining:
+        return BackboneTraining(
+            evaluated=backbone,
+            reference=self.reference,
+            test=self.test,
+            collate=self.collate,
+            training_view=build_fine_tuning_plan(self.spec),
+            device=self.device,
+            report=partial(self.progress.report, f"{entry.name}, steps"),
+            seed=self.spec.seed,
+            workers=self.spec.data.workers,
+            precision=str(self.spec.trainer.get("precision")),
+            state_file=None if self.unfinished is None else self.unfinished / self._name_state(backbone, entry),
+        )
+
+    def _name_state(self, backbone: Backbone, entry: NamedEvaluator) -> str:
+        """Return the name of the file for the state of an evaluation, which tells all that the state depends on."""
+        spec = self.spec.to_dict()
+        parameters: Any = spec
+        for step in entry.component.path:
+            parameters = parameters[step]
+        weights = 0
+        for name, value in backbone.state_dict().items():
+            weights = zlib.crc32(name.encode(), weights)
+            weights = checksum_tensor(value, weights) if isinstance(value, Tensor) else weights
+        sections = {section: spec.get(section) for section in ("seed", "data", "views", "embed_view")}
+        sizes = len(self.reference), len(self.test)
+        text = json.dumps([weights, parameters, sections, sizes, self.device.type], sort_keys=True, default=str)
+        return f"{entry.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.pt"
 
     def _read_metrics(self, entry: NamedEvaluator, values: Any) -> list[tuple[str, float]]:
         """Return the names and values of metrics. Raises UserError if an evaluator returned something else."""

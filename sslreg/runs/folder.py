@@ -59,6 +59,11 @@ class RunFolder:
         return self.path / "baselines.json"
 
     @property
+    def unfinished_evaluations(self) -> Path:
+        """The states of evaluations that train a backbone, from which they resume."""
+        return self.path / "unfinished_evaluations"
+
+    @property
     def lock_file(self) -> Path:
         """The file that the process which trains here locks; it names the process."""
         return self.path / ".in_use"

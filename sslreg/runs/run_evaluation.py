@@ -70,7 +70,15 @@ def evaluate_run(
     require_patch_backbone(spec, built, untrained)
     require_leading_geometry(spec, built)
     device = select_device()
-    evaluation = Evaluation(spec, reference, test, build_embed_collate(spec), device, compute_checksum=True)
+    evaluation = Evaluation(
+        spec,
+        reference,
+        test,
+        build_embed_collate(spec),
+        device,
+        compute_checksum=True,
+        unfinished=run.folder.unfinished_evaluations,
+    )
     with evaluation.progress.show(console):
         evaluation.progress.subject = "trained backbone"
         trained = evaluation.evaluate_model(run.model().to(device), built)

@@ -10,9 +10,9 @@ import torch
 from torch.utils.data import DataLoader
 
 from sslreg.assembly import Pipeline, ReplaceUnreadable
+from sslreg.assembly.epoch_sampler import EpochSampler
 from sslreg.assembly.loader_workers import ErrorReturningCollate, WorkerError, loader_worker_options
 from sslreg.contracts import Batch
-from sslreg.training.epoch_sampler import EpochSampler
 from sslreg.training.prefetch import PrefetchingDataLoader
 from sslreg.views import BatchInFlight, DeferredBatch
 

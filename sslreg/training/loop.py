@@ -331,6 +331,8 @@ def fit(setup: TrainingSetup, checkpoint: Path | None = None, epoch: int = 0, ba
         epoch: The epoch of the first batch.
         batches: The number of batches of that epoch that are done.
     """
+    if setup.evaluation is not None:  # before, a new run had no folder
+        setup.evaluation.unfinished = setup.folder.unfinished_evaluations
     callbacks = build_callbacks(
         setup.folder,
         setup.pipeline,

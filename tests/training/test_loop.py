@@ -315,3 +315,20 @@ def test_the_path_of_a_spec_is_accepted(tiny_spec: str, tmp_path: Path) -> None:
         with pytest.raises(UserError, match="epochs") as refused:
             sslreg.train(spec)
         assert refused.value.diagnostics[0].file == str(path)
+
+
+def test_an_evaluator_that_trains_the_backbone_does_not_change_the_training(trained: Trained) -> None:
+    backbone = "model.backbone={use: vit, patch_size: 4, width: 16, depth: 1, heads: 2, drop_path: 0.2}"
+    overrides = (backbone, "data.train.split=test", "trainer.max_epochs=2")
+    entry = "{use: fine_tune, epochs: 1, warmup_epochs: 0, batch_size: 128, every: 1}"
+    plain, tuned = (
+        trained(*overrides, f"evaluate=[{evaluator}]", name=name)
+        for name, evaluator in (("plain", ""), ("tuned", entry))
+    )
+    weights = tuned.model().state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in plain.model().state_dict().items())
+    baseline = tuned.summary["baseline"]
+    assert "fine_tune_top1" in tuned.summary["final"]
+    assert "fine_tune_top1" in baseline["untrained"]
+    assert baseline["raw_pixels"] == {}
+    assert not tuned.folder.unfinished_evaluations.exists()

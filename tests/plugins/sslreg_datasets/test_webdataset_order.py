@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from hypothesis import given, strategies as st
 
-from sslreg.training.epoch_sampler import EpochSampler, epoch_generator
+from sslreg.assembly.epoch_sampler import EpochSampler, epoch_generator
 from sslreg_datasets.webdataset_order import epoch_order
 
 COUNTS = np.array([30, 50, 41, 7, 60, 52])

@@ -19,7 +19,7 @@ from PIL import Image
 
 import sslreg
 from sslreg import Run
-from sslreg.training.epoch_sampler import EpochSampler
+from sslreg.assembly.epoch_sampler import EpochSampler
 
 TWO = ["trainer.devices=2", "trainer.strategy=ddp"]
 #: What `ddp_worker.py` trained as "moco", with a checkpoint after every step.

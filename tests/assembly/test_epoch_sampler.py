@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from sslreg.training.epoch_sampler import EpochSampler
+from sslreg.assembly.epoch_sampler import EpochSampler
 
 
 @given(share=st.integers(1, 7), world_size=st.integers(1, 4), samples=st.integers(1, 200), seed=st.integers(0, 2**62))

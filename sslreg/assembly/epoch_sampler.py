@@ -1,4 +1,4 @@
-"""The sampler of the training: which samples an epoch has in which order, and which of them each rank gets."""
+"""The sampler of a training: which samples an epoch has in which order, and which of them each rank gets."""
 
 from __future__ import annotations
 
