@@ -9,6 +9,8 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 import sslreg
+from sslreg_backbones.weight_sources import open_weights
+from sslreg_backbones.weights import load_weights
 
 
 class ConvNet(sslreg.Backbone):
@@ -20,6 +22,11 @@ class ConvNet(sslreg.Backbone):
     Args:
         width: The number of channels of the first layer.
         depth: The number of layers.
+        weights: The initial weights: a file of this backbone, or the folder of a run. The first filters are adapted to
+            the number of channels.
+
+    Raises:
+        ValueError: The weights are missing or do not fit.
     """
 
     def __init__(
@@ -27,6 +34,7 @@ class ConvNet(sslreg.Backbone):
         in_channels: Annotated[int, sslreg.FromRun("in_channels")] = 3,
         width: PositiveInt = 16,
         depth: Annotated[int, Field(ge=1)] = 5,
+        weights: str | None = None,
     ) -> None:
         super().__init__()
         self.body = nn.Sequential()
@@ -38,6 +46,8 @@ class ConvNet(sslreg.Backbone):
             self.body.append(nn.ReLU(inplace=True))
             before = channels
         self.num_features = before
+        if weights is not None:
+            self.loaded_weights = load_weights(self.body, open_weights(weights, "sslreg", []))
         # With this layout, a step takes a quarter less time on a CPU.
         self.to(memory_format=torch.channels_last)
 

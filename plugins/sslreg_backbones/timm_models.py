@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -10,8 +11,15 @@ from torch import Tensor, nn
 
 import sslreg
 from sslreg_backbones.patch_encoding import DropPath, Pool
-from sslreg_backbones.timm_vit import TimmTokens, is_vision_transformer, vision_transformer_arguments
-from sslreg_backbones.weights import load_weights, read_file
+from sslreg_backbones.timm_vit import (
+    TimmTokens,
+    is_vision_transformer,
+    prepare_state_dict,
+    vision_transformer_arguments,
+)
+from sslreg_backbones.weight_files import read_tensors
+from sslreg_backbones.weight_sources import WeightFile, download_timm_weights, open_weights
+from sslreg_backbones.weights import load_weights
 
 
 @sslreg.enforce_bounds
@@ -40,8 +48,10 @@ def build_timm_model(
             both cases after the last norm; timm's by default.
         drop_path: The probability that the last block skips a branch for an image in training. It increases linearly
             from 0 in the first block.
-        weights: The initial weights: ``pretrained`` for timm's own, or the path of a state dict, in a safetensors file
-            or a file of ``torch.save``. The first filters are adapted to the number of channels. The position
+        weights: The initial weights: ``pretrained`` for timm's own, the tag of others that timm has for the model
+            (``dino``), a file, the folder of a run, or a name on the Hugging Face hub (``hf-hub:ORG/NAME``,
+            ``timm/NAME``). Files may have the names of timm, of the authors of DINO, iBOT, DINOv2, DINOv3, MAE or MoCo
+            v3, of torchvision or of Hugging Face. The first filters are adapted to the number of channels. The position
             embeddings and the patch projection of a Vision Transformer are adapted to its sizes.
 
     Raises:
@@ -64,15 +74,23 @@ def build_timm_model(
         config = timm.get_pretrained_cfg(name)
         if config and config.fixed_input_size:
             arguments["img_size"] = image_size
-        body = timm.create_model(name, pretrained=weights == "pretrained", **arguments)
+        body = timm.create_model(name, **arguments)
     except (AssertionError, OSError, RuntimeError, TypeError) as error:
-        raise ValueError(
-            f"timm cannot build {name!r} for images of {image_size} pixels with weights {weights!r}: {error}"
-        ) from error
+        raise ValueError(f"timm cannot build {name!r} for images of {image_size} pixels: {error}") from error
     backbone = (TimmViT if is_vit else TimmBackbone)(body, name, arguments)
-    if weights is not None and weights != "pretrained":
-        backbone.load(read_file(weights, "timm", ["pretrained"]))
+    if weights is not None:
+        backbone.load(_open_timm_weights(timm, name, weights), optional=["reg_token"] if registers else [])
     return backbone
+
+
+def _open_timm_weights(timm: Any, name: str, weights: str) -> WeightFile:
+    """Return the weights that timm has under this name for a model, or those of another source."""
+    architecture = name.partition(".")[0]
+    tags = [full.partition(".")[2] for full in timm.list_pretrained(f"{architecture}.*")]
+    if weights != "pretrained" and weights not in tags:
+        return open_weights(weights, "timm", ["pretrained", *tags])
+    path = download_timm_weights(name if weights == "pretrained" else f"{architecture}.{weights}")
+    return WeightFile(weights, path, read_tensors(path))
 
 
 def _require_none(name: str, **parameters: Any) -> None:
@@ -113,18 +131,36 @@ class TimmBackbone(sslreg.Backbone):
         return features
 
     def adapt_weights(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Convert a state dict to the module's names and sizes."""
-        return state
-
-    def load(self, state: dict[str, Tensor]) -> None:
-        """Copy the state dict of a whole model.
+        """Convert a state dict to the module's names and sizes, as timm does.
 
         Raises:
-            ValueError: It belongs to another model.
+            ValueError: timm cannot convert it.
+        """
+        convert = getattr(import_module(type(self.body).__module__), "checkpoint_filter_fn", None)
+        if convert is None:
+            return state
+        try:
+            return dict(convert(state, self.body))
+        except Exception as error:  # timm reads names and shapes without checking them
+            raise ValueError(
+                f"the weights belong to another architecture; timm cannot convert them: {error}"
+            ) from error
+
+    def load(self, file: WeightFile, optional: Collection[str] = ()) -> None:
+        """Copy the weights of a whole model.
+
+        Args:
+            file: The content of the file.
+            optional: The names of tensors that the file may lack.
+
+        Raises:
+            ValueError: They belong to another model.
         """
         classifier = self.body.pretrained_cfg["classifier"]
         heads = [classifier] if isinstance(classifier, str) else list(classifier or ())
-        load_weights(self.body, heads, self.adapt_weights(state))
+        self.loaded_weights = load_weights(
+            self.body, file, heads=heads, adapt=self.adapt_weights, knows_layouts=True, optional=optional
+        )
 
     def enable_gradient_checkpointing(self) -> None:
         if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in self.body.modules()):
@@ -149,3 +185,14 @@ class TimmViT(TimmTokens, TimmBackbone):
     def __init__(self, body: Any, name: str, arguments: dict[str, Any]) -> None:
         super().__init__(body, name, arguments)
         self.add_tokens()
+
+    def adapt_weights(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Convert a state dict to the module's names, patch size and grid of position embeddings, as timm does.
+
+        Raises:
+            ValueError: timm cannot convert it, or the file has biases that the module lacks.
+        """
+        state = super().adapt_weights(prepare_state_dict(self.body, state))
+        if self.body.attn_pool is None:
+            return {name: tensor for name, tensor in state.items() if not name.startswith("attn_pool.")}
+        return state

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any
 
 import torch
@@ -136,22 +135,42 @@ class TimmTokens(sslreg.PatchBackbone):
             rotations = _gather_rotations(rotations, keep)
         return [{"rope": each} for each in (rotations if self.body.rope_mixed else [rotations] * count)]
 
-    def adapt_weights(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Convert a state dict to the module's names, patch size and grid of position embeddings, as timm does.
 
-        Raises:
-            ValueError: timm cannot convert it.
-        """
-        convert = import_module(type(self.body).__module__).checkpoint_filter_fn
-        try:
-            state = dict(convert(state, self.body))
-        except Exception as error:  # timm reads names and shapes without checking them
-            raise ValueError(
-                f"the weights belong to another architecture; timm cannot convert them: {error}"
-            ) from error
-        if self.body.attn_pool is None:
-            return {name: tensor for name, tensor in state.items() if not name.startswith("attn_pool.")}
-        return state
+def prepare_state_dict(body: Any, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return a state dict that timm can convert for a Vision Transformer.
+
+    Args:
+        body: timm's module.
+        state: A state dict with the names of timm, DINOv2 or DINOv3.
+
+    Raises:
+        ValueError: The file has biases that the module lacks.
+    """
+    if "storage_tokens" in state and getattr(body.blocks[0].attn, "q_bias", None) is None:
+        state = _drop_zero_biases(state)
+    elif "register_tokens" in state or "blocks.0.mlp.w12.weight" in state:
+        state = {**state, "mask_token": torch.zeros(0)}  # by which timm recognizes DINOv2
+    has_positions = body.reg_token is not None and not body.no_embed_class and "pos_embed" in state
+    if has_positions and not {"reg_token", "register_tokens"} & state.keys():
+        return {**state, "pos_embed": _add_register_positions(state["pos_embed"], body.reg_token.shape[1])}
+    return state
+
+
+def _drop_zero_biases(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return a state dict of DINOv3 without biases of queries, keys and values, which have to be zero."""
+    biases = [name for name in state if name.endswith("attn.qkv.bias")]
+    if any(bool(state[name].any()) for name in biases):
+        raise ValueError(
+            f"the weights have biases of queries and values, such as {biases[0]}, but this model has none; use timm's "
+            "model of the same name with _qkvb"
+        )
+    return {name: tensor for name, tensor in state.items() if name not in biases}
+
+
+def _add_register_positions(positions: Tensor, registers: int) -> Tensor:
+    """Return position embeddings (1, 1 + L, D) with zeros for registers after the class token."""
+    zeros = positions.new_zeros(1, registers, positions.shape[-1])
+    return torch.cat([positions[:, :1], zeros, positions[:, 1:]], dim=1)
 
 
 def _gather_rotations(rotations: Tensor, keep: Tensor) -> Tensor:

@@ -13,7 +13,8 @@ import sslreg
 from sslreg_backbones.patch_encoding import DropPath, Pool
 from sslreg_backbones.torchvision_names import FAMILIES, NAMES
 from sslreg_backbones.torchvision_vit import TorchvisionTokens
-from sslreg_backbones.weights import first_convolution, has_named_weights, load_weights, read_weights
+from sslreg_backbones.torchvision_weights import has_named_weights, open_torchvision_weights
+from sslreg_backbones.weights import first_convolution, load_weights
 
 #: The auxiliary classifiers of GoogLeNet and Inception. A backbone never has them.
 _AUXILIARY = ("aux1", "aux2", "AuxLogits")
@@ -29,9 +30,9 @@ class TorchvisionBackbone(sslreg.Backbone):
         image_size: The side of the square images for a Vision Transformer or MaxViT; other models take any size.
         stem: ``small`` starts a ResNet with a 3x3 convolution of stride 1 and no max-pooling, for images of CIFAR's
             size.
-        weights: The initial weights: the name of torchvision's weights (``IMAGENET1K_V1``, ``DEFAULT``), or the path of
-            a state dict, in a safetensors file or a file of ``torch.save``. The first filters are adapted to the
-            number of channels.
+        weights: The initial weights: the name of torchvision's weights (``IMAGENET1K_V1``, ``DEFAULT``), a file, the
+            folder of a run, or a name on the Hugging Face hub (``hf-hub:ORG/NAME``, ``timm/NAME``). The first filters
+            are adapted to the number of channels.
 
     Attributes:
         body: torchvision's module. Its last layer and a dropout before it are identities, so its state dict is that of
@@ -64,11 +65,16 @@ class TorchvisionBackbone(sslreg.Backbone):
         if set_channels(self.body, in_channels) and stem != "small":
             self.replaced.append(first_convolution(self.body) or "")
         if weights is not None:
-            load_weights(self.body, [head, *_AUXILIARY], read_weights(self.architecture, weights))
+            file = open_torchvision_weights(self.architecture, weights)
+            self.loaded_weights = load_weights(self.body, file, heads=[head, *_AUXILIARY], adapt=self.adapt_weights)
 
     def forward(self, images: Tensor) -> Tensor:
         features: Tensor = self.body(images)
         return features
+
+    def adapt_weights(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Convert a state dict to the sizes of the module."""
+        return state
 
     def plain(self) -> sslreg.PlainModule | None:
         """Return torchvision's module and the code that builds it, including the replaced layers."""
@@ -189,7 +195,8 @@ class _VisionTransformerBackbone(TorchvisionTokens, TorchvisionBackbone):
         pool: The features: the token ``class``, or the ``mean`` of the tokens of patches.
         drop_path: The probability that the last block skips a branch for an image in training. It increases linearly
             from 0 in the first block.
-        weights: As for other models of torchvision. The position embeddings are interpolated.
+        weights: As for other models of torchvision. Files may have the names of timm, of DINO, MAE or MoCo v3, or of
+            Hugging Face. The position embeddings are interpolated.
     """
 
     def __init__(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.vision_transformer import EncoderBlock, VisionTransformer
+from torchvision.models.vision_transformer import EncoderBlock, VisionTransformer, interpolate_embeddings
 from torchvision.ops import StochasticDepth
 
 import sslreg
@@ -45,6 +45,14 @@ class TorchvisionTokens(sslreg.PatchBackbone):
         if drop_path:
             for number, block in enumerate(self._blocks()):
                 _add_drop_path(block, drop_path * number / max(len(self.body.encoder.layers) - 1, 1))
+
+    def adapt_weights(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Interpolate the position embeddings in a state dict to the grid of the module, as torchvision does.
+
+        Raises:
+            ValueError: The file has no class token, or its grid is not square.
+        """
+        return dict(interpolate_embeddings(self.body.image_size, self.patch_size, state))
 
     def tokens(
         self,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
+import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torchvision.models import VisionTransformer
@@ -12,6 +14,14 @@ import sslreg
 from sslreg_backbones.patch_encoding import DropPath, Pool
 from sslreg_backbones.torchvision_models import set_channels
 from sslreg_backbones.torchvision_vit import TorchvisionTokens
+from sslreg_backbones.weight_sources import open_weights
+from sslreg_backbones.weights import load_weights
+
+#: The name of the position embeddings.
+_POSITIONS = "encoder.pos_embedding"
+
+#: How much fixed position embeddings in a file, possibly in half precision, may differ from exact ones.
+_FIXED_TOLERANCE = 1e-2
 
 
 class ViT(TorchvisionTokens):
@@ -32,9 +42,14 @@ class ViT(TorchvisionTokens):
         pool: The features: the token ``class``, or the ``mean`` of the tokens of patches.
         drop_path: The probability that the last block skips a branch for an image in training. It increases linearly
             from 0 in the first block.
+        weights: The initial weights: a file, the folder of a run, or a name on the Hugging Face hub
+            (``hf-hub:ORG/NAME``, ``timm/NAME``). Files may have the names of torchvision, of timm, of DINO, MAE or MoCo
+            v3, or of Hugging Face. The first filters are adapted to the number of channels, and the position embeddings
+            to the grid.
 
     Raises:
-        ValueError: The image size is no multiple of the patch size, or the width none of the number of heads.
+        ValueError: The image size is no multiple of the patch size, the width none of the number of heads, or the
+            weights are missing or do not fit.
     """
 
     def __init__(
@@ -49,6 +64,7 @@ class ViT(TorchvisionTokens):
         positions: Literal["learned", "sine_cosine"] = "learned",
         pool: Pool = "class",
         drop_path: DropPath = 0.0,
+        weights: str | None = None,
     ) -> None:
         super().__init__()
         self.patch_size = patch_size
@@ -71,6 +87,27 @@ class ViT(TorchvisionTokens):
             embeddings = self.body.encoder.pos_embedding.requires_grad_(False)
             embeddings.copy_(self._fixed_positions(self._trained_grid()))
         self.add_tokens(pool, drop_path)
+        if weights is not None:
+            file = open_weights(weights, "sslreg", [])
+            self.loaded_weights = load_weights(self.body, file, heads=["heads"], adapt=self.adapt_weights)
+
+    def adapt_weights(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Interpolate learned position embeddings in a state dict. Replace fixed ones by those of the module.
+
+        Raises:
+            ValueError: The file has no class token, its grid is not square, or its embeddings are not the fixed ones.
+        """
+        if not self.fixes_positions:
+            return super().adapt_weights(state)
+        embeddings, own = state[_POSITIONS], self.body.encoder.pos_embedding
+        side = math.isqrt(embeddings.shape[1] - 1)
+        expected = self._fixed_positions((side, side)).to(embeddings)
+        if embeddings.shape != expected.shape or not torch.allclose(embeddings, expected, atol=_FIXED_TOLERANCE):
+            raise ValueError(
+                "the position embeddings of these weights are not the fixed ones of positions: sine_cosine; use "
+                "positions: learned"
+            )
+        return {**state, _POSITIONS: own}
 
     def _position_embeddings(self, grid: tuple[int, int]) -> Tensor:
         if self.fixes_positions and grid != self._trained_grid():

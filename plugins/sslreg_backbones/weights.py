@@ -1,100 +1,93 @@
-"""Loading of existing weights into a model."""
+"""Loading of existing weights into a module, with a report of what was loaded and what was not."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
-from torchvision import models
-from torchvision.models.vision_transformer import VisionTransformer, interpolate_embeddings
+
+import sslreg
+from sslreg_backbones.state_dict_layouts import StateDict, list_layouts, strip_prefix
+from sslreg_backbones.weight_files import hash_file
+from sslreg_backbones.weight_sources import WeightFile
+
+#: What precedes the names of the network that is used after training, if a file has several, and of others.
+_PREFERRED = re.compile(r"(?:^|[._])(?:average|ema|teacher|target_encoder)(?:[._]|$)")
+_AVOIDED = re.compile(r"(?:^|[._])(?:student|momentum|key|encoder_k|target)(?:[._]|$)")
+
+#: Parts of networks that a backbone does not have and does not need, and what they are.
+_EXTRAS = {
+    re.compile(
+        r"heads?|head_dist|fc|classifier|last_layer|prototypes|(?:\w+_)?head|projectors?|projection|predictor"
+    ): "head",
+    re.compile(r"decoder\w*"): "decoder",
+    re.compile(r"mask_token|masked_embed|lm_head|local_cls_norm"): "used in pretraining only",
+    re.compile(r"pooler|pre_logits"): "pooler",
+    re.compile(r"rope_embed\w*"): "fixed",
+}
+
+#: Of networks in a file, one is as good as another if it has this share of the tensors that the best one has.
+_SIMILAR = 0.9
+
+#: Buffers that are computed, not learned: a counter, a mask and the periods of rotary embeddings.
+_COMPUTED = (".num_batches_tracked", ".bias_mask", ".periods")
 
 
-def has_named_weights(architecture: str, weights: str | None) -> bool:
-    """Return whether torchvision has weights of this name for the architecture."""
-    return weights == "DEFAULT" or weights in models.get_model_weights(architecture).__members__
+@dataclass(frozen=True)
+class _Network:
+    """A network in a file that may be the one to load.
 
-
-def read_weights(architecture: str, weights: str) -> dict[str, Tensor]:
-    """Return the state dict with torchvision's keys that `weights` names, or that the file `weights` holds.
-
-    Raises:
-        ValueError: There is no such name or file, or it cannot be read or downloaded.
+    Attributes:
+        layout: whose names its tensors have.
+        prefix: what precedes these names.
+        state: its tensors by the names of the module that gets them.
     """
-    if has_named_weights(architecture, weights):
-        return _download(architecture, weights)
-    return read_file(weights, "torchvision", list(models.get_model_weights(architecture).__members__))
 
+    layout: str
+    prefix: str
+    state: StateDict
 
-def _download(architecture: str, weights: str) -> dict[str, Tensor]:
-    try:
-        # torchvision's own loader handles the peculiarities of its old checkpoints.
-        return dict(models.get_model(architecture, weights=weights).state_dict())
-    except OSError as error:
-        raise ValueError(
-            f"torchvision's weights {weights} for {architecture} cannot be downloaded ({error}); download them on a "
-            "machine with a network and pass the file's path as weights"
-        ) from error
-
-
-def read_file(weights: str, library: str, names: Sequence[str]) -> dict[str, Tensor]:
-    """Return the state dict in a file.
-
-    Keys are those of `library`, optionally after ``body.``, the name that backbones give the library's module.
-
-    Args:
-        weights: The path of the file.
-        library: The library of the model, for messages.
-        names: The weights that the library has for the model, for messages.
-
-    Raises:
-        ValueError: There is no such file, or it holds something else.
-    """
-    path = Path(weights).expanduser()
-    if not path.is_file():
-        raise ValueError(
-            f"weights: {weights!r} is neither a file ({path.absolute()}) nor one of {library}'s weights for the model: "
-            f"{', '.join(names)}"
-        )
-    try:
-        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-    except Exception as error:  # a broken pickle may raise anything
-        raise ValueError(
-            f"weights: {path} is neither a safetensors file nor a state dict saved by torch.save: {error}"
-        ) from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ValueError(f"weights: {path} must hold a state dict of names and tensors, and nothing else")
-    if all(name.startswith("body.") for name in state):
-        return {name.removeprefix("body."): tensor for name, tensor in state.items()}
-    return state
-
-
-def first_convolution(body: nn.Module) -> str | None:
-    """Return the name of the first convolution, which sees the images; None without one."""
-    return next((name for name, module in body.named_modules() if isinstance(module, nn.Conv2d)), None)
+    @property
+    def rank(self) -> int:
+        """Prefer what is used after training: averages and teachers, and ``backbone`` to other names."""
+        preferred = bool(_PREFERRED.search(self.prefix)) - bool(_AVOIDED.search(self.prefix))
+        return 2 * preferred + ("backbone" in self.prefix.split("."))
 
 
 @torch.no_grad()
-def load_weights(body: nn.Module, heads: Sequence[str], state: dict[str, Tensor]) -> None:
-    """Copy the state dict of a whole model into a model without heads.
+def load_weights(
+    body: nn.Module,
+    file: WeightFile,
+    *,
+    heads: Collection[str] = (),
+    adapt: Callable[[StateDict], StateDict] = dict,
+    knows_layouts: bool = False,
+    optional: Collection[str] = (),
+) -> sslreg.LoadedWeights:
+    """Copy the weights of a whole model into a model without heads.
 
-    The first filters are adapted to the number of channels, and the position embeddings of torchvision's Vision
-    Transformer are resized.
+    The layout of the file is recognized by its names. The first filters are adapted to the number of channels.
 
     Args:
         body: The model without heads.
+        file: The content of the file.
         heads: The names of the removed layers.
-        state: The state dict of the whole model.
+        adapt: Converts a state dict further, for example to other sizes.
+        knows_layouts: Whether `adapt` also converts layouts that are not known here.
+        optional: The names of tensors that the file may lack.
 
     Raises:
         ValueError: An entry is missing, unknown or of another shape.
     """
-    own = body.state_dict()
-    removed = tuple(f"{head}." for head in heads)
-    state = {name: tensor for name, tensor in state.items() if not name.startswith(removed)}
-    missing = [name for name in own if name not in state and not name.endswith("num_batches_tracked")]
+    own = {name: tensor for name, tensor in body.state_dict().items() if not name.endswith(_COMPUTED)}
+    network = _choose_network(file, own, adapts_any=knows_layouts)
+    state, left_out = _leave_out(network, own, heads)
+    before = dict(state)
+    state, _ = _leave_out(replace(network, state=adapt(state)), own, heads)
+    missing = [name for name in own if name not in state and name not in optional]
     unknown = [name for name in state if name not in own]
     if missing or unknown:
         raise ValueError(
@@ -102,17 +95,119 @@ def load_weights(body: nn.Module, heads: Sequence[str], state: dict[str, Tensor]
         )
     if (stem := first_convolution(body)) is not None:
         filters = f"{stem}.weight"
-        state[filters] = adapt_channels(state[filters], own[filters].shape[1])
-    if isinstance(body, VisionTransformer):
-        state = dict(interpolate_embeddings(body.image_size, body.patch_size, state))
+        state[filters] = adapt_channels(state[filters].to(own[filters].dtype), own[filters].shape[1])
+    _require_shapes(state, own)
+    for name, tensor in state.items():
+        own[name].copy_(tensor)
+    return sslreg.LoadedWeights(
+        source=file.source,
+        file=str(file.path),
+        sha256=hash_file(file.path),
+        layout=network.layout,
+        prefix=network.prefix,
+        loaded=len(state),
+        tensors=len(own),
+        adapted=_describe_changes(before, state, own),
+        missing={name: "not in the file" for name in own if name not in state},
+        left_out=left_out | _list_others(file.tensors, network.prefix),
+    )
+
+
+def _choose_network(file: WeightFile, own: Mapping[str, Tensor], *, adapts_any: bool) -> _Network:
+    """Return the network in a file that fits a module best; of several that fit, the one that is used after training.
+
+    Args:
+        file: The content of the file.
+        own: The module's tensors.
+        adapts_any: Whether a library converts further layouts. It then gets all tensors of a file without a known one.
+
+    Raises:
+        ValueError: Nothing in the file fits.
+    """
+    networks = [
+        (len(own.keys() & network.state.keys()), network) for network in _find_networks(file.tensors, list(own))
+    ]
+    if not networks and adapts_any:
+        return _Network("names that timm converts", "", dict(file.tensors))
+    most = max((count for count, _ in networks), default=0)
+    if not most:
+        raise ValueError(
+            f"the weights belong to another architecture: {file.path} has no tensor of this backbone, such as "
+            f"{next(iter(own))}; it has {_abbreviate(list(file.tensors))}"
+        )
+    return max((network for count, network in networks if count >= _SIMILAR * most), key=lambda network: network.rank)
+
+
+def _find_networks(tensors: Mapping[str, Tensor], own: Sequence[str]) -> Iterator[_Network]:
+    """Yield the networks in a file, for each layout that it may have."""
+    for layout in list_layouts(own):
+        for prefix in layout.find_prefixes(tensors):
+            yield _Network(layout.name, prefix, layout.convert(strip_prefix(tensors, prefix)))
+
+
+def _leave_out(network: _Network, own: Collection[str], heads: Collection[str]) -> tuple[StateDict, dict[str, str]]:
+    """Return a network without parts that a backbone does not need, and what these are by their names in the file."""
+    parts = {name.partition(".")[0] for name in own}
+    removed = tuple(f"{head}." for head in heads)
+    kept, left_out = {}, {}
+    for name, tensor in network.state.items():
+        part, dot, _ = name.partition(".")
+        reason = None if part in parts else next((why for what, why in _EXTRAS.items() if what.fullmatch(part)), None)
+        if name.startswith(removed):
+            reason = "head"
+        if name.endswith(_COMPUTED):
+            continue
+        if reason is None:
+            kept[name] = tensor
+        else:
+            left_out[f"{network.prefix}{part}{dot and '.*'}"] = reason
+    return kept, left_out
+
+
+def _list_others(names: Iterable[str], prefix: str) -> dict[str, str]:
+    """Return the tensors of a file outside of a network, by the beginnings of their names."""
+    depth = prefix.split(".")
+    others = {}
+    for name in names:
+        if not name.startswith(prefix):
+            parts = name.split(".")
+            same = next(index for index, part in enumerate(parts) if index >= len(depth) or part != depth[index])
+            others[".".join(parts[: same + 1]) + (".*" if len(parts) > same + 1 else "")] = "outside of the network"
+    return others
+
+
+def _require_shapes(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    """Refuse tensors of other shapes than those of the module."""
     if mismatched := [name for name in state if state[name].shape != own[name].shape]:
         first = mismatched[0]
         raise ValueError(
             f"the weights have another shape: {first} is {tuple(state[first].shape)} in the file and "
-            f"{tuple(own[first].shape)} in this model; check the backbone's parameters, such as stem"
+            f"{tuple(own[first].shape)} in this model; check the backbone's parameters, such as its patch size or stem"
         )
-    for name, tensor in state.items():
-        own[name].copy_(tensor)
+
+
+def _describe_changes(
+    before: Mapping[str, Tensor], after: Mapping[str, Tensor], own: Mapping[str, Tensor]
+) -> dict[str, str]:
+    """Describe how the tensors of a file were changed, by their names in the module."""
+    changes = {}
+    for name in (name for name in after if name in before and before[name].shape != after[name].shape):
+        old, new = before[name].shape, after[name].shape
+        if len(old) == 4 and len(new) == 4:
+            channels = [f"{old[1]} to {new[1]} channels"] if old[1] != new[1] else []
+            sides = [f"{old[2]}x{old[3]} to {new[2]}x{new[3]} pixels"] if old[2:] != new[2:] else []
+            changes[name] = ", ".join([*channels, *sides])
+        else:
+            changes[name] = f"resized from {tuple(old)} to {tuple(new)}"
+    types = {(before[name].dtype, own[name].dtype) for name in before if name in own}
+    if converted := sorted({f"{old} to {new}".replace("torch.", "") for old, new in types if old != new}):
+        changes["all"] = ", ".join(converted)
+    return changes
+
+
+def first_convolution(body: nn.Module) -> str | None:
+    """Return the name of the first convolution, which sees the images; None without one."""
+    return next((name for name, module in body.named_modules() if isinstance(module, nn.Conv2d)), None)
 
 
 def adapt_channels(filters: Tensor, channels: int) -> Tensor:
@@ -131,9 +226,11 @@ def adapt_channels(filters: Tensor, channels: int) -> Tensor:
 
 def _list_names(*groups: str | list[str]) -> str:
     """Format words, each followed by its first three names: ``without a, b, c and 3 more, with d``."""
-    parts = []
-    for word, names in zip(groups[::2], groups[1::2], strict=True):
-        if names:
-            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            parts.append(f"{word} {', '.join(names[:3])}{more}")
-    return ", ".join(parts)
+    words, names = groups[::2], groups[1::2]
+    return ", ".join(f"{word} {_abbreviate(list(few))}" for word, few in zip(words, names, strict=True) if few)
+
+
+def _abbreviate(names: Sequence[str]) -> str:
+    """Return the first three names, and the number of the others."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more}"

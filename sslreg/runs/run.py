@@ -109,6 +109,11 @@ class Run:
         model.load_state_dict(weights)
         return model.eval()
 
+    @property
+    def checkpoint_path(self) -> Path:
+        """The newest whole checkpoint, from which `model` gets its weights. Raises SslregError if there is none."""
+        return load_newest_checkpoint(self.folder)[0]
+
     def backbone(self) -> Backbone:
         """Build the trained backbone, which maps images (N, C, H, W) from `preprocess` to features (N, D)."""
         return self.model().backbone

@@ -118,8 +118,8 @@ def test_auxiliary_classifiers_are_off(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
 def test_a_checkpoint_holds_whether_the_weights_transform_the_input(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for function in ("load_weights", "read_weights"):
-        monkeypatch.setattr(torchvision_models, function, lambda *_: None)
+    for function in ("load_weights", "open_torchvision_weights"):
+        monkeypatch.setattr(torchvision_models, function, lambda *_, **__: None)
     with ParametersOnMeta():
         pretrained, restored = build(name, weights="DEFAULT"), build(name)
     assert not restored.body.transform_input

@@ -7,8 +7,10 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 from torchvision import models
+from torchvision.models.vision_transformer import interpolate_embeddings
 
 from sslreg_backbones import torchvision_models
+from sslreg_backbones.weight_sources import WeightFile
 from sslreg_backbones.weights import adapt_channels, load_weights
 
 
@@ -63,7 +65,7 @@ def test_weights_that_cannot_be_downloaded_say_what_to_do(tmp_path: Path, monkey
         raise URLError("no network")
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("torch.hub.urlopen", unreachable)
+    monkeypatch.setattr("sslreg_backbones.weight_downloads.urlopen", unreachable)
     with pytest.raises(ValueError, match=r"cannot be downloaded \(.*no network.*pass the file's path"):
         build("resnet18", weights="DEFAULT")
 
@@ -85,12 +87,14 @@ def test_more_channels_repeat_the_filters_in_turn() -> None:
     torch.testing.assert_close(*responses)
 
 
-def test_position_embeddings_are_resized_to_the_images() -> None:
+def test_position_embeddings_are_resized_to_the_images(tmp_path: Path) -> None:
     torch.manual_seed(0)
     size = {"patch_size": 16, "num_layers": 1, "num_heads": 2, "hidden_dim": 8, "mlp_dim": 8}
     large, small = models.VisionTransformer(64, **size), models.VisionTransformer(32, **size)
     small.heads = nn.Identity()
-    load_weights(small, ["heads.head"], large.state_dict())
+    torch.save(large.state_dict(), tmp_path / "large.pth")
+    file = WeightFile("large.pth", tmp_path / "large.pth", large.state_dict())
+    load_weights(small, file, heads=["heads.head"], adapt=lambda state: dict(interpolate_embeddings(32, 16, state)))
     embeddings = small.encoder.pos_embedding
     torch.testing.assert_close(embeddings[:, 0], large.encoder.pos_embedding[:, 0])
     grids = [each.encoder.pos_embedding[:, 1:].mean(dim=1) for each in (small, large)]
@@ -111,8 +115,8 @@ def test_a_file_of_something_else_is_an_error(tmp_path: Path, name: str) -> None
         build("resnet18", weights=str(tmp_path / name))
 
 
-def test_a_file_that_holds_more_than_a_state_dict_is_an_error(tmp_path: Path, resnet: models.ResNet) -> None:
-    torch.save({"state_dict": resnet.state_dict(), "epoch": 3}, tmp_path / "checkpoint.pth")
+def test_a_file_without_tensors_is_an_error(tmp_path: Path, resnet: models.ResNet) -> None:
+    torch.save({"module": resnet, "epoch": 3}, tmp_path / "checkpoint.pth")
     with pytest.raises(ValueError, match="must hold a state dict"):
         build("resnet18", weights=str(tmp_path / "checkpoint.pth"))
 
