@@ -69,6 +69,19 @@ def format_expected(expect: Mapping[str, Any], metrics: Mapping[str, Any] | None
     return lines
 
 
+def format_guard(guard: Mapping[str, Any] | None) -> list[str]:
+    """Return a line about the `guard` of a run's summary; none without a guard."""
+    if guard is None or guard["start"] is None:
+        return []
+    values = f"{guard['figure']}: {format_value(guard['start'])} before training"
+    if guard["stopped_at"] is None:
+        return [f"{values}, {format_value(guard['latest'])} at the end"]
+    return [
+        f"{values}, {format_value(guard['latest'])} after step {guard['stopped_at']}, where the guard ended the "
+        f"training; the weights are those of step {guard['kept_step']}"
+    ]
+
+
 def drop_intervals(names: Iterable[str]) -> list[str]:
     """Return the distinct names in order, without the intervals of metrics that are among them."""
     distinct = dict.fromkeys(names)

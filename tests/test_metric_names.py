@@ -87,3 +87,12 @@ def test_nothing_heavy_is_imported() -> None:
     program = "import sys, sslreg.metric_names; sys.exit(' '.join({'torch', 'numpy'} & set(sys.modules)) or 0)"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
+
+
+def test_a_guard_is_described_by_what_it_did() -> None:
+    guard = {"figure": "guard_knn_top1", "start": 0.8, "latest": 0.79, "kept_step": 42, "stopped_at": None}
+    assert metric_names.format_guard(None) == metric_names.format_guard(guard | {"start": None}) == []
+    assert metric_names.format_guard(guard) == ["guard_knn_top1: 0.800 before training, 0.790 at the end"]
+    (line,) = metric_names.format_guard(guard | {"latest": 0.5, "stopped_at": 63})
+    assert line.startswith("guard_knn_top1: 0.800 before training, 0.500 after step 63, where the guard ended")
+    assert line.endswith("the weights are those of step 42")

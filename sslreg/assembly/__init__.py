@@ -16,9 +16,11 @@ from sslreg.assembly.data_split import (
     describe_parts,
 )
 from sslreg.assembly.evaluators import (
+    Guard,
     NamedEvaluator,
     build_evaluation_sets,
     build_evaluators,
+    choose_guard_figure,
     require_best_figure,
     require_leading_geometry,
     require_patch_backbone,
@@ -33,6 +35,7 @@ from sslreg.assembly.view_builder import build_embed_plan, build_fine_tuning_pla
 __all__ = [
     "Builder",
     "DatasetBuilder",
+    "Guard",
     "ImageLoader",
     "NamedEvaluator",
     "Pipeline",
@@ -54,6 +57,7 @@ __all__ = [
     "build_raw_pixels_collate",
     "build_readers",
     "build_view_plans",
+    "choose_guard_figure",
     "count_samples",
     "describe_missing_classes",
     "describe_parts",

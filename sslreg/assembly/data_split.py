@@ -49,15 +49,15 @@ class DatasetBuilder:
             component = spec.data.find(role)
             if component is None:
                 raise spec.error(("data",), "no-such-split", f"the spec names no data.{role}")
-            samples = self._build_whole(component)
+            samples = self.build_whole(component)
             if spec.data.split is not None and component is spec.data.train:
                 self.built |= self._divide(samples, spec.data.split)
             else:
                 self.built[role] = samples
         return self.built[role]
 
-    def _build_whole(self, component: ComponentSpec) -> SampleDataset:
-        """Build the subset of a data set that a spec asks for, before any split."""
+    def build_whole(self, component: ComponentSpec) -> SampleDataset:
+        """Return a new data set, or the subset of it that a spec asks for, before any split."""
         samples = SampleDataset(self._builder.build(component), component.info)
         subset = component.keys["subset"]
         if subset is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -73,14 +73,79 @@ def build_evaluation_sets(
     reference = datasets.build("train" if spec.data.find("reference") is None else "reference")
     test = datasets.build("test")
     for entry in evaluators:
-        for role, samples in (("reference", reference), ("test", test)):
-            _require_targets(spec, entry, role, samples)
-    _require_same_classes(spec, reference, test)
+        _require_targets(spec, entry, "data", reference, test)
+    _require_same_classes(spec, "data", reference, test)
     return reference, test
 
 
-def _require_targets(spec: Spec, entry: NamedEvaluator, role: str, samples: SampleDataset) -> None:
-    """Refuse a data set whose targets are not of the kind that an evaluator needs."""
+@dataclass(frozen=True)
+class Guard:
+    """What guards a training against forgetting.
+
+    Attributes:
+        evaluator: the evaluator; its metrics begin with ``guard_``.
+        reference: the data set that the evaluator fits on.
+        test: the data set that the evaluator is tested on.
+    """
+
+    evaluator: NamedEvaluator
+    reference: SampleDataset
+    test: SampleDataset
+
+
+def build_guard_evaluator(builder: Builder) -> NamedEvaluator | None:
+    """Return the evaluator of the spec's guard; None without a guard."""
+    if builder.spec.guard is None:
+        return None
+    component = builder.spec.guard.evaluator
+    name = f"guard_{component.keys['as'] or component.info.name}"
+    return NamedEvaluator(name, builder.build(component), component.keys["every"] or 1, component)
+
+
+def build_guard(builder: Builder, datasets: DatasetBuilder) -> Guard | None:
+    """Return the guard of a spec; None if it has none.
+
+    Raises:
+        UserError: labels are missing or of the wrong kind, or the classes of the two sets differ.
+    """
+    spec, evaluator = builder.spec, build_guard_evaluator(builder)
+    if spec.guard is None or evaluator is None:
+        return None
+    guard = Guard(evaluator, datasets.build_whole(spec.guard.reference), datasets.build_whole(spec.guard.test))
+    _require_targets(spec, evaluator, "guard", guard.reference, guard.test)
+    _require_same_classes(spec, "guard", guard.reference, guard.test)
+    return guard
+
+
+def choose_guard_figure(spec: Spec, evaluator: NamedEvaluator, metrics: Sequence[str]) -> str:
+    """Return the metric that the guard of a spec compares: the one that it names, or else the first.
+
+    Raises:
+        UserError: the evaluator does not return the metric.
+    """
+    assert spec.guard is not None
+    figure = spec.guard.figure
+    if figure is None and metrics:
+        return metrics[0]
+    if figure is None or figure not in metrics:
+        raise spec.error(
+            ("guard", "figure") if figure is not None else evaluator.component.path,
+            "no-such-figure",
+            f"the evaluator {evaluator.component.use!r} returns no metric {figure!r}",
+            did_you_mean(figure or "", metrics) or f"it returns {', '.join(metrics) or 'none'}",
+        )
+    return figure
+
+
+def _require_targets(
+    spec: Spec, entry: NamedEvaluator, section: str, reference: SampleDataset, test: SampleDataset
+) -> None:
+    """Refuse data sets of a section whose targets are not of the kind that an evaluator needs."""
+    for role, samples in (("reference", reference), ("test", test)):
+        _require_targets_of(spec, entry, f"{section}.{role}", role, samples)
+
+
+def _require_targets_of(spec: Spec, entry: NamedEvaluator, key: str, role: str, samples: SampleDataset) -> None:
     if isinstance(entry.evaluator, PatchEvaluator):
         if not samples.has_masks:
             raise spec.error(
@@ -88,14 +153,14 @@ def _require_targets(spec: Spec, entry: NamedEvaluator, role: str, samples: Samp
                 "no-masks",
                 f"{entry.name} needs segmentation masks, but the {role} set has "
                 f"{'class numbers' if samples.has_targets or samples.has_label_sets else 'no labels'}",
-                f"name a data set whose targets are masks under data.{role}",
+                f"name a data set whose targets are masks under {key}",
             )
     elif entry.evaluator.needs_targets and samples.has_masks:
         raise spec.error(
             entry.component.path,
             "no-class-numbers",
             f"{entry.name} needs a class number for each image, but the {role} set has segmentation masks",
-            f"use an evaluator of patches, or name a data set with class numbers under data.{role}",
+            f"use an evaluator of patches, or name a data set with class numbers under {key}",
         )
     elif entry.evaluator.needs_targets and samples.has_label_sets:
         if not entry.evaluator.takes_label_sets:
@@ -110,7 +175,7 @@ def _require_targets(spec: Spec, entry: NamedEvaluator, role: str, samples: Samp
             entry.component.path,
             "no-labels",
             f"{entry.name} needs labels, but the {role} set has none",
-            f"name a data set with labels under data.{role}",
+            f"name a data set with labels under {key}",
         )
 
 
@@ -199,14 +264,14 @@ def require_best_figure(spec: Spec, figures: Collection[str] | None = None) -> N
         )
 
 
-def _require_same_classes(spec: Spec, reference: SampleDataset, test: SampleDataset) -> None:
+def _require_same_classes(spec: Spec, section: str, reference: SampleDataset, test: SampleDataset) -> None:
     """Raise an error if class numbers mean different classes, as in folders with different subfolders."""
     if reference.classes is None or test.classes is None or reference.classes == test.classes:
         return
     differing = sorted({*reference.classes} ^ {*test.classes})
     names = ", ".join(repr(name) for name in differing[:_MAX_NAMED_CLASSES]) or "their order"
     raise spec.error(
-        ("data", "test"),
+        (section, "test"),
         "classes-differ",
         f"the reference set and the test set number different classes; they differ in {names}",
         "use the same classes in both sets: remove those that one of them lacks",

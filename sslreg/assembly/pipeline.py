@@ -15,9 +15,11 @@ from sslreg.assembly.collate_functions import build_collate, build_embed_collate
 from sslreg.assembly.component_failures import blame_components
 from sslreg.assembly.data_split import DatasetBuilder
 from sslreg.assembly.evaluators import (
+    Guard,
     NamedEvaluator,
     build_evaluation_sets,
     build_evaluators,
+    build_guard,
     require_leading_geometry,
     require_patch_backbone,
 )
@@ -48,6 +50,7 @@ class Pipeline:
         model: the model.
         loss: the loss.
         evaluators: the evaluators.
+        guard: what guards the training against forgetting; None without.
         learning_rate: the learning rate of the first parameter group, before any schedule.
     """
 
@@ -62,6 +65,7 @@ class Pipeline:
     model: Model
     loss: Loss
     evaluators: list[NamedEvaluator]
+    guard: Guard | None = None
     learning_rate: float = math.nan
 
     @property
@@ -108,12 +112,14 @@ def assemble(spec: Spec, *, world_size: int = 1, device: torch.device | str | No
     add_view_facts(builder, views)
     evaluators = build_evaluators(builder)
     reference, test = build_evaluation_sets(builder, evaluators, datasets) if evaluators else (None, None)
+    guard = build_guard(builder, datasets)
+    judges = evaluators if guard is None else [*evaluators, guard.evaluator]
     model, loss = build_model(builder), build_loss(builder)
     require_momentum_precision(spec, model)
     enable_gradient_checkpointing(spec, model)
     require_class_numbers(spec, loss, train)
-    require_patch_backbone(spec, evaluators, model)
-    require_leading_geometry(spec, evaluators)
+    require_patch_backbone(spec, judges, model)
+    require_leading_geometry(spec, judges)
     embed_collate = build_embed_collate(spec)
     images = [*views, *make_views(embed_collate, samples)]
     for same_shape in {one.shape: one for one in images}.values():
@@ -131,6 +137,7 @@ def assemble(spec: Spec, *, world_size: int = 1, device: torch.device | str | No
         model=model,
         loss=loss,
         evaluators=evaluators,
+        guard=guard,
     )
     # Build these once now, so that their errors appear before anything is written; the trainer builds its own.
     optimizer = pipeline.build_optimizer()

@@ -17,6 +17,8 @@ from sslreg.assembly.devices import Devices, host_memory, resolve_devices
 from sslreg.assembly.evaluators import (
     NamedEvaluator,
     build_evaluators,
+    build_guard_evaluator,
+    choose_guard_figure,
     make_random_embeddings,
     make_random_patches,
     require_best_figure,
@@ -73,6 +75,10 @@ def _try_spec(spec: Spec) -> tuple[Diagnostic, ...]:
     evaluators = trial.attempt(partial(build_evaluators, builder))
     if evaluators is not None:
         trial.attempt(partial(_check_best_figure, spec, evaluators))
+    guard = trial.attempt(partial(build_guard_evaluator, builder))
+    if guard is not None:
+        trial.attempt(partial(_check_guard_figure, spec, guard))
+    judges = [*(evaluators or ()), *([] if guard is None else [guard])]
     views = [trial.attempt(partial(try_operations, builder, entry.augment)) for entry in spec.views]
     embed_view = None
     if spec.embed_view is not None:
@@ -83,8 +89,8 @@ def _try_spec(spec: Spec) -> tuple[Diagnostic, ...]:
     if None not in views and embed_view is not None:
         trial.attempt(partial(_require_batch_memory, spec, made, devices))
         if not trial.found_errors:
-            trial.attempt(partial(require_leading_geometry, spec, evaluators or ()))
-            trial.warn(trial.attempt(partial(_try_model, builder, devices, made, embed_view, evaluators or ())) or ())
+            trial.attempt(partial(require_leading_geometry, spec, judges))
+            trial.warn(trial.attempt(partial(_try_model, builder, devices, made, embed_view, judges)) or ())
     return trial.finish()
 
 
@@ -145,18 +151,31 @@ def _check_best_figure(spec: Spec, evaluators: Sequence[NamedEvaluator]) -> None
     require_best_figure(spec)
     best = spec.checkpoint.best or ""
     figures: set[str] = set()
-    on_cpu: Any = SimpleNamespace(device=torch.device("cpu"))
     for entry in evaluators:
         if best.startswith(f"{entry.name}_"):
-            try:
-                if isinstance(entry.evaluator, PatchEvaluator):
-                    metrics = entry.evaluator.evaluate_patches(*make_random_patches(), on_cpu)
-                else:
-                    metrics = entry.evaluator.evaluate(*make_random_embeddings(), on_cpu)
-            except Exception:  # noqa: BLE001 - the evaluator needs images, or other embeddings
+            metrics = _try_evaluator(entry)
+            if metrics is None:
                 return
             figures |= {f"{entry.name}_{metric}" for metric in metrics}
     require_best_figure(spec, figures or None)
+
+
+def _check_guard_figure(spec: Spec, guard: NamedEvaluator) -> None:
+    """Compare ``guard.figure`` with the figures that its evaluator gives for random embeddings."""
+    metrics = _try_evaluator(guard)
+    if metrics is not None:
+        choose_guard_figure(spec, guard, metrics)
+
+
+def _try_evaluator(entry: NamedEvaluator) -> list[str] | None:
+    """Return the metrics of random embeddings; None if the evaluator needs images, or other embeddings."""
+    on_cpu: Any = SimpleNamespace(device=torch.device("cpu"))
+    try:
+        if isinstance(entry.evaluator, PatchEvaluator):
+            return list(entry.evaluator.evaluate_patches(*make_random_patches(), on_cpu))
+        return list(entry.evaluator.evaluate(*make_random_embeddings(), on_cpu))
+    except Exception:  # noqa: BLE001 - it may be that of any package
+        return None
 
 
 def _validate_params(spec: Spec, component: ComponentSpec) -> None:

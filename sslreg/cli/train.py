@@ -16,7 +16,7 @@ from sslreg.cli.metrics_table import print_metrics
 from sslreg.cli.options import Overrides
 from sslreg.cli.requeue import is_restart, requeue_on_timeout
 from sslreg.errors import SslregError, UserError
-from sslreg.metric_names import format_count, format_expected
+from sslreg.metric_names import format_count, format_expected, format_guard
 from sslreg.registry import installed
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ def _print_summary(run: Run) -> None:
     summary = run.summary
     if summary["baseline"]:
         print_metrics({"trained": summary["final"], **summary["baseline"]})
-    for line in [*format_expected(run.spec.expect, summary["final"]), *collect_summary_lines(run)]:
+    lines = [*format_expected(run.spec.expect, summary["final"]), *format_guard(summary.get("guard"))]
+    for line in [*lines, *collect_summary_lines(run)]:
         stdout.print(line)
     stdout.print(
         f"trained {format_count(summary['epochs'], 'epoch')}, {format_count(summary['steps'], 'step')} at "

@@ -81,6 +81,11 @@ class RunFolder:
         """The checkpoint before the last one, in case the last one is damaged."""
         return self.checkpoints / PREVIOUS
 
+    @property
+    def guarded_checkpoint(self) -> Path:
+        """The last checkpoint with which a guard against forgetting was content."""
+        return self.checkpoints / "guarded.ckpt"
+
     @classmethod
     def default(cls, name: str, number: int = 1) -> RunFolder:
         """Return ``runs/NAME/TIMESTAMP``, or ``runs/NAME/TIMESTAMP_NUMBER`` from 2 on."""

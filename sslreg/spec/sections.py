@@ -201,6 +201,32 @@ class EngineSpec:
     on_nan: Literal["stop", "skip", "rewind"] = "stop"
 
 
+@dataclass(frozen=True)
+class GuardSpec:
+    """A second data set, on which the features must not become worse while the model is trained.
+
+    Continuing from existing weights improves them for the images of a run, and may ruin them for those that they were
+    trained on. The guard measures that.
+
+    Attributes:
+        reference: the data set that the evaluator fits on.
+        test: the data set that the evaluator is tested on.
+        evaluator: the evaluator, which runs before the first step and then after every epoch, or as often as its
+            `every` says.
+        figure: the metric that counts, such as top1; by default the first that the evaluator returns.
+        max_drop: how far the metric may fall below its value before the first step.
+        on_drop: whether a lower metric ends the run with the last weights that were good enough (stop), or is
+            only reported (warn).
+    """
+
+    reference: Annotated[ComponentSpec, Slot("dataset")]
+    test: Annotated[ComponentSpec, Slot("dataset")]
+    evaluator: Annotated[ComponentSpec, Slot("evaluator")]
+    figure: str | None = None
+    max_drop: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.02
+    on_drop: Literal["stop", "warn"] = "stop"
+
+
 def _require_folder_name(name: str) -> str:
     if not re.fullmatch(r"\w[\w .+=-]*", name):
         raise ValueError("it names the run's folder, so it may contain only letters, digits, spaces and - _ . + =")
@@ -234,6 +260,7 @@ class Sections:
         schedule: how the learning rate changes, or a list of schedules that each change something else.
         trainer: arguments of lightning.Trainer, by their own names.
         evaluate: the evaluators of the embeddings.
+        guard: a second data set, on which the features must not become worse.
         callbacks: Lightning callbacks.
         loggers: loggers that receive the metrics in addition to the run folder.
         checkpoint: when checkpoints are saved.
@@ -257,6 +284,7 @@ class Sections:
     ] = None
     trainer: Annotated[dict[str, Any], Section(trainer_parameters(), dict)] = field(default_factory=dict)
     evaluate: Annotated[tuple[ComponentSpec, ...], Slot("evaluator", many=True)] = ()
+    guard: Annotated[GuardSpec | None, _section(GuardSpec, optional=True)] = None
     callbacks: Annotated[tuple[ComponentSpec, ...], Slot("callback", many=True)] = ()
     loggers: Annotated[tuple[ComponentSpec, ...], Slot("logger", many=True)] = ()
     checkpoint: Annotated[CheckpointSpec, _section(CheckpointSpec)] = CheckpointSpec()
@@ -352,6 +380,8 @@ def find_components(value: Any) -> list[ComponentSpec]:
             return find_components(value.augment)
         case DataSpec():
             return find_components([value.train, value.reference, value.test, *value.readers])
+        case GuardSpec():
+            return find_components([value.reference, value.test, value.evaluator])
         case list() | tuple():
             return [component for item in value for component in find_components(item)]
     return []

@@ -6,6 +6,7 @@ import gc
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,24 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 
-from sslreg.assembly import SampleDataset
+from sslreg.assembly import NamedEvaluator, SampleDataset
+from sslreg.contracts import Model
 from sslreg.errors import UserError
-from sslreg.evaluation import embed, evaluate_raw_pixels
+from sslreg.evaluation import Evaluation, embed, evaluate_raw_pixels
 from sslreg.runs.folder import RunFolder
 from sslreg.runs.run import Run
 from sslreg.spec import Spec
 from sslreg.terminal import TerminalConsole
 from sslreg.training.lightning_trainer import quiet_lightning
-from sslreg.training.loop import TrainingSetup, build_evaluation, prepare, resume_run, start_run, try_and_warn
+from sslreg.training.loop import (
+    TrainingSetup,
+    build_evaluation,
+    build_guard_evaluation,
+    prepare,
+    resume_run,
+    start_run,
+    try_and_warn,
+)
 
 try:
     import resource
@@ -96,7 +106,7 @@ def dry_run(spec: Spec, *, console: Console | None = None) -> DryRun | None:
 def _prepare_short_training(spec: Spec, folder: RunFolder, console: Console, steps: int) -> TrainingSetup:
     """Prepare a training of a few steps without evaluations, loggers and plugins."""
     setup = prepare(spec, folder, console)
-    setup.evaluation = None
+    setup.evaluation = setup.guard_evaluation = None
     setup.calls_plugins = False
     setup.trainer.loggers = []
     setup.trainer.fit_loop.epoch_loop.max_steps = steps
@@ -135,16 +145,41 @@ def _evaluate_subset(setup: TrainingSetup, run: Run) -> tuple[int, list[str], di
     Returns:
         The number of embedded images, the evaluators that ran, and the messages of those that need more images.
     """
-    model = run.model().to(setup.device)
-    evaluation = build_evaluation(setup.pipeline, setup.device)
+    model, pipeline = run.model().to(setup.device), setup.pipeline
+    evaluation, guard_evaluation = (
+        build(pipeline, setup.device) for build in (build_evaluation, build_guard_evaluation)
+    )
+    embedded, evaluated = 0, list[str]()
+    too_few: dict[str, str] = {}
     if evaluation is None:
-        subset = _take_subset(setup.pipeline.train)
-        return len(embed(subset, setup.pipeline.embed_collate, model.embed, device=setup.device)), [], {}
+        subset = _take_subset(pipeline.train)
+        embedded = len(embed(subset, pipeline.embed_collate, model.embed, device=setup.device))
+    else:
+        embedded = _try_evaluators(evaluation, pipeline.evaluators, model, evaluated, too_few)
+    if guard_evaluation is not None and pipeline.guard is not None:
+        embedded += _try_evaluators(guard_evaluation, [pipeline.guard.evaluator], model, evaluated, too_few)
+    return embedded, evaluated, too_few
+
+
+def _try_evaluators(
+    evaluation: Evaluation,
+    evaluators: Iterable[NamedEvaluator],
+    model: Model,
+    evaluated: list[str],
+    too_few: dict[str, str],
+) -> int:
+    """Try evaluators on a few images, and return how many these are.
+
+    Args:
+        evaluation: The data sets from which the images are taken.
+        evaluators: The evaluators.
+        model: The model.
+        evaluated: Receives the names of the evaluators that ran.
+        too_few: Receives the messages of those that need more images.
+    """
     reference, test = _take_subset(evaluation.reference), _take_subset(evaluation.test)
     evaluation = replace(evaluation, reference=reference, test=test)
-    evaluated: list[str] = []
-    too_few: dict[str, str] = {}
-    for named in setup.pipeline.evaluators:
+    for named in evaluators:
         try:
             evaluate_raw_pixels(evaluation, [named], model.backbone)
             evaluation.evaluate_model(model, [named])
@@ -153,7 +188,7 @@ def _evaluate_subset(setup: TrainingSetup, run: Run) -> tuple[int, list[str], di
             if error.diagnostics[0].code != "cannot-evaluate":
                 raise
             too_few[named.name] = error.diagnostics[0].message
-    return len(reference) + len(test), evaluated, too_few
+    return len(reference) + len(test)
 
 
 def _take_subset(samples: SampleDataset) -> SampleDataset:

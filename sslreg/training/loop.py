@@ -120,6 +120,7 @@ class TrainingSetup:
         trainer: Lightning's trainer.
         pipeline: The assembled components.
         evaluation: The data and settings of the evaluators, None without evaluation.
+        guard_evaluation: The same of the guard against forgetting, None without one.
         writer: The writer of the run's spec, lock and summary.
         stop: The signals that ask the run to stop.
         rewinds: The rewinds so far.
@@ -132,6 +133,7 @@ class TrainingSetup:
     trainer: lightning.Trainer
     pipeline: Pipeline
     evaluation: Evaluation | None
+    guard_evaluation: Evaluation | None
     writer: RunWriter
     stop: StopSignals = field(default_factory=StopSignals)
     rewinds: RewindHistory = field(default_factory=partial(RewindHistory, enabled=False))
@@ -205,7 +207,8 @@ def _prepare(spec: Spec, folder: RunFolder, console: Console, stop: StopSignals)
         pipeline.loaded_weights,
         learning_rate=pipeline.learning_rate,
     )
-    return TrainingSetup(spec, folder, console, trainer, pipeline, build_evaluation(pipeline, device), writer, stop)
+    evaluations = build_evaluation(pipeline, device), build_guard_evaluation(pipeline, device)
+    return TrainingSetup(spec, folder, console, trainer, pipeline, *evaluations, writer, stop)
 
 
 def build_evaluation(pipeline: Pipeline, device: torch.device) -> Evaluation | None:
@@ -213,6 +216,13 @@ def build_evaluation(pipeline: Pipeline, device: torch.device) -> Evaluation | N
     if pipeline.reference is None or pipeline.test is None:
         return None
     return Evaluation(pipeline.spec, pipeline.reference, pipeline.test, pipeline.embed_collate, device)
+
+
+def build_guard_evaluation(pipeline: Pipeline, device: torch.device) -> Evaluation | None:
+    """Return the data and settings of the guard against forgetting, None without one."""
+    if pipeline.guard is None:
+        return None
+    return Evaluation(pipeline.spec, pipeline.guard.reference, pipeline.guard.test, pipeline.embed_collate, device)
 
 
 def start_run(setup: TrainingSetup) -> Run:
@@ -338,6 +348,7 @@ def fit(setup: TrainingSetup, checkpoint: Path | None = None, epoch: int = 0, ba
         setup.pipeline,
         setup.trainer,
         setup.evaluation,
+        setup.guard_evaluation,
         setup.stop,
         setup.console,
         guard_until=setup.rewinds.guard_until,
@@ -406,6 +417,8 @@ def fit_or_request_rewind(
 def finish_trained_run(setup: TrainingSetup, callbacks: RunCallbacks, module: TrainingModule) -> None:
     """Evaluate and save a run whose steps are all trained. Lightning calls no callback for it."""
     module.to(setup.device)
+    if callbacks.forgetting_guard is not None and callbacks.forgetting_guard.pending:
+        callbacks.forgetting_guard.on_train_end(setup.trainer, module)
     if callbacks.evaluations is not None and not callbacks.evaluations.final:
         callbacks.evaluations.on_train_end(setup.trainer, module)
     callbacks.checkpoints.on_train_end(setup.trainer, module)
@@ -428,6 +441,8 @@ def write_summary(setup: TrainingSetup, callbacks: RunCallbacks, status: str) ->
         "skipped_steps": 0 if callbacks.guard is None else callbacks.guard.skipped_steps,
         "final": final,
     }
+    if callbacks.forgetting_guard is not None:
+        results["guard"] = callbacks.forgetting_guard.summarize()
     setup.writer.finish(results)
     if setup.calls_plugins:
         call_run_finished(Run(setup.folder.path))

@@ -46,6 +46,12 @@ def resume(path: str | Path, overrides: Sequence[str] = (), *, console: Console 
     run = Run(path)
     spec = lock_readers(load_spec(run.folder.resolved_spec, overrides), run.folder)
     _require_allowed_changes(run.spec, spec)
+    if (stopped_at := _find_guard_stop(run)) is not None:
+        raise UserError(
+            f"the guard of {run.path} ended the training after step {stopped_at}",
+            hint="start a new run with a lower learning rate, or with a larger guard.max_drop",
+            code="nothing-left",
+        )
     if _is_finished(run, spec):
         raise UserError(
             f"{run.path} has trained all of its {run.summary['epochs']} epochs",
@@ -79,7 +85,15 @@ def train_or_resume(spec: Spec, out: str | Path, *, console: Console | None = No
 
 
 def _is_finished(run: Run, spec: Spec) -> bool:
-    return run.summary["status"] == "finished" and not _has_steps_left(spec, run)
+    if run.summary["status"] != "finished":
+        return False
+    return _find_guard_stop(run) is not None or not _has_steps_left(spec, run)
+
+
+def _find_guard_stop(run: Run) -> int | None:
+    """Return the step after which a guard ended the training of a finished run; None if none did."""
+    stopped_at: int | None = run.summary.get("guard", {}).get("stopped_at")
+    return stopped_at if run.summary["status"] == "finished" else None
 
 
 def _has_steps_left(spec: Spec, run: Run) -> bool:

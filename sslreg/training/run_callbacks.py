@@ -15,6 +15,7 @@ from sslreg.runs.folder import RunFolder
 from sslreg.spec import Spec
 from sslreg.training.callbacks.checkpoint_saver import CheckpointSaver
 from sslreg.training.callbacks.collapse_watch import CollapseWatch
+from sslreg.training.callbacks.forgetting_guard import ForgettingGuard
 from sslreg.training.callbacks.metrics_loggers import open_metrics_file
 from sslreg.training.callbacks.metrics_recorder import MetricsRecorder
 from sslreg.training.callbacks.non_finite_guard import NonFiniteGuard
@@ -38,6 +39,7 @@ class RunCallbacks:
     recorder: MetricsRecorder
     collapse_watch: CollapseWatch
     skipped: SkippedSamples
+    forgetting_guard: ForgettingGuard | None
     evaluations: PeriodicEvaluation | None
     checkpoints: CheckpointSaver
     progress: TrainingProgress
@@ -52,6 +54,7 @@ def build_callbacks(
     pipeline: Pipeline,
     trainer: lightning.Trainer,
     evaluation: Evaluation | None,
+    guard_evaluation: Evaluation | None,
     stop: StopSignals,
     console: Console,
     *,
@@ -64,6 +67,7 @@ def build_callbacks(
         pipeline: The assembled components.
         trainer: The trainer that gets the callbacks.
         evaluation: The data and settings of the evaluators, None without evaluation.
+        guard_evaluation: The same of the guard against forgetting, None without one.
         stop: The signals that ask the run to stop.
         console: Where progress is shown.
         guard_until: The last step that ``engine.on_nan: rewind`` guards.
@@ -82,6 +86,14 @@ def build_callbacks(
     evaluations = (
         None if evaluation is None else PeriodicEvaluation(evaluation, pipeline.evaluators, recorder, throughput, stop)
     )
+    forgetting_guard = None
+    if guard_evaluation is not None:
+        assert spec.guard is not None
+        assert pipeline.guard is not None
+        evaluator = pipeline.guard.evaluator
+        forgetting_guard = ForgettingGuard(
+            folder, spec.guard, guard_evaluation, evaluator, recorder, throughput, stop, console
+        )
     return RunCallbacks(
         search=search,
         position=ResumePosition(spec.seed),
@@ -90,8 +102,11 @@ def build_callbacks(
         recorder=recorder,
         collapse_watch=CollapseWatch(recorder, console, stop=spec.engine.on_collapse == "stop"),
         skipped=SkippedSamples(folder, pipeline.train),
+        forgetting_guard=forgetting_guard,
         evaluations=evaluations,
-        checkpoints=CheckpointSaver(folder, spec.checkpoint, recorder, evaluations, stop),
+        checkpoints=CheckpointSaver(
+            folder, spec.checkpoint, recorder, [one for one in (forgetting_guard, evaluations) if one], stop
+        ),
         progress=TrainingProgress(console, throughput, recorder),
     )
 

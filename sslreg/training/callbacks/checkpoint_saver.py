@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class CheckpointSaver(Callback):
         folder: RunFolder,
         spec: CheckpointSpec,
         recorder: MetricsRecorder,
-        evaluations: PeriodicEvaluation | None,
+        evaluations: Sequence[PeriodicEvaluation],
         stop: StopSignals,
     ) -> None:
         self.folder = folder
@@ -125,7 +126,7 @@ class CheckpointSaver(Callback):
 
     @property
     def _pending_evaluators(self) -> list[str]:
-        return [] if self.evaluations is None else self.evaluations.pending
+        return [name for evaluation in self.evaluations for name in evaluation.pending]
 
     def _save_if_best(self, trainer: lightning.Trainer) -> None:
         value = self.recorder.evaluated.get(self.spec.best) if self.spec.best else None
@@ -159,13 +160,24 @@ class CheckpointSaver(Callback):
         self._saved_at, self._saved = time.monotonic(), self._position(trainer)
 
     def _save(self, trainer: lightning.Trainer, path: Path) -> None:
-        require_finite_weights(trainer)
-        failure = None
-        try:
-            self.recorder.sync()
-            trainer.save_checkpoint(path)
-        except SslregError as error:
-            failure = error
-            trainer.strategy.barrier("Trainer.save_checkpoint")  # where the other processes wait
-        if reduce_any(failure is not None)[0]:
-            raise failure or SslregError("the process that writes checkpoints cannot write them", code="unwritable")
+        save_checkpoint(trainer, path, self.recorder)
+
+
+def save_checkpoint(trainer: lightning.Trainer, path: Path, recorder: MetricsRecorder) -> None:
+    """Write the state of a training to a file, in the main process while the others wait.
+
+    The rows of the recorder are flushed to the disk before.
+
+    Raises:
+        SslregError: The file cannot be written, or a weight is not finite.
+    """
+    require_finite_weights(trainer)
+    failure = None
+    try:
+        recorder.sync()
+        trainer.save_checkpoint(path)
+    except SslregError as error:
+        failure = error
+        trainer.strategy.barrier("Trainer.save_checkpoint")  # where the other processes wait
+    if reduce_any(failure is not None)[0]:
+        raise failure or SslregError("the process that writes checkpoints cannot write them", code="unwritable")
