@@ -44,7 +44,7 @@ from benchmarks._timing import write_results
 from sslreg.assembly import Pipeline, assemble
 from sslreg.assembly.epoch_sampler import EpochSampler
 from sslreg.contracts.loss import commit_staged
-from sslreg.evaluation import Evaluation, evaluate_baselines
+from sslreg.evaluation import Evaluation, evaluate_raw_pixels
 from sslreg.spec import parse_spec
 
 BATCH = 128
@@ -274,7 +274,11 @@ def evaluate(evaluation: Evaluation, backbone: nn.Module, pipeline: Pipeline) ->
 def measure_baselines(root: Path, method: str) -> dict[str, dict[str, str]]:
     """Return the metrics of raw pixels and of the untrained backbone, which all methods share."""
     pipeline = build_pipeline(root, method)
-    figures = evaluate_baselines(build_evaluation(pipeline), pipeline.model, pipeline.evaluators)
+    evaluation = build_evaluation(pipeline)
+    figures = {
+        "raw_pixels": evaluate_raw_pixels(evaluation, pipeline.evaluators),
+        "untrained": evaluation.evaluate_model(pipeline.model, pipeline.evaluators),
+    }
     return {
         name.replace("_", " "): {metric: f"{own[metric]:.3f} ± {own[f'{metric}_ci']:.3f}" for metric in METRICS}
         for name, own in figures.items()

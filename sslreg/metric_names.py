@@ -1,4 +1,4 @@
-"""The naming scheme of evaluation metrics, and how metrics are formatted. Imports no torch.
+"""The naming scheme of evaluation metrics and their subjects, and how metrics are formatted. Imports no torch.
 
 ``X_ci``
     Half-width of the 95 % confidence interval of ``X``.
@@ -20,9 +20,34 @@ from sslreg.registry import INVARIANCES, installed
 #: The key of a spec's `expect` that is not a metric.
 SOURCE = "source"
 
+#: The subjects of evaluations with their titles, in the order of a table's columns. Further baselines, which a spec
+#: names, come before `trained`.
+SUBJECTS = {"raw_pixels": "raw pixels", "untrained": "untrained", "starting": "starting", "trained": "trained"}
+
+#: The names that a further baseline cannot have: those of subjects, and other keys of the files with evaluations.
+RESERVED_SUBJECTS = (*SUBJECTS, "steps", "unavailable")
+
 INTERVAL = "_ci"
 READBACK = "_readback"
 _STRENGTH = re.compile(r"_s(\d+)$")
+
+
+def order_subjects(subjects: Iterable[str]) -> list[str]:
+    """Return the distinct subjects in the order of a table's columns; further baselines keep their order."""
+    columns = [*SUBJECTS]
+    distinct = dict.fromkeys(subjects)
+    further = [subject for subject in distinct if subject not in SUBJECTS]
+    return [subject for subject in (*columns[:-1], *further, columns[-1]) if subject in distinct]
+
+
+def title_subject(subject: str) -> str:
+    """Return the title of a subject: ``raw pixels``; the title of a further baseline is its name."""
+    return SUBJECTS.get(subject, subject)
+
+
+def initial_subject(metrics: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the subject from which a training started: ``starting`` if it has metrics, else ``untrained``."""
+    return "starting" if metrics.get("starting") else "untrained"
 
 
 def format_value(value: float, interval: float | None = None, digits: int = 3) -> str:

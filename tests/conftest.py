@@ -53,6 +53,9 @@ evaluate:
 #: The number of processes of pytest-xdist.
 WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
+# Tests would otherwise reuse baselines of earlier tests. Those of the cache enable it.
+os.environ["SSLREG_BASELINE_CACHE"] = "off"
+
 if WORKERS > 1:
     # Commands that tests start should not compete for the cores of the other test processes.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -215,7 +218,7 @@ def run_command(*command: object, cwd: Path, **environment: str) -> str:
     result = subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
-        env=inherited | environment,
+        env=inherited | {"SSLREG_BASELINE_CACHE": "off"} | environment,
         capture_output=True,
         text=True,
         check=False,

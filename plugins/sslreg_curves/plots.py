@@ -30,7 +30,7 @@ MAX_MARKERS = 40
 _SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "sslreg", "font.size": 9.0, "axes.titlesize": 9.0}
 
 #: The baselines in a run's summary that are drawn as lines, and their colors.
-_BASELINES = {"untrained": "tab:orange", "raw_pixels": "tab:gray"}
+_BASELINES = {"starting": "tab:green", "untrained": "tab:orange", "raw_pixels": "tab:gray"}
 
 #: The markers of values above and below the axis of a panel, by the mark of `sslreg.Axis`.
 _MARKERS = {"▲": "^", "▼": "v"}
@@ -44,7 +44,7 @@ def save_plots(folder: Path, curves: dict[str, Curve], baseline: Baseline) -> li
     Args:
         folder: The folder of the files.
         curves: The curves by name.
-        baseline: Figures of raw pixels and of the untrained backbone, drawn as lines in the panels of the same name.
+        baseline: Figures of the baselines, of which `_BASELINES` are drawn as lines in the panels of the same name.
 
     Returns:
         The paths of the files.

@@ -17,7 +17,6 @@ import numpy as np
 
 import sslreg
 from sslreg_datasets._packed_strings import PackedStrings
-from sslreg_datasets._user_cache import cache_path, is_own
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +107,7 @@ def list_files(folder: Path, extensions: Collection[str]) -> Listing:
     Raises:
         OSError: A folder cannot be read.
     """
-    remembered = cache_path("folders", [str(folder.absolute()), *sorted(extensions)], ".npz")
+    remembered = sslreg.user_cache_path("folders", [str(folder.absolute()), *sorted(extensions)], ".npz")
     listing = _read_listing(remembered, folder)
     if listing is None:
         start = time.time()
@@ -130,7 +129,7 @@ def list_files(folder: Path, extensions: Collection[str]) -> Listing:
 def _read_listing(path: Path, folder: Path) -> Listing | None:
     """Return a remembered listing; None if it is missing, broken, outdated or from another user."""
     try:
-        if not is_own(path):
+        if not sslreg.is_own_file(path):
             return None
         with np.load(path, allow_pickle=False) as content:
             facts: dict[str, Any] = json.loads(content["facts"].tobytes())

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import sslreg
-from sslreg_datasets._user_cache import cache_path, is_own
 from sslreg_datasets.webdataset_shards import is_remote, read_records
 
 log = logging.getLogger(__name__)
@@ -31,7 +30,7 @@ def read_keys(shard: str, unused: Counter[str]) -> list[str]:
     status = os.stat(shard)
     version = [status.st_size, status.st_mtime_ns]
     # Another reader may find images in samples that had none. The number is the version of the rules for samples.
-    path = cache_path("webdataset", ["2", shard, *sorted(sslreg.image_extensions())], ".json")
+    path = sslreg.user_cache_path("webdataset", ["2", shard, *sorted(sslreg.image_extensions())], ".json")
     cached = _read_cache(path, version)
     if cached is not None:
         unused.update(cached[1])
@@ -58,7 +57,7 @@ def _count(shard: str, unused: Counter[str]) -> list[str]:
 def _read_cache(path: Path, version: list[int]) -> tuple[list[str], dict[str, int]] | None:
     """Return the keys and the unused members in a cache file; None if it is broken, outdated or from another user."""
     try:
-        if not is_own(path):
+        if not sslreg.is_own_file(path):
             return None
         content = json.loads(path.read_text(encoding="utf-8"))
         keys, unused = content["keys"], content["unused"]

@@ -1,6 +1,14 @@
 """Builds the objects that a spec describes."""
 
-from sslreg.assembly.builder import Builder, build, find_component, find_loaded_weights, without_weights
+from sslreg.assembly.baselines import build_baseline, require_patches
+from sslreg.assembly.builder import (
+    Builder,
+    build,
+    find_component,
+    find_loaded_weights,
+    starts_from_weights,
+    without_weights,
+)
 from sslreg.assembly.collate_functions import (
     build_collate,
     build_embed_collate,
@@ -44,6 +52,7 @@ __all__ = [
     "assemble",
     "blame_components",
     "build",
+    "build_baseline",
     "build_collate",
     "build_datasets",
     "build_embed_collate",
@@ -68,6 +77,8 @@ __all__ = [
     "require_best_figure",
     "require_leading_geometry",
     "require_patch_backbone",
+    "require_patches",
+    "starts_from_weights",
     "try_spec",
     "without_weights",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import nn
 
 from sslreg.assembly.constructor import construct, require_slot_contract
@@ -79,6 +80,13 @@ class Builder:
         return built
 
 
+def build_seeded(builder: Builder, component: ComponentSpec) -> Any:
+    """Build a component with torch's generator seeded by the spec; the generator's state is restored afterwards."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(builder.spec.seed)
+        return builder.build(component)
+
+
 def find_component(spec: Spec, module: nn.Module) -> ComponentSpec | None:
     """Return the component of a spec that describes a module, or the module of which it is a copy.
 
@@ -113,6 +121,12 @@ def _list_modules(modules: Mapping[str, nn.Module]) -> Iterator[tuple[str, nn.Mo
     """Yield all modules in modules by their names, those in frozen modules included."""
     for name, module in nn.ModuleDict(modules).named_modules():
         yield from module.wrapped.named_modules(prefix=name) if isinstance(module, FrozenModule) else [(name, module)]
+
+
+def starts_from_weights(spec: Spec, backbone: Backbone) -> bool:
+    """Return whether a spec starts a backbone, or the backbone of which it is a copy, from weights."""
+    component = find_component(spec, backbone)
+    return component is not None and component.params.get("weights") is not None
 
 
 def without_weights(component: ComponentSpec) -> ComponentSpec:

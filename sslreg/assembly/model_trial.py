@@ -16,7 +16,7 @@ from sslreg.assembly.builder import Builder, find_component, without_weights
 from sslreg.assembly.devices import Devices, host_memory
 from sslreg.assembly.evaluators import NamedEvaluator, require_patch_backbone
 from sslreg.assembly.run_facts import add_model_facts
-from sslreg.assembly.view_trial import Shape, ViewShape
+from sslreg.assembly.view_trial import ViewShape
 from sslreg.contracts import Backbone, Batch, FrozenModule, Loss, Model, SampleKeys, is_momentum_copy
 from sslreg.contracts.loss import COMMON_FORMS
 from sslreg.errors import Diagnostic, SslregError, describe_error
@@ -59,25 +59,23 @@ def try_model(
         UnsupportedTrialError: the rest cannot be tried.
     """
     spec = builder.spec
-    with torch.device("meta"), _explain_errors(spec, spec.model.path, spec.model.use):
+    with torch.device("meta"), explain_errors(spec, spec.model.path, spec.model.use):
         model: Model = builder.build(without_weights(spec.model))
     add_model_facts(builder, model)
     require_patch_backbone(spec, evaluators, model)
     require_momentum_precision(spec, model)
     enable_gradient_checkpointing(spec, model)
     require_registered_banks(spec, spec.model, model)
-    _require_memory(spec, model, devices)
+    _require_model_memory(spec, model, devices)
     _try_optimizer(builder, model)
     warnings = list(_find_random_teachers(spec, model))
     for shape in dict.fromkeys(view.shape for view in (*views, embed_view) if view.is_fixed):
-        _try_embedding(spec, model, shape)
-    with torch.device("meta"), _explain_errors(spec, spec.loss.path, spec.loss.use):
+        try_embedding(spec, (*spec.model.path, "backbone"), model, torch.empty(2, *shape, device="meta"))
+    with torch.device("meta"), explain_errors(spec, spec.loss.path, spec.loss.use):
         on_meta: Loss = builder.build(spec.loss)
     require_registered_banks(spec, spec.loss, on_meta)
-    size, memory = _count_bytes(on_meta), host_memory()
-    if memory is not None and size > memory:
-        raise _too_large(spec, spec.loss.path, "the loss", size, memory)
-    if size > _MAX_LOSS_BYTES:
+    require_memory(spec, spec.loss.path, "the loss", on_meta)
+    if _count_bytes(on_meta) > _MAX_LOSS_BYTES:
         return warnings
     # Synchronized batch normalization sees the batch of all processes.
     processes = 1 if spec.trainer.get("sync_batchnorm") else devices.processes
@@ -130,27 +128,38 @@ def enable_gradient_checkpointing(spec: Spec, model: Model) -> None:
         ) from error
 
 
-def _try_embedding(spec: Spec, model: Model, shape: Shape) -> None:
+def try_embedding(spec: Spec, path: KeyPath, model: Model, images: Tensor) -> None:
+    """Embed images, to detect a size or a number of channels that the backbone does not support.
+
+    Args:
+        spec: the spec.
+        path: where the spec describes the backbone.
+        model: the model; it is in the same mode afterwards.
+        images: (N, C, H, W), on the meta device or with values.
+
+    Raises:
+        SpecError: the backbone refuses them.
+        UnsupportedTrialError: the meta device cannot tell.
+    """
+    was_training = model.training
     model.eval()
     try:
         with torch.inference_mode():
-            model.embed(torch.empty(2, *shape, device="meta"))
+            model.embed(images)
     except Exception as error:
-        if _is_unsupported(error) or not isinstance(error, RuntimeError | ValueError | AssertionError):
+        is_refused = isinstance(error, RuntimeError | ValueError | AssertionError)
+        if images.is_meta and (_is_unsupported(error) or not is_refused):
             raise UnsupportedTrialError from error
-        raise image_shape_error(spec, shape, error) from error
+        if not is_refused:
+            raise
+        raise spec.error(
+            path,
+            "image-shape",
+            f"the backbone does not support images of shape (C, H, W) = {tuple(images.shape[1:])}: {error}",
+            "change the size in views (and embed_view), data.channels, or the backbone",
+        ) from error
     finally:
-        model.train()
-
-
-def image_shape_error(spec: Spec, shape: Sequence[int], error: Exception) -> SslregError:
-    """Return the error for images of a shape (C, H, W) that the backbone refuses."""
-    return spec.error(
-        (*spec.model.path, "backbone"),
-        "image-shape",
-        f"the backbone does not support images of shape (C, H, W) = {tuple(shape)}: {error}",
-        "change the size in views (and embed_view), data.channels, or the backbone",
-    )
+        model.train(was_training)
 
 
 def _find_random_teachers(spec: Spec, model: Model) -> Iterator[Diagnostic]:
@@ -255,17 +264,17 @@ def _try_optimizer(builder: Builder, model: Model) -> None:
         {**group, "params": [nn.Parameter(torch.zeros((1,) * one.ndim)) for one in group["params"]]}
         for group in model.parameter_groups()
     ]
-    with _explain_errors(spec, spec.optimizer.path, spec.optimizer.use):
+    with explain_errors(spec, spec.optimizer.path, spec.optimizer.use):
         optimizer = builder.build(spec.optimizer, groups)
     # How many epochs max_steps are depends on the data.
     is_length_known = "total_steps" in builder.facts and spec.trainer.get("max_steps", -1) == -1
     for schedule in spec.schedule or () if is_length_known else ():
-        with _explain_errors(spec, schedule.path, schedule.use):
+        with explain_errors(spec, schedule.path, schedule.use):
             builder.build(schedule, optimizer)
 
 
 @contextmanager
-def _explain_errors(spec: Spec, path: KeyPath, name: str) -> Iterator[None]:
+def explain_errors(spec: Spec, path: KeyPath, name: str) -> Iterator[None]:
     """Report what a constructor raises at its place in the spec.
 
     Raises:
@@ -298,13 +307,20 @@ def _count_bytes(module: nn.Module) -> int:
     return own + sum(_count_bytes(one.wrapped) for one in module.modules() if isinstance(one, FrozenModule))
 
 
-def _require_memory(spec: Spec, model: Model, devices: Devices) -> None:
+def _require_model_memory(spec: Spec, model: Model, devices: Devices) -> None:
     """Refuse a model whose weights, with their gradients, exceed the memory of this machine."""
     weights = _count_bytes(model)
     gradients = sum(one.numel() * one.element_size() for one in model.parameters() if one.requires_grad)
     for size, memory in ((weights, host_memory()), (weights + gradients, devices.memory)):
         if memory is not None and size > memory:
             raise _too_large(spec, spec.model.path, "the model with its gradients", size, memory)
+
+
+def require_memory(spec: Spec, path: KeyPath, what: str, module: nn.Module) -> None:
+    """Refuse a module whose weights exceed the memory of this machine."""
+    size, memory = _count_bytes(module), host_memory()
+    if memory is not None and size > memory:
+        raise _too_large(spec, path, what, size, memory)
 
 
 def _too_large(spec: Spec, path: KeyPath, what: str, size: int, memory: int) -> SslregError:

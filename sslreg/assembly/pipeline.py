@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.optim import Optimizer
 
-from sslreg.assembly.builder import Builder, find_loaded_weights, without_weights
+from sslreg.assembly.builder import Builder, build_seeded, find_loaded_weights, without_weights
 from sslreg.assembly.collate_functions import build_collate, build_embed_collate, make_views
 from sslreg.assembly.component_failures import blame_components
 from sslreg.assembly.data_split import DatasetBuilder
@@ -23,11 +22,11 @@ from sslreg.assembly.evaluators import (
     require_leading_geometry,
     require_patch_backbone,
 )
-from sslreg.assembly.model_trial import enable_gradient_checkpointing, image_shape_error, require_momentum_precision
+from sslreg.assembly.model_trial import enable_gradient_checkpointing, require_momentum_precision, try_embedding
 from sslreg.assembly.run_facts import add_dataset_facts, add_model_facts, add_view_facts
 from sslreg.assembly.sample_dataset import SampleDataset
 from sslreg.contracts import LoadedWeights, Loss, Model
-from sslreg.spec import ComponentSpec, Spec
+from sslreg.spec import Spec
 from sslreg.views import Collate
 
 #: How many samples are loaded before a run starts if unreadable ones are skipped.
@@ -124,7 +123,7 @@ def assemble(spec: Spec, *, world_size: int = 1, device: torch.device | str | No
     images = [*views, *make_views(embed_collate, samples)]
     for same_shape in {one.shape: one for one in images}.values():
         with blame_components(spec):
-            _check_image_shape(builder, model, same_shape)
+            try_embedding(spec, (*spec.model.path, "backbone"), model, same_shape)
     pipeline = Pipeline(
         spec=spec,
         builder=builder,
@@ -154,14 +153,14 @@ def build_model(builder: Builder, *, read_weights: bool = True) -> Model:
         read_weights: whether backbones start from the `weights` that the spec names.
     """
     component = builder.spec.model
-    model: Model = _build_seeded(builder, component if read_weights else without_weights(component))
+    model: Model = build_seeded(builder, component if read_weights else without_weights(component))
     add_model_facts(builder, model)
     return model
 
 
 def build_loss(builder: Builder) -> Loss:
     """Build the spec's loss; the model has to be built first, since a memory bank needs the width of its embeddings."""
-    loss: Loss = _build_seeded(builder, builder.spec.loss)
+    loss: Loss = build_seeded(builder, builder.spec.loss)
     return loss
 
 
@@ -176,22 +175,3 @@ def require_class_numbers(spec: Spec, loss: Loss, train: SampleDataset) -> None:
             f"loss {spec.loss.use!r} needs a class number for each image, but the training set has {given}",
             "use a loss without labels, or name a data set with class numbers under data.train",
         )
-
-
-def _build_seeded(builder: Builder, component: ComponentSpec) -> Any:
-    """Build a component with torch's generator seeded by the spec; the generator's state is restored afterwards."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(builder.spec.seed)
-        return builder.build(component)
-
-
-def _check_image_shape(builder: Builder, model: Model, images: Tensor) -> None:
-    """Embed images, to detect a size or a number of channels that the backbone does not support."""
-    model.eval()
-    try:
-        with torch.inference_mode():
-            model.embed(images)
-    except (RuntimeError, ValueError, AssertionError) as error:
-        raise image_shape_error(builder.spec, images.shape[1:], error) from error
-    finally:
-        model.train()

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from sslreg.assembly.baselines import try_baselines
 from sslreg.assembly.builder import Builder
 from sslreg.assembly.devices import Devices, host_memory, resolve_devices
 from sslreg.assembly.evaluators import (
@@ -91,6 +92,7 @@ def _try_spec(spec: Spec) -> tuple[Diagnostic, ...]:
         if not trial.found_errors:
             trial.attempt(partial(require_leading_geometry, spec, judges))
             trial.warn(trial.attempt(partial(_try_model, builder, devices, made, embed_view, judges)) or ())
+            trial.attempt(partial(try_baselines, builder, embed_view, evaluators or ()))
     return trial.finish()
 
 

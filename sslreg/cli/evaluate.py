@@ -25,9 +25,9 @@ def evaluate(
 ) -> None:
     """Evaluate a run's backbone and compare it with baselines.
 
-    The baselines are raw pixels and the untrained backbone. Those that the run has computed before, of the same images
-    and evaluators, are reused. Metrics on the run's own data are added to its evaluations.json; those on other data are
-    only printed.
+    The baselines are raw pixels, the untrained backbone, the weights from which the run started, and those that its
+    spec names. What this run or another has computed before, of the same images and evaluators, is reused. Metrics on
+    the run's own data are added to its evaluations.json; those on other data are only printed.
     """
     from sslreg.runs import load_run
     from sslreg.runs.run_evaluation import evaluate_run, save_evaluations
@@ -43,8 +43,8 @@ def evaluate(
         loaded, evaluators or (), None if data is None else load_spec(data), store=data is None, console=stderr
     )
     if json:
-        print_json(metrics)
+        print_json(metrics.as_json())
     else:
-        print_metrics(metrics)
+        print_metrics(metrics.by_subject, metrics.unavailable)
     if data is None:
-        save_evaluations(loaded, metrics)
+        save_evaluations(loaded, metrics.by_subject)

@@ -15,16 +15,17 @@ from sslreg.metric_names import (
     distance_names,
     format_metric,
     format_value,
+    initial_subject,
     invariances_of,
+    order_subjects,
     parse_strength,
+    title_subject,
     values_by_strength,
 )
 from sslreg.registry import INVARIANCES
 
-#: Metrics by features: ``trained``, ``untrained``, ``raw_pixels``.
+#: Metrics by subject: ``trained``, ``untrained``, ``raw_pixels`` and others.
 Metrics = Mapping[str, Mapping[str, float]]
-
-_COLUMNS = {"trained": "trained", "untrained": "untrained", "raw_pixels": "raw pixels"}
 
 #: How many augmentations a summary names.
 _MAX_NAMED = 3
@@ -87,7 +88,8 @@ def summarize_profile(profile: Metrics) -> Iterator[str]:
 
 def _is_comparable(profile: Metrics, name: str) -> bool:
     """Return whether a metric is finite with and without training."""
-    return all(math.isfinite(profile[features].get(name, math.nan)) for features in ("untrained", "trained"))
+    subjects = (initial_subject(profile), "trained")
+    return all(math.isfinite(profile[features].get(name, math.nan)) for features in subjects)
 
 
 @dataclass(frozen=True)
@@ -110,8 +112,9 @@ class _Change:
 
     @classmethod
     def of(cls, profile: Metrics, name: str) -> _Change:
-        before, after = profile["untrained"][name], profile["trained"][name]
-        margins = [profile[features].get(f"{name}{INTERVAL}", 0.0) for features in ("untrained", "trained")]
+        subjects = (initial_subject(profile), "trained")
+        before, after = (profile[features][name] for features in subjects)
+        margins = [profile[features].get(f"{name}{INTERVAL}", 0.0) for features in subjects]
         (low_before, high_before), (low_after, high_after) = (
             (max(value - margin, _FLOOR), max(value + margin, _FLOOR))
             for value, margin in zip((before, after), margins, strict=True)
@@ -181,10 +184,12 @@ def _table(title: str, profile: Metrics, rows: Mapping[str, str]) -> Table:
         profile: the profile.
         rows: the names of the metrics by label.
     """
-    # Without a frame, the table fits into 80 columns.
-    table = Table("", *_COLUMNS.values(), title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
+    # Without a frame, the table of a run from random weights fits into 80 columns.
+    subjects = list(reversed(order_subjects(subject for subject, values in profile.items() if values)))
+    titles = map(title_subject, subjects)
+    table = Table("", *titles, title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
     for label, name in rows.items():
-        columns = (profile[features] for features in _COLUMNS)
+        columns = (profile[subject] for subject in subjects)
         cells = [f"{format_metric(values, name)} {_sparkline(name, values)}" for values in columns]
         table.add_row(label, *cells, style="bold" if name in INVARIANCES else None)
     return table

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from rich.table import Table
 from rich.text import Text
 
 from sslreg.cli.console import stdout
 from sslreg.cli.invariance_table import Metrics, profile_tables, split_profiles, summarize_profile
-from sslreg.metric_names import drop_intervals, format_metric
+from sslreg.metric_names import drop_intervals, format_metric, order_subjects, title_subject
 
 
-def print_metrics(metrics: Metrics) -> None:
-    """Print a table of the metrics, and tables and a summary of each invariance profile."""
+def print_metrics(metrics: Metrics, unavailable: Mapping[str, str] | None = None) -> None:
+    """Print a table of the metrics, and tables and a summary of each invariance profile.
+
+    Args:
+        metrics: the metrics by subject.
+        unavailable: by subject, why metrics of it are missing.
+    """
     plain, profiles = split_profiles(metrics)
     if plain["trained"]:
-        stdout.print(_metrics_table(plain))
+        stdout.print(_metrics_table(plain, unavailable or {}))
+    for subject, reason in (unavailable or {}).items():
+        stdout.print(f"{title_subject(subject)} is unavailable: {reason}", markup=False)
     for profile in profiles:
         for table in profile_tables(profile):
             stdout.print(table, "")
@@ -22,13 +31,16 @@ def print_metrics(metrics: Metrics) -> None:
             stdout.print(sentence)
 
 
-def _metrics_table(metrics: Metrics) -> Table:
+def _metrics_table(metrics: Metrics, unavailable: Collection[str]) -> Table:
     """Return a table with one row for each metric that a baseline has, too."""
     trained = metrics["trained"]
-    baselines = {"raw pixels": metrics.get("raw_pixels", {}), "untrained": metrics.get("untrained", {})}
-    table = Table("evaluation", *baselines, "trained")
+    baselines = {subject: metrics[subject] for subject in order_subjects(metrics) if subject != "trained"}
+    table = Table("evaluation", *(title_subject(subject) for subject in baselines), "trained")
     for name in drop_intervals(trained):
         if any(name in baseline for baseline in baselines.values()):
-            cells = [format_metric(baseline, name) for baseline in baselines.values()]
+            cells = [
+                format_metric(baseline, name) or ("unavailable" if subject in unavailable else "")
+                for subject, baseline in baselines.items()
+            ]
             table.add_row(name, *cells, Text(format_metric(trained, name), "bold"))
     return table

@@ -1,10 +1,10 @@
 """Embeds data sets and evaluates features, those of baselines included."""
 
-from sslreg.evaluation.baselines import evaluate_baselines, evaluate_raw_pixels
 from sslreg.evaluation.checksum import checksum_tensor
 from sslreg.evaluation.embedding import abbreviate_list, concatenate, embed, embed_batches, warn_about_unreadable
 from sslreg.evaluation.evaluate import Evaluation
 from sslreg.evaluation.feature_extraction import EvaluationImages, FeatureExtractor
+from sslreg.evaluation.raw_pixels import evaluate_raw_pixels
 
 __all__ = [
     "Evaluation",
@@ -15,7 +15,6 @@ __all__ = [
     "concatenate",
     "embed",
     "embed_batches",
-    "evaluate_baselines",
     "evaluate_raw_pixels",
     "warn_about_unreadable",
 ]

@@ -65,10 +65,12 @@ class Evaluation:
         collate: makes the view that is embedded.
         device: where features are computed.
         progress: shows how far an evaluation is.
-        compute_checksum: whether to compute the checksums, which takes about a millisecond per photograph.
+        compute_checksum: whether to compute the checksums when a model is evaluated, which takes about a millisecond
+            per photograph.
         checksum: a checksum of the images of the embedding view that a model got, and of their class numbers; None
             before any evaluator of embeddings has run.
         patch_checksum: the same of images and their masks; None before any evaluator of patches has run.
+        image_shape: the shape (C, H, W) of the first images that a model got; None before.
         unfinished: the folder in which evaluators that train a backbone keep their states until they finish; None to
             keep none.
     """
@@ -82,10 +84,21 @@ class Evaluation:
     compute_checksum: bool = False
     checksum: int | None = None
     patch_checksum: int | None = None
+    image_shape: tuple[int, int, int] | None = None
     unfinished: Path | None = None
 
-    def evaluate_model(self, model: Model, evaluators: Iterable[NamedEvaluator]) -> dict[str, float]:
+    def evaluate_model(
+        self,
+        model: Model,
+        evaluators: Iterable[NamedEvaluator],
+        select: Callable[[Sequence[NamedEvaluator]], Sequence[NamedEvaluator]] | None = None,
+    ) -> dict[str, float]:
         """Return the metrics of a model's features. The model is in eval mode meanwhile.
+
+        Args:
+            model: the model.
+            evaluators: the evaluators.
+            select: returns those of them that run. It is called once the checksums are known; by default, all run.
 
         Raises:
             UserError: an evaluator cannot evaluate the data.
@@ -99,7 +112,7 @@ class Evaluation:
                 patch_function = model.backbone.patches if isinstance(model.backbone, PatchBackbone) else None
                 features = self.extract_features(self.collate, evaluators, model.embed, patch_function)
                 features.backbone = model.backbone
-            return self.run_evaluators(features, evaluators)
+            return self.run_evaluators(features, evaluators if select is None else select(evaluators))
         finally:
             model.train(was_training)
 
@@ -119,7 +132,8 @@ class Evaluation:
             evaluators: the evaluators.
             function: computes features (N, D) of images (N, C, H, W) on the device.
             patch_function: computes features (N, rows, columns, D) of their patches; None if there are no patches.
-            center: whether to subtract the means over the reference set.
+            center: whether to subtract the means over the reference set, as for raw pixels. These are no images that
+                models get, so that no checksums are computed.
         """
         features = ExtractedFeatures(
             FeatureExtractor(collate, function, self.device, self.spec.data.workers, self._images)
@@ -133,16 +147,21 @@ class Evaluation:
                 SegmentationCollate.like(collate), patch_function, self.device, self.spec.data.workers
             )
             features.reference_patches = self._embed_reference_patches(features.patches, center)
+            if self.compute_checksum and not center:
+                self._compute_patch_checksum(features.patches)
         return features
 
     def _embed_sets(self, extractor: FeatureExtractor, center: bool) -> tuple[Embeddings, Embeddings]:
         """Embed the reference set and the test set."""
         function, total = extractor.function, len(self.reference) + len(self.test)
+        compute_checksum = self.compute_checksum and not center
         checksum = done = 0
 
         def observe(images: Tensor) -> Tensor:
             nonlocal checksum, done
-            if self.compute_checksum:
+            if not center:
+                self._note_shape(images)
+            if compute_checksum:
                 checksum = checksum_tensor(images, checksum)
             features = function(images)
             done += len(images)
@@ -155,7 +174,7 @@ class Evaluation:
             reference, test = extractor.embeddings(self.reference), extractor.embeddings(self.test)
         finally:
             extractor.function = function
-        if self.compute_checksum:
+        if compute_checksum:
             columns = (column for part in (reference, test) for column in (part.targets, part.indices))
             for column in columns:
                 checksum = checksum if column is None else checksum_tensor(column, checksum)
@@ -167,13 +186,30 @@ class Evaluation:
         return reference, test
 
     def _embed_reference_patches(self, extractor: PatchExtractor, center: bool) -> LabeledPatches:
-        extractor.checksum = 0 if self.compute_checksum else None
+        extractor.checksum = 0 if self.compute_checksum and not center else None
         extractor.report = partial(self.progress.report, "embedding patches", total=len(self.reference))
         reference = extractor.labeled_patches(self.reference)
         if center:
             extractor.mean = reference.features.mean(dim=0)
             reference.features.sub_(extractor.mean)
         return reference
+
+    def _compute_patch_checksum(self, extractor: PatchExtractor) -> None:
+        """Continue the checksum of the reference set with the test set, without computing features."""
+        report = partial(self.progress.report, "reading masks", total=len(self.test))
+        reader = replace(extractor, function=self._return_no_features, report=report, mean=None)
+        for _ in reader.segmented_images(self.test):
+            pass
+        self.patch_checksum = reader.checksum
+
+    def _return_no_features(self, images: Tensor) -> Tensor:
+        self._note_shape(images)
+        return torch.zeros(len(images), 1, 1, 1)
+
+    def _note_shape(self, images: Tensor) -> None:
+        if self.image_shape is None:
+            _, channels, height, width = images.shape
+            self.image_shape = channels, height, width
 
     def checksum_for(self, evaluator: Evaluator) -> int | None:
         """Return the checksum of the data that an evaluator gets."""
@@ -214,15 +250,12 @@ class Evaluation:
         assert features.patches is not None
         assert features.reference_patches is not None
         extractor = replace(
-            features.patches, report=partial(self.progress.report, f"{entry.name} on patches", total=len(self.test))
+            features.patches,
+            report=partial(self.progress.report, f"{entry.name} on patches", total=len(self.test)),
+            checksum=None,
         )
         test = extractor.segmented_images(self.test)
-        values = entry.evaluator.evaluate_patches(features.reference_patches, test, features.extractor)
-        if self.compute_checksum:
-            for _ in test:  # an evaluator may stop early
-                pass
-            self.patch_checksum = extractor.checksum
-        return values
+        return entry.evaluator.evaluate_patches(features.reference_patches, test, features.extractor)
 
     def _prepare_training(self, backbone: Backbone, entry: NamedEvaluator) -> BackboneTraining:
         return BackboneTraining(

@@ -8,7 +8,14 @@ from typing import Any
 
 from sslreg.escaping import escape_markdown, fence_code, quote_code
 from sslreg.export.preprocessing import build_torchvision_code, find_statistics, list_steps
-from sslreg.metric_names import drop_intervals, drop_strengths, format_count, format_metric
+from sslreg.metric_names import (
+    drop_intervals,
+    drop_strengths,
+    format_count,
+    format_metric,
+    order_subjects,
+    title_subject,
+)
 from sslreg.runs import Run
 from sslreg.spec import ComponentSpec
 from sslreg.spec.tree import find_nearest, to_python
@@ -145,19 +152,19 @@ def _format_step(entry: Mapping[str, Any]) -> str:
 
 
 def _metrics_table(card: Mapping[str, Any]) -> str:
-    """Return a table of the metrics of the trained backbone, the untrained one and raw pixels, as far as they exist."""
+    """Return a table of the metrics of the trained backbone and of the baselines, as far as they exist."""
     summary, later = card["summary"], card["evaluations"] or {}
+    at_end = {"trained": summary.get("final", {}), **summary.get("baseline", {})}
+    subjects = order_subjects(["raw_pixels", "untrained", *at_end, *(name for name in later if name != "steps")])
     columns = {
-        "trained": {**summary.get("final", {}), **later.get("trained", {})},
-        "untrained": {**summary.get("baseline", {}).get("untrained", {}), **later.get("untrained", {})},
-        "raw pixels": {**summary.get("baseline", {}).get("raw_pixels", {}), **later.get("raw_pixels", {})},
+        title_subject(subject): {**at_end.get(subject, {}), **later.get(subject, {})} for subject in reversed(subjects)
     }
     names = drop_strengths(drop_intervals(columns["trained"]))
     rows = [
         f"| {escape_markdown(name)} | {' | '.join(format_metric(column, name) for column in columns.values())} |"
         for name in names
     ]
-    return "\n".join([f"| | {' | '.join(columns)} |", "|---|---|---|---|", *rows])
+    return "\n".join([f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|", *rows])
 
 
 def _format_versions(lock: Mapping[str, Any]) -> str:

@@ -7,9 +7,18 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sslreg.axis import ABOVE, Axis
-from sslreg.metric_names import INTERVAL, READBACK, distance_names, format_metric, invariances_of, parse_strength
+from sslreg.metric_names import (
+    INTERVAL,
+    READBACK,
+    distance_names,
+    format_metric,
+    initial_subject,
+    invariances_of,
+    parse_strength,
+    title_subject,
+)
 from sslreg.registry import INVARIANCES, installed
-from sslreg.report.reported_runs import SUBJECTS, ReportedRun
+from sslreg.report.reported_runs import ReportedRun
 from sslreg.report.tables import INVARIANCE, Table
 from sslreg.report.unavailable import Unavailable, catch_unavailable
 from sslreg.runs.run_evaluation import evaluate_run
@@ -17,7 +26,7 @@ from sslreg.runs.run_evaluation import evaluate_run
 #: The smallest share of a line that most metrics may take. Beyond it, metrics cannot be told apart.
 _LEAST = 0.2
 
-#: Invariance metrics by subject (`SUBJECTS`), without the evaluator's name before them.
+#: Invariance metrics by subject, without the evaluator's name before them.
 SubjectMetrics = Mapping[str, Mapping[str, float]]
 
 
@@ -79,7 +88,7 @@ def invariance_metrics(run: ReportedRun) -> SubjectMetrics | Unavailable:
     if ("evaluator", INVARIANCE) not in {(info.kind, info.name) for info in installed()}:
         return Unavailable("no installed plugin provides the evaluator 'invariance'")
     return catch_unavailable(
-        lambda: {subject: _select(own) for subject, own in evaluate_run(run.run, [INVARIANCE]).items()}
+        lambda: {subject: _select(own) for subject, own in evaluate_run(run.run, [INVARIANCE]).by_subject.items()}
     )
 
 
@@ -126,12 +135,13 @@ class _Subject:
 
 
 def _list_subjects(runs: Sequence[tuple[ReportedRun, SubjectMetrics]]) -> list[_Subject]:
-    """Return the untrained backbones of all runs, then the trained ones, which are drawn over them."""
+    """Return the backbones of all runs before training, then the trained ones, which are drawn over them."""
     subjects = []
-    for key, suffix in (("untrained", " hollow"), ("trained", "")):
+    for is_trained, suffix in ((False, " hollow"), (True, "")):
         for run, metrics in runs:
+            key = "trained" if is_trained else initial_subject(metrics)
             if metrics.get(key):
-                label = f"{run.label}, {SUBJECTS[key]}" if len(runs) > 1 else SUBJECTS[key]
+                label = f"{run.label}, {title_subject(key)}" if len(runs) > 1 else title_subject(key)
                 subjects.append(_Subject(label, f"run-{run.number}{suffix}", metrics[key]))
     return subjects
 

@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sslreg.metric_names import order_subjects
 from sslreg.runs import Run
 from sslreg.runs.folder import RunFolder
 from sslreg.runs.records import RunRecord, read_run
 
 #: The steps and values of a metric.
 Curve = list[tuple[float, float]]
-
-#: The subjects of evaluations, in the order of a table's columns: their keys and their titles.
-SUBJECTS = {"raw_pixels": "raw pixels", "untrained": "untrained", "trained": "trained"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class ReportedRun:
         run: The run.
         record: Its state and summary.
         curves: The content of metrics.csv, by metric.
-        metrics: The last evaluations, by `SUBJECTS`.
+        metrics: The last evaluations by subject, in the order of a table's columns.
     """
 
     number: int
@@ -89,4 +87,5 @@ def _last_metrics(values: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     baseline, later = values.get("baseline") or {}, values.get("evaluations") or {}
     final = {name: value for name, value in (values.get("final") or {}).items() if name != "loss"}
     at_end = {"trained": final, **baseline}
-    return {subject: {**at_end.get(subject, {}), **later.get(subject, {})} for subject in SUBJECTS}
+    subjects = order_subjects(["raw_pixels", "untrained", *at_end, *(name for name in later if name != "steps")])
+    return {subject: {**at_end.get(subject, {}), **later.get(subject, {})} for subject in subjects}

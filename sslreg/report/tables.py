@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sslreg.errors import SslregError
-from sslreg.metric_names import drop_intervals, format_expected, format_metric, format_value
-from sslreg.report.reported_runs import SUBJECTS, ReportedRun
+from sslreg.metric_names import drop_intervals, format_expected, format_metric, format_value, title_subject
+from sslreg.report.reported_runs import ReportedRun
 from sslreg.report.unavailable import Unavailable
 from sslreg.spec.diff import ABSENT, find_changes
 
@@ -50,16 +50,14 @@ def summary_table(runs: Sequence[ReportedRun]) -> Table:
 
 
 def evaluation_table(runs: Sequence[ReportedRun]) -> Table | Unavailable:
-    """Return the metrics of raw pixels, the untrained and the trained backbone of each run."""
+    """Return the metrics of the baselines and of the trained backbone of each run."""
     names = drop_intervals(name for run in runs for name in run.metrics["trained"])
     shown = [name for name in names if not name.startswith(f"{INVARIANCE}_")]
     if not shown:
         return Unavailable("; ".join(dict.fromkeys(_explain_missing_evaluation(run) for run in runs)))
-    rows = [
-        (name, [format_metric(run.metrics[subject], name) for run in runs for subject in SUBJECTS]) for name in shown
-    ]
-    groups = [(run.label, len(SUBJECTS)) for run in runs] if len(runs) > 1 else []
-    return Table([*SUBJECTS.values()] * len(runs), rows, groups)
+    rows = [(name, [format_metric(own, name) for run in runs for own in run.metrics.values()]) for name in shown]
+    groups = [(run.label, len(run.metrics)) for run in runs] if len(runs) > 1 else []
+    return Table([title_subject(subject) for run in runs for subject in run.metrics], rows, groups)
 
 
 def _explain_missing_evaluation(run: ReportedRun) -> str:

@@ -1,33 +1,44 @@
-"""The baselines that a run has computed, each with all that it depends on."""
+"""The metrics of baselines that a run, or any run of the user, has computed, by digests of what they depend on."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
-import zlib
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Mapping
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, requires, version
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sslreg.assembly import NamedEvaluator
-from sslreg.atomic_files import write_json
-from sslreg.contracts import Model
-from sslreg.evaluation import Evaluation, checksum_tensor
-from sslreg.registry import installed
-from sslreg.runs.provenance import read_versions
+from sslreg.atomic_files import atomic_write, write_json
+from sslreg.errors import SslregError
+from sslreg.user_cache import is_own_file, user_cache_path
 
-#: Metrics by subject: ``raw_pixels`` and ``untrained``.
-Baselines = dict[str, dict[str, float]]
+#: The metrics of a subject by name.
+Metrics = dict[str, float]
 
-#: The parts of a spec on which baselines depend, in addition to the evaluators.
-_SECTIONS = ("seed", "data", "views", "embed_view", "model")
+#: The environment variable that, with the value ``off``, keeps runs from sharing baselines.
+SWITCH = "SSLREG_BASELINE_CACHE"
+
+#: The largest number of files that the user's cache of baselines has; a file has one or a few kilobytes.
+MAX_CACHED = 2000
+
+
+@dataclass
+class BaselineRecords:
+    """Baselines that have been computed.
+
+    Attributes:
+        weights: the checksums of the weights of baselines by name. They tell the weights when the files are gone.
+        metrics: the metrics of an evaluator and a baseline, by a digest of everything that they depend on.
+    """
+
+    weights: dict[str, int] = field(default_factory=dict)
+    metrics: dict[str, Metrics] = field(default_factory=dict)
 
 
 class BaselinesFile:
-    """A run's ``baselines.json``: the metrics of each evaluator under a digest of everything that they depend on.
+    """A run's ``baselines.json``.
 
     Args:
         path: The file.
@@ -36,101 +47,80 @@ class BaselinesFile:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def read(self) -> dict[str, Baselines]:
-        """Return the baselines by digest. A file that is missing or damaged has none: they can be computed again."""
-        try:
-            content = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return content if isinstance(content, dict) else {}
-
-    def add(self, baselines: Mapping[str, Baselines]) -> None:
-        """Add baselines by digest."""
-        if baselines:
-            write_json(self.path, {**self.read(), **baselines})
-
-
-def digest_conditions(evaluation: Evaluation, untrained: Model, evaluators: Sequence[NamedEvaluator]) -> dict[str, str]:
-    """Return, by the evaluators' names, a digest of everything that the baselines of an evaluator depend on.
-
-    These are the evaluator and its parameters, the images as models get them, their labels, the untrained weights, the
-    sections of the spec that make them, the kind of device, and the versions of all packages that take part.
-
-    Args:
-        evaluation: The evaluation, after it has evaluated a model with `compute_checksum`.
-        untrained: The untrained model.
-        evaluators: The evaluators.
-    """
-    spec = evaluation.spec.to_dict()
-    common = {
-        "spec": {section: spec.get(section) for section in _SECTIONS},
-        "weights": _checksum_weights(untrained),
-        "device": evaluation.device.type,
-        "versions": _list_versions(evaluation),
-    }
-    return {
-        entry.name: _digest(
-            common
-            | {
-                "evaluator": [entry.name, entry.component.info.target, _parameters(spec, entry.component.path)],
-                "images": evaluation.checksum_for(entry.evaluator),
-            }
+    def read(self) -> BaselineRecords:
+        """Return the baselines. A file that is missing or damaged has none: they can be computed again."""
+        content = _read_mapping(self.path)
+        weights, metrics = (content.get(key) for key in ("weights", "metrics"))
+        if not isinstance(weights, dict) or not isinstance(metrics, dict):
+            return BaselineRecords()
+        return BaselineRecords(
+            {name: checksum for name, checksum in weights.items() if isinstance(checksum, int)},
+            {digest: entry for digest, entry in metrics.items() if _are_metrics(entry)},
         )
-        for entry in evaluators
-    }
+
+    def write(self, records: BaselineRecords) -> None:
+        """Replace the baselines."""
+        write_json(self.path, {"weights": records.weights, "metrics": records.metrics})
 
 
-def split_by_evaluator(baselines: Baselines, names: Sequence[str]) -> dict[str, Baselines]:
-    """Return the metrics of each evaluator by its name, which begins the names of its metrics."""
-    parts: dict[str, Baselines] = {name: {subject: {} for subject in baselines} for name in names}
-    for subject, metrics in baselines.items():
-        for metric, value in metrics.items():
-            owner = max((name for name in names if metric.startswith(f"{name}_")), key=len)
-            parts[owner][subject][metric] = value
-    return parts
+class SharedBaselines:
+    """The baselines of all runs in the user's cache, a file for each digest.
+
+    The cache is an optimization: what cannot be read counts as missing, and what cannot be written is not.
+    """
+
+    def find(self, digest: str) -> Metrics | None:
+        """Return the metrics of a digest; None if they are unknown."""
+        if not self.is_enabled:
+            return None
+        path = self._path(digest)
+        with suppress(OSError):
+            if is_own_file(path):
+                content = _read_mapping(path)
+                if _are_metrics(content) and content:
+                    os.utime(path)  # the files that were used last are kept
+                    return content
+        return None
+
+    def add(self, metrics: Mapping[str, Metrics]) -> None:
+        """Add metrics by digest. Beyond `MAX_CACHED` files, those that were used longest ago are removed."""
+        if not (metrics and self.is_enabled):
+            return
+        with suppress(OSError, SslregError):
+            for digest, values in metrics.items():
+                path = self._path(digest)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with atomic_write(path, shared=True) as draft:
+                    draft.write_text(json.dumps(values), encoding="utf-8")
+            _remove_oldest(path.parent)
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether the environment variable `SWITCH` is not ``off``."""
+        return os.environ.get(SWITCH, "").lower() != "off"
+
+    @staticmethod
+    def _path(digest: str) -> Path:
+        return user_cache_path("baselines", [digest], ".json")
 
 
-def _parameters(spec: Mapping[str, Any], path: Sequence[str | int]) -> dict[str, Any]:
-    """Return an evaluator's entry in a spec without `every`: a baseline is evaluated once."""
-    entry: Any = spec
-    for step in path:
-        entry = entry[step]
-    return {key: value for key, value in entry.items() if key != "every"}
+def _remove_oldest(folder: Path) -> None:
+    """Remove a tenth of the files of the cache if there are more than `MAX_CACHED`."""
+    files = list(folder.glob("*.json"))
+    if len(files) > MAX_CACHED:
+        ages = sorted((path.stat().st_mtime, path) for path in files)
+        for _, path in ages[: len(files) - MAX_CACHED * 9 // 10]:
+            path.unlink(missing_ok=True)
 
 
-def _checksum_weights(model: Model) -> int:
-    checksum = 0
-    for name, value in model.state_dict().items():
-        checksum = checksum_tensor(value, zlib.crc32(name.encode(), checksum))
-    return checksum
+def _read_mapping(path: Path) -> dict[str, Any]:
+    """Return the mapping in a JSON file; an empty one if the file is missing or damaged."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
-def _list_versions(evaluation: Evaluation) -> dict[str, Any]:
-    versions = read_versions(evaluation.spec)
-    # The readers are listed completely; a run's spec may name those of its lock in addition.
-    parts = {
-        name: part
-        for name, part in versions.pop("components").items()
-        if not name.startswith(("evaluator/", "reader/"))
-    }
-    providers = {info.distribution for info in installed().of_kind("evaluator")}
-    return versions | {"components": parts, "packages": _list_requirements(providers)}
-
-
-def _list_requirements(distributions: set[str]) -> dict[str, str]:
-    """Return the versions of distributions and of the packages that they require."""
-    names = set(distributions)
-    for distribution in distributions:
-        with suppress(PackageNotFoundError):
-            lines = (line for line in requires(distribution) or () if "extra ==" not in line)
-            names |= {match[0] for line in lines if (match := re.match(r"[\w.-]+", line))}
-    versions = {}
-    for name in names:
-        with suppress(PackageNotFoundError):
-            versions[name] = version(name)
-    return versions
-
-
-def _digest(conditions: Mapping[str, Any]) -> str:
-    text = json.dumps(conditions, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+def _are_metrics(entry: Any) -> bool:
+    return isinstance(entry, dict) and all(isinstance(value, float | int) for value in entry.values())

@@ -75,6 +75,10 @@ class Run:
         return facts
 
     def untrained_model(self) -> Model:
+        """Build the model with random weights, a baseline; the `weights` of the spec are not read."""
+        return build_model(Builder(self.spec, self.facts), read_weights=False)
+
+    def starting_model(self) -> Model:
         """Build the model as it was before the first step, from the `weights` of the spec if there are any.
 
         Raises:
@@ -86,8 +90,8 @@ class Run:
             if without_weights(self.spec.model) == self.spec.model:
                 raise
             raise UserError(
-                f"the untrained model of {self.path}, a baseline, cannot be built: {error.diagnostics[0].message}",
-                hint="restore the weights from which the run started; the trained model does not need them",
+                f"the weights from which {self.path} started cannot be loaded: {error.diagnostics[0].message}",
+                hint="restore the weights; the trained model does not need them",
                 code="no-initial-weights",
             ) from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,7 +12,6 @@ from rich.console import Console
 
 from sslreg.assembly import (
     Builder,
-    NamedEvaluator,
     SampleDataset,
     blame_components,
     build_embed_collate,
@@ -19,15 +19,37 @@ from sslreg.assembly import (
     build_evaluators,
     require_leading_geometry,
     require_patch_backbone,
+    starts_from_weights,
 )
 from sslreg.atomic_files import write_json
 from sslreg.contracts import Embeddings, Model
 from sslreg.errors import UserError
-from sslreg.evaluation import Evaluation, embed, embed_batches, evaluate_baselines, warn_about_unreadable
-from sslreg.runs.baselines_file import Baselines, BaselinesFile, digest_conditions, split_by_evaluator
+from sslreg.evaluation import Evaluation, embed, embed_batches, warn_about_unreadable
+from sslreg.metric_names import order_subjects
+from sslreg.runs.baseline_digests import find_embedding_component
+from sslreg.runs.baseline_evaluation import BaselineEvaluation
+from sslreg.runs.baselines_file import BaselinesFile
 from sslreg.runs.provenance import lock_readers
 from sslreg.runs.run import Run, require_patches
 from sslreg.spec import Spec, load_spec
+
+
+@dataclass(frozen=True)
+class RunMetrics:
+    """The metrics of a run and of its baselines.
+
+    Attributes:
+        by_subject: the metrics by subject: ``raw_pixels``, ``untrained``, ``starting`` if the run started from weights,
+            the further baselines of the spec, and ``trained``.
+        unavailable: by baseline, why metrics of it are missing.
+    """
+
+    by_subject: dict[str, dict[str, float]]
+    unavailable: dict[str, str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the metrics by subject, and the reasons if there are any."""
+        return {**self.by_subject, **({"unavailable": self.unavailable} if self.unavailable else {})}
 
 
 def evaluate_run(
@@ -37,10 +59,10 @@ def evaluate_run(
     *,
     store: bool = False,
     console: Console | None = None,
-) -> dict[str, dict[str, float]]:
-    """Evaluate the trained backbone, raw pixels and the untrained backbone.
+) -> RunMetrics:
+    """Evaluate the trained backbone and the baselines.
 
-    Baselines that the run has computed before are reused if nothing that they depend on differs.
+    Baselines that this run or another has computed before are reused if nothing that they depend on differs.
 
     Args:
         run: The run.
@@ -50,11 +72,8 @@ def evaluate_run(
         store: Whether new baselines are stored with the run.
         console: Where progress is shown; by default nowhere.
 
-    Returns:
-        Figures by subject: ``trained``, ``raw_pixels`` and ``untrained``.
-
     Raises:
-        UserError: There is no evaluator or no data, or the weights from which the run started are gone.
+        UserError: There is no evaluator or no data.
     """
     spec = _override_spec(run, evaluators, data)
     if not spec.evaluate:
@@ -63,11 +82,11 @@ def evaluate_run(
             hint="name some: sslreg evaluate RUN knn few_shot",
             code="no-evaluators",
         )
-    untrained = run.untrained_model()
+    model = run.model()
     builder = Builder(spec, run.facts)
     built = build_evaluators(builder)
     reference, test = build_evaluation_sets(builder, built)
-    require_patch_backbone(spec, built, untrained)
+    require_patch_backbone(spec, built, model)
     require_leading_geometry(spec, built)
     device = select_device()
     evaluation = Evaluation(
@@ -79,46 +98,32 @@ def evaluate_run(
         compute_checksum=True,
         unfinished=run.folder.unfinished_evaluations,
     )
+    file = BaselinesFile(run.folder.baselines)
+    baselines = BaselineEvaluation(evaluation, built, file.read(), console)
     with evaluation.progress.show(console):
         evaluation.progress.subject = "trained backbone"
-        trained = evaluation.evaluate_model(run.model().to(device), built)
-        return {"trained": trained, **_complete_baselines(run, evaluation, untrained, built, store, console)}
+        trained = evaluation.evaluate_model(model.to(device), built)
+        _evaluate_baselines(run, baselines, builder, model)
+    if store:
+        file.write(baselines.records)
+    by_subject = {**baselines.metrics, "trained": trained}
+    return RunMetrics({subject: by_subject[subject] for subject in order_subjects(by_subject)}, baselines.unavailable)
 
 
-def _complete_baselines(
-    run: Run,
-    evaluation: Evaluation,
-    untrained: Model,
-    evaluators: Sequence[NamedEvaluator],
-    store: bool,
-    console: Console | None,
-) -> Baselines:
-    """Return the baselines that the run has computed before, and compute those that are missing."""
-    file, digests = BaselinesFile(run.folder.baselines), digest_conditions(evaluation, untrained, evaluators)
-    stored = file.read()
-    known = {name: stored[digest] for name, digest in digests.items() if digest in stored}
-    if known and console is not None:
-        console.print(
-            f"reusing the figures of raw pixels and the untrained backbone for {', '.join(known)}", style="dim"
-        )
-    missing = [entry for entry in evaluators if entry.name not in known]
-    if missing:
-        baselines = evaluate_baselines(evaluation, untrained.to(evaluation.device), missing)
-        new = split_by_evaluator(baselines, [entry.name for entry in missing])
-        if store:
-            file.add({digests[name]: part for name, part in new.items()})
-        known |= new
-    return {
-        subject: {metric: value for entry in evaluators for metric, value in known[entry.name][subject].items()}
-        for subject in ("raw_pixels", "untrained")
-    }
+def _evaluate_baselines(run: Run, baselines: BaselineEvaluation, builder: Builder, model: Model) -> None:
+    component = find_embedding_component(run.spec, model)
+    baselines.evaluate_raw_pixels(model.backbone)
+    baselines.evaluate_model("untrained", component, run.untrained_model)
+    if starts_from_weights(run.spec, model.backbone):
+        baselines.evaluate_model("starting", component, run.starting_model, required=False)
+    baselines.evaluate_further(builder, required=False)
 
 
-def save_evaluations(run: Run, figures: Mapping[str, Mapping[str, float]]) -> None:
-    """Add figures of a run on its data to its ``evaluations.json``. They replace older ones of the same names.
+def save_evaluations(run: Run, metrics: Mapping[str, Mapping[str, float]]) -> None:
+    """Add metrics of a run on its data to its ``evaluations.json``. They replace older ones of the same names.
 
-    The file has figures by subject, as `evaluate_run` returns them, and the `steps` that the run has trained. Figures
-    for another number of steps belong to other weights and are dropped.
+    The file has metrics by subject, and the `steps` that the run has trained. Metrics for another number of steps
+    belong to other weights and are dropped.
     """
     path = run.path / "evaluations.json"
     steps = run.summary.get("steps")
@@ -126,7 +131,7 @@ def save_evaluations(run: Run, figures: Mapping[str, Mapping[str, float]]) -> No
     if path.is_file():
         content = json.loads(path.read_text(encoding="utf-8"))
         previous = content if content.get("steps") == steps else {}
-    merged = {subject: {**previous.get(subject, {}), **new} for subject, new in figures.items()}
+    merged = {subject: {**previous.get(subject, {}), **new} for subject, new in metrics.items()}
     write_json(path, {"steps": steps, **merged})
 
 

@@ -10,7 +10,9 @@ from typing import Any
 from sslreg.atomic_files import write_json, write_text
 from sslreg.contracts import LoadedWeights
 from sslreg.errors import SslregError
-from sslreg.runs.baselines_file import Baselines, BaselinesFile
+from sslreg.metric_names import order_subjects
+from sslreg.runs.baseline_evaluation import BaselineEvaluation
+from sslreg.runs.baselines_file import BaselinesFile
 from sslreg.runs.folder import RunFolder
 from sslreg.runs.metrics_file import MetricsFile
 from sslreg.runs.provenance import build_lock
@@ -53,18 +55,21 @@ class RunWriter:
             "learning_rate": float(f"{learning_rate:.6g}"),
         }
 
-    def start(self, baseline: Baselines, by_conditions: Mapping[str, Baselines]) -> None:
+    def start(self, baselines: BaselineEvaluation | None) -> None:
         """Write the files of a new run into its folder.
 
         Args:
-            baseline: The figures of raw pixels and of the untrained backbone.
-            by_conditions: The same figures by the digests of what they depend on.
+            baselines: The evaluated baselines; None without evaluation.
         """
-        self.summary["baseline"] = baseline
+        self.summary["baseline"] = {}
+        if baselines is not None:
+            self.summary["baseline"] = {name: baselines.metrics[name] for name in order_subjects(baselines.metrics)}
+            self.weights |= baselines.loaded_weights
         write_text(self.folder.spec, self.spec.source)
         write_text(self.folder.resolved_spec, self.spec.to_yaml())
         write_json(self.folder.lock, build_lock(self.spec, self.facts, self.data, self.weights))
-        BaselinesFile(self.folder.baselines).add(by_conditions)
+        if baselines is not None:
+            BaselinesFile(self.folder.baselines).write(baselines.records)
         write_json(self.folder.summary, self.summary)
 
     def reopen(self, checkpoint: Mapping[str, Any], key: str) -> None:

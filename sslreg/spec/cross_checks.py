@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from sslreg.metric_names import RESERVED_SUBJECTS
 from sslreg.spec.class_attributes import read_attribute, report_faults
 from sslreg.spec.diagnostics import DiagnosticCollector
 from sslreg.spec.overrides import locate
@@ -47,6 +49,7 @@ def check_consistency(values: Mapping[str, Any], tree: MappingNode, diagnostics:
         _check_batch_divisible(values["data"].batch_size, trainer, tree, diagnostics)
     if "engine" in values and trainer.get("precision") in LOW_PRECISIONS:
         _check_average_precision(values["engine"].ema, trainer["precision"], tree, diagnostics)
+    _check_baseline_names(values.get("baselines", ()), tree, diagnostics)
     for component in find_components(list(values.values())):
         _check_commands(component, tree, diagnostics)
     if "loss" in values and trainer.get("accumulate_grad_batches", 1) > 1:
@@ -179,6 +182,20 @@ def _check_split(data: DataSpec, tree: MappingNode, diagnostics: DiagnosticColle
                 "two-data-sets",
                 f"data.{role} is a data set and also a part of data.split",
                 f"remove one of them; if this spec inherits it, write {role}: null or split: null",
+            )
+
+
+def _check_baseline_names(names: Iterable[str], tree: MappingNode, diagnostics: DiagnosticCollector) -> None:
+    """Check that the names can be keys of the files with evaluations and parts of dotted paths."""
+    for name in names:
+        is_reserved = name in RESERVED_SUBJECTS
+        if is_reserved or not re.fullmatch(r"[A-Za-z_][\w-]*", name):
+            reason = "every run uses this name itself" if is_reserved else "it has other characters"
+            diagnostics.report(
+                find_nearest(tree, ("baselines", name)).location,
+                "bad-value",
+                f"baselines.{name} cannot be the name of a baseline: {reason}",
+                "choose a name of letters, digits, - and _ that begins with a letter, such as dinov2",
             )
 
 

@@ -143,6 +143,8 @@ class _SchemaBuilder:
             return None
         item = self._reference(nested.kind) if isinstance(nested, Slot) else self._mapping(nested.keys)
         schema: Schema = {"type": "array", "items": item} if nested.many else item
+        if isinstance(nested, Slot) and nested.by_name:
+            schema = {"type": "object", "additionalProperties": item}
         alternatives = [item] if isinstance(nested, Slot) and nested.allows_one else []
         alternatives += [schema, *([_NULL] if nested.optional else [])]
         return {"anyOf": alternatives} if len(alternatives) > 1 else schema

@@ -33,6 +33,7 @@ class Slot:
         kind: the kind of the components.
         many: whether it takes a list of components.
         allows_one: whether a single component may be written without a list; the value is a list nevertheless.
+        by_name: whether it takes a mapping from names, which the user chooses, to components.
         optional: whether it takes null.
         contract: the class that the components derive from, if it is narrower than the contract of the kind.
     """
@@ -40,6 +41,7 @@ class Slot:
     kind: str
     many: bool = False
     allows_one: bool = False
+    by_name: bool = False
     optional: bool = False
     contract: type | None = None
 
@@ -94,6 +96,7 @@ class Parameter:
         if self.slot:
             text = f"list[{self.slot.kind}]" if self.slot.many else self.slot.kind
             text = f"{self.slot.kind} | {text}" if self.slot.allows_one else text
+            text = f"dict[str, {text}]" if self.slot.by_name else text
             return f"{text} | None" if self.slot.optional else text
         return format_type(self.annotation)
 

@@ -260,6 +260,7 @@ class Sections:
         schedule: how the learning rate changes, or a list of schedules that each change something else.
         trainer: arguments of lightning.Trainer, by their own names.
         evaluate: the evaluators of the embeddings.
+        baselines: further backbones by name, which are evaluated frozen, to compare the trained one with.
         guard: a second data set, on which the features must not become worse.
         callbacks: Lightning callbacks.
         loggers: loggers that receive the metrics in addition to the run folder.
@@ -284,6 +285,7 @@ class Sections:
     ] = None
     trainer: Annotated[dict[str, Any], Section(trainer_parameters(), dict)] = field(default_factory=dict)
     evaluate: Annotated[tuple[ComponentSpec, ...], Slot("evaluator", many=True)] = ()
+    baselines: Annotated[dict[str, ComponentSpec], Slot("backbone", by_name=True)] = field(default_factory=dict)
     guard: Annotated[GuardSpec | None, _section(GuardSpec, optional=True)] = None
     callbacks: Annotated[tuple[ComponentSpec, ...], Slot("callback", many=True)] = ()
     loggers: Annotated[tuple[ComponentSpec, ...], Slot("logger", many=True)] = ()
@@ -382,6 +384,8 @@ def find_components(value: Any) -> list[ComponentSpec]:
             return find_components([value.train, value.reference, value.test, *value.readers])
         case GuardSpec():
             return find_components([value.reference, value.test, value.evaluator])
+        case dict():
+            return find_components(list(value.values()))
         case list() | tuple():
             return [component for item in value for component in find_components(item)]
     return []

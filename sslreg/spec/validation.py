@@ -171,6 +171,8 @@ class _Validator:
         """Return the value of a slot or a section."""
         if nested.optional and isinstance(node, ScalarNode) and node.value is None:
             return None
+        if isinstance(nested, Slot) and nested.by_name:
+            return self._validate_components_by_name(node, nested, path)
         if not nested.many:
             return self._validate_item(node, nested, path)
         if isinstance(nested, Slot) and nested.allows_one and not isinstance(node, SequenceNode):
@@ -186,6 +188,21 @@ class _Validator:
             message = f"{format_path(path)} is {format_node(node)}; it should be a list"
             self._diagnostics.report(node.location, "not-a-list", message, hint)
         return INVALID
+
+    def _validate_components_by_name(self, node: Node, slot: Slot, path: KeyPath) -> Any:
+        title = KINDS[slot.kind].title_with_article
+        hint = f"write {path[-1]}: {{NAME: {{use: …}}}}, with any name for {title}"
+        if not isinstance(node, MappingNode):
+            if not self._is_invalid(node):
+                message = f"{format_path(path)} is {format_node(node)}; it should be a mapping from names to components"
+                self._diagnostics.report(node.location, "not-a-mapping", message, hint)
+            return INVALID
+        if "use" in node.entries:
+            message = f"{format_path(path)} is {title}; it should be a mapping from names to components"
+            self._diagnostics.report(node.key_locations["use"], "not-a-mapping", message, hint)
+            return INVALID
+        items = {name: self._validate_item(item, slot, (*path, name)) for name, item in node.entries.items()}
+        return {name: item for name, item in items.items() if item is not INVALID}
 
     def _validate_item(self, node: Node, nested: Slot | Section, path: KeyPath) -> Any:
         if isinstance(node, MappingNode):

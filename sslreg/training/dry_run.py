@@ -6,7 +6,7 @@ import gc
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 
-from sslreg.assembly import NamedEvaluator, SampleDataset
+from sslreg.assembly import NamedEvaluator, SampleDataset, build_baseline, make_views
 from sslreg.contracts import Model
 from sslreg.errors import UserError
 from sslreg.evaluation import Evaluation, embed, evaluate_raw_pixels
@@ -140,7 +140,7 @@ def _train_and_evaluate(spec: Spec, folder: RunFolder, console: Console) -> tupl
 
 
 def _evaluate_subset(setup: TrainingSetup, run: Run) -> tuple[int, list[str], dict[str, str]]:
-    """Embed a few images, and try each evaluator on them.
+    """Embed a few images, and try each evaluator on them, with the model and the further baselines.
 
     Returns:
         The number of embedded images, the evaluators that ran, and the messages of those that need more images.
@@ -155,16 +155,24 @@ def _evaluate_subset(setup: TrainingSetup, run: Run) -> tuple[int, list[str], di
         subset = _take_subset(pipeline.train)
         embedded = len(embed(subset, pipeline.embed_collate, model.embed, device=setup.device))
     else:
-        embedded = _try_evaluators(evaluation, pipeline.evaluators, model, evaluated, too_few)
+        models = [model, *_build_baselines(setup, evaluation)]
+        embedded = _try_evaluators(evaluation, pipeline.evaluators, models, evaluated, too_few)
     if guard_evaluation is not None and pipeline.guard is not None:
-        embedded += _try_evaluators(guard_evaluation, [pipeline.guard.evaluator], model, evaluated, too_few)
+        embedded += _try_evaluators(guard_evaluation, [pipeline.guard.evaluator], [model], evaluated, too_few)
     return embedded, evaluated, too_few
+
+
+def _build_baselines(setup: TrainingSetup, evaluation: Evaluation) -> list[Model]:
+    (images,) = make_views(evaluation.collate, [evaluation.test[0]])
+    components = setup.spec.baselines.values()
+    models = [build_baseline(setup.pipeline.builder, component, images.shape[1:]) for component in components]
+    return [model.to(setup.device) for model in models]
 
 
 def _try_evaluators(
     evaluation: Evaluation,
     evaluators: Iterable[NamedEvaluator],
-    model: Model,
+    models: Sequence[Model],
     evaluated: list[str],
     too_few: dict[str, str],
 ) -> int:
@@ -173,7 +181,7 @@ def _try_evaluators(
     Args:
         evaluation: The data sets from which the images are taken.
         evaluators: The evaluators.
-        model: The model.
+        models: The model, and further baselines.
         evaluated: Receives the names of the evaluators that ran.
         too_few: Receives the messages of those that need more images.
     """
@@ -181,8 +189,9 @@ def _try_evaluators(
     evaluation = replace(evaluation, reference=reference, test=test)
     for named in evaluators:
         try:
-            evaluate_raw_pixels(evaluation, [named], model.backbone)
-            evaluation.evaluate_model(model, [named])
+            evaluate_raw_pixels(evaluation, [named], models[0].backbone)
+            for model in models:
+                evaluation.evaluate_model(model, [named])
             evaluated.append(named.name)
         except UserError as error:
             if error.diagnostics[0].code != "cannot-evaluate":

@@ -1,4 +1,4 @@
-"""The story of a run: prepare, evaluate the baseline, create or reopen the folder, fit, rewind and retry, finish."""
+"""The story of a run: prepare, evaluate the baselines, create or reopen the folder, fit, rewind and retry, finish."""
 
 from __future__ import annotations
 
@@ -20,16 +20,19 @@ from sslreg.assembly import (
     Pipeline,
     assemble,
     blame_components,
+    build_model,
     count_samples,
     describe_missing_classes,
     describe_parts,
     require_best_figure,
+    starts_from_weights,
     try_spec,
 )
 from sslreg.assembly.loader_workers import prepare_for_workers
 from sslreg.errors import SslregError
-from sslreg.evaluation import Evaluation, evaluate_baselines
-from sslreg.runs.baselines_file import Baselines, digest_conditions, split_by_evaluator
+from sslreg.evaluation import Evaluation
+from sslreg.runs.baseline_digests import find_embedding_component
+from sslreg.runs.baseline_evaluation import BaselineEvaluation
 from sslreg.runs.checkpoint_file import load_newest_checkpoint, promote_previous_checkpoint, read_position
 from sslreg.runs.folder import RunFolder, claim_default_folder
 from sslreg.runs.run import Run
@@ -227,20 +230,19 @@ def build_guard_evaluation(pipeline: Pipeline, device: torch.device) -> Evaluati
 
 def start_run(setup: TrainingSetup) -> Run:
     """Train from the start, into a new folder."""
-    baseline: Baselines = {}
-    by_conditions: dict[str, Baselines] = {}
+    baselines: BaselineEvaluation | None = None
     with setup.stop:
         with exit_together():
             if setup.trainer.is_global_zero:
                 print_parts(setup)
                 print_weights(setup)
-                baseline, by_conditions = evaluate_baseline(setup)
-                require_best_figure(setup.spec, baseline.get("untrained"))
+                baselines = evaluate_baselines(setup)
+                require_best_figure(setup.spec, None if baselines is None else baselines.metrics["untrained"])
                 setup.folder.create()
         setup.stop.end_process = partial(end_waiting_process, setup.trainer, setup.folder)
         with setup.hold_lock():
             if setup.trainer.is_global_zero:
-                setup.writer.start(baseline, by_conditions)
+                setup.writer.start(baselines)
             return fit(setup)
 
 
@@ -259,21 +261,27 @@ def print_weights(setup: TrainingSetup) -> None:
         setup.console.print(f"{path}: {weights.describe()}", style="dim", highlight=False, markup=False)
 
 
-def evaluate_baseline(setup: TrainingSetup) -> tuple[Baselines, dict[str, Baselines]]:
-    """Return the figures of raw pixels and of the untrained backbone, also by the digests of what they depend on."""
-    evaluation, evaluators = setup.evaluation, setup.pipeline.evaluators
+def evaluate_baselines(setup: TrainingSetup) -> BaselineEvaluation | None:
+    """Evaluate the baselines, as far as no run has evaluated them before; None without evaluation."""
+    pipeline, evaluation = setup.pipeline, setup.evaluation
     if evaluation is None:
-        return {}, {}
+        return None
+    component = find_embedding_component(setup.spec, pipeline.model)
+    starts_random = not starts_from_weights(setup.spec, pipeline.model.backbone)
+    evaluation.compute_checksum = True
+    baselines = BaselineEvaluation(evaluation, pipeline.evaluators, console=setup.console)
     try:
         with setup.stop.interruptible(), evaluation.progress.show(setup.console):
-            setup.console.print("evaluating raw pixels and the untrained backbone", style="dim")
-            model = setup.pipeline.model.to(setup.device)
-            evaluation.compute_checksum = True
-            baseline = evaluate_baselines(evaluation, model, evaluators)
-            digests = digest_conditions(evaluation, model, evaluators)
+            setup.console.print("evaluating baselines", style="dim")
+            baselines.evaluate_model("untrained" if starts_random else "starting", component, lambda: pipeline.model)
+            if not starts_random:
+                baselines.evaluate_model(
+                    "untrained", component, partial(build_model, pipeline.builder, read_weights=False)
+                )
+            baselines.evaluate_raw_pixels(pipeline.model.backbone)
+            baselines.evaluate_further(pipeline.builder)
             evaluation.compute_checksum = False
-            parts = split_by_evaluator(baseline, list(digests))
-            return baseline, {digest: parts[name] for name, digest in digests.items()}
+            return baselines
     except StopRequested as request:
         raise not_started_error(setup.stop) from request
 

@@ -16,7 +16,7 @@ import sslreg
 from sslreg import FromRun, UserError
 from sslreg.assembly import Builder, assemble, build_embed_collate, build_evaluation_sets, build_evaluators, try_spec
 from sslreg.assembly.pipeline import build_model
-from sslreg.evaluation import Evaluation, evaluate_baselines
+from sslreg.evaluation import Evaluation, evaluate_raw_pixels
 from sslreg.runs.run_evaluation import evaluate_run
 from sslreg.spec import Spec, parse_spec
 from sslreg.testing.temporary_components import temporary_components
@@ -105,7 +105,11 @@ def evaluate(spec: Spec) -> dict[str, dict[str, float]]:
     builder = Builder(spec, {"in_channels": 3})
     evaluators = build_evaluators(builder)
     evaluation = Evaluation(spec, *build_evaluation_sets(builder, evaluators), build_embed_collate(spec), CPU)
-    return evaluate_baselines(evaluation, build_model(builder), evaluators)
+    model = build_model(builder)
+    return {
+        "raw_pixels": evaluate_raw_pixels(evaluation, evaluators, model.backbone),
+        "untrained": evaluation.evaluate_model(model, evaluators),
+    }
 
 
 def test_features_that_show_the_classes_segment_all_pixels(spec) -> None:
@@ -133,7 +137,7 @@ def test_evaluators_of_images_and_of_patches_share_an_evaluation(spec) -> None:
 
 def test_a_run_trains_on_the_images_and_evaluates_by_the_masks(spec, tmp_path: Path) -> None:
     run = sslreg.train(spec(), tmp_path / "run")
-    figures = evaluate_run(run, ["neighbors"])
+    figures = evaluate_run(run, ["neighbors"]).by_subject
     assert figures["trained"]["neighbors_miou"] > 0.85
     assert set(figures["raw_pixels"]) == set(figures["trained"])
     assert run.summary["final"]["neighbors_miou"] == pytest.approx(figures["trained"]["neighbors_miou"])

@@ -85,8 +85,14 @@ def test_a_run_loads_from_its_checkpoint_after_its_initial_weights_have_moved(ti
         export_backbone(run, Format.safetensors, tmp_path / "b.safetensors")
         weights.rename(tmp_path / "moved.pt")
         assert torch.equal(sslreg.load_run(run.path).embed([image]), before)
-        with pytest.raises(UserError, match=r"untrained model of .*, a baseline, cannot be built: .* there is no file"):
-            evaluate_run(run)
+        with pytest.raises(UserError, match=r"the weights from which .* started cannot be loaded: .* there is no file"):
+            run.starting_model()
+        assert evaluate_run(run).by_subject["starting"] == run.summary["baseline"]["starting"]
+        run.folder.baselines.unlink()
+        metrics = evaluate_run(run)
+        assert metrics.by_subject.keys() == {"raw_pixels", "untrained", "starting", "trained"}
+        assert metrics.by_subject["starting"] == {}
+        assert "there is no file" in metrics.unavailable["starting"]
 
 
 class Failing(TinyBackbone):

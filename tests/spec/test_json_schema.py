@@ -42,6 +42,12 @@ def test_bounds_and_choices_are_kept(schema):
     assert form("augmentation-jitter", "p") == {"type": "number", "minimum": 0, "maximum": 1}
 
 
+def test_baselines_are_backbones_by_name(schema):
+    (form, _) = schema["else"]["properties"]["baselines"]["anyOf"]
+
+    assert form == {"type": "object", "additionalProperties": {"$ref": "#/definitions/backbone"}}
+
+
 def test_lists_of_fixed_length_follow_draft_7(schema):
     (pair, _) = schema["definitions"]["augmentation-crop"]["properties"]["scale"]["anyOf"]
 

@@ -127,7 +127,7 @@ def test_weights_of_other_types_train_are_evaluated_and_come_back_in_float32(tra
     run = trained(f"trainer.precision={precision}", "evaluate=[{use: knn}]", "trainer.max_steps=3", "optimizer.lr=0.01")
     assert run.summary["final"]["knn_top1"] > 0.3
     assert {parameter.dtype for parameter in run.model().parameters()} == {torch.float32}
-    assert evaluate_run(run)["trained"]["knn_top1"] == pytest.approx(run.summary["final"]["knn_top1"])
+    assert evaluate_run(run).by_subject["trained"]["knn_top1"] == pytest.approx(run.summary["final"]["knn_top1"])
 
 
 def test_accumulation_commits_schedules_and_counts_by_optimizer_steps(trained: Trained, monkeypatch) -> None:

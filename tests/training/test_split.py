@@ -54,7 +54,7 @@ def test_parts_are_embedded_evaluated_and_previewed_as_they_were_trained(run: Ru
     selected = select_evaluation_data(run)
     assert {selected.samples.name(index) for index in range(25)} == test
     assert select_data(run, "reference").split == "train"
-    figures = evaluate_run(run, ["knn"])
+    figures = evaluate_run(run, ["knn"]).by_subject
     assert figures["trained"]["knn_top1"] == pytest.approx(run.summary["final"]["neighbors_top1"])
 
 
@@ -65,7 +65,7 @@ def test_other_data_replace_all_parts(run: Run, images: Path, tiny_spec: str, tm
     assert len(selected.samples) == 42
     assert selected.component["split"] == {"part": "test", "test": 0.5}
     assert len(select_data(run, "test", str(images)).samples) == 80
-    figures = evaluate_run(run, ["knn"], sslreg.load_spec(tmp_path / "other.yaml"))
+    figures = evaluate_run(run, ["knn"], sslreg.load_spec(tmp_path / "other.yaml")).by_subject
     assert set(figures) == {"trained", "raw_pixels", "untrained"}
 
 

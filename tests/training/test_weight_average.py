@@ -106,7 +106,7 @@ def test_a_run_is_evaluated_and_used_by_its_average(tiny_spec: str, tmp_path: Pa
     torch.testing.assert_close(used.double(), average, rtol=1e-5, atol=1e-7)
     assert not torch.equal(used, watching.seen[-1][name])
 
-    figures = evaluate_run(run)["trained"]
+    figures = evaluate_run(run).by_subject["trained"]
     assert figures["knn_top1"] == pytest.approx(run.summary["final"]["knn_top1"])
 
 

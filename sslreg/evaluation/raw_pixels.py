@@ -1,4 +1,4 @@
-"""Evaluates the baselines with which a trained model is compared: raw pixels and the untrained model."""
+"""Evaluates raw pixels, a baseline with which a trained model is compared."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sslreg.assembly import NamedEvaluator, build_raw_pixels_collate
-from sslreg.contracts import Backbone, Model, PatchBackbone
+from sslreg.contracts import Backbone, PatchBackbone
 from sslreg.evaluation.evaluate import Evaluation
 
 #: The largest width of pixels as features. Evaluators need time and memory in proportion to the width, and 224 x 224
@@ -17,17 +17,6 @@ from sslreg.evaluation.evaluate import Evaluation
 #: 1000 to test), projecting 3072 columns to this width changed `linear` from .883 to .870 and `knn` from .745 to .733,
 #: with intervals of .02 and .03, in a quarter of the time.
 WIDEST = 1024
-
-
-def evaluate_baselines(
-    evaluation: Evaluation, untrained: Model, evaluators: Iterable[NamedEvaluator]
-) -> dict[str, dict[str, float]]:
-    """Return the metrics of both baselines, under ``raw_pixels`` and ``untrained``."""
-    evaluators = list(evaluators)
-    evaluation.progress.subject = "raw pixels"
-    raw_pixels = evaluate_raw_pixels(evaluation, evaluators, untrained.backbone)
-    evaluation.progress.subject = "untrained backbone"
-    return {"raw_pixels": raw_pixels, "untrained": evaluation.evaluate_model(untrained, evaluators)}
 
 
 def evaluate_raw_pixels(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sslreg.evaluation.baselines import WIDEST, _to_features, project_randomly
+from sslreg.evaluation.raw_pixels import WIDEST, _to_features, project_randomly
 
 
 def test_few_pixels_are_features_as_they_are() -> None:
