@@ -75,46 +75,47 @@ def download_from_hub(name: str, files: Sequence[str] = _HUB_FILES) -> Path:
         )
     try:
         hub: Any = import_module("huggingface_hub")
+        errors: Any = import_module("huggingface_hub.errors")
     except ImportError as error:
         raise ValueError(
             "weights from the Hugging Face hub need huggingface_hub; install it with: pip install 'sslreg[timm]'"
         ) from error
 
+    repository, revision = match["repository"], match["revision"]
+
     def fetch(file: str, **options: Any) -> Path:
-        return Path(hub.hf_hub_download(match["repository"], file, revision=match["revision"], **options))
+        return Path(hub.hf_hub_download(repository, file, revision=revision, **options))
+
+    def ask_and_fetch(file: str) -> Path:
+        # Asked once before the download, which tries a server that does not answer again and again.
+        hub.get_hf_file_metadata(hub.hf_hub_url(repository, file, revision=revision), timeout=_TIMEOUT)
+        return fetch(file, etag_timeout=_TIMEOUT)
 
     names = [match["file"]] if match["file"] else list(files)
-    cached = _first(hub, names, lambda file: fetch(file, local_files_only=True))
-    return cached or _download_first(hub, name, names, lambda file: fetch(file, etag_timeout=_TIMEOUT))
+    cached = _first(errors, names, lambda file: fetch(file, local_files_only=True))
+    return cached or _download_first(errors, name, names, ask_and_fetch)
 
 
-def _first(hub: Any, names: Sequence[str], fetch: Callable[[str], Path]) -> Path | None:
+def _first(errors: Any, names: Sequence[str], fetch: Callable[[str], Path]) -> Path | None:
     """Return the first file that exists, None if none does."""
     for file in names:
         try:
             return fetch(file)
-        except hub.errors.EntryNotFoundError:
+        except errors.EntryNotFoundError:
             continue
     return None
 
 
-def _download_first(hub: Any, name: str, names: Sequence[str], fetch: Callable[[str], Path]) -> Path:
+def _download_first(errors: Any, name: str, names: Sequence[str], fetch: Callable[[str], Path]) -> Path:
     """Download the first file that exists in a repository of this name."""
-
-    def fetch_or_fail(file: str) -> Path:
-        try:
-            return fetch(file)
-        except hub.errors.LocalEntryNotFoundError as error:  # the server did not answer
-            raise OSError(str(error).splitlines()[0]) from error
-
     try:
-        path = _first(hub, names, fetch_or_fail)
-    except hub.errors.GatedRepoError as error:
+        path = _first(errors, names, fetch)
+    except errors.GatedRepoError as error:
         raise ValueError(
             f"weights: the authors of {name} restrict who may download it; accept their terms on its page and log in "
             f"with: hf auth login; or {_ADVICE}"
         ) from error
-    except hub.errors.RepositoryNotFoundError as error:
+    except errors.RepositoryNotFoundError as error:
         raise ValueError(
             f"weights: there is no model {name} on the Hugging Face hub, or it is private; check the name, or log in "
             "with: hf auth login"
