@@ -9,7 +9,11 @@ from torch import nn
 from torchvision import models
 from torchvision.models.vision_transformer import interpolate_embeddings
 
+import sslreg
 from sslreg_backbones import torchvision_models
+from sslreg_backbones.convnet import ConvNet
+from sslreg_backbones.vit import ViT
+from sslreg_backbones.weight_files import hash_file
 from sslreg_backbones.weight_sources import WeightFile
 from sslreg_backbones.weights import adapt_channels, load_weights
 
@@ -134,3 +138,121 @@ def test_weights_of_another_stem_are_an_error(saved: Path) -> None:
 def test_weights_that_undo_a_normalization_want_three_channels() -> None:
     with pytest.raises(ValueError, match="need images of 3 channels, but the views have 1"):
         build("googlenet", in_channels=1, weights="DEFAULT")
+
+
+SMALL_VIT: dict[str, Any] = {"patch_size": 4, "width": 8, "depth": 2, "heads": 2}
+
+
+def save_vit(path: Path, **changes: Any) -> dict[str, torch.Tensor]:
+    """Save the weights of a small ViT; return them."""
+    torch.manual_seed(0)
+    backbone = ViT(image_size=16, **{**SMALL_VIT, **changes})
+    torch.nn.init.normal_(backbone.body.class_token)
+    torch.save(backbone.state_dict(), path)
+    return backbone.state_dict()
+
+
+def test_the_report_says_what_was_loaded_and_what_was_not(tmp_path: Path) -> None:
+    state = save_vit(tmp_path / "vit.pth")
+    content = {
+        "teacher": {f"backbone.{name.removeprefix('body.')}": tensor.half() for name, tensor in state.items()},
+        "student": {f"backbone.{name.removeprefix('body.')}": tensor for name, tensor in state.items()},
+        "optimizer": {"momentum": torch.zeros(3)},
+    }
+    content["teacher"] |= {"backbone.mask_token": torch.zeros(8), "head.weight": torch.zeros(3, 8)}
+    torch.save(content, tmp_path / "weights.pth")
+    report = ViT(1, 24, **SMALL_VIT, weights=str(tmp_path / "weights.pth")).loaded_weights
+    assert report == sslreg.LoadedWeights(
+        source=str(tmp_path / "weights.pth"),
+        file=str(tmp_path / "weights.pth"),
+        sha256=hash_file(tmp_path / "weights.pth"),
+        layout="torchvision's names",
+        prefix="teacher.backbone.",
+        loaded=30,
+        tensors=30,
+        adapted={
+            "encoder.pos_embedding": "resized from (1, 17, 8) to (1, 37, 8)",
+            "conv_proj.weight": "3 to 1 channels",
+            "all": "float16 to float32",
+        },
+        left_out={
+            "teacher.backbone.mask_token": "used in pretraining only",
+            "teacher.head.*": "outside of the network",
+            "student.*": "outside of the network",
+            "optimizer.*": "outside of the network",
+        },
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_precisions_are_converted(dtype: torch.dtype, tmp_path: Path) -> None:
+    state = save_vit(tmp_path / "vit.pth")
+    torch.save({name: tensor.to(dtype) for name, tensor in state.items()}, tmp_path / "vit.pth")
+    loaded = ViT(image_size=16, **SMALL_VIT, weights=str(tmp_path / "vit.pth")).state_dict()
+    torch.testing.assert_close(loaded, {name: tensor.to(dtype).float() for name, tensor in state.items()})
+
+
+def test_another_architecture_is_an_error(saved: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match=r"another architecture: .*resnet18\.pth has no tensor of this backbone, such as"
+    ):
+        ViT(image_size=16, **SMALL_VIT, weights=str(saved))
+    save_vit(tmp_path / "vit.pth")
+    with pytest.raises(
+        ValueError, match=r"no tensor of this backbone, such as conv1\.weight; it has body\.class_token"
+    ):
+        build("resnet18", weights=str(tmp_path / "vit.pth"))
+
+
+def test_a_checkpoint_of_an_optimizer_is_an_error(tmp_path: Path) -> None:
+    torch.save({"optimizer": {"state": {0: {"exp_avg": torch.zeros(3)}}}}, tmp_path / "optimizer.pth")
+    with pytest.raises(ValueError, match=r"has no tensor of this backbone, .*; it has optimizer\.state\.0\.exp_avg"):
+        build("resnet18", weights=str(tmp_path / "optimizer.pth"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"depth": 1}, r"another architecture: without encoder\.layers\.encoder_layer_1\..* and 9 more$"),
+        ({"depth": 3}, r"another architecture: with encoder\.layers\.encoder_layer_2\..* and 9 more$"),
+        ({"width": 12}, r"another shape: class_token is \(1, 1, 12\) in the file and \(1, 1, 8\) in this model"),
+        ({"patch_size": 8}, r"another shape: conv_proj\.weight is \(8, 3, 8, 8\) .* such as its patch size or stem"),
+    ],
+)
+def test_weights_of_other_sizes_are_an_error(changes: dict[str, int], message: str, tmp_path: Path) -> None:
+    save_vit(tmp_path / "vit.pth", **changes)
+    with pytest.raises(ValueError, match=message):
+        ViT(image_size=16, **SMALL_VIT, weights=str(tmp_path / "vit.pth"))
+
+
+@pytest.mark.parametrize("missing", ["body.class_token", "body.encoder.ln.bias", "body.conv_proj.bias"])
+def test_a_missing_tensor_is_an_error(missing: str, tmp_path: Path) -> None:
+    state = save_vit(tmp_path / "vit.pth")
+    del state[missing]
+    torch.save(state, tmp_path / "vit.pth")
+    with pytest.raises(ValueError, match=f"another architecture: without {missing.removeprefix('body.')}$"):
+        ViT(image_size=16, **SMALL_VIT, weights=str(tmp_path / "vit.pth"))
+
+
+def test_an_unknown_tensor_that_changes_features_is_an_error(tmp_path: Path) -> None:
+    torch.save(save_vit(tmp_path / "vit.pth") | {"body.norm_pre.weight": torch.ones(8)}, tmp_path / "vit.pth")
+    with pytest.raises(ValueError, match=r"another architecture: with norm_pre\.weight"):
+        ViT(image_size=16, **SMALL_VIT, weights=str(tmp_path / "vit.pth"))
+
+
+def test_fixed_positions_are_computed_for_the_new_size(tmp_path: Path) -> None:
+    save_vit(tmp_path / "vit.pth", positions="sine_cosine")
+    larger = ViT(image_size=24, **SMALL_VIT, positions="sine_cosine", weights=str(tmp_path / "vit.pth"))
+    expected = ViT(image_size=24, **SMALL_VIT, positions="sine_cosine").body.encoder.pos_embedding
+    torch.testing.assert_close(larger.body.encoder.pos_embedding, expected)
+    save_vit(tmp_path / "vit.pth")
+    with pytest.raises(ValueError, match="are not the fixed ones of positions: sine_cosine; use positions: learned"):
+        ViT(image_size=24, **SMALL_VIT, positions="sine_cosine", weights=str(tmp_path / "vit.pth"))
+
+
+def test_a_gray_convnet_continues_from_a_colored_one(tmp_path: Path) -> None:
+    three = ConvNet(3, width=4, depth=3).eval()
+    torch.save(three.state_dict(), tmp_path / "convnet.pth")
+    one = ConvNet(1, width=4, depth=3, weights=str(tmp_path / "convnet.pth")).eval()
+    gray = torch.rand(2, 1, 8, 8)
+    torch.testing.assert_close(one(gray), three(gray.expand(-1, 3, -1, -1)))
