@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 import sslreg
 from sslreg_backbones.patch_encoding import DropPath, Pool
+from sslreg_backbones.stages import timm_parameters_by_depth
 from sslreg_backbones.timm_vit import (
     TimmTokens,
     is_vision_transformer,
@@ -32,6 +33,7 @@ def build_timm_model(
     pool: Pool | None = None,
     drop_path: DropPath = 0.0,
     weights: str | None = None,
+    frozen_stages: NonNegativeInt = 0,
 ) -> TimmBackbone:
     """Build a model of timm without its classifier: features (N, D), pooled as in timm.
 
@@ -53,10 +55,12 @@ def build_timm_model(
             ``timm/NAME``). Files may have the names of timm, of the authors of DINO, iBOT, DINOv2, DINOv3, MAE or MoCo
             v3, of torchvision or of Hugging Face. The first filters are adapted to the number of channels. The position
             embeddings and the patch projection of a Vision Transformer are adapted to its sizes.
+        frozen_stages: The number of first stages that are not trained, and neither are the embeddings or the stem then.
+            The stages of a Vision Transformer are its blocks; those of other models are timm's coarse groups.
 
     Raises:
-        ValueError: timm is not installed or has no such model, the model has no such parameter, or the weights are
-            missing or do not fit.
+        ValueError: timm is not installed or has no such model, the model has no such parameter, the weights are missing
+            or do not fit, or there are fewer stages.
     """
     try:
         timm: Any = import_module("timm")
@@ -80,6 +84,7 @@ def build_timm_model(
     backbone = (TimmViT if is_vit else TimmBackbone)(body, name, arguments)
     if weights is not None:
         backbone.load(_open_timm_weights(timm, name, weights), optional=["reg_token"] if registers else [])
+    backbone.freeze_stages(frozen_stages)
     return backbone
 
 
@@ -129,6 +134,9 @@ class TimmBackbone(sslreg.Backbone):
                 f"timm's {self.name} has no feature map of {self.num_features} channels before its pooling"
             )
         return features
+
+    def parameters_by_depth(self) -> list[list[nn.Parameter]]:
+        return timm_parameters_by_depth(self.body)
 
     def adapt_weights(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """Convert a state dict to the module's names and sizes, as timm does.

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
+from pydantic import NonNegativeInt
 from torch import Tensor, nn
 from torchvision import models
 
 import sslreg
 from sslreg_backbones.patch_encoding import DropPath, Pool
+from sslreg_backbones.stages import torchvision_parameters_by_depth
 from sslreg_backbones.torchvision_names import FAMILIES, NAMES
 from sslreg_backbones.torchvision_vit import TorchvisionTokens
 from sslreg_backbones.torchvision_weights import has_named_weights, open_torchvision_weights
@@ -33,14 +36,16 @@ class TorchvisionBackbone(sslreg.Backbone):
         weights: The initial weights: the name of torchvision's weights (``IMAGENET1K_V1``, ``DEFAULT``), a file, the
             folder of a run, or a name on the Hugging Face hub (``hf-hub:ORG/NAME``, ``timm/NAME``). The first filters
             are adapted to the number of channels.
+        frozen_stages: The number of first stages that are not trained, and neither is the stem then. The stages are
+            ``layer1`` to ``layer4`` of a ResNet, and the parts of ``features`` after the first of other models.
 
     Attributes:
         body: torchvision's module. Its last layer and a dropout before it are identities, so its state dict is that of
             torchvision's model without the head.
 
     Raises:
-        ValueError: The architecture does not support the stem or the image size, or the weights are missing or do not
-            fit.
+        ValueError: The architecture does not support the stem or the image size, the weights are missing or do not
+            fit, or there are fewer stages.
     """
 
     architecture: ClassVar[str]
@@ -51,6 +56,7 @@ class TorchvisionBackbone(sslreg.Backbone):
         image_size: Annotated[int, sslreg.FromRun("image_size")] = 224,
         stem: Literal["imagenet", "small"] = "imagenet",
         weights: str | None = None,
+        frozen_stages: NonNegativeInt = 0,
     ) -> None:
         super().__init__()
         self.arguments = _model_arguments(self.architecture, image_size, has_named_weights(self.architecture, weights))
@@ -67,6 +73,10 @@ class TorchvisionBackbone(sslreg.Backbone):
         if weights is not None:
             file = open_torchvision_weights(self.architecture, weights)
             self.loaded_weights = load_weights(self.body, file, heads=[head, *_AUXILIARY], adapt=self.adapt_weights)
+        self.freeze_stages(frozen_stages)
+
+    def parameters_by_depth(self) -> Sequence[Sequence[nn.Parameter]]:
+        return torchvision_parameters_by_depth(self.body)
 
     def forward(self, images: Tensor) -> Tensor:
         features: Tensor = self.body(images)
@@ -197,6 +207,7 @@ class _VisionTransformerBackbone(TorchvisionTokens, TorchvisionBackbone):
             from 0 in the first block.
         weights: As for other models of torchvision. Files may have the names of timm, of DINO, MAE or MoCo v3, or of
             Hugging Face. The position embeddings are interpolated.
+        frozen_stages: The number of first blocks that are not trained, and neither are the embeddings then.
     """
 
     def __init__(
@@ -206,11 +217,13 @@ class _VisionTransformerBackbone(TorchvisionTokens, TorchvisionBackbone):
         pool: Pool = "class",
         drop_path: DropPath = 0.0,
         weights: str | None = None,
+        frozen_stages: NonNegativeInt = 0,
     ) -> None:
         self.patch_size = int(self.architecture.rpartition("_")[2])
         self.require_whole_patches(image_size)
         super().__init__(in_channels, image_size, weights=weights)
         self.add_tokens(pool, drop_path)
+        self.freeze_stages(frozen_stages)
 
     def plain(self) -> sslreg.PlainModule | None:
         """Return torchvision's module, which takes images of `image_size` only; None with another pooling."""

@@ -6,7 +6,7 @@ import math
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 from torchvision.models import VisionTransformer
 
@@ -46,10 +46,11 @@ class ViT(TorchvisionTokens):
             (``hf-hub:ORG/NAME``, ``timm/NAME``). Files may have the names of torchvision, of timm, of DINO, MAE or MoCo
             v3, or of Hugging Face. The first filters are adapted to the number of channels, and the position embeddings
             to the grid.
+        frozen_stages: The number of first blocks that are not trained, and neither are the embeddings then.
 
     Raises:
-        ValueError: The image size is no multiple of the patch size, the width none of the number of heads, or the
-            weights are missing or do not fit.
+        ValueError: The image size is no multiple of the patch size, the width none of the number of heads, the weights
+            are missing or do not fit, or there are fewer blocks.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class ViT(TorchvisionTokens):
         pool: Pool = "class",
         drop_path: DropPath = 0.0,
         weights: str | None = None,
+        frozen_stages: NonNegativeInt = 0,
     ) -> None:
         super().__init__()
         self.patch_size = patch_size
@@ -90,6 +92,7 @@ class ViT(TorchvisionTokens):
         if weights is not None:
             file = open_weights(weights, "sslreg", [])
             self.loaded_weights = load_weights(self.body, file, heads=["heads"], adapt=self.adapt_weights)
+        self.freeze_stages(frozen_stages)
 
     def adapt_weights(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """Interpolate learned position embeddings in a state dict. Replace fixed ones by those of the module.

@@ -125,10 +125,12 @@ class _Training:
 
 
 def _group_by_depth(backbone: sslreg.Backbone, decay: float) -> list[dict[str, Any]]:
-    """Return the groups for the optimizer; only backbones of patches have layers with different rates."""
-    if isinstance(backbone, sslreg.PatchBackbone):
-        return sslreg.layer_decay(backbone, decay)
-    return sslreg.split_weight_decay(backbone)
+    """Return the groups for the optimizer; a backbone that does not tell its depths has one rate."""
+    try:
+        backbone.parameters_by_depth()
+    except ValueError:
+        return sslreg.split_weight_decay(backbone)
+    return sslreg.layer_decay(backbone, decay)
 
 
 def _loss(scores: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:

@@ -16,10 +16,11 @@ from sslreg_evaluators._fine_tuning import Recipe, fine_tune
 class FineTune(sslreg.BackboneEvaluator):
     """Accuracy after training a copy of the backbone and a linear head on the labels of the reference set.
 
-    AdamW trains all parameters with decayed rates (BEiT, arXiv 2106.08254; MAE, arXiv 2111.06377, table 9): in a
-    backbone of patches with L blocks, block k has the rate lr * layer_decay^(L + 1 - k). Other backbones have one rate.
-    The rate rises linearly and then follows a half cosine to 0. The last epoch is evaluated: the test set selects
-    nothing. The untrained backbone is thereby trained from scratch with the same images, and raw pixels have no figure.
+    AdamW trains all parameters, also those of `frozen_stages`, with decayed rates (BEiT, arXiv 2106.08254; MAE, arXiv
+    2111.06377, table 9): of L stages, which are the blocks of a Vision Transformer, stage k has the rate lr *
+    layer_decay^(L + 1 - k). A backbone that does not tell its stages has one rate. The rate rises linearly and then
+    follows a half cosine to 0. The last epoch is evaluated: the test set selects nothing. The untrained backbone is
+    thereby trained from scratch with the same images, and raw pixels have no figure.
 
     The backbone drops branches (`drop_path`) as its entry in the spec says, and mixed precision is that of the run. An
     interrupted evaluation resumes after its last epoch.

@@ -21,7 +21,7 @@ from sslreg.views import adapt
 _DUCK_TYPED = ("dataset",)
 
 #: Methods that a contract declares without an implementation, and that not every component needs.
-_OPTIONAL = ("hold", "nearest", "parameters_by_depth")
+_OPTIONAL = ("hold", "nearest")
 
 #: The package of the contracts.
 _CONTRACTS = "sslreg.contracts."

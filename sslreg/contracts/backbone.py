@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +40,9 @@ class Backbone(Component, nn.Module):
         loaded_weights: the weights from which the backbone starts, set by the constructor; None for random ones. A run
             prints and locks them.
     """
+
+    #: The names of the frozen modules, which stay in eval mode; see `freeze_stages`.
+    _frozen_modules: tuple[str, ...] = ()
 
     #: The methods that `compile` compiles in addition to `forward`.
     compiled_methods: ClassVar[tuple[str, ...]] = ("patches",)
@@ -80,6 +84,66 @@ class Backbone(Component, nn.Module):
         # The compiled functions compute with this module's weights, whereas a copy has others.
         state: dict[str, Any] = super().__getstate__()  # type: ignore[no-untyped-call]
         return {name: value for name, value in state.items() if name not in self.compiled_methods}
+
+    def parameters_by_depth(self) -> Sequence[Sequence[nn.Parameter]]:
+        """Return the parameters by depth, each once: L + 2 sequences for L stages.
+
+        The first holds those of the embeddings: patches, positions, class token and registers, or the stem of a
+        convolutional network. Then come those of each stage; the stages of a Vision Transformer are its blocks. The
+        last holds those after the stages, such as the last norm.
+
+        This method is optional. `layer_decay` and `freeze_stages` need it.
+
+        Raises:
+            ValueError: the backbone does not tell its stages.
+        """
+        raise ValueError(f"{type(self).__name__} does not tell its stages, on which frozen_stages and layer_decay rely")
+
+    def freeze_stages(self, count: int) -> None:
+        """Freeze the embeddings or the stem, and the first stages; 0 freezes nothing.
+
+        Frozen parameters require no gradient. Modules all of whose parameters are frozen stay in eval mode: batch
+        normalization uses its running statistics, and nothing is dropped. A constructor calls it at its end.
+
+        Args:
+            count: the number of stages.
+
+        Raises:
+            ValueError: there are fewer stages, or the backbone does not tell them.
+        """
+        if not count:
+            return
+        depths = self.parameters_by_depth()
+        if count > len(depths) - 2:
+            raise ValueError(
+                f"frozen_stages is {count}, but the backbone has {len(depths) - 2} stages (the stages of a Vision "
+                "Transformer are its blocks)"
+            )
+        frozen = {id(parameter) for parameters in depths[: count + 1] for parameter in parameters}
+        names: list[str] = []
+        for name, module in self.named_modules():
+            parameters = list(module.parameters())
+            is_part = any(name.startswith(f"{other}.") for other in names)
+            if name and parameters and not is_part and all(id(parameter) in frozen for parameter in parameters):
+                names.append(name)
+        for parameter in self.parameters():
+            if id(parameter) in frozen:
+                parameter.requires_grad_(False)
+        self._frozen_modules = tuple(names)
+        self.train(self.training)
+
+    def unfreeze(self) -> None:
+        """Make all parameters require a gradient, and all modules follow the mode of the backbone."""
+        self._frozen_modules = ()
+        self.requires_grad_(True)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode; frozen modules stay in eval mode."""
+        super().train(mode)
+        for name in self._frozen_modules:
+            self.get_submodule(name).eval()
+        return self
 
     def enable_gradient_checkpointing(self) -> None:
         """Compute activations again in the backward pass instead of storing them, with equal gradients.

@@ -13,7 +13,6 @@ from sslreg.contracts.backbone import Backbone
 from sslreg.contracts.batch import Batch
 from sslreg.contracts.component import Component
 from sslreg.contracts.loss import Loss
-from sslreg.contracts.patch_backbone import PatchBackbone
 
 
 @dataclass
@@ -141,20 +140,21 @@ def split_weight_decay(source: nn.Module | Iterable[nn.Parameter]) -> list[dict[
     ]
 
 
-def layer_decay(backbone: PatchBackbone, decay: float) -> list[dict[str, Any]]:
+def layer_decay(backbone: Backbone, decay: float) -> list[dict[str, Any]]:
     """Return groups for the optimizer in which deeper layers of a backbone have higher learning rates.
 
-    In a backbone of L blocks, `lr_scale` is decay^(L + 1 - k) for block k = 1, …, L, where k = 0 are the embeddings and
-    k = L + 1 is everything after the blocks (BEiT, arXiv 2106.08254; DINOv2, arXiv 2304.07193). `split_weight_decay`
-    splits each layer. Thus position embeddings and class tokens, which have more than one dimension, have weight decay,
-    as in the code of DINO, I-JEPA and DINOv2; BEiT excludes them. Groups of the highest rate come first.
+    In a backbone of L stages, which are the blocks of a Vision Transformer, `lr_scale` is decay^(L + 1 - k) for stage
+    k = 1, …, L, where k = 0 are the embeddings and k = L + 1 is everything after the stages (BEiT, arXiv 2106.08254;
+    DINOv2, arXiv 2304.07193). `split_weight_decay` splits each layer. Thus position embeddings and class tokens, which
+    have more than one dimension, have weight decay, as in the code of DINO, I-JEPA and DINOv2; BEiT excludes them.
+    Groups of the highest rate come first.
 
     Args:
-        backbone: a backbone of patches. Parameters that require no gradient are left out.
+        backbone: a backbone that implements `parameters_by_depth`. Parameters that require no gradient are left out.
         decay: the quotient of the rates of neighboring layers, in (0, 1].
 
     Raises:
-        ValueError: `decay` is out of range.
+        ValueError: `decay` is out of range, or the backbone does not tell its stages.
     """
     if not 0 < decay <= 1:
         raise ValueError(f"the layer decay is {decay}, but must be in (0, 1]")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from torch import Tensor, nn
+from torch import Tensor
 
 from sslreg.contracts.backbone import Backbone
 
@@ -97,11 +95,3 @@ class PatchBackbone(Backbone):
             ValueError: the backbone has no class token, or does not tell its attention.
         """
         raise ValueError(f"{type(self).__name__} does not tell the attention of a class token")
-
-    def parameters_by_depth(self) -> Sequence[Sequence[nn.Parameter]]:
-        """Return the parameters by depth, each once: L + 2 sequences for L blocks. `layer_decay` needs them.
-
-        The first holds those of the embeddings: patches, positions, class token and registers. Then come those of each
-        block. The last holds those after the blocks, such as the last norm.
-        """
-        raise NotImplementedError(f"{type(self).__name__} does not implement parameters_by_depth()")

@@ -66,7 +66,8 @@ class BackboneTraining:
     def backbone(self) -> Backbone:
         copied = copy.deepcopy(self.evaluated).to(self.device, torch.float32)
         _replace_synchronized_batch_norms(copied)
-        return copied.requires_grad_(True).train()
+        copied.unfreeze()
+        return copied.train()
 
     def reference_epochs(
         self, epochs: range, batch_size: int, view: Sequence[Augmentation] | None = None

@@ -133,3 +133,24 @@ def survives_a_checkpoint(case: Case) -> None:
     images = make_images(backbone, size)
     with torch.no_grad():
         torch.testing.assert_close(restored(images), backbone(images))
+
+
+@check("backbone")
+def lists_parameters_by_depth(case: Case) -> None:
+    backbone = build_without_memory(case, find_size(case)[0])
+    try:
+        depths = backbone.parameters_by_depth()
+    except ValueError as error:
+        case.skip(str(error))
+    listed = [id(parameter) for parameters in depths for parameter in parameters]
+    assert len(set(listed)) == len(listed), "parameters_by_depth lists a parameter twice"
+    missing = [name for name, parameter in backbone.named_parameters() if id(parameter) not in listed]
+    assert not missing, f"parameters_by_depth lacks {', '.join(missing[:3])}"
+
+    backbone.freeze_stages(len(depths) - 2)
+    backbone.train()
+    assert not any(parameter.requires_grad for group in depths[:-1] for parameter in group), "freeze_stages trains them"
+    for name, module in backbone.named_modules():
+        own = list(module.parameters())
+        if name and own and not any(parameter.requires_grad for parameter in own):
+            assert not module.training, f"{name} is frozen, but not in eval mode"

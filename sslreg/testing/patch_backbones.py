@@ -159,12 +159,3 @@ def tells_the_attention_of_the_class_token(case: Case) -> None:
     assert attention.shape == (2, attention.shape[1], *GRID)
     assert attention.min() >= 0
     assert attention.sum(dim=(2, 3)).max() <= 1 + 1e-4, "the attention of a head sums to more than 1"
-
-
-@check("backbone")
-def lists_parameters_by_depth(case: Case) -> None:
-    backbone = build_patch_backbone(case)
-    listed = [id(parameter) for parameters in backbone.parameters_by_depth() for parameter in parameters]
-    assert len(set(listed)) == len(listed), "parameters_by_depth lists a parameter twice"
-    missing = [name for name, parameter in backbone.named_parameters() if id(parameter) not in listed]
-    assert not missing, f"parameters_by_depth lacks {', '.join(missing[:3])}"

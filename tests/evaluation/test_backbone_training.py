@@ -19,6 +19,7 @@ from sslreg.spec import parse_spec
 from sslreg.testing.temporary_components import temporary_components
 from sslreg.testing.tiny_components import Darken, TinyBackbone, make_pictures
 from sslreg.views import Collate, Operation, ViewPlan
+from sslreg_backbones.convnet import ConvNet
 
 CPU = torch.device("cpu")
 
@@ -197,3 +198,9 @@ def test_unreadable_images_are_replaced_in_training_and_omitted_in_the_test() ->
     assert len(batch) == 6
     assert 2 not in batch.indices
     assert len(training.predict(lambda images: images.flatten(1))) == 5
+
+
+def test_frozen_stages_are_trained() -> None:
+    copied = make_training(ConvNet(3, width=2, depth=3, frozen_stages=1)).backbone()
+    assert all(parameter.requires_grad for parameter in copied.parameters())
+    assert all(module.training for module in copied.modules())
