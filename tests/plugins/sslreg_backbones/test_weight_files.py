@@ -1,5 +1,6 @@
 import argparse
 import os
+import os
 import subprocess
 from pathlib import Path
 from typing import Any

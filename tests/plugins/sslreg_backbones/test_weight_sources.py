@@ -81,8 +81,8 @@ def test_a_run_starts_from_another_and_reports_it(
     assert (report["loaded"], report["tensors"], report["missing"]) == (15, 15, {})
     shutil.rmtree(source)
     assert run.backbone()(torch.rand(2, 1, 8, 8)).shape == (2, 32)
-    with pytest.raises(sslreg.UserError, match=r"the untrained model of .* cannot be built"):
-        run.untrained_model()
+    with pytest.raises(sslreg.UserError, match=r"the weights from which .* started cannot be loaded"):
+        run.starting_model()
 
 
 def test_check_reads_no_weights(tiny_spec: str) -> None:
