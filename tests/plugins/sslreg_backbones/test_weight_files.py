@@ -1,6 +1,5 @@
 import argparse
 import os
-import os
 import subprocess
 from pathlib import Path
 from typing import Any
