@@ -33,7 +33,13 @@ Changes = Callable[[str], Sequence[str]]
 def main() -> None:
     methods = list_methods()
     options = parse_options(__doc__, "digits", methods, methods)
-    measure("digits", options, lambda _: ())
+    measure("digits", options, lambda method: train_teacher(options.runs) if method == "distillation" else ())
+
+
+def train_teacher(runs: Path) -> list[str]:
+    """Train the teacher of `digits-distillation` unless it has been trained; return the change that names it."""
+    train("simclr", 0, runs)
+    return [f"model.teacher.weights={(runs / 'simclr-0').absolute()}"]
 
 
 def list_methods() -> list[str]:

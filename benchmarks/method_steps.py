@@ -29,6 +29,8 @@ from sslreg.spec import Spec, load_spec, shipped_specs
 PREFIX = "digits-"
 REFERENCE = "simclr"
 BATCH_SIZE = "data.batch_size=128"
+#: The teacher of the spec starts from a run; with random weights, it computes as much.
+CHANGES = {"distillation": ["model.teacher={use: convnet}"]}
 
 
 def main() -> None:
@@ -40,7 +42,7 @@ def main() -> None:
     names = arguments.methods or sorted(
         name.removeprefix(PREFIX) for name in shipped_specs() if name.startswith(PREFIX)
     )
-    specs = {name: load_spec(PREFIX + name, [BATCH_SIZE]) for name in names}
+    specs = {name: load_spec(PREFIX + name, [BATCH_SIZE, *CHANGES.get(name, ())]) for name in names}
     references = {name: describe_backbone(spec) for name, spec in specs.items()}
     steps, megabytes = {}, {}
     for name, spec in specs.items():

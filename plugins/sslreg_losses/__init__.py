@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from sslreg_losses.dcl import DCLLoss as DCLLoss
     from sslreg_losses.dino import DINOLoss as DINOLoss
     from sslreg_losses.dinov2 import DINOv2Loss as DINOv2Loss
+    from sslreg_losses.feature_distillation import FeatureDistillationLoss as FeatureDistillationLoss
     from sslreg_losses.ibot import IBOTLoss as IBOTLoss
     from sslreg_losses.ijepa import IJEPALoss as IJEPALoss
     from sslreg_losses.lejepa import LeJEPALoss as LeJEPALoss
     from sslreg_losses.mae import MAELoss as MAELoss
     from sslreg_losses.moco_v3 import MoCoV3Loss as MoCoV3Loss
     from sslreg_losses.nt_xent import NTXentLoss as NTXentLoss
+    from sslreg_losses.similarity_distillation import SimilarityDistillationLoss as SimilarityDistillationLoss
     from sslreg_losses.simmim import SimMIMLoss as SimMIMLoss
     from sslreg_losses.simsiam import SimSiamLoss as SimSiamLoss
     from sslreg_losses.sup_con import SupConLoss as SupConLoss
@@ -36,6 +38,7 @@ _HOME = {
     "DCLLoss": "dcl",
     "DINOLoss": "dino",
     "DINOv2Loss": "dinov2",
+    "FeatureDistillationLoss": "feature_distillation",
     "IBOTLoss": "ibot",
     "IJEPALoss": "ijepa",
     "LeJEPALoss": "lejepa",
@@ -44,6 +47,7 @@ _HOME = {
     "NTXentLoss": "nt_xent",
     "SimMIMLoss": "simmim",
     "SimSiamLoss": "simsiam",
+    "SimilarityDistillationLoss": "similarity_distillation",
     "SupConLoss": "sup_con",
     "SwAVLoss": "swav",
     "VICRegLoss": "vicreg",
@@ -70,6 +74,16 @@ def sslreg_register(registry: sslreg.Registry) -> None:
     registry.loss("ibot", "sslreg_losses.ibot:IBOTLoss", summary="match a centered teacher, also for masked patches")
     registry.loss(
         "dinov2", "sslreg_losses.dinov2:DINOv2Loss", summary="match an evenly assigned teacher, and spread (DINOv2)"
+    )
+    registry.loss(
+        "feature_distillation",
+        "sslreg_losses.feature_distillation:FeatureDistillationLoss",
+        summary="distance of a student's features from a teacher's",
+    )
+    registry.loss(
+        "similarity_distillation",
+        "sslreg_losses.similarity_distillation:SimilarityDistillationLoss",
+        summary="resemble the same images as a teacher does (SEED, lightly-train)",
     )
     registry.loss("dcl", "sslreg_losses.dcl:DCLLoss", summary="NT-Xent without the positive in the denominator (DCL)")
     registry.loss("sup_con", "sslreg_losses.sup_con:SupConLoss", summary="attract samples of the same class (SupCon)")

@@ -1,4 +1,4 @@
-"""The cosine similarity of predictions and targets, which the losses of BYOL and SimSiam share."""
+"""The cosine similarity of predictions and targets, which the losses of BYOL, SimSiam and distillation share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sslreg_losses._normalization import normalize_rows
 
 
 def mean_cosine_similarity(prediction: Tensor, target: Tensor) -> Tensor:
-    """Return the mean cosine similarity of the rows of predictions and targets (N, D). Targets get no gradient.
+    """Return the mean cosine similarity of the rows of predictions and targets (…, D). Targets get no gradient.
 
     Raises:
         ValueError: The two differ in shape.
@@ -19,4 +19,4 @@ def mean_cosine_similarity(prediction: Tensor, target: Tensor) -> Tensor:
         raise ValueError(f"predictions {tuple(prediction.shape)} and targets {tuple(target.shape)} differ in shape")
     prediction, target = normalize_rows(prediction), normalize_rows(target.detach())
     with disable_autocast(prediction):
-        return (prediction * target).sum(dim=1).mean()
+        return (prediction * target).sum(dim=-1).mean()

@@ -39,3 +39,6 @@ def sslreg_register(registry: sslreg.Registry) -> None:
     registry.model(
         "dinov2", "sslreg_models.dinov2:DINOv2", summary="iBOT with evenly assigned targets and features that spread"
     )
+    registry.model(
+        "distillation", "sslreg_models.distillation:Distillation", summary="learn the features of a frozen teacher"
+    )

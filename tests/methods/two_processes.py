@@ -24,11 +24,16 @@ SHORT = (
     "evaluate=[]",
 )
 
+#: Changes of a recipe. A teacher of the recipe starts from a run, and its rounding would exceed that of the student.
+CHANGES = {
+    "distillation": ("model.teacher={use: convnet}", "model.teacher_dtype=float64", "loss.memory_bank.size=100"),
+}
+
 
 def load(method: str, *overrides: str) -> Spec:
     """Return the recipe of a method for the digits, shortened, with negatives from all processes."""
     spec = sslreg.load_spec(f"digits-{method.replace('_', '-')}")
-    short = [*SHORT, *shorten_warmup(spec)]
+    short = [*SHORT, *shorten_warmup(spec), *CHANGES.get(method, ())]
     if "gather_distributed" in parameters_of(spec.loss.info):
         short.append("loss.gather_distributed=true")
     return sslreg.load_spec(spec.file, [*short, *overrides])
