@@ -73,9 +73,6 @@ class TorchvisionBackbone(sslreg.Backbone):
         if weights is not None:
             file = open_torchvision_weights(self.architecture, weights)
             self.loaded_weights = load_weights(self.body, file, heads=[head, *_AUXILIARY], adapt=self.adapt_weights)
-            extra = file.tensors.get(f"{self.loaded_weights.prefix.removesuffix('body.')}_extra_state")
-            if extra is not None:  # of a backbone of ours that keeps one
-                self.set_extra_state(extra)
         self.freeze_stages(frozen_stages)
 
     def parameters_by_depth(self) -> Sequence[Sequence[nn.Parameter]]:

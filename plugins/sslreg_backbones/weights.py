@@ -169,7 +169,7 @@ def _list_others(names: Iterable[str], prefix: str) -> dict[str, str]:
     depth = prefix.split(".")
     others = {}
     for name in names:
-        if not name.startswith(prefix) and not name.endswith("_extra_state"):
+        if not name.startswith(prefix):
             parts = name.split(".")
             same = next(index for index, part in enumerate(parts) if index >= len(depth) or part != depth[index])
             others[".".join(parts[: same + 1]) + (".*" if len(parts) > same + 1 else "")] = "outside of the network"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, NonNegativeInt, PositiveInt
@@ -20,7 +20,6 @@ class DINOv2(IBOT):
         batch_norm: Whether batch normalization follows these layers but the last ones. Narrow heads need it.
         out_dim: The width of the output, the number of prototypes.
         shared_head: Whether class tokens and patches have the same head.
-        layer_decay: The quotient of the learning rates of neighboring layers of the backbone.
     """
 
     gives = ("class tokens, masked patches and features",)
@@ -37,7 +36,6 @@ class DINOv2(IBOT):
         shared_head: bool = False,
         momentum: Annotated[float, Field(ge=0, le=1)] = 0.992,
         freeze_last_layer_epochs: NonNegativeInt = 1,
-        layer_decay: Annotated[float, Field(gt=0, le=1)] = 0.9,
     ) -> None:
         super().__init__(
             backbone,
@@ -51,12 +49,7 @@ class DINOv2(IBOT):
             momentum=momentum,
             freeze_last_layer_epochs=freeze_last_layer_epochs,
         )
-        self.layer_decay = layer_decay
 
     def compute_loss(self, loss: sslreg.Loss, outputs: tuple[Any, ...], class_tokens: list[Tensor]) -> Tensor:
         value: Tensor = loss(*outputs, class_tokens)
         return value
-
-    def parameter_groups(self) -> Iterable[dict[str, Any]]:
-        backbone = sslreg.layer_decay(self.student_backbone, self.layer_decay)
-        return [*backbone, *sslreg.split_weight_decay([self.mask_token, *self.student_head.parameters()])]

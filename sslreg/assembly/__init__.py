@@ -34,6 +34,7 @@ from sslreg.assembly.evaluators import (
     require_patch_backbone,
 )
 from sslreg.assembly.image_readers import ImageLoader, build_image_loader, build_readers
+from sslreg.assembly.parameter_groups import list_parameter_groups
 from sslreg.assembly.pipeline import Pipeline, assemble, build_loss, build_model
 from sslreg.assembly.sample_dataset import SampleDataset
 from sslreg.assembly.trial import try_spec
@@ -73,6 +74,7 @@ __all__ = [
     "find_component",
     "find_loaded_weights",
     "is_machine_failure",
+    "list_parameter_groups",
     "make_views",
     "require_best_figure",
     "require_leading_geometry",

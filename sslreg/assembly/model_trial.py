@@ -15,6 +15,7 @@ from sslreg.assembly.bank_trial import find_unused_banks, require_registered_ban
 from sslreg.assembly.builder import Builder, find_component, without_weights
 from sslreg.assembly.devices import Devices, host_memory
 from sslreg.assembly.evaluators import NamedEvaluator, require_patch_backbone
+from sslreg.assembly.parameter_groups import list_parameter_groups
 from sslreg.assembly.run_facts import add_model_facts
 from sslreg.assembly.view_trial import ViewShape
 from sslreg.contracts import Backbone, Batch, FrozenModule, Loss, Model, SampleKeys, is_momentum_copy
@@ -262,7 +263,7 @@ def _try_optimizer(builder: Builder, model: Model) -> None:
     spec = builder.spec
     groups = [
         {**group, "params": [nn.Parameter(torch.zeros((1,) * one.ndim)) for one in group["params"]]}
-        for group in model.parameter_groups()
+        for group in list_parameter_groups(spec, model)
     ]
     with explain_errors(spec, spec.optimizer.path, spec.optimizer.use):
         optimizer = builder.build(spec.optimizer, groups)

@@ -23,6 +23,7 @@ from sslreg.assembly.evaluators import (
     require_patch_backbone,
 )
 from sslreg.assembly.model_trial import enable_gradient_checkpointing, require_momentum_precision, try_embedding
+from sslreg.assembly.parameter_groups import list_parameter_groups
 from sslreg.assembly.run_facts import add_dataset_facts, add_model_facts, add_view_facts
 from sslreg.assembly.sample_dataset import SampleDataset
 from sslreg.contracts import LoadedWeights, Loss, Model
@@ -79,7 +80,7 @@ class Pipeline:
 
     def build_optimizer(self) -> Optimizer:
         """Build the optimizer, with learning rates scaled by the spec's `learning_rate_scale` and each `lr_scale`."""
-        optimizer: Optimizer = self.builder.build(self.spec.optimizer, list(self.model.parameter_groups()))
+        optimizer: Optimizer = self.builder.build(self.spec.optimizer, list_parameter_groups(self.spec, self.model))
         for group in optimizer.param_groups:
             group["lr"] *= self.spec.learning_rate_scale * group.get("lr_scale", 1)
         return optimizer

@@ -58,7 +58,14 @@ KINDS: dict[str, Kind] = {
             "sslreg.contracts.dataset:Dataset",
             keys={"subset": (Annotated[int, Ge(1)] | Annotated[float, Interval(gt=0, lt=1)] | None, None)},
         ),
-        Kind("optimizer", positional=1, keys={"base_batch_size": (Annotated[int, Ge(1)] | None, None)}),
+        Kind(
+            "optimizer",
+            positional=1,
+            keys={
+                "base_batch_size": (Annotated[int, Ge(1)] | None, None),
+                "layer_decay": (Annotated[float, Interval(gt=0, le=1)] | None, None),
+            },
+        ),
         Kind("schedule", positional=1),
         Kind(
             "evaluator",

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -37,10 +35,10 @@ def build_lock(
 
 
 def require_lock(spec: Spec) -> None:
-    """Compare the installed versions and the files of weights with the ``lock.json`` next to a spec's file.
+    """Compare the installed versions with the ``lock.json`` next to a spec's file.
 
     Raises:
-        UserError: The lock is missing, or a version or a file differs.
+        UserError: The lock is missing, or a version differs.
     """
     path = Path(spec.file).with_name("lock.json")
     try:
@@ -51,27 +49,20 @@ def require_lock(spec: Spec) -> None:
             hint="train the spec.resolved.yaml in a run's folder, next to its lock.json",
             code="no-lock",
         ) from error
-    changed_weights = _find_changed_weights(locked["weights"])
     del locked["facts"], locked["data"], locked["weights"]
-    changes = [
-        f"{change.path}: the lock has {_format_version(change.before)}, installed is {_format_version(change.after)}"
-        for change in find_changes(locked, read_versions(spec))
-    ]
-    if changes or changed_weights:
-        messages = [*changes, *changed_weights]
-        raise UserError(*(Diagnostic("lock-differs", message, file=str(path)) for message in messages))
-
-
-def _find_changed_weights(reports: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return a message for each file of weights in a lock that has other content. A file that is gone is no change."""
-    messages = []
-    for backbone, report in reports.items():
-        with suppress(OSError), Path(report["file"]).open("rb") as file:
-            if (digest := hashlib.file_digest(file, "sha256").hexdigest()) != report["sha256"]:
-                messages.append(
-                    f"weights of {backbone}: the lock has SHA-256 {report['sha256']}, {report['file']} has {digest}"
+    changes = list(find_changes(locked, read_versions(spec)))
+    if changes:
+        raise UserError(
+            *(
+                Diagnostic(
+                    "lock-differs",
+                    f"{change.path}: the lock has {_format_version(change.before)}, installed is "
+                    f"{_format_version(change.after)}",
+                    file=str(path),
                 )
-    return messages
+                for change in changes
+            )
+        )
 
 
 def _format_version(value: Any) -> str:

@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.trainer.connectors import checkpoint_connector
 from torch import nn
 
-from sslreg.assembly import Pipeline, is_machine_failure
+from sslreg.assembly import Pipeline, is_machine_failure, list_parameter_groups
 from sslreg.errors import SslregError, describe_error
 from sslreg.runs.checkpoint_content import find_wrong_optimizer, find_wrong_types, find_wrong_weights
 from sslreg.runs.checkpoint_file import wrong_content_error
@@ -63,7 +63,7 @@ def _step_on_meta(pipeline: Pipeline) -> tuple[torch.optim.Optimizer, list[Any]]
     """Return an optimizer of the run that has made a step, and its schedules, on the meta device without memory."""
     groups = [
         {**group, "params": [nn.Parameter(torch.empty_like(one, device="meta")) for one in group["params"]]}
-        for group in pipeline.model.parameter_groups()
+        for group in list_parameter_groups(pipeline.spec, pipeline.model)
     ]
     optimizer: torch.optim.Optimizer = pipeline.builder.build(pipeline.spec.optimizer, groups)
     for group in optimizer.param_groups:

@@ -233,28 +233,6 @@ def hugging_face_dinov3(state: StateDict) -> StateDict:
     )
 
 
-def clip(state: StateDict) -> StateDict:
-    """The layout of OpenAI's CLIP, which only timm converts. The text encoder has similar names."""
-    visual = rename(
-        state,
-        (r"^cls_token$", "class_embedding"),
-        (r"^pos_embed$", "positional_embedding"),
-        (r"^patch_embed\.proj\.", "conv1."),
-        (r"^norm_pre\.", "ln_pre."),
-        (r"^norm\.", "ln_post."),
-        (r"^blocks\.", "transformer.resblocks."),
-        (r"\.norm([12])\.", r".ln_\1."),
-        (r"\.attn\.qkv\.", ".attn.in_proj_"),
-        (r"\.attn\.proj\.", ".attn.out_proj."),
-        (r"\.mlp\.fc1\.", ".mlp.c_fc."),
-        (r"\.mlp\.fc2\.", ".mlp.c_proj."),
-    )
-    visual["class_embedding"] = visual["class_embedding"].flatten()
-    visual["positional_embedding"] = visual["positional_embedding"].squeeze(0)
-    text = {"transformer.resblocks.0.ln_1.weight": torch.zeros(8), "logit_scale": torch.zeros(())}
-    return add_prefix("visual.", visual) | {"visual.proj": torch.zeros(WIDTH, 8)} | text
-
-
 def torchvision(state: StateDict) -> StateDict:
     return rename(
         state,
@@ -293,12 +271,6 @@ PLAIN: dict[str, Callable[[StateDict], Any]] = {
 #: Layouts of families: timm's class and its arguments, and the layout.
 FAMILIES: dict[str, tuple[type[nn.Module], dict[str, Any], Callable[[StateDict], Any]]] = {
     **{name: (VisionTransformer, SMALL, layout) for name, layout in PLAIN.items()},
-    "OpenAI's CLIP": (VisionTransformer, {**SMALL, "pre_norm": True}, clip),
-    "OpenCLIP": (
-        VisionTransformer,
-        {**SMALL, "pre_norm": True},
-        lambda state: add_prefix("visual.trunk.", state) | {"text.ln_final.weight": torch.zeros(8)},
-    ),
     "DINOv2": (VisionTransformer, LAYER_SCALE, dinov2_plain),
     "DINOv2's training": (VisionTransformer, LAYER_SCALE, dinov2_training),
     "DINOv2 with registers": (VisionTransformer, REGISTERS, dinov2_registers),

@@ -47,15 +47,3 @@ def test_patches_have_a_separate_head(batch: sslreg.Batch) -> None:
     assert isinstance(second, nn.Module)
     assert {id(weight) for weight in first.parameters()}.isdisjoint(id(weight) for weight in second.parameters())
     assert all(weight.grad is not None and weight.grad.any() for weight in second.parameters())
-
-
-def test_deeper_layers_have_higher_learning_rates() -> None:
-    model = dinov2(layer_decay=0.5)
-    scales = {id(weight): group.get("lr_scale", 1) for group in model.parameter_groups() for weight in group["params"]}
-    trained = [weight for weight in model.parameters() if weight.requires_grad]
-    assert scales.keys() == {id(weight) for weight in trained}
-    first, second = model.student_backbone.body.encoder.layers
-    assert {scales[id(weight)] for weight in first.parameters()} == {0.25}
-    assert {scales[id(weight)] for weight in second.parameters()} == {0.5}
-    assert scales[id(model.student_backbone.body.conv_proj.weight)] == 0.125
-    assert {scales[id(weight)] for weight in (*model.student_head.parameters(), model.mask_token)} == {1}

@@ -1,0 +1,53 @@
+"""The parameter groups of an optimizer, with learning rates that depend on the depth of a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from torch import nn
+
+from sslreg.contracts import Model, PatchBackbone
+from sslreg.spec import Spec
+
+
+def list_parameter_groups(spec: Spec, model: Model) -> list[dict[str, Any]]:
+    """Return the parameter groups of a model, divided by depth if the optimizer of the spec has a `layer_decay`.
+
+    In a backbone of L blocks, the learning rates of block k = 1, …, L are multiplied by layer_decay^(L + 1 - k), where
+    k = 0 are the embeddings and k = L + 1 is everything after the blocks (BEiT, arXiv 2106.08254, section 3.1). Other
+    parameters, such as those of heads, keep their rates. Groups of the highest rate come first.
+
+    Raises:
+        UserError: no backbone of the model is divided into layers.
+    """
+    groups = list(model.parameter_groups())
+    decay: float | None = spec.optimizer.keys["layer_decay"]
+    if decay is None:
+        return groups
+    backbones = [module for module in model.modules() if isinstance(module, PatchBackbone)]
+    if not backbones:
+        raise spec.error(
+            ("optimizer", "layer_decay"),
+            "no-layers",
+            f"layer_decay needs a Vision Transformer, and the backbone {type(model.backbone).__name__} is none",
+            "remove layer_decay",
+        )
+    scales = {id(parameter): scale for backbone in backbones for parameter, scale in _scale_by_depth(backbone, decay)}
+    divided = [part for group in groups for part in _divide(group, scales)]
+    return sorted(divided, key=lambda group: -group.get("lr_scale", 1.0))
+
+
+def _scale_by_depth(backbone: PatchBackbone, decay: float) -> Iterable[tuple[nn.Parameter, float]]:
+    for distance, parameters in enumerate(reversed(backbone.parameters_by_depth())):
+        for parameter in parameters:
+            yield parameter, decay**distance
+
+
+def _divide(group: dict[str, Any], scales: dict[int, float]) -> list[dict[str, Any]]:
+    """Return a group for each scale that parameters of a group have, in the order of the parameters."""
+    parts: dict[float, list[nn.Parameter]] = {}
+    for parameter in group["params"]:
+        parts.setdefault(scales.get(id(parameter), 1.0), []).append(parameter)
+    own = group.get("lr_scale", 1.0)
+    return [{**group, "params": parameters, "lr_scale": own * scale} for scale, parameters in parts.items()]
