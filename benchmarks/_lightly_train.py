@@ -11,6 +11,7 @@ apart: ``pip install --target FOLDER --no-deps lightly-train …``, and add the 
 from __future__ import annotations
 
 import json
+import math
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +26,9 @@ from benchmarks._mnist import TRAIN, load_digits
 from sslreg import Embeddings
 from sslreg_backbones.convnet import ConvNet
 
+BATCH_SIZE = 128
+#: The number of images per step for which lightly-train states learning rates, which it scales by the square root.
+STATED_BATCH_SIZE = 1536
 EVALUATORS = (("few_shot", {}), ("knn", {"k": 20}))
 TRANSFORMS = {
     "image_size": (28, 28),
@@ -58,22 +62,33 @@ class WrappedConvNet(nn.Module):
         return self.backbone
 
 
-def distill(runs: Path, seed: int, epochs: int) -> dict[str, Any]:
-    """Train a student unless it has been trained; return its figures and seconds as `benchmarks.digits.train` does."""
-    record = runs / "lightly-train" / f"{seed}.json"
+def distill(folder: Path, teacher: Path, images: Path, seed: int, epochs: int, rate: float | None) -> dict[str, Any]:
+    """Train a student unless it has been trained; return its figures and seconds as `benchmarks.digits.train` does.
+
+    Args:
+        folder: The folder of the runs.
+        teacher: The folder of the teacher's run.
+        images: The folder of the images.
+        seed: The seed of the run.
+        epochs: The number of epochs.
+        rate: The learning rate for a batch; by default, that of lightly-train.
+    """
+    record = folder / f"{seed}.json"
     if not record.exists():
         torch.manual_seed(seed)
         torch.set_num_threads(1)
         student = ConvNet(in_channels=1, width=8)
-        teacher = ConvNet(in_channels=1, width=24, weights=str(runs / "teacher" / "simclr-0"))
+        network = ConvNet(in_channels=1, width=24, weights=str(teacher))
         baseline = {"raw_pixels": evaluate(nn.Flatten()), "untrained": evaluate(student)}
         start = time.process_time()
         lightly_train.pretrain(
-            out=runs / "lightly-train" / str(seed),
-            data=runs / "images" / "train",
+            out=folder / str(seed),
+            data=images,
+            batch_size=BATCH_SIZE,
+            optim_args=None if rate is None else {"lr": rate / math.sqrt(BATCH_SIZE / STATED_BATCH_SIZE)},
             model=WrappedConvNet(student),
             method="distillation",
-            method_args={"teacher": WrappedConvNet(teacher)},
+            method_args={"teacher": WrappedConvNet(network)},
             transform_args=TRANSFORMS,
             epochs=epochs,
             seed=seed,

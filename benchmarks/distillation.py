@@ -35,6 +35,9 @@ LOSSES: Mapping[str, Sequence[str]] = {
     "patches": ("loss={use: feature_distillation}", "model.features=patches"),
 }
 
+#: Learning rates of lightly-train for a batch, by names of the students. The second is that of `digits-distillation`.
+LIGHTLY_TRAIN = {"lightly-train": None, "lightly-train at a higher rate": 2e-3}
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -48,7 +51,12 @@ def main() -> None:
     if options.lightly_train:
         from benchmarks._lightly_train import distill
 
-        students["lightly-train"] = [distill(options.runs, seed, EPOCHS) for seed in range(options.seeds)]
+        for name, rate in LIGHTLY_TRAIN.items():
+            folder, teacher = options.runs / name.replace(" ", "-"), options.runs / "teacher" / "simclr-0"
+            students[name] = [
+                distill(folder, teacher, options.runs / "images" / "train", seed, EPOCHS, rate)
+                for seed in range(options.seeds)
+            ]
     results = describe(options.seeds, teacher, students)
     print(json.dumps(results, indent=2))
     write_results("distillation", results)
