@@ -2,6 +2,8 @@
 
 ``X_ci``
     Half-width of the 95 % confidence interval of ``X``.
+``X_10``, ``X_all``
+    ``X`` with 10 labels per class, and with all labels.
 ``OP_s25``
     In an invariance profile: how far ``OP`` moves an embedding at 25 % of its strength. ``OP`` is an augmentation or
     one of its aspects.
@@ -131,6 +133,20 @@ def values_by_strength(metrics: Mapping[str, float], name: str) -> dict[int, flo
         parse_strength(other): value for other, value in metrics.items() if _STRENGTH.sub("", other) == name != other
     }
     return {strength: values[strength] for strength in sorted(strength for strength in values if strength is not None)}
+
+
+def parse_label_counts(names: Iterable[str]) -> dict[str, dict[int, str]]:
+    """Return metrics by the number of labels per class, ascending, by the prefix of their names.
+
+    These are ``PREFIX_10`` and the like, if there is also ``PREFIX_all``.
+    """
+    distinct = dict.fromkeys(names)
+    curves: dict[str, dict[int, str]] = {}
+    for name in distinct:
+        prefix, _, ending = name.rpartition("_")
+        if ending.isdecimal() and int(ending) and f"{prefix}_all" in distinct:
+            curves.setdefault(prefix, {})[int(ending)] = name
+    return {prefix: dict(sorted(counts.items())) for prefix, counts in curves.items()}
 
 
 def distance_names(profile: Iterable[str]) -> list[str]:

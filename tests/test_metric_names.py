@@ -96,3 +96,17 @@ def test_a_guard_is_described_by_what_it_did() -> None:
     (line,) = metric_names.format_guard(guard | {"latest": 0.5, "stopped_at": 63})
     assert line.startswith("guard_knn_top1: 0.800 before training, 0.500 after step 63, where the guard ended")
     assert line.endswith("the weights are those of step 42")
+
+
+def test_metrics_by_the_number_of_labels_are_recognized_by_that_of_all() -> None:
+    names = ["few_shot_1", "labels_10", "labels_2", "labels_2_ci", "labels_all", "labels_all_ci", "x_all"]
+    assert metric_names.parse_label_counts(names) == {"labels": {2: "labels_2", 10: "labels_10"}}
+
+
+def test_subjects_have_an_order_in_which_further_baselines_precede_the_trained_backbone() -> None:
+    assert metric_names.order_subjects(["trained", "b", "starting", "raw_pixels", "a"]) == [
+        *("raw_pixels", "starting", "b", "a", "trained")
+    ]
+    assert [metric_names.title_subject(subject) for subject in ("raw_pixels", "b")] == ["raw pixels", "b"]
+    assert metric_names.initial_subject({"starting": {"x": 1.0}, "untrained": {}}) == "starting"
+    assert metric_names.initial_subject({"starting": {}, "untrained": {}}) == "untrained"

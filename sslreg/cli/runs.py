@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
+from sslreg.cli.compare import compare
 from sslreg.cli.console import print_json, print_path, stderr, stdout
 from sslreg.cli.options import Json
 from sslreg.errors import UserError
@@ -73,6 +74,9 @@ def list_(
     for run in runs:
         if run.problem:
             stderr.print(f"{run.path} is broken: {run.problem}", style="red")
+
+
+app.command()(compare)
 
 
 @app.command()

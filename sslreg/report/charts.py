@@ -10,6 +10,9 @@ from itertools import pairwise
 from sslreg.axis import ABOVE, BELOW, Axis
 from sslreg.report.reported_runs import Curve
 
+#: The positions of a confidence interval with its lower and its upper ends.
+Band = list[tuple[float, float, float]]
+
 #: The inner size of a chart. The page stretches it, so these are resolutions and not pixels.
 WIDTH, HEIGHT = 1000, 300
 
@@ -45,6 +48,7 @@ class Line:
         path: The path of an SVG.
         last: Its last value, as text.
         marks: Marks of its values beyond the vertical axis.
+        band: The path of its confidence interval; empty without one.
     """
 
     label: str
@@ -52,6 +56,7 @@ class Line:
     path: str
     last: str
     marks: list[Mark]
+    band: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ class Chart:
         low, high: The ends of the vertical axis, as text.
         left, right: The ends of the horizontal axis, as text.
         beyond: The most extreme values beyond the vertical axis, as texts with their marks.
+        ticks: Texts below the horizontal axis with their positions, from 0 to 1, instead of those of its ends.
     """
 
     title: str
@@ -73,6 +79,7 @@ class Chart:
     left: str
     right: str
     beyond: list[str]
+    ticks: list[tuple[float, str]]
 
     @property
     def description(self) -> str:
@@ -83,7 +90,13 @@ class Chart:
 
 
 def build_chart(
-    title: str, curves: Mapping[tuple[str, str], Curve], unit: str, low: float | None = None, logarithmic: bool = False
+    title: str,
+    curves: Mapping[tuple[str, str], Curve],
+    unit: str,
+    low: float | None = None,
+    logarithmic: bool = False,
+    bands: Mapping[tuple[str, str], Band] | None = None,
+    ticks: Mapping[float, str] | None = None,
 ) -> Chart:
     """Build a chart of curves.
 
@@ -93,11 +106,15 @@ def build_chart(
         unit: The unit of the horizontal axis: ``step`` gives ``step 40``.
         low: The lower end of the vertical axis; None for the smallest value.
         logarithmic: Whether the vertical axis is logarithmic.
+        bands: Confidence intervals, by the keys of their curves.
+        ticks: Texts at positions on the horizontal axis.
     """
+    bands, ticks = bands or {}, ticks or {}
     thinned = {key: _thin(curve) for key, curve in curves.items()}
     scale = math.log if logarithmic else float
     values = [value for curve in thinned.values() for _, value in curve]
-    axis = Axis.fit(map(scale, values))
+    ends_of_bands = [end for band in bands.values() for _, *ends in band for end in ends]
+    axis = Axis.fit(map(scale, [*values, *ends_of_bands]))
     if low is not None:
         axis = replace(axis, low=scale(low))
     steps = [position for curve in thinned.values() for position, _ in curve]
@@ -111,6 +128,11 @@ def build_chart(
         # With round caps, a line without length is a dot.
         return f"M{'L'.join(points)}" + ("h0" if len(points) == 1 else "")
 
+    def band_path(band: Band) -> str:
+        upper = [(position, high) for position, _, high in band]
+        lower = [(position, low) for position, low, _ in band]
+        return f"{path([*upper, *reversed(lower)])}Z" if band else ""
+
     def marks(curve: Curve) -> list[Mark]:
         marked = ((axis.mark(scale(value)), position) for position, value in curve)
         return [Mark(mark, across.position(position)) for mark, position in marked if mark]
@@ -120,12 +142,16 @@ def build_chart(
     bottom, top = (math.exp(end) if logarithmic else end for end in (axis.low, axis.high))
     return Chart(
         title,
-        [Line(*key, path(curve), format_number(curves[key][-1][1]), marks(curve)) for key, curve in thinned.items()],
+        [
+            Line(*key, path(curve), format_number(curves[key][-1][1]), marks(curve), band_path(bands.get(key, [])))
+            for key, curve in thinned.items()
+        ],
         format_number(bottom),
         format_number(top),
-        f"{unit} {across.low:g}",
-        f"{unit} {across.high:g}",
+        f"{unit} {ticks.get(across.low, f'{across.low:g}')}",
+        f"{unit} {ticks.get(across.high, f'{across.high:g}')}",
         [f"{mark} up to {format_number(value)}" for mark, value in extremes],
+        [(across.position(position), text) for position, text in ticks.items()],
     )
 
 

@@ -15,12 +15,13 @@ from sslreg.report.embedded_images import EmbeddedImages, Gallery, Picture, embe
 from sslreg.report.embedding_map import EmbeddingMap, Sprite, make_sprite, map_embeddings
 from sslreg.report.html_pages import load_script, render_page
 from sslreg.report.invariance_profile import InvarianceProfile, build_profile, invariance_metrics
+from sslreg.report.label_curves import label_curves
 from sslreg.report.nearest_images import Query, find_neighbors
 from sslreg.report.output_path import PAGES, check_output_path
 from sslreg.report.patch_pictures import PatchPicture, draw_patches
 from sslreg.report.reported_runs import ReportedRun, read_runs
 from sslreg.report.spectrum import spectrum_chart
-from sslreg.report.tables import differences_table, evaluation_table, summary_table, versions_table
+from sslreg.report.tables import comparison_table, differences_table, evaluation_table, summary_table, versions_table
 from sslreg.report.unavailable import Unavailable, catch_unavailable
 from sslreg.report.view_preview import Preview, preview
 from sslreg.spec import Spec
@@ -77,6 +78,8 @@ def render_report(paths: Sequence[str | Path]) -> str:
         name=", ".join(dict.fromkeys(run.run.spec.name for run in runs)),
         summary=summary_table(runs),
         evaluation=evaluation_table(runs),
+        comparison=comparison_table(runs),
+        label_curves=label_curves(runs),
         curves=_curve_charts(runs),
         previews=_previews(runs),
         embeddings=list(zip(runs, embeddings, strict=True)),

@@ -8,9 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from sslreg.metric_names import order_subjects
 from sslreg.runs import Run
 from sslreg.runs.folder import RunFolder
 from sslreg.runs.records import RunRecord, read_run
@@ -53,7 +51,7 @@ def read_runs(paths: Sequence[str | Path]) -> list[ReportedRun]:
         assert run.spec  # read now: without its spec, a run cannot be reported
         record = read_run(run.path)
         curves = read_curves(run.folder)
-        reported.append(ReportedRun(number, label, run, record, curves, _last_metrics(record.values)))
+        reported.append(ReportedRun(number, label, run, record, curves, record.metrics_by_subject()))
     return reported
 
 
@@ -80,12 +78,3 @@ def read_curves(folder: RunFolder) -> dict[str, Curve]:
             if name not in ("step", "epoch") and text and math.isfinite(float(text)):
                 curves.setdefault(name, []).append((int(row["step"]), float(text)))
     return curves
-
-
-def _last_metrics(values: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """Return the metrics at the end of the training, replaced by those that were evaluated afterwards."""
-    baseline, later = values.get("baseline") or {}, values.get("evaluations") or {}
-    final = {name: value for name, value in (values.get("final") or {}).items() if name != "loss"}
-    at_end = {"trained": final, **baseline}
-    subjects = order_subjects(["raw_pixels", "untrained", *at_end, *(name for name in later if name != "steps")])
-    return {subject: {**at_end.get(subject, {}), **later.get(subject, {})} for subject in subjects}

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sslreg.errors import SslregError
+from sslreg.errors import SslregError, UserError
 from sslreg.metric_names import drop_intervals, format_expected, format_metric, format_value, title_subject
 from sslreg.report.reported_runs import ReportedRun
 from sslreg.report.unavailable import Unavailable
+from sslreg.runs.comparison import compare_subjects, describe_label_savings, tabulate_runs
 from sslreg.spec.diff import ABSENT, find_changes
 
 #: The metrics of this evaluator have a separate section.
@@ -58,6 +59,31 @@ def evaluation_table(runs: Sequence[ReportedRun]) -> Table | Unavailable:
     rows = [(name, [format_metric(own, name) for run in runs for own in run.metrics.values()]) for name in shown]
     groups = [(run.label, len(run.metrics)) for run in runs] if len(runs) > 1 else []
     return Table([title_subject(subject) for run in runs for subject in run.metrics], rows, groups)
+
+
+def comparison_table(runs: Sequence[ReportedRun]) -> tuple[Table | None, list[str]]:
+    """Return a table of several runs and their baselines, and which differences are distinguishable, in sentences."""
+    if len(runs) == 1:
+        metrics = _without_profile(runs[0])
+        sentences = [comparison.sentence for comparison in compare_subjects(metrics)]
+        return None, [*sentences, *describe_label_savings(metrics)]
+    try:
+        content = tabulate_runs([run.record for run in runs], [run.label for run in runs])
+    except UserError as error:
+        return None, [f"The runs are not compared: {error.diagnostics[0].message}."]
+    rows = []
+    for row in content.rows:
+        found = (row.metrics.get(metric) for metric in content.metrics)
+        rows.append((row.name, ["" if one is None else format_value(one.value, one.interval) for one in found]))
+    return Table(content.metrics, rows, []), [comparison.sentence for comparison in content.comparisons()]
+
+
+def _without_profile(run: ReportedRun) -> dict[str, dict[str, float]]:
+    """Return the metrics of a run by subject, without its invariance profile."""
+    return {
+        subject: {name: value for name, value in own.items() if not name.startswith(f"{INVARIANCE}_")}
+        for subject, own in run.metrics.items()
+    }
 
 
 def _explain_missing_evaluation(run: ReportedRun) -> str:

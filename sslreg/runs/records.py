@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from sslreg.errors import UserError
+from sslreg.metric_names import order_subjects
 from sslreg.runs.folder import RunFolder
 from sslreg.runs.run_state import determine_state
 from sslreg.spec.yaml_dump import load
@@ -66,6 +67,17 @@ class RunRecord:
         """Return all figures by their short names."""
         sections = (_get_at(self.values, section) for section in reversed(_FIGURE_SECTIONS))
         return {name: value for section in sections if isinstance(section, Mapping) for name, value in section.items()}
+
+    def metrics_by_subject(self) -> dict[str, dict[str, float]]:
+        """Return the metrics at the end of training, replaced by those of later evaluations, by subject.
+
+        Subjects are in the order of a table's columns; those that every run has may have no metrics.
+        """
+        final, later = self.values.get("final") or {}, self.values.get("evaluations") or {}
+        trained = {name: value for name, value in final.items() if name != "loss"}
+        at_end = {"trained": trained, **(self.values.get("baseline") or {})}
+        subjects = order_subjects(["raw_pixels", "untrained", *at_end, *(name for name in later if name != "steps")])
+        return {subject: {**at_end.get(subject, {}), **later.get(subject, {})} for subject in subjects}
 
     def leaves(self) -> Iterator[tuple[str, Any]]:
         """Yield every scalar of the spec and the summary with its path."""

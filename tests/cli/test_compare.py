@@ -1,0 +1,41 @@
+"""sslreg runs compare: runs and baselines in a table, and sentences about their differences."""
+
+from __future__ import annotations
+
+import json
+
+from sslreg import Run
+
+
+def test_a_run_is_compared_with_its_baselines(cli, tiny_run: Run) -> None:
+    result = cli("runs", "compare", tiny_run.path)
+    assert result.status == 0, result.err
+    final = tiny_run.summary["final"]
+    assert f"{final['neighbors_top1']:.3f} ± {final['neighbors_top1_ci']:.3f}" in result.out
+    assert "neighbors_top1: " in result.out
+    assert "raw pixels" in result.out
+
+
+def test_json_has_the_rows_and_the_comparisons(cli, tiny_run: Run) -> None:
+    content = json.loads(cli("runs", "compare", tiny_run.path.parent, "--json").out)
+    rows = {row["name"]: row for row in content["rows"]}
+    assert list(rows) == ["raw pixels", "untrained", str(tiny_run.path)]
+    final = tiny_run.summary["final"]
+    assert rows[str(tiny_run.path)]["metrics"]["few_shot_1"] == {
+        "value": final["few_shot_1"],
+        "interval": final["few_shot_1_ci"],
+    }
+    assert rows["untrained"]["runs"] == []
+    assert [comparison["metric"] for comparison in content["comparisons"]] == ["few_shot_1", "neighbors_top1"]
+
+
+def test_a_folder_without_runs_is_refused(cli, tmp_path) -> None:
+    result = cli("runs", "compare", tmp_path)
+    assert result.status == 2
+    assert "there is no run to compare" in result.err
+
+
+def test_evaluate_states_the_differences(cli, tiny_run: Run) -> None:
+    out = cli("evaluate", tiny_run.path).out.replace("\n", " ")
+    assert "few_shot_1: training reached" in out
+    assert "raw pixels" in out.split("that is")[1]
