@@ -73,10 +73,10 @@ def _find_by_name(weights: str, library: str, names: Sequence[str]) -> Path:
         return download_from_hub(weights[hub.end() :])
     if weights.startswith("timm/"):
         return download_timm_weights(weights.removeprefix("timm/"))
+    own = f", nor one of {library}'s weights for the model: {', '.join(names)}" if names else ""
     raise ValueError(
-        f"weights: {weights!r} is neither a file or a folder ({Path(weights).expanduser().absolute()}), nor a name on "
-        f"the Hugging Face hub (hf-hub:ORG/NAME or timm/NAME), nor one of {library}'s weights for the model: "
-        f"{', '.join(names) or 'it has none'}"
+        f"weights: {weights!r} is neither a file nor a folder ({Path(weights).expanduser().absolute()}), nor a name on "
+        f"the Hugging Face hub (hf-hub:ORG/NAME or timm/NAME){own}"
     )
 
 

@@ -101,7 +101,7 @@ def load_weights(
         own[name].copy_(tensor)
     return sslreg.LoadedWeights(
         source=file.source,
-        file=str(file.path),
+        file=str(file.path.absolute()),
         sha256=hash_file(file.path),
         layout=network.layout,
         prefix=network.prefix,

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from sslreg.contracts import LoadedWeights
 from sslreg.escaping import escape_markdown, fence_code, quote_code
 from sslreg.export.preprocessing import build_torchvision_code, find_statistics, list_steps
 from sslreg.metric_names import (
@@ -89,6 +90,7 @@ def to_markdown(card: Mapping[str, Any]) -> str:
         f"A {_backbone_name(card)} trained by self-supervised learning ({escape_markdown(card['method'])}) in the run "
         f"{quote_code(card['run'])}, with sslreg {card['sslreg']}. {quote_code(card['file'])} maps images {shape} "
         f"(float32) to {_describe_outputs(card)}.",
+        *_describe_weights(card["lock"].get("weights", {})),
         "## Use",
         fence_code(card["use"], "python"),
         "`images` is a float32 tensor (N, C, H, W) of images, preprocessed as follows.",
@@ -106,6 +108,14 @@ def to_markdown(card: Mapping[str, Any]) -> str:
         _format_versions(card["lock"]),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _describe_weights(reports: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Describe the weights from which each backbone started, of frozen teachers too."""
+    return [
+        f"Weights of {quote_code(path)}: {escape_markdown(LoadedWeights(**report).describe())}."
+        for path, report in reports.items()
+    ]
 
 
 def _describe_outputs(card: Mapping[str, Any]) -> str:

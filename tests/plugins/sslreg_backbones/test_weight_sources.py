@@ -12,6 +12,8 @@ from safetensors.torch import save_file
 
 import sslreg
 from sslreg import Run
+from sslreg.export.backbone import export_backbone
+from sslreg.export.backbone_formats import Format
 from sslreg.spec import parse_spec
 from sslreg_backbones.convnet import ConvNet
 from sslreg_backbones.vit import ViT
@@ -79,6 +81,9 @@ def test_a_run_starts_from_another_and_reports_it(
     report = run.lock["weights"]["model.backbone"]
     assert report["source"] == str(source)
     assert (report["loaded"], report["tensors"], report["missing"]) == (15, 15, {})
+    export_backbone(run, Format.safetensors, tmp_path / "exported.safetensors")
+    card = (tmp_path / "exported.safetensors.md").read_text()
+    assert "Weights of `model.backbone`: 15 of 15 tensors loaded from" in card
     shutil.rmtree(source)
     assert run.backbone()(torch.rand(2, 1, 8, 8)).shape == (2, 32)
     with pytest.raises(sslreg.UserError, match=r"the weights from which .* started cannot be loaded"):
@@ -106,7 +111,7 @@ def test_a_run_without_a_checkpoint_is_refused(tiny_run: Run, tmp_path: Path) ->
 @pytest.mark.parametrize("weights", ["absent.pth", "no/such/file", "IMAGENET1K_V1", ""])
 def test_what_is_neither_a_file_nor_a_name_is_refused(weights: str, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=r"neither a file or a folder|is no folder with weights"):
+    with pytest.raises(ValueError, match=r"neither a file nor a folder|is no folder with weights"):
         open_weights(weights, "timm", ["pretrained"])
 
 
