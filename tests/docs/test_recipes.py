@@ -18,6 +18,7 @@ def read_results(name: str) -> Any:
 
 METRICS = [read_results("digits")[name] for name in ("few_shot_1", "few_shot_5")]
 MNIST = [read_results("mnist")[name] for name in ("linear_top1", "knn_top1", "few_shot_1")]
+CONTINUATION = read_results("continuation")
 COMPARISON = read_results("methods")
 
 
@@ -85,3 +86,21 @@ def test_the_comparison_with_lightly_is_current() -> None:
     assert {row["verdict"] for metric in ("knn_top1", "linear_top1") for row in COMPARISON[metric].values()} == {
         "equal"
     }
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("trained on the digits 0 to 4 alone, 20 epochs", "trained on 0 to 4"),
+        ("from scratch, 3 epochs on all digits", "from scratch"),
+        ("continued, 3 epochs on all digits", "continued"),
+    ],
+)
+def test_the_page_on_weights_states_what_continuing_gains(label: str, name: str) -> None:
+    rows = [CONTINUATION[metric][name] for metric in ("few_shot_1", "knn_top1", "linear_top1")]
+    cells = ["{} ({}–{})".format(*map(format_figure, row.values())) for row in rows]
+    page = (RECIPES.parent / "how-to" / "start-from-weights.md").read_text(encoding="utf-8")
+    assert f"| {label} | {' | '.join(cells)} |\n" in page
+    guard = [format_figure(CONTINUATION["guard"][name]["mean"]) for name in ("before training", "when stopped", "kept")]
+    assert "falls from {} to {}".format(*guard) in page
+    assert f"keeps have {guard[2]}" in page
