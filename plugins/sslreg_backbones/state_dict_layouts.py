@@ -25,9 +25,9 @@ class Layout:
     """The names of a network's tensors in the files of a library.
 
     Attributes:
-        name: whose names they are.
-        anchor: the name of a tensor that only this layout has. What precedes it in a file precedes all others.
-        convert: converts a state dict with these names to other names.
+        name: The name of the layout.
+        anchor: The name of a tensor that only this layout has. Its prefix in a file is the prefix of all names.
+        convert: A function that converts a state dict with these names to other names.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Layout:
     convert: Callable[[StateDict], StateDict]
 
     def find_prefixes(self, tensors: Mapping[str, Tensor]) -> list[str]:
-        """Return what precedes the names of this layout in a file, for each network in it."""
+        """Return the prefixes of the names of this layout in a file, one for each network."""
         named = [name for name in tensors if name == self.anchor or name.endswith(f".{self.anchor}")]
         return [name.removesuffix(self.anchor) for name in named]
 

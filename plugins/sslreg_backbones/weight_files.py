@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-#: What compilation, sharding and gradient checkpointing insert into the names of tensors.
+#: The parts that compilation, sharding and gradient checkpointing insert into the names of tensors.
 _WRAPPERS = re.compile(r"\b(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 
 #: Objects that training programs save next to weights, for files of torch before 1.6, in which they cannot be listed.
@@ -29,7 +29,7 @@ _USUAL_OBJECTS = (
 class Inert:
     """An object without content, in place of those in a file that are no tensors, such as an `argparse.Namespace`.
 
-    The file does not choose what is called: whatever class or function it names, this class takes its place.
+    This class takes the place of any class or function that the file names, so that the file calls nothing else.
     """
 
     def __new__(cls, *_: Any, **__: Any) -> Inert:
@@ -69,7 +69,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _explain(error: Exception) -> str:
-    """Return the reason for an error in one line, without torch's advice to execute what the file says."""
+    """Return the reason for an error in one line, without torch's advice to execute the file."""
     if refused := re.search(r"GLOBAL (\S+)", str(error)):
         return f"it holds {refused[1]}, which is no tensor and would be executed"
     lines = [line.partition("WeightsUnpickler error: ")[2] or line for line in str(error).splitlines()]

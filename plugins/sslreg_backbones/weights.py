@@ -1,4 +1,4 @@
-"""Loading of existing weights into a module, with a report of what was loaded and what was not."""
+"""Loading of existing weights into a module, and the report on it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from sslreg_backbones.state_dict_layouts import StateDict, list_layouts, strip_p
 from sslreg_backbones.weight_files import hash_file
 from sslreg_backbones.weight_sources import WeightFile
 
-#: What precedes the names of the network that is used after training, if a file has several, and of others.
+#: Prefixes of the network that is used after training, in a file with several networks, and prefixes of the others.
 _PREFERRED = re.compile(r"(?:^|[._])(?:average|ema|teacher|target_encoder)(?:[._]|$)")
 _AVOIDED = re.compile(r"(?:^|[._])(?:student|momentum|key|encoder_k|target)(?:[._]|$)")
 
-#: Parts of networks that a backbone does not have and does not need, and what they are.
+#: Regular expressions for the parts of networks that a backbone does not need, and the kinds of these parts.
 _EXTRAS = {
     re.compile(
         r"heads?|head_dist|fc|classifier|last_layer|prototypes|(?:\w+_)?head|projectors?|projection|predictor"
@@ -29,7 +29,7 @@ _EXTRAS = {
     re.compile(r"rope_embed\w*"): "fixed",
 }
 
-#: Of networks in a file, one is as good as another if it has this share of the tensors that the best one has.
+#: The share of the best network's tensors from which on another network in the file is a candidate too.
 _SIMILAR = 0.9
 
 #: Buffers that are computed, not learned: a counter, a mask and the periods of rotary embeddings.
@@ -41,9 +41,9 @@ class _Network:
     """A network in a file that may be the one to load.
 
     Attributes:
-        layout: whose names its tensors have.
-        prefix: what precedes these names.
-        state: its tensors by the names of the module that gets them.
+        layout: The layout of its names.
+        prefix: The prefix of its names in the file.
+        state: Its tensors by the names of the module that gets them.
     """
 
     layout: str
@@ -52,7 +52,7 @@ class _Network:
 
     @property
     def rank(self) -> int:
-        """Prefer what is used after training: averages and teachers, and ``backbone`` to other names."""
+        """Rank averages and teachers, which are used after training, first, and ``backbone`` before other names."""
         preferred = bool(_PREFERRED.search(self.prefix)) - bool(_AVOIDED.search(self.prefix))
         return 2 * preferred + ("backbone" in self.prefix.split("."))
 
@@ -146,22 +146,23 @@ def _find_networks(tensors: Mapping[str, Tensor], own: Sequence[str]) -> Iterato
 
 
 def _leave_out(network: _Network, own: Collection[str], heads: Collection[str]) -> tuple[StateDict, dict[str, str]]:
-    """Return a network without parts that a backbone does not need, and what these are by their names in the file."""
+    """Return a network without the parts that a backbone does not need, and their kinds by their names in the file."""
     parts = {name.partition(".")[0] for name in own}
     removed = tuple(f"{head}." for head in heads)
     kept, left_out = {}, {}
     for name, tensor in network.state.items():
         part, dot, _ = name.partition(".")
-        reason = None if part in parts else next((why for what, why in _EXTRAS.items() if what.fullmatch(part)), None)
-        if name.startswith(removed):
-            reason = "head"
-        if name.endswith(_COMPUTED):
-            continue
-        if reason is None:
+        kind = "head" if name.startswith(removed) else None if part in parts else _find_extra(part)
+        if kind is not None:
+            left_out[f"{network.prefix}{part}{dot and '.*'}"] = kind
+        elif not name.endswith(_COMPUTED):
             kept[name] = tensor
-        else:
-            left_out[f"{network.prefix}{part}{dot and '.*'}"] = reason
     return kept, left_out
+
+
+def _find_extra(part: str) -> str | None:
+    """Return the kind of a part that a backbone does not need; None if it may need the part."""
+    return next((kind for extra, kind in _EXTRAS.items() if extra.fullmatch(part)), None)
 
 
 def _list_others(names: Iterable[str], prefix: str) -> dict[str, str]:
