@@ -10,6 +10,7 @@ pytest.importorskip("timm", reason="timm is an extra")
 
 import timm
 
+from sslreg_backbones import timm_models
 from sslreg_backbones.timm_models import build_timm_model
 
 
@@ -91,3 +92,24 @@ def test_a_model_whose_head_follows_the_pooling_has_no_feature_map_of_its_width(
         ValueError, match="timm's mobilenetv3_small_050 has no feature map of 1024 channels before its pooling"
     ):
         backbone.patches(torch.empty(1, 3, 64, 64, device="meta"))
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "file"),
+    [
+        ("resnet10t", "pretrained", "resnet10t"),
+        ("resnet10t.c3_in1k", "pretrained", "resnet10t.c3_in1k"),
+        ("resnet10t", "c3_in1k", "resnet10t.c3_in1k"),
+    ],
+)
+def test_names_of_weights_are_timms(
+    name: str, weights: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = timm.create_model("resnet10t").eval()
+    torch.save(theirs.state_dict(), tmp_path / file)
+    monkeypatch.setattr(timm_models, "download_timm_weights", tmp_path.joinpath)
+    ours = build_timm_model(name, weights=weights).eval()
+    images = torch.rand(2, 3, 64, 64)
+    torch.testing.assert_close(theirs.fc(ours(images)), theirs(images))
+    assert ours.loaded_weights is not None
+    assert (ours.loaded_weights.source, ours.loaded_weights.file) == (weights, str(tmp_path / file))

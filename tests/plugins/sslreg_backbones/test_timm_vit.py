@@ -11,12 +11,13 @@ pytest.importorskip("timm", reason="timm is an extra")
 
 import timm
 from lightly.models.modules.masked_vision_transformer_timm import MaskedVisionTransformerTIMM
-from timm.layers import resample_abs_pos_embed
+from timm.layers import resample_abs_pos_embed, resample_patch_embed
 from timm.models.deit import VisionTransformerDistilled
 from timm.models.eva import Eva
 from timm.models.vision_transformer import VisionTransformer
 
 from sslreg_backbones.timm_models import TimmViT, build_timm_model
+from sslreg_backbones.timm_vit import prepare_state_dict
 
 SMALL: dict[str, Any] = {
     "img_size": 32,
@@ -225,3 +226,31 @@ def test_features_of_timms_models_are_timms(name: str) -> None:
         photos = torch.rand(1, 3, rows * ours.patch_size, columns * ours.patch_size)
         with torch.no_grad():
             torch.testing.assert_close(ours(photos), theirs(photos), rtol=0, atol=1e-5)
+
+
+def test_registers_that_a_file_lacks_start_anew(tmp_path: Path) -> None:
+    theirs = timm.create_model("test_vit", img_size=64)
+    torch.save(theirs.state_dict(), tmp_path / "vit.pth")
+    ours: Any = build_timm_model("test_vit", 3, 64, registers=3, weights=str(tmp_path / "vit.pth"))
+    assert ours.loaded_weights.missing == {"reg_token": "not in the file"}
+    torch.testing.assert_close(ours.body.pos_embed[:, [0, *range(4, 20)]], theirs.pos_embed)
+    assert not ours.body.pos_embed[:, 1:4].any()
+
+
+def test_filters_are_resampled_to_another_patch_size(tmp_path: Path) -> None:
+    theirs = timm.create_model("test_vit", img_size=64)
+    torch.save(theirs.state_dict(), tmp_path / "vit.pth")
+    ours: Any = build_timm_model("test_vit", 3, 64, patch_size=8, weights=str(tmp_path / "vit.pth"))
+    torch.testing.assert_close(
+        ours.body.patch_embed.proj.weight, resample_patch_embed(theirs.patch_embed.proj.weight, [8, 8], antialias=True)
+    )
+    assert ours.loaded_weights.adapted["patch_embed.proj.weight"] == "16x16 to 8x8 pixels"
+
+
+def test_biases_that_the_model_lacks_are_refused_unless_they_are_zero() -> None:
+    body = Eva(**{**MODULES["DINOv3"][1], "qkv_bias": False})
+    bias = "blocks.0.attn.qkv.bias"
+    state = {"storage_tokens": torch.zeros(1, 2, 32), bias: torch.zeros(96)}
+    assert bias not in prepare_state_dict(body, state)
+    with pytest.raises(ValueError, match=r"biases of queries and values, .*; use timm's model .* with _qkvb"):
+        prepare_state_dict(body, state | {bias: torch.ones(96)})
