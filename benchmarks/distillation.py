@@ -6,8 +6,8 @@ convnet of width 8, which has a ninth of the weights, with several seeds: by `di
 `LOSSES`, and alone, by `digits-simclr`. Finished runs in the folder are not repeated. `--lightly-train` adds the
 distillation of lightly-train; see `benchmarks._lightly_train`.
 
-No training sees a label. Accuracies and seconds are those of `benchmarks.digits`, and the share of the teacher is the
-mean accuracy of the students, divided by its accuracy.
+No training sees a label. Accuracies and seconds are those of `benchmarks.digits`, the seconds of lightly-train those of
+the training alone. The share of the teacher is the mean accuracy of the students, divided by its accuracy.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import argparse
 import json
 import statistics
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -49,17 +50,11 @@ def main() -> None:
     teacher = train("simclr", 0, options.runs / "teacher", [*images, *TEACHER])
     students = train_students(options, images)
     if options.lightly_train:
-        from benchmarks._lightly_train import distill
-
-        for name, rate in LIGHTLY_TRAIN.items():
-            folder, teacher = options.runs / name.replace(" ", "-"), options.runs / "teacher" / "simclr-0"
-            students[name] = [
-                distill(folder, teacher, options.runs / "images" / "train", seed, EPOCHS, rate)
-                for seed in range(options.seeds)
-            ]
+        students |= train_by_lightly_train(options)
     results = describe(options.seeds, teacher, students)
     print(json.dumps(results, indent=2))
-    write_results("distillation", results)
+    versions = {"lightly-train": version("lightly-train")} if options.lightly_train else {}
+    write_results("distillation", results, **versions)
 
 
 def train_students(options: argparse.Namespace, images: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
@@ -72,6 +67,20 @@ def train_students(options: argparse.Namespace, images: Sequence[str]) -> dict[s
         folder = options.runs / name.replace(" ", "-")
         students[name] = [train("distillation", seed, folder, [*distilled, *changes]) for seed in seeds]
     return students
+
+
+def train_by_lightly_train(options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
+    """Return the records of the students that lightly-train trains, one for each learning rate and seed."""
+    from benchmarks._lightly_train import distill
+
+    teacher, images = options.runs / "teacher" / "simclr-0", options.runs / "images" / "train"
+    return {
+        name: [
+            distill(options.runs / name.replace(" ", "-"), teacher, images, seed, EPOCHS, rate)
+            for seed in range(options.seeds)
+        ]
+        for name, rate in LIGHTLY_TRAIN.items()
+    }
 
 
 def describe(

@@ -20,6 +20,7 @@ METRICS = [read_results("digits")[name] for name in ("few_shot_1", "few_shot_5")
 MNIST = [read_results("mnist")[name] for name in ("linear_top1", "knn_top1", "few_shot_1")]
 CONTINUATION = read_results("continuation")
 COMPARISON = read_results("methods")
+DISTILLATION = read_results("distillation")
 
 
 def format_figure(value: float) -> str:
@@ -64,6 +65,19 @@ def test_the_table_of_all_methods_states_means_and_ranges(method: str) -> None:
     ]
     page = (RECIPES / "index.md").read_text(encoding="utf-8")
     assert f"| `digits-{method}` | {cells[0]} | {cells[1]} |\n" in page
+
+
+def test_the_table_of_distillation_states_means_ranges_and_shares() -> None:
+    page = (RECIPES / "distillation.md").read_text(encoding="utf-8")
+    knn, one_label = (DISTILLATION[metric] for metric in ("knn_top1", "few_shot_1"))
+    for name, shares in DISTILLATION["share of the teacher"].items():
+        cells = [
+            "{} ({}–{})".format(*(format_figure(metric[name][each]) for each in ("trained", "lowest", "highest")))
+            for metric in (knn, one_label)
+        ]
+        assert f"| {name} | {cells[0]} | {format_figure(shares['knn_top1'])} | {cells[1]} |\n" in page
+    teacher = [format_figure(metric["teacher"]["trained"]) for metric in (knn, one_label)]
+    assert f"| teacher | {teacher[0]} | | {teacher[1]} |\n" in page
 
 
 def test_the_comparison_with_lightly_is_current() -> None:
