@@ -172,10 +172,23 @@ def _print_columns(rows: Sequence[Sequence[str]], *, headed: bool = False) -> No
 
 
 def _default_columns(runs: list[RunRecord]) -> list[str]:
-    """Return the default columns: start, epochs, and the figures of the latest run that has some."""
+    """Return the default columns: start, epochs, the figures of the latest run that has some, and where it started.
+
+    The last is the first figure of the starting weights, if a run started from weights.
+    """
     finals = [run.values["final"] for run in runs if isinstance(run.values.get("final"), dict)]
     figures = drop_intervals(finals[-1] if finals else ())
-    return ["started", "epochs", *(f"final.{name}" for name in figures[:FIGURES_SHOWN])]
+    shown = [f"final.{name}" for name in figures[:FIGURES_SHOWN]]
+    starting = [f"baseline.starting.{name}" for name in figures[:1]]
+    if not any(_is_known(run, path) for run in runs for path in starting):
+        starting = []
+    return ["started", "epochs", *shown, *starting]
+
+
+def _is_known(run: RunRecord, path: str) -> bool:
+    from sslreg.runs.records import MISSING
+
+    return run.value(path) is not MISSING
 
 
 def _read_columns(run: RunRecord, paths: list[str]) -> dict[str, Any]:

@@ -90,7 +90,8 @@ class EmbeddedImages:
         collection: The number of the pictures in the gallery.
         pictures: The pictures of the N images.
         trained: The features (N, D) of the trained backbone, as unit vectors.
-        untrained: The same of the untrained backbone.
+        initial: The same of the backbone before training.
+        initial_subject: ``starting`` if that had starting weights, otherwise ``untrained``.
     """
 
     split: str
@@ -98,7 +99,8 @@ class EmbeddedImages:
     collection: int
     pictures: list[Picture]
     trained: Tensor
-    untrained: Tensor
+    initial: Tensor
+    initial_subject: str
 
     @property
     def description(self) -> str:
@@ -126,13 +128,15 @@ def embed_images(run: Run, gallery: Gallery, most: int = MOST) -> EmbeddedImages
     subset = _Subset(samples, rows)
     source = repr((spec.describe_dataset(split), spec.data.channels, spec.data.range, spec.data.background))
     collection = gallery.add(source, subset, build_image_loader(spec))
+    initial_subject, initial = run.initial_model()
     return EmbeddedImages(
         split,
         len(samples),
         collection,
         gallery.collections[collection],
         _embed(run, subset, run.model()),
-        _embed(run, subset, run.untrained_model().eval()),
+        _embed(run, subset, initial.eval()),
+        initial_subject,
     )
 
 

@@ -37,20 +37,20 @@ class Query:
     Attributes:
         picture: The image.
         trained: The neighbors by the features of the trained backbone.
-        untrained: The neighbors by the features of the untrained backbone.
+        initial: The neighbors by the features of the backbone before training.
     """
 
     picture: Picture
     trained: list[Neighbor]
-    untrained: list[Neighbor]
+    initial: list[Neighbor]
 
 
 def find_neighbors(images: EmbeddedImages) -> list[Query]:
     """Choose some images, of as many classes as possible, and find their nearest neighbors among the others."""
     rows = _choose_rows(images.pictures)
     trained = _find_neighbors(images.pictures, images.trained, rows)
-    untrained = _find_neighbors(images.pictures, images.untrained, rows)
-    return [Query(images.pictures[row], *found) for row, *found in zip(rows, trained, untrained, strict=True)]
+    initial = _find_neighbors(images.pictures, images.initial, rows)
+    return [Query(images.pictures[row], *found) for row, *found in zip(rows, trained, initial, strict=True)]
 
 
 def _choose_rows(pictures: list[Picture]) -> list[int]:

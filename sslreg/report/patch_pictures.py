@@ -29,14 +29,16 @@ class PatchPicture:
         picture: The image.
         view: Its embedding view, which the backbone divides into patches.
         trained: The components of the features of the trained backbone.
-        untrained: The same of the untrained backbone.
+        initial: The same of the backbone before training.
+        initial_subject: ``starting`` if that had starting weights, otherwise ``untrained``.
         attention: The attention of the class token of the trained backbone; None if the backbone does not tell it.
     """
 
     picture: Picture
     view: Image.Image
     trained: Image.Image
-    untrained: Image.Image
+    initial: Image.Image
+    initial_subject: str
     attention: Image.Image | None
 
 
@@ -51,20 +53,23 @@ def draw_patches(run: Run, split: str, pictures: Sequence[Picture]) -> list[Patc
     Raises:
         SslregError: An image cannot be read, or the code of the model raises something else.
     """
-    backbone, untrained = run.backbone(), run.untrained_model().eval().backbone
-    if not isinstance(backbone, PatchBackbone) or not isinstance(untrained, PatchBackbone):
+    backbone = run.backbone()
+    initial_subject, model = run.initial_model()
+    initial = model.eval().backbone
+    if not isinstance(backbone, PatchBackbone) or not isinstance(initial, PatchBackbone):
         return None
     data = run.split(split)
     samples = [data[picture.index] for picture in pictures]
     (views,) = make_views(build_embed_collate(run.spec), samples)
     with blame_components(run.spec), torch.inference_mode():
         images = views.to(select_device())
-        colors = [color_components(module.to(images.device).patches(images)) for module in (backbone, untrained)]
+        colors = [color_components(module.to(images.device).patches(images)) for module in (backbone, initial)]
         attention = _attention(backbone, images)
     columns = zip(
         pictures,
         draw_embedding_views(run.spec, [sample.image for sample in samples]),
         *([to_pil_image(color) for color in part] for part in colors),
+        [initial_subject] * len(views),
         [None] * len(views) if attention is None else [to_pil_image(levels) for levels in attention],
         strict=True,
     )

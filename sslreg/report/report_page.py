@@ -163,7 +163,8 @@ def _spectrum(runs: Sequence[ReportedRun], sections: Sequence[EmbeddingsSection 
     for run, section in zip(runs, sections, strict=True):
         if isinstance(section, EmbeddingsSection):
             features[f"{run.label}, trained", f"run-{run.number}"] = section.images.trained
-            features[f"{run.label}, untrained", f"run-{run.number} dashed"] = section.images.untrained
+            images = section.images
+            features[f"{run.label}, {images.initial_subject}", f"run-{run.number} dashed"] = images.initial
     if not features:
         return Unavailable("there are no embeddings")
     return spectrum_chart(features)

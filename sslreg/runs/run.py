@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from sslreg.assembly import (
     build_embed_collate,
     build_model,
     make_views,
+    starts_from_weights,
     without_weights,
 )
 from sslreg.contracts import Backbone, ImageLike, Model, PatchBackbone, Sample
@@ -94,6 +96,18 @@ class Run:
                 hint="restore the weights; the trained model does not need them",
                 code="no-initial-weights",
             ) from error
+
+    def initial_model(self) -> tuple[str, Model]:
+        """Build the model with which the trained one is compared, and return it after its subject.
+
+        This is the ``starting`` one if the backbone has started from weights that are still available, otherwise the
+        ``untrained`` one.
+        """
+        model = self.untrained_model()
+        if starts_from_weights(self.spec, model.backbone):
+            with suppress(UserError):
+                return "starting", self.starting_model()
+        return "untrained", model
 
     def model(self) -> Model:
         """Build the trained model on the CPU and in eval mode. With ``engine.ema`` it has the averaged weights.

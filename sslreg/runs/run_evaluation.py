@@ -104,7 +104,7 @@ def evaluate_run(
         evaluation.progress.subject = "trained backbone"
         trained = evaluation.evaluate_model(model.to(device), built)
         _evaluate_baselines(run, baselines, builder, model)
-    if store:
+    if store and baselines.records != file.read():
         file.write(baselines.records)
     by_subject = {**baselines.metrics, "trained": trained}
     return RunMetrics({subject: by_subject[subject] for subject in order_subjects(by_subject)}, baselines.unavailable)

@@ -20,6 +20,16 @@ def root(tmp_path: Path, tiny_run: Run) -> Path:
     return tmp_path / "runs"
 
 
+def test_the_list_has_the_first_figure_of_starting_weights(cli, root: Path) -> None:
+    assert "starting" not in cli("runs", "list", root).out
+    summary = json.loads((root / "good" / "summary.json").read_text())
+    summary["baseline"]["starting"] = {"few_shot_1": 0.25, "few_shot_1_ci": 0.125}
+    (root / "good" / "summary.json").write_text(json.dumps(summary))
+    header, *lines = cli("runs", "list", root).out.splitlines()
+    assert header.split()[-1] == "baseline.starting.few_shot_1"
+    assert any(line.endswith("0.250 ± 0.125") for line in lines)
+
+
 def test_the_list_has_state_and_figures_of_every_run(cli, root: Path) -> None:
     result = cli("runs", "list", root)
     assert result.status == 0

@@ -51,7 +51,7 @@ def test_every_image_has_a_picture_of_its_patches_and_of_the_attention(patch_run
         image = patch_run.split("test")[index].image
         view = (patch_run.preprocess()(image) * 0.5 + 0.5) * 255
         np.testing.assert_allclose(np.asarray(entry.view), view[0], atol=0.51)
-        assert (entry.trained.size, entry.trained.mode, entry.untrained.size) == ((4, 4), "RGB", (4, 4))
+        assert (entry.trained.size, entry.trained.mode, entry.initial.size) == ((4, 4), "RGB", (4, 4))
         assert entry.attention is not None
         assert (entry.attention.size, entry.attention.getextrema()[1]) == ((4, 4), 255)
 

@@ -89,7 +89,9 @@ def test_a_run_from_weights_has_four_subjects(train, weights: Path) -> None:
 
 def test_a_run_is_evaluated_without_the_files_of_weights(train, weights: Path) -> None:
     run = train(f"model.backbone={backbone(weights)}", f"baselines={{other: {backbone(weights)}}}")
+    assert run.initial_model()[0] == "starting"
     weights.unlink()
+    assert run.initial_model()[0] == "untrained"
     metrics = evaluate_run(run)
     assert metrics.by_subject["starting"] == run.summary["baseline"]["starting"]
     assert metrics.unavailable == {}

@@ -47,11 +47,11 @@ def during_evaluation(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callabl
     def plan(number: int, action: Callable[[], None]) -> None:
         original, calls = Evaluation.evaluate_model, []
 
-        def evaluate_model(self, model, evaluators):
+        def evaluate_model(self, model, *arguments):
             calls.append(model)
             if len(calls) == number:
                 action()
-            return original(self, model, evaluators)
+            return original(self, model, *arguments)
 
         monkeypatch.setattr(Evaluation, "evaluate_model", evaluate_model)
 

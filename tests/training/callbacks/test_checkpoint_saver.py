@@ -126,11 +126,11 @@ def test_a_failing_evaluation_is_owed_and_made_up_for(
 
     original, calls = Evaluation.evaluate_model, []
 
-    def failing(self, model, evaluators):
+    def failing(self, model, *arguments):
         calls.append(model)
         if len(calls) == 2:  # the first is the baseline's
             raise PowerCutError
-        return original(self, model, evaluators)
+        return original(self, model, *arguments)
 
     monkeypatch.setattr(Evaluation, "evaluate_model", failing)
     path = tmp_path / "run"
