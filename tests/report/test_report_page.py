@@ -248,7 +248,7 @@ def test_the_spectrum_is_that_of_principal_components() -> None:
 
 def embedded(features: torch.Tensor, pictures: list[Picture]) -> EmbeddedImages:
     unit = torch.nn.functional.normalize(features, dim=1)
-    return EmbeddedImages("test", len(pictures), 0, pictures, unit, unit)
+    return EmbeddedImages("test", len(pictures), 0, pictures, unit, unit, "untrained")
 
 
 def test_neighbors_are_those_that_scikit_learn_finds() -> None:
