@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
-from sslreg.cli.console import print_json, stdout
+from sslreg.cli.console import print_json, stderr, stdout
 from sslreg.cli.options import Json
 from sslreg.errors import UserError
 from sslreg.escaping import escape_text
@@ -29,7 +30,11 @@ def compare(
     from sslreg.runs.comparison import tabulate_runs
     from sslreg.runs.records import find_runs
 
-    runs = [run for folder in folders for run in find_runs(folder) if run.problem is None]
+    found = [run for folder in folders for run in find_runs(folder)]
+    for run in found:
+        if run.problem:
+            stderr.print(f"{run.path} is left out, because it is broken: {run.problem}", style="red", markup=False)
+    runs = [run for run in found if not run.problem]
     if not runs:
         raise UserError("there is no run to compare", hint="sslreg runs list shows the runs", code="no-runs")
     content = tabulate_runs(runs, [str(run.path) for run in runs])
@@ -38,9 +43,9 @@ def compare(
         return
     table = Table("run or baseline", *content.metrics)
     for row in content.rows:
-        found = (row.metrics.get(metric) for metric in content.metrics)
-        cells = ["" if estimate is None else format_value(estimate.value, estimate.interval) for estimate in found]
-        table.add_row(escape_text(row.name), *cells, style="bold" if row.runs else None)
+        estimates = (row.metrics.get(metric) for metric in content.metrics)
+        cells = ["" if one is None else format_value(one.value, one.interval) for one in estimates]
+        table.add_row(Text(escape_text(row.name)), *cells, style="bold" if row.runs else None)
     stdout.print(table)
     for comparison in content.comparisons():
         stdout.print(comparison.sentence, markup=False, highlight=False)

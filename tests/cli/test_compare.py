@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 from sslreg import Run
 
@@ -27,6 +28,16 @@ def test_json_has_the_rows_and_the_comparisons(cli, tiny_run: Run) -> None:
     }
     assert rows["untrained"]["runs"] == []
     assert [comparison["metric"] for comparison in content["comparisons"]] == ["few_shot_1", "neighbors_top1"]
+
+
+def test_a_broken_run_is_left_out_and_named(cli, tiny_run: Run, tmp_path) -> None:
+    for name in ("[good]", "broken"):
+        shutil.copytree(tiny_run.path, tmp_path / name)
+    (tmp_path / "broken" / "summary.json").write_text("{")
+    result = cli("runs", "compare", tmp_path)
+    assert result.status == 0
+    assert "broken is left out, because it is broken: summary.json is damaged" in result.err.replace("\n", " ")
+    assert "[good]" in result.out
 
 
 def test_a_folder_without_runs_is_refused(cli, tmp_path) -> None:
