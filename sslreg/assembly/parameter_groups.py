@@ -7,38 +7,35 @@ from typing import Any
 
 from torch import nn
 
-from sslreg.contracts import Model, PatchBackbone
+from sslreg.contracts import Backbone, Model
 from sslreg.spec import Spec
 
 
 def list_parameter_groups(spec: Spec, model: Model) -> list[dict[str, Any]]:
     """Return the parameter groups of a model, divided by depth if the optimizer of the spec has a `layer_decay`.
 
-    In a backbone of L blocks, the learning rates of block k = 1, …, L are multiplied by layer_decay^(L + 1 - k), where
-    k = 0 are the embeddings and k = L + 1 is everything after the blocks (BEiT, arXiv 2106.08254, section 3.1). Other
-    parameters, such as those of heads, keep their rates. Groups of the highest rate come first.
+    In a backbone of L stages, which are the blocks of a Vision Transformer, the learning rates of stage k = 1, …, L are
+    multiplied by layer_decay^(L + 1 - k), where k = 0 are the embeddings or the stem, and k = L + 1 is everything after
+    the stages (BEiT, arXiv 2106.08254, section 3.1). Other parameters, such as those of heads, keep their rates. Groups
+    of the highest rate come first.
 
     Raises:
-        UserError: no backbone of the model is divided into layers.
+        UserError: a backbone of the model does not tell its stages.
     """
     groups = list(model.parameter_groups())
     decay: float | None = spec.optimizer.keys["layer_decay"]
     if decay is None:
         return groups
-    backbones = [module for module in model.modules() if isinstance(module, PatchBackbone)]
-    if not backbones:
-        raise spec.error(
-            ("optimizer", "layer_decay"),
-            "no-layers",
-            f"layer_decay needs a Vision Transformer, and the backbone {type(model.backbone).__name__} is none",
-            "remove layer_decay",
-        )
-    scales = {id(parameter): scale for backbone in backbones for parameter, scale in _scale_by_depth(backbone, decay)}
+    backbones = [module for module in model.modules() if isinstance(module, Backbone)]
+    try:
+        scales = {id(weight): scale for backbone in backbones for weight, scale in _scale_by_depth(backbone, decay)}
+    except ValueError as error:
+        raise spec.error(("optimizer", "layer_decay"), "no-stages", str(error), "remove layer_decay") from error
     divided = [part for group in groups for part in _divide(group, scales)]
     return sorted(divided, key=lambda group: -group.get("lr_scale", 1.0))
 
 
-def _scale_by_depth(backbone: PatchBackbone, decay: float) -> Iterable[tuple[nn.Parameter, float]]:
+def _scale_by_depth(backbone: Backbone, decay: float) -> Iterable[tuple[nn.Parameter, float]]:
     for distance, parameters in enumerate(reversed(backbone.parameters_by_depth())):
         for parameter in parameters:
             yield parameter, decay**distance

@@ -11,6 +11,7 @@ from timm.optim import param_groups_layer_decay
 from sslreg.assembly import assemble, list_parameter_groups
 from sslreg.errors import UserError
 from sslreg.spec import Spec, load_spec, parse_spec
+from sslreg_backbones.convnet import ConvNet
 
 
 def scales_of(spec: Spec) -> tuple[Any, dict[int, float]]:
@@ -64,6 +65,15 @@ def test_without_a_decay_groups_are_those_of_the_model(tiny_spec: str) -> None:
     ]
 
 
-def test_a_convolutional_network_is_refused(tiny_spec: str) -> None:
-    with pytest.raises(UserError, match="layer_decay needs a Vision Transformer, and the backbone ConvNet is none"):
+def test_a_convolutional_network_has_stages(tiny_spec: str) -> None:
+    model, scales = scales_of(parse_spec(tiny_spec, "tiny.yaml", ["optimizer.layer_decay=0.5"]))
+    depths = model.backbone.parameters_by_depth()
+    expected = {id(weight): 0.5 ** (len(depths) - 1 - depth) for depth, own in enumerate(depths) for weight in own}
+    assert {key: scales[key] for key in expected} == expected
+    assert {scales[id(weight)] for weight in model.projection.parameters()} == {1}
+
+
+def test_a_backbone_that_does_not_tell_its_stages_is_refused(tiny_spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(ConvNet, "parameters_by_depth")
+    with pytest.raises(UserError, match="ConvNet does not tell its stages"):
         assemble(parse_spec(tiny_spec, "tiny.yaml", ["optimizer.layer_decay=0.5"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 from sslreg import Run
 
@@ -46,7 +47,8 @@ def test_a_folder_without_runs_is_refused(cli, tmp_path) -> None:
     assert "there is no run to compare" in result.err
 
 
-def test_evaluate_states_the_differences(cli, tiny_run: Run) -> None:
-    out = cli("evaluate", tiny_run.path).out.replace("\n", " ")
+def test_evaluate_states_the_differences(cli, tiny_run: Run, tmp_path: Path) -> None:
+    shutil.copytree(tiny_run.path, tmp_path / "run")
+    out = cli("evaluate", tmp_path / "run").out.replace("\n", " ")
     assert "few_shot_1: training reached" in out
     assert "raw pixels" in out.split("that is")[1]
