@@ -27,7 +27,7 @@ def print_metrics(metrics: Metrics, unavailable: Mapping[str, str] | None = None
     for sentence in (*sentences, *describe_label_savings(plain)):
         stdout.print(sentence, markup=False, highlight=False)
     for subject, reason in (unavailable or {}).items():
-        stdout.print(f"{title_subject(subject)} is unavailable: {reason}", markup=False)
+        stdout.print(f"unavailable for {title_subject(subject)}: {reason}", markup=False)
     for profile in profiles:
         for table in profile_tables(profile):
             stdout.print(table, "")
@@ -45,7 +45,7 @@ def _metrics_table(metrics: Metrics, unavailable: Collection[str]) -> Table:
     for name in drop_intervals(trained):
         if any(name in baseline for baseline in baselines.values()):
             cells = [
-                format_metric(baseline, name) or ("unavailable" if subject in unavailable else "")
+                format_metric(baseline, name) or ("unavailable" if subject in unavailable else "–")
                 for subject, baseline in baselines.items()
             ]
             table.add_row(name, *cells, Text(format_metric(trained, name), "bold"))

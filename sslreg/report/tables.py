@@ -56,7 +56,7 @@ def evaluation_table(runs: Sequence[ReportedRun]) -> Table | Unavailable:
     shown = [name for name in names if not name.startswith(f"{INVARIANCE}_")]
     if not shown:
         return Unavailable("; ".join(dict.fromkeys(_explain_missing_evaluation(run) for run in runs)))
-    rows = [(name, [format_metric(own, name) for run in runs for own in run.metrics.values()]) for name in shown]
+    rows = [(name, [format_metric(own, name) or "–" for run in runs for own in run.metrics.values()]) for name in shown]
     groups = [(run.label, len(run.metrics)) for run in runs] if len(runs) > 1 else []
     return Table([title_subject(subject) for run in runs for subject in run.metrics], rows, groups)
 

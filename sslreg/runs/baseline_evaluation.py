@@ -111,16 +111,20 @@ class BaselineEvaluation:
     def evaluate_raw_pixels(self, backbone: Backbone) -> None:
         """Evaluate raw pixels. A model has been evaluated before, so that the checksums are known.
 
+        Evaluators that train a backbone have no metrics of raw pixels.
+
         Args:
             backbone: the backbone whose patch size evaluators of patches use.
         """
         self.evaluation.progress.subject = "raw pixels"
+        training = [entry.name for entry in self.evaluators if isinstance(entry.evaluator, BackboneEvaluator)]
+        if training:
+            self.unavailable["raw_pixels"] = f"{', '.join(training)}: raw pixels have no backbone to train"
         self._complete(
             "raw_pixels",
             describe_raw_pixels(backbone),
             lambda missing, _: evaluate_raw_pixels(self.evaluation, missing, backbone),
-            # Raw pixels have no backbone to train.
-            [entry for entry in self.evaluators if not isinstance(entry.evaluator, BackboneEvaluator)],
+            [entry for entry in self.evaluators if entry.name not in training],
         )
 
     def evaluate_further(self, builder: Builder, *, required: bool = True) -> None:
