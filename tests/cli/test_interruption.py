@@ -29,7 +29,9 @@ pytestmark = [
 
 #: A command that waits in C, where Python calls no handlers of signals: for a mutex that it holds.
 PROGRAM = r"""
-import ctypes, os, sys
+import ctypes, os, signal, sys
+# A shell that starts the tests in the background makes them ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import sslreg.blocked_waits as waits
 import sslreg.spec.shipped_specs
 from sslreg.cli import main
