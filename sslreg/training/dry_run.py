@@ -26,13 +26,12 @@ from sslreg.runs.run import Run
 from sslreg.spec import Spec
 from sslreg.terminal import TerminalConsole
 from sslreg.training.lightning_trainer import quiet_lightning
-from sslreg.training.loop import (
+from sslreg.training.loop import resume_run, start_run
+from sslreg.training.training_setup import (
     TrainingSetup,
     build_evaluation,
     build_guard_evaluation,
     prepare,
-    resume_run,
-    start_run,
     try_and_warn,
 )
 

@@ -23,8 +23,8 @@ from lightning.pytorch.callbacks import Callback
 import sslreg
 from sslreg.assembly import assemble
 from sslreg.errors import InterruptedRunError
-from sslreg.training import loop
-from sslreg.training.loop import TrainingSetup
+from sslreg.training import loop, training_setup
+from sslreg.training.training_setup import TrainingSetup
 
 DDP = ["trainer.devices=2", "trainer.strategy=ddp", "evaluate=[]"]
 DOUBLE = ["trainer.max_epochs=1", "trainer.precision=64-true"]
@@ -133,9 +133,9 @@ def assemble_noting_turns(folder: Path) -> None:
         done.touch()
         return pipeline
 
-    loop.assemble = noted  # type: ignore[attr-defined]
+    training_setup.assemble = noted  # type: ignore[attr-defined]
     train(folder, "simclr single", ["trainer.max_epochs=1", "loss.gather_distributed=true", *DDP, SYNC])
-    loop.assemble = assemble  # type: ignore[attr-defined]
+    training_setup.assemble = assemble  # type: ignore[attr-defined]
 
 
 def rewound(folder: Path) -> None:

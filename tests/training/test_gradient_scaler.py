@@ -18,7 +18,7 @@ import sslreg
 from sslreg import Run, SslregError
 from sslreg.runs.folder import RunFolder
 from sslreg.spec import Spec, parse_spec
-from sslreg.training import loop
+from sslreg.training import training_setup
 from sslreg.training.lightning_module import TrainingModule
 
 #: So large that the gradients of early steps overflow; it grows after three that do not, so later ones do as well.
@@ -27,7 +27,7 @@ SCALE = 2.0**26
 
 @pytest.fixture
 def train(tiny_spec: str, tmp_path: Path, moco, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
-    build = loop.build_trainer
+    build = training_setup.build_trainer
 
     def with_scaler(spec: Spec, folder: RunFolder):
         trainer = build(spec, folder)
@@ -35,7 +35,7 @@ def train(tiny_spec: str, tmp_path: Path, moco, monkeypatch: pytest.MonkeyPatch)
         trainer.strategy.precision_plugin = MixedPrecision("16-mixed", "cpu", scaler)
         return trainer
 
-    monkeypatch.setattr(loop, "build_trainer", with_scaler)
+    monkeypatch.setattr(training_setup, "build_trainer", with_scaler)
 
     def run(*overrides: str, name: str = "run") -> Run:
         options = [*moco, "evaluate=[]", "trainer.max_epochs=1", "engine.ema=0.9", *overrides]

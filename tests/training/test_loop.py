@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,13 +10,11 @@ from typing import Literal
 
 import pytest
 import torch
-from rich.console import Console
 
 import sslreg
 from sslreg import Run, SslregError, UserError
 from sslreg.spec import parse_spec
 from sslreg.testing.temporary_components import temporary_components
-from sslreg.training import loop
 from sslreg_memory_banks import FIFOMemoryBank
 
 Trained = Callable[..., Run]
@@ -289,13 +286,6 @@ class WithNeighbors(sslreg.Model):
         neighbors = self.memory_bank.nearest(a)
         self.memory_bank.enqueue(a)
         return sslreg.StepOutput(loss(neighbors, b))
-
-
-def test_training_shows_the_warnings_that_only_a_trial_finds(tiny_spec: str) -> None:
-    output = io.StringIO()
-    spec = parse_spec(tiny_spec, "tiny.yaml", [MOCO, "loss.symmetric=true"])
-    loop.try_and_warn(spec, Console(file=output, width=300))
-    assert "warning[symmetric-loss]: loss 'nt_xent' is symmetric" in output.getvalue()
 
 
 def test_a_model_may_own_a_memory_bank(trained: Trained) -> None:

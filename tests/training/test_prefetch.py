@@ -21,7 +21,7 @@ from sslreg.assembly import Pipeline, assemble
 from sslreg.errors import InterruptedRunError
 from sslreg.spec import parse_spec
 from sslreg.testing.tiny_components import make_pictures
-from sslreg.training import data_loader, loop
+from sslreg.training import data_loader, training_setup
 from sslreg.training.prefetch import PrefetchingDataLoader, prefetch_one
 from sslreg.views import BatchInFlight
 
@@ -141,7 +141,7 @@ def always_ahead(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(PrefetchingDataLoader, "_start", counted)
     monkeypatch.setattr(data_loader, "DataLoader", partial(PrefetchingDataLoader, device=here))
-    monkeypatch.setattr(loop, "assemble", assembled)
+    monkeypatch.setattr(training_setup, "assemble", assembled)
     return started
 
 

@@ -18,6 +18,7 @@ from sslreg.training import loop
 from sslreg.training.callbacks import non_finite_guard
 from sslreg.training.lightning_module import TrainingModule
 from sslreg.training.rewind_to_checkpoint import RewindRun
+from sslreg.training.training_setup import TrainingSetup
 
 
 def poison_loss(module: TrainingModule, output: dict) -> None:
@@ -120,14 +121,14 @@ def test_a_run_goes_back_to_a_checkpoint_three_times_at_most(
 ) -> None:
     allowed, guarded = [], []
 
-    def resume(setup: loop.TrainingSetup) -> Run:
+    def resume(setup: TrainingSetup) -> Run:
         allowed.append(setup.rewinds.is_allowed)
         guarded.append(setup.rewinds.guard_until)
         if not setup.rewinds.is_allowed:
             raise SslregError("no more")
         raise RewindRun("spoilt", setup.folder, 8, setup.rewinds.guard_until + 1)
 
-    def start(setup: loop.TrainingSetup) -> Run:
+    def start(setup: TrainingSetup) -> Run:
         assert setup.rewinds.is_allowed
         raise RewindRun("spoilt", setup.folder, 8, 10)
 
