@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from torch import nn
 
-from sslreg.contracts import Backbone, Model
+from sslreg.contracts import Backbone, Model, layer_decay
 from sslreg.spec import Spec
 
 
 def list_parameter_groups(spec: Spec, model: Model) -> list[dict[str, Any]]:
     """Return the parameter groups of a model, divided by depth if the optimizer of the spec has a `layer_decay`.
 
-    In a backbone of L stages, which are the blocks of a Vision Transformer, the learning rates of stage k = 1, …, L are
-    multiplied by layer_decay^(L + 1 - k), where k = 0 are the embeddings or the stem, and k = L + 1 is everything after
-    the stages (BEiT, arXiv 2106.08254, section 3.1). Other parameters, such as those of heads, keep their rates. Groups
-    of the highest rate come first.
+    The parameters of backbones have the rates of `sslreg.layer_decay`. Others, such as those of heads, keep theirs.
+    Groups of the highest rate come first.
 
     Raises:
         UserError: a backbone of the model does not tell its stages.
@@ -28,17 +25,12 @@ def list_parameter_groups(spec: Spec, model: Model) -> list[dict[str, Any]]:
         return groups
     backbones = [module for module in model.modules() if isinstance(module, Backbone)]
     try:
-        scales = {id(weight): scale for backbone in backbones for weight, scale in _scale_by_depth(backbone, decay)}
+        layers = [layer for backbone in backbones for layer in layer_decay(backbone, decay)]
     except ValueError as error:
         raise spec.error(("optimizer", "layer_decay"), "no-stages", str(error), "remove layer_decay") from error
+    scales = {id(weight): layer["lr_scale"] for layer in layers for weight in layer["params"]}
     divided = [part for group in groups for part in _divide(group, scales)]
     return sorted(divided, key=lambda group: -group.get("lr_scale", 1.0))
-
-
-def _scale_by_depth(backbone: Backbone, decay: float) -> Iterable[tuple[nn.Parameter, float]]:
-    for distance, parameters in enumerate(reversed(backbone.parameters_by_depth())):
-        for parameter in parameters:
-            yield parameter, decay**distance
 
 
 def _divide(group: dict[str, Any], scales: dict[int, float]) -> list[dict[str, Any]]:

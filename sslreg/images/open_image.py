@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from sslreg.contracts.batch import ImageLike
-from sslreg.contracts.reader import Part, PartialImage, PartialReader, Pixels, Source
+from sslreg.contracts.reader import Part, PartialImage, PartialReader, Pixels, Reader, Source
 from sslreg.errors import UserError
 from sslreg.images.channels import WHITE, Color, convert_channels, lay_over, require_convertible
 from sslreg.images.convert import convert_array, convert_pixels
@@ -178,11 +178,7 @@ def _not_an_image(image: object) -> UserError:
 
 def _read_encoded(source: Source, readers: Readers) -> Pixels:
     try:
-        if not source.head:
-            raise UserError("the file is empty")
-        pixels = readers.choose(source).read(source)
-        source.require_size(*pixels.levels.shape[1:])
-        return pixels
+        return _read(source, _choose_reader(source, readers))
     finally:
         source.close()
 
@@ -191,18 +187,26 @@ def _open_encoded(
     source: Source, convert: Callable[[Pixels], Tensor | TransparentImage], readers: Readers
 ) -> Tensor | EncodedImage | TransparentImage:
     try:
-        if not source.head:
-            raise UserError("the file is empty")
-        reader = readers.choose(source)
+        reader = _choose_reader(source, readers)
         opened = reader.open(source) if isinstance(reader, PartialReader) else None
         if opened is None:
-            pixels = reader.read(source)
-            source.require_size(*pixels.levels.shape[1:])
-            return convert(pixels)
+            return convert(_read(source, reader))
         source.require_size(*opened.shape[1:])
         return EncodedImage(source, opened, cast(Callable[[Pixels], Tensor], convert))  # it has no alpha channel
     finally:
         source.close()
+
+
+def _choose_reader(source: Source, readers: Readers) -> Reader:
+    if not source.head:
+        raise UserError("the file is empty")
+    return readers.choose(source)
+
+
+def _read(source: Source, reader: Reader) -> Pixels:
+    pixels = reader.read(source)
+    source.require_size(*pixels.levels.shape[1:])
+    return pixels
 
 
 def _describe(image: ImageLike | Pixels | Source, error: Exception) -> UserError:

@@ -98,7 +98,7 @@ class Comparison:
 
 
 def join_phrases(phrases: Sequence[str]) -> str:
-    """Join phrases: ``A``, ``A and B``, ``A, B and C``; with a comma before ``and`` if a phrase has one of its own."""
+    """Join phrases: ``A``, ``A and B``, ``A, B and C``; with a comma before ``and`` if a phrase contains either."""
     if len(phrases) < 2:
         return "".join(phrases)
     is_long = len(phrases) > 2 or any(" and " in phrase or ", " in phrase for phrase in phrases)
