@@ -1,6 +1,6 @@
 """Embeds data sets and evaluates features, those of baselines included."""
 
-from sslreg.evaluation.checksum import checksum_tensor
+from sslreg.evaluation.checksum import checksum_weights
 from sslreg.evaluation.embedding import abbreviate_list, concatenate, embed, embed_batches, warn_about_unreadable
 from sslreg.evaluation.evaluate import Evaluation
 from sslreg.evaluation.feature_extraction import EvaluationImages, FeatureExtractor
@@ -11,7 +11,7 @@ __all__ = [
     "EvaluationImages",
     "FeatureExtractor",
     "abbreviate_list",
-    "checksum_tensor",
+    "checksum_weights",
     "concatenate",
     "embed",
     "embed_batches",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -27,7 +26,7 @@ from sslreg.contracts import (
 )
 from sslreg.errors import UserError, type_name
 from sslreg.evaluation.backbone_training import BackboneTraining
-from sslreg.evaluation.checksum import checksum_tensor
+from sslreg.evaluation.checksum import checksum_tensor, checksum_weights
 from sslreg.evaluation.feature_extraction import EvaluationImages, FeatureExtractor
 from sslreg.evaluation.patch_extraction import PatchExtractor
 from sslreg.evaluation.progress import EvaluationProgress
@@ -278,13 +277,11 @@ class Evaluation:
         parameters: Any = spec
         for step in entry.component.path:
             parameters = parameters[step]
-        weights = 0
-        for name, value in backbone.state_dict().items():
-            weights = zlib.crc32(name.encode(), weights)
-            weights = checksum_tensor(value, weights) if isinstance(value, Tensor) else weights
         sections = {section: spec.get(section) for section in ("seed", "data", "views", "embed_view")}
         sizes = len(self.reference), len(self.test)
-        text = json.dumps([weights, parameters, sections, sizes, self.device.type], sort_keys=True, default=str)
+        text = json.dumps(
+            [checksum_weights(backbone), parameters, sections, sizes, self.device.type], sort_keys=True, default=str
+        )
         return f"{entry.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.pt"
 
     def _read_metrics(self, entry: NamedEvaluator, values: Any) -> list[tuple[str, float]]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from sslreg.assembly import NamedEvaluator, find_component
 from sslreg.contracts import Backbone, BackboneEvaluator, Model, PatchBackbone, PatchEvaluator
-from sslreg.evaluation import Evaluation, checksum_tensor
+from sslreg.evaluation import Evaluation, checksum_weights
 from sslreg.registry import installed
 from sslreg.runs.provenance import read_versions
 from sslreg.spec import ComponentSpec, Spec, find_components
@@ -33,18 +33,14 @@ def find_embedding_component(spec: Spec, model: Model) -> ComponentSpec:
     return spec.model if backbone is None else backbone
 
 
-def checksum_weights(component: ComponentSpec, model: Model) -> int:
+def checksum_embedding(component: ComponentSpec, model: Model) -> int:
     """Return a checksum of the weights with which a model embeds images.
 
     Args:
         component: the component that embeds images, a backbone or the whole model.
         model: the model.
     """
-    module = model.backbone if component.kind == "backbone" else model
-    checksum = 0
-    for name, value in module.state_dict().items():
-        checksum = checksum_tensor(value, zlib.crc32(name.encode(), checksum))
-    return checksum
+    return checksum_weights(model.backbone if component.kind == "backbone" else model)
 
 
 def describe_model(spec: Spec, component: ComponentSpec, weights: int) -> dict[str, Any]:

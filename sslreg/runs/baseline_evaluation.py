@@ -13,7 +13,7 @@ from sslreg.assembly import Builder, NamedEvaluator, blame_components, build_bas
 from sslreg.contracts import Backbone, BackboneEvaluator, LoadedWeights, Model
 from sslreg.errors import UserError
 from sslreg.evaluation import Evaluation, evaluate_raw_pixels
-from sslreg.runs.baseline_digests import checksum_weights, describe_model, describe_raw_pixels, digest_conditions
+from sslreg.runs.baseline_digests import checksum_embedding, describe_model, describe_raw_pixels, digest_conditions
 from sslreg.runs.baselines_file import BaselineRecords, Metrics, SharedBaselines
 from sslreg.spec import ComponentSpec
 
@@ -84,7 +84,7 @@ class BaselineEvaluation:
             if not models:
                 with blame_components(spec):
                     models.append(build())
-                checksum = checksum_weights(component, models[0])
+                checksum = checksum_embedding(component, models[0])
                 if known is not None and checksum != known:
                     raise UserError("the weights have changed since the run started", code="no-initial-weights")
                 self.records.weights[name] = checksum

@@ -12,7 +12,7 @@ from sslreg.assembly import Builder, NamedEvaluator, SampleDataset, build_embed_
 from sslreg.evaluation import Evaluation, evaluate_raw_pixels
 from sslreg.runs import baseline_digests
 from sslreg.runs.baseline_digests import (
-    checksum_weights,
+    checksum_embedding,
     describe_model,
     describe_raw_pixels,
     digest_conditions,
@@ -43,7 +43,7 @@ def judge(tiny_spec: str) -> Callable[..., Judged]:
 
 def digest_model(evaluation: Evaluation, model: Model, evaluators: list[NamedEvaluator]) -> dict[str, str]:
     component = find_embedding_component(evaluation.spec, model)
-    weights = checksum_weights(component, model)
+    weights = checksum_embedding(component, model)
     return digest_conditions(evaluation, describe_model(evaluation.spec, component, weights), evaluators)
 
 
