@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -110,6 +111,10 @@ def end_blocked_process(received: signal.Signals, message: str) -> NoReturn:
     os._exit(INTERRUPTED_STATUS if received == signal.SIGINT else STOPPED_STATUS)
 
 
+def _describe_place(frame: FrameType) -> str:
+    return describe_wait(frame) or f"{module_of(frame)}.{frame.f_code.co_name}"
+
+
 def _describe_workers(frame: FrameType) -> str:
     workers = [worker.pid for worker in getattr(frame.f_locals.get("self"), "_workers", ())]
     stopped = [str(process) for process in workers if is_stopped(process)]
@@ -164,7 +169,9 @@ def _find_path(frame: FrameType) -> str | None:
         # Not by getattr: a property may do anything.
         for path in (value, getattr(value, "__dict__", {}).get("path")):
             if isinstance(path, Path) or (name in ("path", "file", "shard") and isinstance(path, str)):
-                return str(path)
+                # The main thread runs on: it may be in the middle of creating this path.
+                with suppress(AttributeError):
+                    return str(path)
     return None
 
 
@@ -248,11 +255,10 @@ class WaitGuard(threading.Thread):
             self._call = call, now
         since = self._call[1] if self.resumable else first
         interrupts = self._arrivals.get(signal.SIGINT, [])
-        awaited = describe_wait(frame) or f"{module_of(frame)}.{frame.f_code.co_name}"
         if len(interrupts) > 1 and now - interrupts[1] >= INTERRUPT_GRACE:
-            self.end_process(signal.SIGINT, awaited)
+            self.end_process(signal.SIGINT, _describe_place(frame))
         elif signal.SIGTERM in self._arrivals and now - max(first, since) >= CALL_GRACE:
-            self.end_process(signal.SIGTERM, awaited)
+            self.end_process(signal.SIGTERM, _describe_place(frame))
         elif place is not None and now - max(first, self._wait[1]) >= BATCH_GRACE and hasattr(signal, "pthread_kill"):
             self._wait, self.has_given_up = (place, now), True
             first_signal = min(self._arrivals, key=lambda number: self._arrivals[number][0])

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+import sslreg.blocked_waits as waits
+
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.independent,
@@ -187,3 +189,9 @@ def test_processes_that_wait_for_one_that_does_not_start_end_when_they_are_asked
     assert "before the first step, while waiting for the other processes of the run" in stderr
     assert "Traceback" not in stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_a_path_that_the_main_thread_is_creating_is_passed_over() -> None:
+    path = object.__new__(type(Path()))
+    assert isinstance(path, Path)
+    assert waits._find_path(sys._getframe()) is None
