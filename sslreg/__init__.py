@@ -62,6 +62,7 @@ if TYPE_CHECKING:
         Source as Source,
         StepCounter as StepCounter,
         StepOutput as StepOutput,
+        SupportsAspects as SupportsAspects,
         SupportsFusion as SupportsFusion,
         SupportsHostParams as SupportsHostParams,
         SupportsPartialDecoding as SupportsPartialDecoding,
@@ -123,9 +124,9 @@ _EXPORTS = {
         "EpochBatches EvaluatedRun Evaluator IGNORED_PIXEL ImageLike Images Keys LabeledPatches LinearValue "
         "LoadedWeights Loss MaskSampler Masks MemoryBank Model Params Part PartialImage PartialReader "
         "PatchBackbone PatchEvaluator Pixels PlainModule Reader Sample ScheduledValue SegmentationMask "
-        "SegmentedImages Source StepCounter StepOutput SupportsFusion SupportsHostParams SupportsPartialDecoding "
-        "SupportsStrength SupportsUint8 follow forward_by_size frozen layer_decay momentum_copy patch_indices "
-        "sine_cosine_embeddings split_weight_decay"
+        "SegmentedImages Source StepCounter StepOutput SupportsAspects SupportsFusion SupportsHostParams "
+        "SupportsPartialDecoding SupportsStrength SupportsUint8 follow forward_by_size frozen layer_decay "
+        "momentum_copy patch_indices sine_cosine_embeddings split_weight_decay"
     ),
     "sslreg.atomic_files": "atomic_write",
     "sslreg.axis": "Axis",

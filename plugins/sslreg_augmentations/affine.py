@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -70,15 +70,20 @@ class Affine(sslreg.Augmentation):
         }
 
     @classmethod
-    def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, sslreg.Augmentation]:
+    def aspects(cls, shape: tuple[int, int, int]) -> Sequence[str]:
+        return ("rotation", "translation", "scale", "shear")
+
+    @classmethod
+    def at_strength(cls, strengths: Mapping[str, float], shape: tuple[int, int, int]) -> Mapping[str, Any]:
         """At 1: rotation by up to 180°, shifts by up to half an image, scales of 1/2 to 2, shear by up to 45°."""
-        smooth: Literal["bilinear"] = "bilinear"
-        return {
-            "rotation": cls(180.0 * strength, interpolation=smooth),
-            "translation": cls(0.0, translate=(0.5 * strength, 0.5 * strength), interpolation=smooth),
-            "scale": cls(0.0, scale=(1.0 / (1.0 + strength), 1.0 + strength), interpolation=smooth),
-            "shear": cls(0.0, shear=45.0 * strength, interpolation=smooth),
-        }
+        arguments: dict[str, Any] = {"degrees": 180.0 * strengths.get("rotation", 0.0), "interpolation": "bilinear"}
+        if shift := strengths.get("translation"):
+            arguments["translate"] = [0.5 * shift, 0.5 * shift]
+        if scale := strengths.get("scale"):
+            arguments["scale"] = [1.0 / (1.0 + scale), 1.0 + scale]
+        if shear := strengths.get("shear"):
+            arguments["shear"] = 45.0 * shear
+        return arguments
 
     def apply(self, images: Tensor, params: sslreg.Params) -> Tensor:
         height, width = images.shape[2:]

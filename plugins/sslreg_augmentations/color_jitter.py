@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -71,11 +72,14 @@ class ColorJitter(Photometric):
         return images
 
     @classmethod
-    def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, sslreg.Augmentation]:
-        """At 1: factors from 0 to 2, any hue. Saturation and hue only for RGB."""
-        spreads = {"brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "hue": 0.5}
-        aspects = CHANGES if shape[0] == 3 else CHANGES[:2]
-        return {name: cls(**{name: strength * spreads[name]}) for name in aspects}
+    def aspects(cls, shape: tuple[int, int, int]) -> Sequence[str]:
+        """Return the changes; saturation and hue only for RGB."""
+        return CHANGES if shape[0] == 3 else CHANGES[:2]
+
+    @classmethod
+    def at_strength(cls, strengths: Mapping[str, float], shape: tuple[int, int, int]) -> Mapping[str, Any]:
+        """At 1: factors from 0 to 2, any hue."""
+        return {name: strength * (0.5 if name == "hue" else 1.0) for name, strength in strengths.items()}
 
     def instructions(self, params: sslreg.Params, count: int) -> Program:
         codes = torch.tensor([_CODES[name] if name in self.ranges else _opcodes.NO_OP for name in CHANGES])

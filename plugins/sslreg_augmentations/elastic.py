@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -53,13 +53,13 @@ class Elastic(sslreg.Augmentation):
         return sample_at(images, y + y_shift, x + x_shift, self.interpolation, self.fill)
 
     @classmethod
-    def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, sslreg.Augmentation]:
+    def at_strength(cls, strengths: Mapping[str, float], shape: tuple[int, int, int]) -> Mapping[str, Any]:
         """At 1 the root mean square displacement along an axis is 1/24 of the shorter side; sigma is 1/12 of it."""
         side = min(shape[1:])
         sigma = side / 12
         # Noise of variance 1/3, smoothed by a Gaussian in two dimensions, has variance 1/3 / (4 pi sigma²).
         deviation = 1.0 / math.sqrt(12.0 * math.pi * sigma**2)
-        return {"": cls(alpha=2.0 * strength * side / 24 / deviation, sigma=sigma)}
+        return {"alpha": 2.0 * strengths[""] * side / 24 / deviation, "sigma": sigma}
 
     def _displacement(self, noise: Tensor, axis: int) -> Tensor:
         """Return the displacement in pixels (N, H, W) along x (axis 0) or y (axis 1)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,10 +36,10 @@ class GaussianBlur(Photometric):
         return {"sigma": keys.uniform(*self.sigma)}
 
     @classmethod
-    def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, sslreg.Augmentation]:
+    def at_strength(cls, strengths: Mapping[str, float], shape: tuple[int, int, int]) -> Mapping[str, Any]:
         """At 1 sigma is at most a tenth of the shorter side: 22 pixels of 224."""
-        largest = strength * min(shape[1:]) / 10
-        return {"": cls((largest / 100, largest))}
+        largest = strengths[""] * min(shape[1:]) / 10
+        return {"sigma": [largest / 100, largest]}
 
     def change(self, images: Tensor, params: sslreg.Params) -> Tensor:
         sigma = params["sigma"][:, None].expand(-1, 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 from torch import Tensor
@@ -27,9 +27,9 @@ class GaussianNoise(sslreg.Augmentation):
         return {"seed": keys.seeds()}
 
     @classmethod
-    def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, sslreg.Augmentation]:
+    def at_strength(cls, strengths: Mapping[str, float], shape: tuple[int, int, int]) -> Mapping[str, Any]:
         """At 1 the noise has a standard deviation of 0.4, at a quarter the default."""
-        return {"": cls(0.4 * strength)}
+        return {"std": 0.4 * strengths.get("", 0.0)}
 
     def apply(self, images: Tensor, params: sslreg.Params) -> Tensor:
         noise = sslreg.noise_like(params["seed"], images.shape[1:], images.device, "normal")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from torch import Tensor
 
@@ -21,9 +21,9 @@ class Grayscale(Photometric):
         return {}
 
     @classmethod
-    def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, sslreg.Augmentation] | None:
-        """Return None, since it has no scale; nothing for images other than RGB, which have no color to replace."""
-        return None if shape[0] == 3 else {}
+    def aspects(cls, shape: tuple[int, int, int]) -> Sequence[str]:
+        """Return nothing for images other than RGB, which have no color to replace."""
+        return [""] if shape[0] == 3 else []
 
     def change(self, images: Tensor, params: sslreg.Params) -> Tensor:
         return images if images.shape[1] == 1 else luma(images).repeat(1, 3, 1, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -103,11 +104,11 @@ class RandomResizedCrop(sslreg.Augmentation):
         return sslreg.DecodingRequest(min_sizes, boxes, partial(_rescale, params))
 
     @classmethod
-    def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, sslreg.Augmentation]:
+    def at_strength(cls, strengths: Mapping[str, float], shape: tuple[int, int, int]) -> Mapping[str, Any]:
         """At 1 the default scale and ratio; at a strength s a share of the area of 1 - 0.92 · s or more."""
+        strength = strengths[""]
         low, high = 1.0 - 0.92 * strength, 4 / 3
-        ratio = (high**-strength, high**strength)
-        return {"": cls(shape[1:], scale=(low, 1.0), ratio=ratio)}
+        return {"size": list(shape[1:]), "scale": [low, 1.0], "ratio": [high**-strength, high**strength]}
 
     def for_embedding(self) -> Sequence[sslreg.Augmentation]:
         """Return a resize and a center crop: all of the shorter side, or 7/8 of it for photographs (256 to 224)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -29,9 +29,9 @@ class Rotate90(sslreg.Augmentation):
         return [image.rot90(turn, (1, 2)) for image, turn in zip(images, turns, strict=True)]
 
     @classmethod
-    def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, sslreg.Augmentation] | None:
-        """Return None, since it has no scale; nothing for images that are not square, whose shape it would change."""
-        return None if shape[1] == shape[2] else {}
+    def aspects(cls, shape: tuple[int, int, int]) -> Sequence[str]:
+        """Return nothing for images that are not square, whose shape it would change."""
+        return [""] if shape[1] == shape[2] else []
 
     def output_shapes(self, shapes: Tensor, params: sslreg.Params) -> Tensor:
         return torch.where(params["turns"][:, None] % 2 == 1, shapes[:, [0, 2, 1]], shapes)

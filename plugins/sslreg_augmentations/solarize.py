@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
@@ -25,9 +25,9 @@ class Solarize(Photometric):
         self.threshold = threshold
 
     @classmethod
-    def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, sslreg.Augmentation]:
+    def at_strength(cls, strengths: Mapping[str, float], shape: tuple[int, int, int]) -> Mapping[str, Any]:
         """The threshold is 1 - strength: at 1 every level is inverted."""
-        return {"": cls(1.0 - strength)}
+        return {"threshold": 1.0 - strengths.get("", 0.0)}
 
     def change(self, images: Tensor, params: sslreg.Params) -> Tensor:
         return torch.where(images >= self.threshold, 1.0 - images, images)

@@ -161,25 +161,17 @@ def _with_interval(name: str, value: float, influence: Floats) -> dict[str, floa
 def _list_aspects(info: sslreg.ComponentInfo, shape: tuple[int, int, int]) -> list[str]:
     """Return the names of the aspects of images that an augmentation changes; none if it cannot be measured."""
     try:
-        scaled = _at_strength(info, 1.0, shape)
-        if scaled is None and any(
+        target = info.load()
+        if not isinstance(target, sslreg.SupportsStrength) and any(
             each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
-            for each in inspect.signature(info.load()).parameters.values()
+            for each in inspect.signature(target).parameters.values()
         ):
             log.info("the invariance profile leaves out %s: it has neither strengths nor defaults", info)
             return []
+        return list(target.aspects(shape)) if isinstance(target, sslreg.SupportsAspects) else [""]
     except Exception as error:  # noqa: BLE001 - an augmentation of any package may raise anything
         log.warning("the invariance profile leaves out %s: %s", info, error)
         return []
-    return [""] if scaled is None else list(scaled)
-
-
-def _at_strength(
-    info: sslreg.ComponentInfo, strength: float, shape: tuple[int, int, int]
-) -> Mapping[str, sslreg.Augmentation] | None:
-    """Return an augmentation at a strength, by aspect; None if it defines no strengths."""
-    target = info.load()
-    return target.at_strength(strength, shape) if isinstance(target, sslreg.SupportsStrength) else None
 
 
 def _measure(
@@ -189,15 +181,14 @@ def _measure(
     distances: dict[float | None, Floats] = {}
     readback: dict[str, float] = {}
     try:
-        for strength in STRENGTHS:
-            scaled = _at_strength(info, strength, run.image_shape)
-            own = sslreg.build("augmentation", f"{info.distribution}:{info.name}") if scaled is None else scaled[aspect]
-            after, params = run.embed(rows, own)
-            distances[strength if scaled is not None else None] = _cosine_distances(before, after)
-            if scaled is None or strength == READBACK:
+        target = info.load()
+        for strength in STRENGTHS if isinstance(target, sslreg.SupportsStrength) else (None,):
+            arguments = {} if strength is None else target.at_strength({aspect: strength}, run.image_shape)
+            augmentation = sslreg.build("augmentation", f"{info.distribution}:{info.name}", **arguments)
+            after, params = run.embed(rows, augmentation)
+            distances[strength] = _cosine_distances(before, after)
+            if strength in (None, READBACK):
                 readback = read_back(before, after, params)
-            if scaled is None:
-                break
     except Exception as error:  # noqa: BLE001 - as above
         log.warning("the invariance profile leaves out %s: %s", info, error)
         return None

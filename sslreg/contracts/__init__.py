@@ -3,6 +3,7 @@
 from sslreg.contracts.augmentation import Augmentation, Images, Keys, Params
 from sslreg.contracts.augmentation_protocols import (
     DecodingRequest,
+    SupportsAspects,
     SupportsFusion,
     SupportsHostParams,
     SupportsPartialDecoding,
@@ -85,6 +86,7 @@ __all__ = [
     "Source",
     "StepCounter",
     "StepOutput",
+    "SupportsAspects",
     "SupportsFusion",
     "SupportsHostParams",
     "SupportsPartialDecoding",

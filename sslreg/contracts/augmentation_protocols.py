@@ -1,13 +1,13 @@
-"""Optional protocols of augmentations, for experts: fusion, uint8, partial decoding, strength.
+"""Optional protocols of augmentations, for experts: fusion, uint8, partial decoding, aspects, strength.
 
 An augmentation supports a protocol by having its members; there is nothing to derive from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeGuard, runtime_checkable
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 from torch import Tensor
 
@@ -83,20 +83,43 @@ class SupportsPartialDecoding(Protocol):
 
 
 @runtime_checkable
-class SupportsStrength(Protocol):
-    """An augmentation whose effect can be scaled, as the invariance profile measures it."""
+class SupportsAspects(Protocol):
+    """An augmentation that knows what it changes in images, and whether that makes sense for them.
+
+    The invariance profile and searches over views treat each aspect separately.
+    """
 
     @classmethod
-    def at_strength(cls, strength: float, shape: tuple[int, int, int]) -> Mapping[str, Augmentation] | None:
-        """Return augmentations with the effect scaled to a strength, by the name of the aspect that each changes.
+    def aspects(cls, shape: tuple[int, int, int]) -> Sequence[str]:
+        """Return the names of the aspects of images that the augmentation changes, such as rotation and scale.
 
-        The key is ``""`` if there is only one aspect. Leave out aspects that make no sense for such images, like the
-        saturation of gray ones. Return None for an augmentation without a scale: it is measured as its constructor
-        makes it without arguments.
+        Leave out aspects that make no sense for such images, like the saturation of gray ones. The name is ``""`` if
+        there is only one, as for augmentations without this method.
 
         Args:
-            strength: in (0, 1]. At 1 the effect is the largest that is useful; draws run from no effect up to it.
-            shape: C, H, W of the images. The augmentations must keep it.
+            shape: C, H, W of the images.
+        """
+        ...
+
+
+@runtime_checkable
+class SupportsStrength(Protocol):
+    """An augmentation whose effect can be scaled, as the invariance profile and searches over views need it.
+
+    One without this method acts or does not act, with the defaults of its constructor.
+    """
+
+    @classmethod
+    def at_strength(cls, strengths: Mapping[str, float], shape: tuple[int, int, int]) -> Mapping[str, Any]:
+        """Return the arguments of the constructor with which some aspects have an effect, and the others have none.
+
+        Args:
+            strengths: in (0, 1], by the names of aspects. At 1 the effect is the largest that is useful; draws run from
+                no effect up to it. Without aspects of an augmentation that has several, nothing changes.
+            shape: C, H, W of the images. The augmentation must keep it.
+
+        Returns:
+            Values that a spec can have: numbers, strings, and lists of them.
         """
         ...
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from sslreg.contracts import Augmentation, SampleKeys, SupportsStrength
+from sslreg.contracts import Augmentation, SampleKeys, SupportsAspects, SupportsStrength
 from sslreg.errors import UserError
 from sslreg.testing.case import Case
 from sslreg.testing.checks import check
@@ -119,19 +118,26 @@ def runs_on_the_accelerator(case: Case) -> None:
 
 @check("augmentation")
 def keeps_shapes_at_every_strength(case: Case) -> None:
-    target = case.info.load()
-    aspects: list[Any] = [None] * 2
-    if isinstance(target, SupportsStrength):
-        aspects = [target.at_strength(strength, (3, 20, 20)) for strength in (0.05, 1.0)]
-    if None in aspects:
-        assert aspects == [None, None], "at_strength returns None for some strengths only"
-        case.skip("it has no scale")
-    weak, strong = ({name: make_views(scaled, ONE_SIZE) for name, scaled in each.items()} for each in aspects)
-    assert weak.keys() == strong.keys()
-    for name in strong:
-        assert {view.shape for view in (*weak[name], *strong[name])} == {ONE_SIZE[0].shape}
-        changes = _measure_change(weak[name]), _measure_change(strong[name])
-        assert changes[0] < changes[1], f"{name or case.info.name} changes images less at a higher strength"
+    target, shape = case.info.load(), (3, 20, 20)
+    if not isinstance(target, SupportsStrength):
+        case.skip("it has no strength")
+    for aspect in target.aspects(shape) if isinstance(target, SupportsAspects) else [""]:
+        changes = []
+        for strength in (0.05, 1.0):
+            arguments = target.at_strength({aspect: strength}, shape)
+            views = make_views(case.of(case.info.name, "augmentation", arguments).build(), ONE_SIZE)
+            assert {view.shape for view in views} == {ONE_SIZE[0].shape}
+            changes.append(_measure_change(views))
+        assert changes[0] < changes[1], f"{aspect or case.info.name} changes images less at a higher strength"
+
+
+@check("augmentation")
+def has_no_effect_without_aspects(case: Case) -> None:
+    target, shape = case.info.load(), (3, 20, 20)
+    if not isinstance(target, SupportsStrength) or not isinstance(target, SupportsAspects):
+        case.skip("it has no several aspects with strengths")
+    views = make_views(case.of(case.info.name, "augmentation", target.at_strength({}, shape)).build(), ONE_SIZE)
+    assert _measure_change(views) < 1e-3, "at_strength without aspects returns arguments that change images"
 
 
 def _measure_change(views: list[Tensor]) -> float:

@@ -186,8 +186,8 @@ class Stamp(sslreg.Augmentation):
         return images
 
     @classmethod
-    def at_strength(cls, strength, shape):
-        return {"": cls(round(strength * shape[1]))}
+    def at_strength(cls, strengths, shape):
+        return {"side": round(strengths[""] * shape[1])}
 
 
 class Halved(sslreg.Augmentation):
