@@ -19,7 +19,7 @@ from sslreg_data.survey import choose_rows, count_shared, survey_images
 Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 
 #: The keys of ``data`` that are the data sets, and what divides them.
-_DATA_KEYS = ("train", "reference", "test", "split")
+_DATA_KEYS = ("train", "reference", "test", "split", "validation")
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ class DatasetBuilder:
 
     def __init__(self, builder: Builder) -> None:
         self._builder = builder
+        self._whole: dict[str, SampleDataset] = {}
         self.built: dict[str, SampleDataset] = {}
 
     def build(self, role: str) -> SampleDataset:
@@ -45,16 +46,29 @@ class DatasetBuilder:
             UserError: the spec has no such data set, it cannot be built, or a part of it is empty.
         """
         if role not in self.built:
+            data = self._builder.spec.data
+            if data.validation is None:
+                self._build_whole_role(role)
+                self.built |= self._whole
+            elif role == "train":
+                self.built[role] = self._build_whole_role(role)
+            else:
+                self.built |= self._hold_out(self._build_whole_role(data.whole_reference), data.validation)
+        return self.built[role]
+
+    def _build_whole_role(self, role: str) -> SampleDataset:
+        """Return a data set without regard to ``data.validation``."""
+        if role not in self._whole:
             spec = self._builder.spec
-            component = spec.data.find(role)
+            component = spec.data.find_whole(role)
             if component is None:
                 raise spec.error(("data",), "no-such-split", f"the spec names no data.{role}")
             samples = self.build_whole(component)
             if spec.data.split is not None and component is spec.data.train:
-                self.built |= self._divide(samples, spec.data.split)
+                self._whole |= self._divide(samples, spec.data.split)
             else:
-                self.built[role] = samples
-        return self.built[role]
+                self._whole[role] = samples
+        return self._whole[role]
 
     def build_whole(self, component: ComponentSpec) -> SampleDataset:
         """Return a new data set, or the subset of it that a spec asks for, before any split."""
@@ -68,19 +82,48 @@ class DatasetBuilder:
             raise self._builder.spec.error((*component.path, "subset"), "bad-subset", str(error)) from error
 
     def _divide(self, samples: SampleDataset, split: SplitSpec) -> dict[str, SampleDataset]:
-        parts = {}
-        for role, (rows, fingerprint) in divide(samples, split.shares, split.seed).items():
+        parts = divide(samples, split.shares, f"split {split.seed}")
+        return self._select(samples, parts, "data.train", "split", "use other shares or another seed")
+
+    def _hold_out(self, samples: SampleDataset, share: float) -> dict[str, SampleDataset]:
+        """Divide the reference set into the part that stays and the part on which evaluators are tested."""
+        parts = divide(samples, {"test": share}, "validation")
+        return self._select(
+            samples,
+            {"reference": parts["train"], "test": parts["test"]},
+            "the reference set",
+            "validation",
+            "use another share, or name more samples",
+        )
+
+    def _select(
+        self,
+        samples: SampleDataset,
+        parts: Mapping[str, tuple[NDArray[np.int64], int]],
+        whole: str,
+        key: str,
+        hint: str,
+    ) -> dict[str, SampleDataset]:
+        """Return parts of a data set. Raises UserError if one is empty.
+
+        Args:
+            samples: the data set.
+            parts: the rows and the fingerprint of each part.
+            whole: the name of the data set in messages.
+            key: what divides it, a key of ``data``.
+            hint: what to change if a part is empty.
+        """
+        unit = "group" if samples.has_groups else "name"
+        for role, (rows, _) in parts.items():
             if not len(rows):
-                unit = "group" if samples.has_groups else "name"
                 raise self._builder.spec.error(
-                    ("data", "split"),
+                    ("data", key),
                     "empty-part",
-                    f"of {len(samples)} samples of data.train, none is in the part {role}, to which the hash of a "
+                    f"of {len(samples)} samples of {whole}, none is in the part {role}, to which the hash of a "
                     f"sample's {unit} assigns it",
-                    "use other shares or another seed",
+                    hint,
                 )
-            parts[role] = samples.select(rows, fingerprint)
-        return parts
+        return {role: samples.select(rows, fingerprint) for role, (rows, fingerprint) in parts.items()}
 
 
 def build_datasets(spec: Spec) -> dict[str, SampleDataset]:
@@ -114,7 +157,7 @@ def choose_subset(samples: SampleDataset, subset: int | float) -> tuple[NDArray[
     return rows, _fingerprint(hashes, rows)
 
 
-def divide(samples: SampleDataset, shares: Mapping[str, float], seed: int) -> dict[str, tuple[NDArray[np.int64], int]]:
+def divide(samples: SampleDataset, shares: Mapping[str, float], salt: str) -> dict[str, tuple[NDArray[np.int64], int]]:
     """Return the rows of each part in ascending order, with a fingerprint of their names or groups.
 
     The samples that no share takes are the part ``train``.
@@ -122,10 +165,10 @@ def divide(samples: SampleDataset, shares: Mapping[str, float], seed: int) -> di
     Args:
         samples: the data set. If it has groups, all samples of a group are in one part.
         shares: the share of each other part.
-        seed: another seed gives other parts.
+        salt: another one gives other parts.
     """
     texts = samples.group if samples.has_groups else samples.name
-    hashes = hash_texts((texts(index) for index in range(len(samples))), f"split {seed}")
+    hashes = hash_texts((texts(index) for index in range(len(samples))), salt)
     position, start = _to_unit(hashes), 0.0
     rows = {}
     for role, share in shares.items():
@@ -169,12 +212,12 @@ def describe_parts(parts: Mapping[str, SampleDataset]) -> str:
 
 
 def describe_missing_classes(parts: Mapping[str, SampleDataset]) -> list[str]:
-    """Return a warning for each part of a split that lacks classes of the others, as far as classes are known."""
+    """Return a warning for each part of a division that lacks classes of the others, as far as classes are known."""
     counts = {role: samples.count_classes() for role, samples in parts.items()}
     present = {role: set(np.flatnonzero(count).tolist()) for role, count in counts.items() if count is not None}
     classes = set[int]().union(*present.values())
     return [
-        f"{len(missing)} of {len(classes)} classes have no sample in the part {role} of data.split: "
+        f"{len(missing)} of {len(classes)} classes have no sample in the part {role}: "
         + _abbreviate([repr(parts[role].class_name(number)) for number in sorted(missing)])
         for role, own in present.items()
         if (missing := classes - own)

@@ -79,7 +79,7 @@ def read_image(samples: SampleDataset, index: int) -> ImageLike:
 def _override(split: str, data: str) -> list[str]:
     """Return overrides after which a split is other data."""
     if Path(data).is_dir():
-        return [f"data.{split}={json.dumps({'use': FOLDER, 'root': data})}", "data.split=null"]
+        return [f"data.{split}={json.dumps({'use': FOLDER, 'root': data})}", "data.split=null", "data.validation=null"]
     if find_spec(data) is None:
         raise UserError(f"there is no folder and no spec {data!r}", code="missing-file")
     other = load_spec(data)

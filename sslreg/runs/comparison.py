@@ -340,5 +340,7 @@ def _require_same_data(runs: Sequence[RunRecord], labels: Sequence[str]) -> None
 
 def _describe_test_data(run: RunRecord) -> Any:
     data = run.values.get("data") or {}
-    split = data.get("split") or {}
+    split, share = data.get("split") or {}, data.get("validation")
+    if share is not None:
+        return [data.get("reference"), split, data.get("train"), share]
     return [data.get("test"), split, data.get("train") if split.get("test") else None]

@@ -187,7 +187,7 @@ def select_device() -> torch.device:
 def override_datasets(data: Spec) -> list[str]:
     """Return overrides that replace the data sets of a spec by those of another spec."""
     other = data.to_dict()["data"]
-    return [f"data.{key}={json.dumps(other.get(key))}" for key in ("train", "reference", "test", "split")]
+    return [f"data.{key}={json.dumps(other.get(key))}" for key in ("train", "reference", "test", "split", "validation")]
 
 
 def _override_spec(run: Run, evaluators: Sequence[str], data: Spec | None) -> Spec:

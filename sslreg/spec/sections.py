@@ -111,6 +111,8 @@ class DataSpec:
         reference: the data set that evaluators fit on; by default the training set.
         test: the data set that evaluators are tested on.
         split: the shares of `train` that become the test set and the reference set instead of being trained on.
+        validation: the share of the reference set on which evaluators are tested, instead of `test`, which is not read.
+            Choose among specs by it, so that `test` still measures the one that you choose.
         channels: the number of channels of every image. Images are converted: gray to RGB and back, and CMYK to RGB.
         range: the levels that are black and white, [low, high], such as [0, 10000]. Levels below and above are clipped,
             and NaN is black. By default, what the reader of an image states.
@@ -129,6 +131,7 @@ class DataSpec:
     reference: Annotated[ComponentSpec | None, Slot("dataset", optional=True)] = None
     test: Annotated[ComponentSpec | None, Slot("dataset", optional=True)] = None
     split: Annotated[SplitSpec | None, _section(SplitSpec, optional=True)] = None
+    validation: Annotated[float, Field(gt=0, lt=1)] | None = None
     channels: Annotated[int, Field(ge=1)] = 3
     range: Annotated[tuple[_Level, _Level] | None, AfterValidator(_require_rising)] = None
     background: Annotated[str | None, AfterValidator(_require_background)] = None
@@ -139,11 +142,25 @@ class DataSpec:
     workers: Annotated[int, Field(ge=0)] = 0
 
     def find(self, role: str) -> ComponentSpec | None:
-        """Return the data set of a role (train, reference or test): `train` for the parts of a split; None without."""
+        """Return the data set that has the samples of a role: train, reference or test; None without.
+
+        It is `train` for the parts of a split, and with `validation` the reference set for the test set.
+        """
+        if self.validation is not None and role != "train":
+            return self.find_whole(self.whole_reference)
+        return self.find_whole(role)
+
+    def find_whole(self, role: str) -> ComponentSpec | None:
+        """Return the data set of a role as `find` does, but without regard to `validation`."""
         if self.split is not None and role in self.split.shares:
             return self.train
         component: ComponentSpec | None = getattr(self, role)
         return component
+
+    @property
+    def whole_reference(self) -> str:
+        """The role of the reference set without regard to `validation`: reference, or train if there is none."""
+        return "train" if self.find_whole("reference") is None else "reference"
 
 
 @dataclass(frozen=True)
@@ -344,12 +361,20 @@ class Spec(Sections):
         return dump(self.to_dict())
 
     def describe_dataset(self, role: str) -> dict[str, Any]:
-        """Return the entry of a data set (train, reference or test) as plain data; of a part, also its `split`.
+        """Return the entry of a data set (train, reference or test) as plain data; of a part, also what divides it.
 
         Entries are equal only if the data sets have the same samples.
         """
+        if self.data.validation is None or role == "train":
+            return self._describe_whole(role)
+        return {
+            **self._describe_whole(self.data.whole_reference),
+            "validation": {"part": role, "share": self.data.validation},
+        }
+
+    def _describe_whole(self, role: str) -> dict[str, Any]:
         section = self.to_dict()["data"]
-        if self.data.split is not None and self.data.find(role) is self.data.train:
+        if self.data.split is not None and self.data.find_whole(role) is self.data.train:
             return {**section["train"], "split": {"part": role, **section["split"]}}
         entry: dict[str, Any] = section[role]
         return entry

@@ -77,7 +77,7 @@ _COMMON_KEYS: dict[tuple[KeyPath, str], str] = {
     **{((), key): "it is a key of the optimizer: optimizer: {use: …, lr: …}" for key in ("lr", "learning_rate")},
     **{((), key): "it is a key of the model: model: {use: …, backbone: {use: …}}" for key in ("backbone", "encoder")},
     **{((), key): "write views: [{augment: [{use: …}]}]" for key in ("augment", "augmentations", "transforms")},
-    **{(("data",), key): "evaluators are tested on the data set `test`" for key in ("val", "valid", "validation")},
+    **{(("data",), key): "evaluators are tested on the data set `test`" for key in ("val", "valid")},
     **{((), key): "write data: {test: {use: …}}" for key in ("val", "valid", "validation")},
 }
 

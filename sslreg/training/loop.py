@@ -121,7 +121,7 @@ def print_parts(setup: TrainingSetup) -> None:
     """Print how many samples each data set has, and which classes a part of a split lacks."""
     datasets = setup.pipeline.datasets
     setup.console.print(describe_parts(datasets), style="dim", highlight=False)
-    if setup.spec.data.split is not None:
+    if setup.spec.data.split is not None or setup.spec.data.validation is not None:
         for warning in describe_missing_classes(datasets):
             setup.console.print(warning, style="yellow", highlight=False)
 

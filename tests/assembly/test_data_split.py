@@ -53,7 +53,10 @@ def names_of(samples: SampleDataset) -> list[str]:
 
 
 def parts_of(samples: SampleDataset, seed: int = 0, **shares: float) -> dict[str, set[str]]:
-    return {role: set(names_of(samples.select(rows))) for role, (rows, _) in divide(samples, shares, seed).items()}
+    return {
+        role: set(names_of(samples.select(rows)))
+        for role, (rows, _) in divide(samples, shares, f"split {seed}").items()
+    }
 
 
 def test_hashes_do_not_change_between_versions() -> None:
@@ -82,7 +85,7 @@ def test_a_sample_stays_in_its_part_when_others_are_added() -> None:
 
 def test_classes_have_their_shares_in_expectation() -> None:
     samples = named(4000)
-    counts = samples.select(divide(samples, {"test": 0.25}, 0)["test"][0]).count_classes()
+    counts = samples.select(divide(samples, {"test": 0.25}, "split 0")["test"][0]).count_classes()
     assert counts is not None
     assert counts.tolist() == pytest.approx([100] * 10, abs=30)
 
@@ -156,7 +159,7 @@ def test_a_subset_is_taken_before_the_split(tiny_spec: str) -> None:
 def test_classes_that_a_part_lacks_are_named(tiny_spec: str) -> None:
     datasets = build(tiny_spec, *DIVIDED, "data.train.subset=30", "data.split={test: 0.2}")
     (warning,) = describe_missing_classes(datasets.built)
-    assert warning.startswith("5 of 10 classes have no sample in the part test of data.split: ")
+    assert warning.startswith("5 of 10 classes have no sample in the part test: ")
     assert describe_missing_classes(build(tiny_spec, *DIVIDED, "data.split={test: 0.2}").built) == []
 
 
@@ -183,7 +186,7 @@ def test_a_missing_group_is_an_error() -> None:
             return None if index == 3 else "a"
 
     with pytest.raises(UserError, match="the sample image 3 has no group, but others have one"):
-        divide(SampleDataset(Partly([f"image {number}" for number in range(5)])), {"test": 0.5}, 0)
+        divide(SampleDataset(Partly([f"image {number}" for number in range(5)])), {"test": 0.5}, "split 0")
 
 
 def test_a_run_trains_on_one_part_and_is_evaluated_on_another(tiny_spec: str, tmp_path: Path) -> None:
@@ -202,3 +205,45 @@ def test_the_data_sets_of_a_spec_by_their_roles(tiny_spec: str) -> None:
     parts = sslreg.build_datasets(parse_spec(tiny_spec, "tiny.yaml", [*DIVIDED, "data.split={test: 0.25}"]))
     assert set(parts) == {"train", "test"}
     assert len(parts["train"]) + len(parts["test"]) == 1797
+
+
+def test_a_validation_part_replaces_the_test_set(tiny_spec: str) -> None:
+    whole = build(tiny_spec, "data.reference={use: digits, split: train}")
+    reference = set(names_of(whole.build("reference")))
+    held_out = build(tiny_spec, "data.reference={use: digits, split: train}", "data.validation=0.3")
+    parts = {role: set(names_of(held_out.build(role))) for role in ("reference", "test")}
+    assert parts["reference"] | parts["test"] == reference
+    assert not parts["reference"] & parts["test"]
+    assert len(parts["test"]) / len(reference) == pytest.approx(0.3, abs=0.04)
+    assert names_of(held_out.build("train")) == names_of(whole.build("train"))
+
+
+def test_a_validation_part_of_the_training_set_is_trained_on(tiny_spec: str) -> None:
+    datasets = build(tiny_spec, "data.validation=0.3")
+    train, test = (set(names_of(datasets.build(role))) for role in ("train", "test"))
+    assert test < train
+    assert test.isdisjoint(names_of(datasets.build("reference")))
+
+
+def test_a_validation_part_of_a_part_leaves_the_others_alone(tiny_spec: str) -> None:
+    whole = build(tiny_spec, *DIVIDED, "data.split={test: 0.2, reference: 0.4}")
+    held_out = build(tiny_spec, *DIVIDED, "data.split={test: 0.2, reference: 0.4}", "data.validation=0.5")
+    parts = [set(names_of(held_out.build(role))) for role in ("reference", "test")]
+    assert set.union(*parts) == set(names_of(whole.build("reference")))
+    assert all(len(part) / len(whole.build("reference")) == pytest.approx(0.5, abs=0.06) for part in parts)
+    assert names_of(held_out.build("train")) == names_of(whole.build("train"))
+
+
+def test_a_group_is_not_divided_by_validation() -> None:
+    parts = divide(named(2000, groups=True), {"test": 0.3}, "validation")
+    samples = named(2000, groups=True)
+    groups = [{samples.group(int(row)) for row in rows} for rows, _ in parts.values()]
+    assert set.isdisjoint(*groups)
+
+
+def test_metrics_of_different_validation_parts_are_not_compared(tiny_spec: str) -> None:
+    described = [
+        parse_spec(tiny_spec, "tiny.yaml", [f"data.validation={share}"]).describe_dataset("test")
+        for share in (0.3, 0.4)
+    ]
+    assert described[0] != described[1]
