@@ -123,3 +123,13 @@ class StoppedRunError(SslregError):
     """A run that a second interrupt stopped at once; the process exits with status 130, as shells do after Ctrl-C."""
 
     exit_status = 130
+
+
+def out_of_memory_error(error: MemoryError | None = None) -> SslregError:
+    """Return the error of a process that got no memory from the machine."""
+    detail = f": {error}" if str(error or "") else ""
+    return SslregError(
+        f"the machine has no memory left{detail}",
+        hint="make batches or images smaller, lower data.workers, or end other programs",
+        code="out-of-memory",
+    )

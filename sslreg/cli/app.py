@@ -28,7 +28,7 @@ from sslreg.cli import (
 from sslreg.cli.console import print_error, stderr, stdout
 from sslreg.cli.interruption import CommandSignals, CommandStopped
 from sslreg.cli.plugin_commands import CommandGroup
-from sslreg.errors import SslregError
+from sslreg.errors import SslregError, out_of_memory_error
 from sslreg.terminal import safe_output
 from sslreg.version import __version__
 
@@ -103,6 +103,9 @@ def main() -> None:
         except SslregError as error:
             print_error(error)
             status = error.exit_status
+        except MemoryError as error:
+            print_error(out_of_memory_error(error))
+            status = 1
         except CLICK_EXCEPTION as error:
             _print_usage_error(error)
             status = error.exit_code

@@ -9,7 +9,7 @@ import torch
 import torch.utils.data.dataloader
 
 from sslreg.assembly.loader_workers import too_many_files_error
-from sslreg.errors import SslregError
+from sslreg.errors import SslregError, out_of_memory_error
 
 
 def explain_failure(error: BaseException) -> SslregError | None:
@@ -23,6 +23,10 @@ def explain_failure(error: BaseException) -> SslregError | None:
                 hint="a new run with a smaller data.batch_size, smaller images or trainer.precision needs less",
                 code="out-of-memory",
             )
+        case MemoryError():
+            return out_of_memory_error(error)
+        case RuntimeError() if "DefaultCPUAllocator" in str(error):
+            return out_of_memory_error()
         case RuntimeError() if found := re.match(r"DataLoader worker (\(pid(?:\(s\))? [\d, ]+\)) ", str(error)):
             return _worker_killed_error(f" {found[1]}")
         case RuntimeError() if str(error).startswith("Too many open files"):  # from a DataLoader

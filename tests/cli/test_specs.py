@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,13 @@ def test_an_unknown_name_suggests_a_known_one(cli) -> None:
     result = cli("specs", "copy", "digit-simclr")
     assert result.status == 2
     assert "did you mean 'digits-simclr'" in result.err
+
+
+def test_a_machine_without_memory_is_a_message(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def raise_memory_error() -> None:
+        raise MemoryError("Unable to allocate 3 GiB")
+
+    monkeypatch.setattr(sys.modules["sslreg.spec.shipped_specs"], "shipped_specs", raise_memory_error)
+    result = cli("specs", "list")
+    assert result.status == 1
+    assert "the machine has no memory left: Unable to allocate 3 GiB" in result.err

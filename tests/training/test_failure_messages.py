@@ -162,12 +162,14 @@ def test_an_image_that_vanishes_may_be_skipped_and_is_listed(
     ("error", "message"),
     [
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB."), "the device has no memory left"),
+        (MemoryError("Unable to allocate 3 GiB"), "the machine has no memory left: Unable to allocate 3 GiB"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "the machine has no memory left"),
         (RuntimeError("DataLoader worker (pid(s) 12, 13) exited unexpectedly"), r"\(pid\(s\) 12, 13\) was killed"),
         (RuntimeError("DataLoader worker (pid 12) is killed by signal: Killed. "), r"\(pid 12\) was killed"),
         (OSError(5, "Input/output error", "a.jpg"), r"a\.jpg: Input/output error"),
     ],
 )
-def test_a_failure_of_the_machine_is_explain_failure(error: BaseException, message: str) -> None:
+def test_a_failure_of_the_machine_is_explained(error: BaseException, message: str) -> None:
     found = explain_failure(error)
     assert found is not None
     with pytest.raises(SslregError, match=message):
