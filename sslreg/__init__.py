@@ -101,7 +101,7 @@ if TYPE_CHECKING:
     from sslreg.spec.bounds import enforce_bounds as enforce_bounds
     from sslreg.spec.from_run import FromRun as FromRun
     from sslreg.training.loop import train as train
-    from sslreg.training.resume import resume as resume
+    from sslreg.training.resume import resume as resume, train_or_resume as train_or_resume
     from sslreg.user_cache import is_own_file as is_own_file, user_cache_path as user_cache_path
     from sslreg.views import (
         Collate as Collate,
@@ -143,7 +143,7 @@ _EXPORTS = {
     "sslreg.spec.from_run": "FromRun",
     "sslreg.runs": "Run load_run",
     "sslreg.training.loop": "train",
-    "sslreg.training.resume": "resume",
+    "sslreg.training.resume": "resume train_or_resume",
     "sslreg.user_cache": "is_own_file user_cache_path",
     "sslreg.views": (
         "Collate DeferredBatch Operation ViewPlan WithProbability apply_where empty_result may_compile noise_like "

@@ -29,6 +29,7 @@ from sslreg.runs.run import Run
 from sslreg.runs.run_hooks import call_run_finished
 from sslreg.spec import Spec, load_spec
 from sslreg.terminal import TerminalConsole
+from sslreg.training.callbacks.early_stop import ShouldStop
 from sslreg.training.callbacks.non_finite_guard import NON_FINITE_INPUT, NonFiniteError
 from sslreg.training.checkpoints.content import explain_failed_restoring
 from sslreg.training.checkpoints.frozen_modules import require_same_frozen_modules
@@ -46,7 +47,13 @@ from sslreg.training.stop_signals import StopRequested
 from sslreg.training.training_setup import TrainingSetup, prepare, try_and_warn
 
 
-def train(spec: Spec | str | Path, out: str | Path | None = None, *, console: Console | None = None) -> Run:
+def train(
+    spec: Spec | str | Path,
+    out: str | Path | None = None,
+    *,
+    console: Console | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Run:
     """Train what a spec describes and return the finished run.
 
     The folder is created only after everything has been built and fits, so that a UserError leaves nothing behind. A
@@ -59,6 +66,11 @@ def train(spec: Spec | str | Path, out: str | Path | None = None, *, console: Co
         spec: The spec, or its file or name, as for `sslreg.load_spec`.
         out: The run's folder, new or empty; by default ``runs/NAME/TIMESTAMP``.
         console: Where progress is shown; by default standard error.
+        should_stop: A function that is called after each epoch but the last, in the main process, with the number of
+            finished epochs and the figures of that moment: those of the evaluators that ran after the epoch, those that
+            detect a collapse, and the loss and the schedules of the last step. If it returns True, the training ends
+            there: the run is finished, and ``ended_early`` in its summary is true. The function must not draw from
+            global random generators.
     """
     if not isinstance(spec, Spec):
         spec = load_spec(spec)
@@ -67,14 +79,16 @@ def train(spec: Spec | str | Path, out: str | Path | None = None, *, console: Co
         folder = RunFolder(Path(out))
         if is_main_process():
             folder.require_free()
-        return train_to_end(spec, folder, console, resume=False)
+        return train_to_end(spec, folder, console, resume=False, should_stop=should_stop)
     # The other processes learn the main one's folder when training starts.
     default = claim_default_folder(spec.name) if is_main_process() else nullcontext(RunFolder.default(spec.name))
     with default as folder:
-        return train_to_end(spec, folder, console, resume=False)
+        return train_to_end(spec, folder, console, resume=False, should_stop=should_stop)
 
 
-def train_to_end(spec: Spec, folder: RunFolder, console: Console, *, resume: bool) -> Run:
+def train_to_end(
+    spec: Spec, folder: RunFolder, console: Console, *, resume: bool, should_stop: ShouldStop | None = None
+) -> Run:
     """Train from the start, or from the newest whole checkpoint, until the run is finished.
 
     With ``engine.on_nan: rewind``, numbers that are not finite make the run prepare everything anew and resume from its
@@ -85,7 +99,7 @@ def train_to_end(spec: Spec, folder: RunFolder, console: Console, *, resume: boo
         try_and_warn(spec, console)
         while True:
             setup = prepare(spec, folder, console)
-            setup.rewinds = rewinds
+            setup.rewinds, setup.should_stop = rewinds, should_stop
             try:
                 return resume_run(setup) if resume or len(rewinds) else start_run(setup)
             except RewindRun as rewind:
@@ -231,6 +245,7 @@ def fit(setup: TrainingSetup, checkpoint: Path | None = None, epoch: int = 0, ba
         setup.stop,
         setup.console,
         guard_until=setup.rewinds.guard_until,
+        should_stop=setup.should_stop,
     )
     with record_exit(setup.trainer, callbacks.checkpoints, partial(write_summary, setup, callbacks)):
         add_callbacks(setup, callbacks)
@@ -318,6 +333,7 @@ def write_summary(setup: TrainingSetup, callbacks: RunCallbacks, status: str) ->
         "waiting_for_data": round(callbacks.throughput.waiting_share, 4),
         "skipped_samples": callbacks.skipped.count,
         "skipped_steps": 0 if callbacks.guard is None else callbacks.guard.skipped_steps,
+        "ended_early": callbacks.early_stop.has_stopped,
         "final": final,
     }
     if callbacks.forgetting_guard is not None:

@@ -16,6 +16,7 @@ from sslreg.runs.run_lock import hold_run_lock
 from sslreg.spec import Spec, load_spec
 from sslreg.spec.diff import Change, find_changes
 from sslreg.terminal import TerminalConsole
+from sslreg.training.callbacks.early_stop import ShouldStop
 from sslreg.training.distributed.ranks import is_main_process
 from sslreg.training.loop import train, train_to_end
 
@@ -30,6 +31,8 @@ CHANGEABLE_KEYS = (
 
 def resume(path: str | Path, overrides: Sequence[str] = (), *, console: Console | None = None) -> Run:
     """Resume the run in a folder from its last checkpoint, and return it when it is finished.
+
+    A run that `train` ended early is trained to its end.
 
     On a CPU, and with the same number of threads, the result is bit for bit that of a run that was never interrupted.
 
@@ -52,7 +55,7 @@ def resume(path: str | Path, overrides: Sequence[str] = (), *, console: Console 
             hint="start a new run with a lower learning rate, or with a larger guard.max_drop",
             code="nothing-left",
         )
-    if _is_finished(run, spec):
+    if run.summary["status"] == "finished" and not _has_steps_left(spec, run):
         raise UserError(
             f"{run.path} has trained all of its {run.summary['epochs']} epochs",
             hint="train longer with --set trainer.max_epochs=N",
@@ -61,10 +64,18 @@ def resume(path: str | Path, overrides: Sequence[str] = (), *, console: Console 
     return train_to_end(spec, run.folder, console or TerminalConsole(stderr=True), resume=True)
 
 
-def train_or_resume(spec: Spec, out: str | Path, *, console: Console | None = None) -> Run:
+def train_or_resume(
+    spec: Spec, out: str | Path, *, console: Console | None = None, should_stop: ShouldStop | None = None
+) -> Run:
     """Resume the run that the same command has left in a folder, or train into it if there is none.
 
-    Queues that start a command again need this. A finished run is returned as it is.
+    Queues that start a command again need this. A finished run is returned as it is, also one that ended early.
+
+    Args:
+        spec: The spec.
+        out: The run's folder.
+        console: Where progress is shown; by default standard error.
+        should_stop: Decides after an epoch whether the training ends early, as for `train`.
 
     Raises:
         UserError: The folder holds a run of another spec, or something else.
@@ -75,19 +86,20 @@ def train_or_resume(spec: Spec, out: str | Path, *, console: Console | None = No
         _require_allowed_changes(run.spec, spec)
         if _is_finished(run, spec):
             return run
-        return train_to_end(lock_readers(spec, folder), folder, console or TerminalConsole(stderr=True), resume=True)
+        console = console or TerminalConsole(stderr=True)
+        return train_to_end(lock_readers(spec, folder), folder, console, resume=True, should_stop=should_stop)
     # Other processes of this run may get here when the main one has started to write.
     if folder.resolved_spec.is_file() and is_main_process():
         _require_allowed_changes(Run(out).spec, spec)
         with hold_run_lock(folder):
             folder.clear()
-    return train(spec, out, console=console)
+    return train(spec, out, console=console, should_stop=should_stop)
 
 
 def _is_finished(run: Run, spec: Spec) -> bool:
     if run.summary["status"] != "finished":
         return False
-    return _find_guard_stop(run) is not None or not _has_steps_left(spec, run)
+    return _find_guard_stop(run) is not None or run.summary["ended_early"] or not _has_steps_left(spec, run)
 
 
 def _find_guard_stop(run: Run) -> int | None:

@@ -15,6 +15,7 @@ from sslreg.runs.folder import RunFolder
 from sslreg.spec import Spec
 from sslreg.training.callbacks.checkpoint_saver import CheckpointSaver
 from sslreg.training.callbacks.collapse_watch import CollapseWatch
+from sslreg.training.callbacks.early_stop import EarlyStop, ShouldStop
 from sslreg.training.callbacks.forgetting_guard import ForgettingGuard
 from sslreg.training.callbacks.metrics_loggers import open_metrics_file
 from sslreg.training.callbacks.metrics_recorder import MetricsRecorder
@@ -41,6 +42,7 @@ class RunCallbacks:
     skipped: SkippedSamples
     forgetting_guard: ForgettingGuard | None
     evaluations: PeriodicEvaluation | None
+    early_stop: EarlyStop
     checkpoints: CheckpointSaver
     progress: TrainingProgress
 
@@ -59,6 +61,7 @@ def build_callbacks(
     console: Console,
     *,
     guard_until: int,
+    should_stop: ShouldStop | None = None,
 ) -> RunCallbacks:
     """Build the callbacks of a run.
 
@@ -71,6 +74,7 @@ def build_callbacks(
         stop: The signals that ask the run to stop.
         console: Where progress is shown.
         guard_until: The last step that ``engine.on_nan: rewind`` guards.
+        should_stop: Decides after an epoch whether the training ends early; None if nobody does.
     """
     spec = pipeline.spec
     source = f"{spec.loss.info}, {spec.model.info}"
@@ -104,6 +108,7 @@ def build_callbacks(
         skipped=SkippedSamples(folder, pipeline.train),
         forgetting_guard=forgetting_guard,
         evaluations=evaluations,
+        early_stop=EarlyStop(should_stop, recorder, evaluations),
         checkpoints=CheckpointSaver(
             folder, spec.checkpoint, recorder, [one for one in (forgetting_guard, evaluations) if one], stop
         ),

@@ -19,6 +19,7 @@ from sslreg.runs.run_lock import hold_run_lock
 from sslreg.runs.run_writer import RunWriter
 from sslreg.spec import Spec
 from sslreg.spec.diagnostic_rendering import render
+from sslreg.training.callbacks.early_stop import ShouldStop
 from sslreg.training.distributed.ranks import is_main_process, require_all_processes, run_main_process_first
 from sslreg.training.distributed.sync_batch_norm import require_replaceable_layers
 from sslreg.training.exit_status import not_started_error
@@ -43,6 +44,7 @@ class TrainingSetup:
         stop: The signals that ask the run to stop.
         rewinds: The rewinds so far.
         calls_plugins: Whether plugins are called when the run has ended.
+        should_stop: Decides after an epoch whether the training ends early; None if nobody does.
     """
 
     spec: Spec
@@ -56,6 +58,7 @@ class TrainingSetup:
     stop: StopSignals = field(default_factory=StopSignals)
     rewinds: RewindHistory = field(default_factory=partial(RewindHistory, enabled=False))
     calls_plugins: bool = True
+    should_stop: ShouldStop | None = None
 
     @property
     def device(self) -> torch.device:

@@ -4,7 +4,8 @@ Usage: torchrun --nproc-per-node 2 ddp_worker.py FOLDER, or, for the run "rewoun
 python ddp_worker.py FOLDER rewound. FOLDER/tiny.yaml is the spec, FOLDER/images a folder of images,
 some of them broken. FOLDER/NAME is the run of each name, and FOLDER/NAME-RANK.pt what the process of a rank saw in it:
 `views`, the first view of each sample by (epoch, index), and `state`, the module's state at the end.
-FOLDER/NAME-RANK.txt is how a process ended that was asked to stop.
+FOLDER/NAME-RANK.txt is how a process ended that was asked to stop, and "FOLDER/ended early-RANK-EPOCHS" what the
+process learned that was asked whether to end the training.
 """
 
 from __future__ import annotations
@@ -160,6 +161,17 @@ def refused(folder: Path) -> None:
         (folder / f"refused-{os.environ['RANK']}").write_text(f"{type(end).__name__}: {end}")
 
 
+def ended_early(folder: Path) -> None:
+    """Train "ended early" until its caller, who is asked in the main process only, ends it after the first epoch."""
+    spec = sslreg.load_spec(folder / "tiny.yaml", [*DDP, "trainer.max_epochs=3"])
+
+    def should_stop(epochs: int, figures: Any) -> bool:
+        (folder / f"ended early-{os.environ['RANK']}-{epochs}").write_text(str(figures["loss"]))
+        return True
+
+    witnessed(folder, "ended early", lambda: sslreg.train(spec, folder / "ended early", should_stop=should_stop))
+
+
 def main(folder: Path) -> None:
     assemble_noting_turns(folder)
     refused(folder)
@@ -177,6 +189,7 @@ def main(folder: Path) -> None:
     train(folder, "broken shares", [*DDP, *BROKEN, "data.batch_size=2", "loss.gather_distributed=true", SYNC])
     train(folder, "skipped", [*MOCO, *DDP, *FOURTH_STEP, "engine.on_nan=skip"], Spoilt())
     rewound(folder)
+    ended_early(folder)
     interrupted(folder, "both asked", Asked(6, 0, 1))
     interrupted(folder, "first asked", Asked(3, 0))
     interrupted(folder, "second asked", Asked(12, 1))

@@ -95,7 +95,8 @@ class CheckpointSaver(Callback):
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._is_between_steps = True
         self._save_if_best(trainer)
-        if trainer.global_step == trainer.max_steps or trainer.current_epoch + 1 == trainer.max_epochs:
+        is_last_step = trainer.global_step == trainer.max_steps
+        if is_last_step or trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs:
             # Only an evaluation is left, which may take long and listens to signals itself.
             self.save_last(trainer)
         else:

@@ -43,6 +43,7 @@ class MetricsRecorder(Callback):
         self.every_steps = every_steps
         self.latest: dict[str, float] = {}
         self.evaluated: dict[str, float] = {}
+        self._evaluated_at: dict[str, int] = {}
         self._pending: list[dict[str, Any]] = []
         self._step = 0
 
@@ -71,10 +72,16 @@ class MetricsRecorder(Callback):
         self.flush(trainer)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"latest": self.latest, "evaluated": self.evaluated, "rows": 0 if self.file is None else len(self.file)}
+        return {
+            "latest": self.latest,
+            "evaluated": self.evaluated,
+            "evaluated_at": self._evaluated_at,
+            "rows": 0 if self.file is None else len(self.file),
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.latest, self.evaluated = state_dict["latest"], state_dict["evaluated"]
+        self._evaluated_at = state_dict["evaluated_at"]
 
     def flush(self, trainer: lightning.Trainer) -> None:
         """Write the pending rows. Raises NonFiniteError if a loss among them is not finite."""
@@ -100,7 +107,14 @@ class MetricsRecorder(Callback):
         """Write the figures of an evaluation, together with its step and epoch."""
         if self.file is not None:
             self.file.append([row])
-        self.evaluated.update((name, value) for name, value in row.items() if name not in ("step", "epoch"))
+        figures = {name: value for name, value in row.items() if name not in ("step", "epoch")}
+        self.evaluated.update(figures)
+        self._evaluated_at.update(dict.fromkeys(figures, int(row["step"])))
+
+    def figures_at(self, step: int) -> dict[str, float]:
+        """Return the figures of the evaluations after a step, and those of the latest step with a loss."""
+        latest = {name: value for name, value in self.latest.items() if name not in ("step", "epoch")}
+        return latest | {name: self.evaluated[name] for name, at in self._evaluated_at.items() if at == step}
 
 
 def _scheduled_options(trainer: lightning.Trainer) -> dict[str, float]:

@@ -51,3 +51,12 @@ def test_one_process_may_resume_a_run_of_two(pair: Path, tmp_path: Path, capsys:
 def test_a_move_to_other_devices_is_all_that_may_change(pair: Path, override: str) -> None:
     with pytest.raises(sslreg.UserError, match=override.split("=")[0]):
         sslreg.resume(pair / "moves", [*ALONE, override])
+
+
+def test_the_caller_of_one_process_ends_all(pair: Path) -> None:
+    summary = Run(pair / "ended early").summary
+    assert (summary["status"], summary["epochs"], summary["ended_early"]) == ("finished", 1, True)
+    assert [path.name for path in pair.glob("ended early-*-*")] == ["ended early-0-1"]
+    states = [torch.load(pair / f"ended early-{rank}.pt", weights_only=False)["state"] for rank in range(2)]
+    # Batch statistics are those of each process.
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items() if "weight" in name)
