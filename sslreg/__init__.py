@@ -97,9 +97,10 @@ if TYPE_CHECKING:
     from sslreg.registry import ComponentInfo as ComponentInfo, Registry as Registry, hookimpl as hookimpl
     from sslreg.report import Preview as Preview, preview as preview, write_report as write_report
     from sslreg.runs import Run as Run, load_run as load_run
-    from sslreg.spec import Spec as Spec, load_spec as load_spec
+    from sslreg.spec import ComponentSpec as ComponentSpec, Spec as Spec, load_spec as load_spec
     from sslreg.spec.bounds import enforce_bounds as enforce_bounds
     from sslreg.spec.from_run import FromRun as FromRun
+    from sslreg.spec.yaml_dump import dump_yaml as dump_yaml, load_yaml as load_yaml
     from sslreg.training.loop import train as train
     from sslreg.training.resume import resume as resume, train_or_resume as train_or_resume
     from sslreg.user_cache import is_own_file as is_own_file, user_cache_path as user_cache_path
@@ -138,9 +139,10 @@ _EXPORTS = {
     "sslreg.kernel_cache": "cache_kernel",
     "sslreg.registry": "ComponentInfo Registry hookimpl",
     "sslreg.report": "Preview preview write_report",
-    "sslreg.spec": "Spec load_spec",
+    "sslreg.spec": "ComponentSpec Spec load_spec",
     "sslreg.spec.bounds": "enforce_bounds",
     "sslreg.spec.from_run": "FromRun",
+    "sslreg.spec.yaml_dump": "dump_yaml load_yaml",
     "sslreg.runs": "Run load_run",
     "sslreg.training.loop": "train",
     "sslreg.training.resume": "resume train_or_resume",

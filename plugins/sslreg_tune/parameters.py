@@ -1,14 +1,14 @@
-"""The parameters of a search: values of a spec, and operations of its views that are on or off."""
+"""The parameters of a search: values of a spec, and operations of its views."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Literal
 
-#: What an operation of the views may be: left out, as the starting spec writes it, or with another strength.
+#: The state of an operation: left out, as the starting spec has it, or with another strength.
 Level = Literal["off", "as written", "scaled"]
 
-#: The values of parameters by their names. The strength of an operation that is scaled is in ``<name>.strength``.
+#: The values of parameters by name. The strength of a ``scaled`` operation is the value of ``<name>.strength``.
 Values = dict[str, Any]
 
 
@@ -18,7 +18,7 @@ class Choice:
 
     Attributes:
         name: The path of the value, such as ``model.backbone.width``.
-        options: The values.
+        options: The values, as a spec has them: at least two, all different.
     """
 
     name: str
@@ -27,12 +27,13 @@ class Choice:
 
 @dataclass(frozen=True)
 class Range:
-    """A value of the spec between two bounds, which are possible as well.
+    """A value of the spec between two bounds, both included.
 
     Attributes:
         name: The path of the value, such as ``loss.temperature``.
-        low, high: The bounds; both are integers if the value is one.
-        log: Whether the logarithm of the value is searched evenly.
+        low: The lower bound.
+        high: The upper bound. Both bounds are integers if the value has to be one.
+        log: Whether the logarithm of the value is searched uniformly.
     """
 
     name: str
@@ -42,18 +43,19 @@ class Range:
 
     @property
     def is_integer(self) -> bool:
+        """Whether the value is an integer."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
 
 @dataclass(frozen=True)
 class Operation:
-    """An aspect of an augmentation, which views have or leave out.
+    """An aspect of an augmentation, which views have or lack.
 
     Attributes:
-        name: ``elastic``, or ``affine_rotation`` for one of several aspects.
-        invariances: What it induces: shape, texture, color.
-        levels: What it may be. Operations of the starting spec may be ``as written``, and those that have a strength
-            ``scaled``; one that is not in the spec and has no strength is ``as written`` by the constructor's defaults.
+        name: The augmentation, such as ``elastic``; with its aspect if it has several, such as ``affine_rotation``.
+        invariances: The invariances that it induces: shape, texture, color.
+        levels: The possible levels. Only an augmentation with a strength can be ``scaled``. An operation that the
+            starting spec lacks is ``as written`` with the defaults of its constructor, if it has no strength.
         starts: Its level in the starting spec: ``off`` or ``as written``.
     """
 
@@ -64,7 +66,7 @@ class Operation:
 
     @property
     def strength(self) -> str:
-        """The name of the parameter with its strength, in (0, 1]."""
+        """The name of the value with its strength, in (0, 1]."""
         return f"{self.name}.strength"
 
 

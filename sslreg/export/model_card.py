@@ -20,7 +20,7 @@ from sslreg.metric_names import (
 from sslreg.runs import Run
 from sslreg.spec import ComponentSpec
 from sslreg.spec.tree import find_nearest, to_python
-from sslreg.spec.yaml_dump import dump
+from sslreg.spec.yaml_dump import dump_yaml
 from sslreg.version import __version__
 
 
@@ -103,7 +103,7 @@ def to_markdown(card: Mapping[str, Any]) -> str:
         "## Evaluation",
         _metrics_table(card),
         "## Spec",
-        fence_code(dump(card["spec"]).rstrip(), "yaml"),
+        fence_code(dump_yaml(card["spec"]).rstrip(), "yaml"),
         "## Versions",
         _format_versions(card["lock"]),
     ]

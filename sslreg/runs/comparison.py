@@ -29,7 +29,7 @@ from sslreg.metric_names import (
 from sslreg.registry import installed
 from sslreg.runs.folder import RunFolder
 from sslreg.runs.records import RunRecord
-from sslreg.spec.yaml_dump import load
+from sslreg.spec.yaml_dump import load_yaml
 
 #: The smallest number of runs that differ in nothing but their seeds for which their spread is an interval.
 MIN_SEEDS = 3
@@ -315,7 +315,7 @@ def _group_by_seed(runs: Sequence[RunRecord], labels: Sequence[str]) -> list[tup
     """Return the numbers of runs that differ in nothing but their seeds, with a name; alone if they are few."""
     groups: dict[str, list[int]] = {}
     for index, run in enumerate(runs):
-        spec = load(RunFolder(run.path).resolved_spec.read_text(encoding="utf-8"))
+        spec = load_yaml(RunFolder(run.path).resolved_spec.read_text(encoding="utf-8"))
         spec.pop("seed", None)
         groups.setdefault(json.dumps(spec, sort_keys=True, default=str), []).append(index)
     named: list[tuple[str, list[int]]] = []

@@ -20,7 +20,7 @@ from sslreg.errors import UserError
 from sslreg.metric_names import order_subjects
 from sslreg.runs.folder import RunFolder
 from sslreg.runs.run_state import determine_state
-from sslreg.spec.yaml_dump import load
+from sslreg.spec.yaml_dump import load_yaml
 
 #: The value of a path that a run does not have.
 MISSING: Any = object()
@@ -108,7 +108,7 @@ def read_run(path: Path) -> RunRecord:
     """Read a run's files. A broken file makes a broken run, never an error."""
     folder = RunFolder(path)
     problems: list[str] = []
-    spec = _read_mapping(folder.resolved_spec, load, problems)
+    spec = _read_mapping(folder.resolved_spec, load_yaml, problems)
     summary = _read_mapping(folder.summary, json.loads, problems)
     evaluations = path / "evaluations.json"
     values = {**spec, **summary}

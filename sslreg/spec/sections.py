@@ -17,7 +17,7 @@ from sslreg.spec.diagnostics import SpecError
 from sslreg.spec.parameters import Section, Slot, build_section, section_keys
 from sslreg.spec.trainer_keys import trainer_parameters
 from sslreg.spec.tree import KeyPath, MappingNode, find_nearest, to_python
-from sslreg.spec.yaml_dump import dump
+from sslreg.spec.yaml_dump import dump_yaml
 
 #: The version of the spec language that this program reads.
 VERSION = 1
@@ -358,7 +358,7 @@ class Spec(Sections):
 
     def to_yaml(self) -> str:
         """Return the composed spec as the text of a spec file."""
-        return dump(self.to_dict())
+        return dump_yaml(self.to_dict())
 
     def describe_dataset(self, role: str) -> dict[str, Any]:
         """Return the entry of a data set (train, reference or test) as plain data; of a part, also what divides it.

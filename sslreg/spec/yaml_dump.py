@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -31,17 +32,23 @@ for _tag, _pattern in (("int", INTEGER), ("float", FLOAT)):
     _Dumper.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", _whole, list("-+.0123456789"))
 
 
-def dump(data: Any) -> str:
-    """Dump plain data as YAML that versions 1.1 and 1.2 read alike. Short collections are written on one line."""
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
+def dump_yaml(data: Any, *, flow: bool = False) -> str:
+    """Dump plain data as YAML that versions 1.1 and 1.2 read alike.
+
+    Args:
+        data: mappings, lists and scalars.
+        flow: whether to write everything on one line; by default, only short collections are.
+    """
+    style, width = (True, math.inf) if flow else (None, 110)
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=style, width=width)
 
 
-def load(text: str) -> Any:
-    """Load what `dump` wrote. This is faster than parsing a spec, since no locations are kept.
+def load_yaml(text: str) -> Any:
+    """Load plain data from YAML 1.2. This is faster than parsing a spec, since no locations are kept.
 
     Raises:
         yaml.YAMLError: the text is not YAML.
-        ValueError: the text contains something that `dump` never writes.
+        ValueError: a key is a collection, or an integer has more than 400 digits.
     """
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return _to_python(yaml.compose(text, Loader=loader))

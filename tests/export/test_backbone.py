@@ -23,7 +23,7 @@ from sslreg.export.backbone import export_backbone
 from sslreg.export.backbone_formats import Format
 from sslreg.export.backbone_writers import write_backbone
 from sslreg.spec import parse_spec
-from sslreg.spec.yaml_dump import load
+from sslreg.spec.yaml_dump import load_yaml
 from sslreg.testing.temporary_components import temporary_components
 from sslreg.testing.tiny_components import TinyModel
 
@@ -251,7 +251,7 @@ def test_the_card_carries_what_is_known_of_the_backbone(tiny_run: Run, tmp_path:
     assert "invariance_blur_s25" not in markdown  # the JSON has it
     assert 'of the test set (digits, split "test") its features differ' in markdown
     (spec,) = re.findall(r"^```yaml\n(.*?)^```", markdown, re.MULTILINE | re.DOTALL)
-    assert load(spec) == tiny_run.spec.to_dict()
+    assert load_yaml(spec) == tiny_run.spec.to_dict()
 
 
 class Otherwise(Run):
