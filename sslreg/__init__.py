@@ -94,15 +94,22 @@ if TYPE_CHECKING:
         read_pixels as read_pixels,
     )
     from sslreg.kernel_cache import cache_kernel as cache_kernel
-    from sslreg.registry import ComponentInfo as ComponentInfo, Registry as Registry, hookimpl as hookimpl
+    from sslreg.registry import (
+        ComponentInfo as ComponentInfo,
+        Registry as Registry,
+        hookimpl as hookimpl,
+        installed as installed,
+    )
     from sslreg.report import Preview as Preview, preview as preview, write_report as write_report
     from sslreg.runs import Run as Run, load_run as load_run
     from sslreg.spec import ComponentSpec as ComponentSpec, Spec as Spec, load_spec as load_spec
     from sslreg.spec.bounds import enforce_bounds as enforce_bounds
     from sslreg.spec.from_run import FromRun as FromRun
     from sslreg.spec.yaml_dump import dump_yaml as dump_yaml, load_yaml as load_yaml
+    from sslreg.suggestions import did_you_mean as did_you_mean
     from sslreg.training.loop import train as train
     from sslreg.training.resume import resume as resume, train_or_resume as train_or_resume
+    from sslreg.training.untrained_evaluation import evaluate_untrained as evaluate_untrained
     from sslreg.user_cache import is_own_file as is_own_file, user_cache_path as user_cache_path
     from sslreg.views import (
         Collate as Collate,
@@ -137,15 +144,17 @@ _EXPORTS = {
     "sslreg.evaluation.nearest_neighbors": "nearest_neighbors",
     "sslreg.images": "EncodedImage LUMA Readers image_extensions load_image pixels_from_pil read_pixels",
     "sslreg.kernel_cache": "cache_kernel",
-    "sslreg.registry": "ComponentInfo Registry hookimpl",
+    "sslreg.registry": "ComponentInfo Registry hookimpl installed",
     "sslreg.report": "Preview preview write_report",
     "sslreg.spec": "ComponentSpec Spec load_spec",
     "sslreg.spec.bounds": "enforce_bounds",
     "sslreg.spec.from_run": "FromRun",
     "sslreg.spec.yaml_dump": "dump_yaml load_yaml",
     "sslreg.runs": "Run load_run",
+    "sslreg.suggestions": "did_you_mean",
     "sslreg.training.loop": "train",
     "sslreg.training.resume": "resume train_or_resume",
+    "sslreg.training.untrained_evaluation": "evaluate_untrained",
     "sslreg.user_cache": "is_own_file user_cache_path",
     "sslreg.views": (
         "Collate DeferredBatch Operation ViewPlan WithProbability apply_where empty_result may_compile noise_like "
