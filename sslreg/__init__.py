@@ -77,7 +77,13 @@ if TYPE_CHECKING:
         sine_cosine_embeddings as sine_cosine_embeddings,
         split_weight_decay as split_weight_decay,
     )
-    from sslreg.errors import Diagnostic as Diagnostic, SslregError as SslregError, UserError as UserError
+    from sslreg.errors import (
+        Diagnostic as Diagnostic,
+        InterruptedRunError as InterruptedRunError,
+        SslregError as SslregError,
+        StoppedRunError as StoppedRunError,
+        UserError as UserError,
+    )
     from sslreg.escaping import escape_text as escape_text
     from sslreg.evaluation.embedding_statistics import (
         effective_rank as effective_rank,
@@ -94,6 +100,7 @@ if TYPE_CHECKING:
         read_pixels as read_pixels,
     )
     from sslreg.kernel_cache import cache_kernel as cache_kernel
+    from sslreg.process_lock import ProcessLock as ProcessLock
     from sslreg.registry import (
         ComponentInfo as ComponentInfo,
         Registry as Registry,
@@ -138,12 +145,13 @@ _EXPORTS = {
     ),
     "sslreg.atomic_files": "atomic_write",
     "sslreg.axis": "Axis",
-    "sslreg.errors": "Diagnostic SslregError UserError",
+    "sslreg.errors": "Diagnostic InterruptedRunError SslregError StoppedRunError UserError",
     "sslreg.escaping": "escape_text",
     "sslreg.evaluation.embedding_statistics": "effective_rank singular_values",
     "sslreg.evaluation.nearest_neighbors": "nearest_neighbors",
     "sslreg.images": "EncodedImage LUMA Readers image_extensions load_image pixels_from_pil read_pixels",
     "sslreg.kernel_cache": "cache_kernel",
+    "sslreg.process_lock": "ProcessLock",
     "sslreg.registry": "ComponentInfo Registry hookimpl installed",
     "sslreg.report": "Preview preview write_report",
     "sslreg.spec": "ComponentSpec Spec load_spec",
