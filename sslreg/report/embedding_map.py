@@ -20,6 +20,15 @@ WIDTH, HEIGHT, MARGIN = 640, 480, 12
 #: Sides of a thumbnail in pixels, each with WebP's quality, from the best. The first that fits is used.
 _SIZES = ((48, 60), (40, 50), (32, 40), (24, 35))
 
+#: The number of colors of classes in the style sheet. Classes beyond it have another shape.
+COLORS = 10
+
+#: The shapes of marks: dot, square, plus, triangle, cross, diamond.
+_MARKS = (
+    *("h0", "m-2.5 -2.5h5v5h-5z", "m-3 0h6m-3 -3v6", "m0 -3.5l3 5.5h-6z", "m-2.5 -2.5l5 5m0 -5l-5 5"),
+    "m0 -3.5l3.5 3.5l-3.5 3.5l-3.5 -3.5z",
+)
+
 #: t-SNE needs several neighbors for each point.
 _FEWEST = 12
 
@@ -32,11 +41,17 @@ class EmbeddingMap:
         classes: For each class its name (None without labels) and the rows of its points.
         points: The coordinates of each row.
         method: The projection, as a sentence.
+        distinct_marks: The number of classes whose marks differ in color or shape.
     """
 
     classes: list[tuple[str | None, list[int]]]
     points: list[tuple[float, float]]
     method: str
+    distinct_marks: int = COLORS * len(_MARKS)
+
+    def mark(self, number: int) -> str:
+        """Return what draws the mark of a class after a move to its center: a path in SVG."""
+        return _MARKS[number // COLORS % len(_MARKS)]
 
 
 @dataclass(frozen=True)

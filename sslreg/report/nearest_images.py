@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,9 @@ from sslreg.report.embedded_images import EmbeddedImages, Picture
 #: The number of images whose neighbors are shown, and the number of neighbors of each.
 QUERIES, NEIGHBORS = 6, 5
 
+#: The largest number of decimals of a similarity. The following ones are rounding errors of single precision.
+_MOST_DECIMALS = 6
+
 
 @dataclass(frozen=True)
 class Neighbor:
@@ -21,12 +25,12 @@ class Neighbor:
 
     Attributes:
         picture: The neighbor.
-        similarity: The cosine similarity, from -1 to 1.
+        similarity: The cosine similarity, from -1 to 1, as text.
         same: Whether both images are of the same class; None if one of them has no class.
     """
 
     picture: Picture
-    similarity: float
+    similarity: str
     same: bool | None
 
 
@@ -67,10 +71,20 @@ def _find_neighbors(pictures: list[Picture], features: Tensor, rows: list[int]) 
     return [
         [
             Neighbor(pictures[index], similarity, _is_same_class(pictures[row], pictures[index]))
-            for index, similarity in zip(own_indices, own_similarities, strict=True)
+            for index, similarity in zip(own_indices, format_similarities(own_similarities), strict=True)
         ]
         for row, own_indices, own_similarities in zip(rows, indices.tolist(), similarities.tolist(), strict=True)
     ]
+
+
+def format_similarities(similarities: Sequence[float]) -> list[str]:
+    """Format similarities with as many decimals, from two to `_MOST_DECIMALS`, as they need to differ."""
+    distinct = len({round(similarity, _MOST_DECIMALS) for similarity in similarities})
+    for decimals in range(2, _MOST_DECIMALS + 1):
+        texts = [f"{similarity:.{decimals}f}" for similarity in similarities]
+        if len(set(texts)) == distinct:
+            break
+    return texts
 
 
 def _is_same_class(picture: Picture, other: Picture) -> bool | None:

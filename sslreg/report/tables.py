@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sslreg.errors import SslregError, UserError
-from sslreg.metric_names import drop_intervals, format_expected, format_metric, format_value, title_subject
+from sslreg.metric_names import (
+    drop_intervals,
+    format_expected,
+    format_metric,
+    format_value,
+    order_subjects,
+    title_subject,
+)
 from sslreg.report.reported_runs import ReportedRun
 from sslreg.report.unavailable import Unavailable
 from sslreg.runs.comparison import compare_subjects, describe_label_savings, tabulate_runs
@@ -51,14 +59,37 @@ def summary_table(runs: Sequence[ReportedRun]) -> Table:
 
 
 def evaluation_table(runs: Sequence[ReportedRun]) -> Table | Unavailable:
-    """Return the metrics of the baselines and of the trained backbone of each run."""
+    """Return the metrics of the trained backbone of each run and of the baselines."""
     names = drop_intervals(name for run in runs for name in run.metrics["trained"])
     shown = [name for name in names if not name.startswith(f"{INVARIANCE}_")]
     if not shown:
         return Unavailable("; ".join(dict.fromkeys(_explain_missing_evaluation(run) for run in runs)))
-    rows = [(name, [format_metric(own, name) or "–" for run in runs for own in run.metrics.values()]) for name in shown]
-    groups = [(run.label, len(run.metrics)) for run in runs] if len(runs) > 1 else []
-    return Table([title_subject(subject) for run in runs for subject in run.metrics], rows, groups)
+    columns = _evaluation_columns(runs, shown)
+    rows = [(name, [format_metric(own, name) or "–" for _, _, own in columns]) for name in shown]
+    if len(runs) == 1:
+        return Table([title_subject(subject) for subject, _, _ in columns], rows, [])
+    counts = Counter(subject for subject, _, _ in columns)
+    groups = [(title_subject(subject), count) for subject, count in counts.items()]
+    return Table([label for _, label, _ in columns], rows, groups)
+
+
+def _evaluation_columns(
+    runs: Sequence[ReportedRun], shown: Sequence[str]
+) -> list[tuple[str, str, Mapping[str, float]]]:
+    """Return the subject, the runs and the metrics of each column: the trained backbones first.
+
+    A baseline has one column if it is the same for all runs that have it.
+    """
+    columns: list[tuple[str, str, Mapping[str, float]]] = []
+    subjects = order_subjects(subject for run in runs for subject in run.metrics)
+    for subject in [subjects[-1], *subjects[:-1]]:
+        own = [(run.label, run.metrics[subject]) for run in runs if subject in run.metrics]
+        texts = {tuple(format_metric(metrics, name) for name in shown) for _, metrics in own}
+        if subject != "trained" and len(own) == len(runs) and len(texts) == 1:
+            columns.append((subject, "all", own[0][1]))
+        else:
+            columns += [(subject, label, metrics) for label, metrics in own]
+    return columns
 
 
 def comparison_table(runs: Sequence[ReportedRun]) -> tuple[Table | None, list[str]]:

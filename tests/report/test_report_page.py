@@ -78,16 +78,16 @@ def changed(evaluated_run: Run, tmp_path: Path) -> Callable[[Change], dict[str, 
     return report
 
 
-def test_evaluations_stand_beside_raw_pixels_and_the_untrained_backbone(of_one: dict[str, str], tiny_run: Run) -> None:
+def test_evaluations_come_before_those_of_baselines(of_one: dict[str, str], tiny_run: Run) -> None:
     summary = tiny_run.summary
-    cells = [summary["baseline"]["raw_pixels"], summary["baseline"]["untrained"], summary["final"]]
+    cells = [summary["final"], summary["baseline"]["raw_pixels"], summary["baseline"]["untrained"]]
     expected = " ".join(f"| {found['neighbors_top1']:.3f} ± {found['neighbors_top1_ci']:.3f}" for found in cells)
     assert f"neighbors_top1 {expected}" in of_one["evaluation"]
     assert "_ci" not in of_one["evaluation"]
 
 
 def test_later_evaluations_are_in_the_table_too(of_two: dict[str, str]) -> None:
-    assert "knn_top1 | 0.250 | 0.500 | 0.750 ± 0.125 | 0.250 | 0.500 | 0.750 ± 0.125" in of_two["evaluation"]
+    assert "knn_top1 | 0.750 ± 0.125 | 0.750 ± 0.125 | 0.250 | 0.250 | 0.500 | 0.500" in of_two["evaluation"]
     assert "invariance" not in of_two["evaluation"]
 
 
