@@ -12,10 +12,13 @@ from torch import nn
 from sslreg.assembly.constructor import construct, require_slot_contract
 from sslreg.contracts import Backbone, FrozenModule, LoadedWeights, MemoryBank
 from sslreg.errors import UserError
-from sslreg.registry import Catalog, ComponentInfo, installed
+from sslreg.registry import KINDS, Catalog, ComponentInfo, installed
 from sslreg.spec import ComponentSpec, Spec
 from sslreg.spec.from_run import FACTS
 from sslreg.spec.parameters import Parameter, Slot, parameters_of
+
+#: The only key that is applied to a single component; runs read the others.
+_APPLIED_KEY = "p"
 
 #: The attribute of a backbone or a memory bank with its path in the spec. A deep copy keeps it.
 _SPEC_PATH = "_spec_path"
@@ -154,8 +157,8 @@ def build(kind: str, name: str, /, *, catalog: Catalog | None = None, **params: 
             `use` builds the component that it names. Parameters that a run would fill in have to be given.
 
     Raises:
-        UserError: there is no such component, a value is outside of the bounds that the signature declares, or the
-            constructor refuses it.
+        UserError: there is no such component, only runs read a key, a value is outside of the bounds that the signature
+            declares, or the constructor refuses it.
     """
     catalog = catalog or installed()
     return _build(catalog.get(kind, name), params, catalog)
@@ -168,6 +171,13 @@ def _build(info: ComponentInfo, params: dict[str, Any], catalog: Catalog) -> Any
         nested = dict(value)
         return _build(catalog.get(slot.kind, nested.pop("use")), nested, catalog)
 
+    for name in KINDS[info.kind].keys:
+        if name in params and name != _APPLIED_KEY:
+            raise UserError(
+                f"{info} cannot be built with {name!r}: it is not a parameter of the constructor, but read by runs",
+                hint="leave it out, or write a spec with it",
+                code="unknown-key",
+            )
     try:
         return construct(info, params, build_nested=build_nested)
     except ValueError as error:

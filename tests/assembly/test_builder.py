@@ -188,3 +188,12 @@ def test_a_slot_of_a_narrower_contract_refuses_other_components_at_their_place(s
 def test_build_refuses_a_component_that_does_not_fit_a_narrower_slot(spec) -> None:
     with pytest.raises(UserError, match=r"ConvNet is no sslreg.PatchBackbone"):
         sslreg.build("model", "needs_patches", backbone={"use": "convnet"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "key"),
+    [("dataset", "digits", "subset"), ("evaluator", "knn", "every"), ("optimizer", "sgd", "layer_decay")],
+)
+def test_keys_that_only_runs_read_are_refused(kind: str, name: str, key: str) -> None:
+    with pytest.raises(sslreg.UserError, match=f"cannot be built with '{key}'"):
+        sslreg.build(kind, name, **{key: 3})
