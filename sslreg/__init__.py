@@ -14,10 +14,12 @@ from sslreg.version import __version__ as __version__
 if TYPE_CHECKING:
     from sslreg.assembly import (
         SampleDataset as SampleDataset,
+        ViewShape as ViewShape,
         build as build,
         build_collate as build_collate,
         build_datasets as build_datasets,
         build_readers as build_readers,
+        find_view_shapes as find_view_shapes,
     )
     from sslreg.atomic_files import atomic_write as atomic_write
     from sslreg.axis import Axis as Axis
@@ -102,6 +104,7 @@ if TYPE_CHECKING:
     from sslreg.kernel_cache import cache_kernel as cache_kernel
     from sslreg.process_lock import ProcessLock as ProcessLock
     from sslreg.registry import (
+        Catalog as Catalog,
         ComponentInfo as ComponentInfo,
         Registry as Registry,
         hookimpl as hookimpl,
@@ -133,7 +136,7 @@ if TYPE_CHECKING:
 
 #: The public names that each module exports.
 _EXPORTS = {
-    "sslreg.assembly": "SampleDataset build build_collate build_datasets build_readers",
+    "sslreg.assembly": "SampleDataset ViewShape build build_collate build_datasets build_readers find_view_shapes",
     "sslreg.contracts": (
         "Augmentation Backbone BackboneEvaluator BackboneRun Batch CosineValue Dataset DecodingRequest Embeddings "
         "EpochBatches EvaluatedRun Evaluator IGNORED_PIXEL ImageLike Images Keys LabeledPatches LinearValue "
@@ -152,7 +155,7 @@ _EXPORTS = {
     "sslreg.images": "EncodedImage LUMA Readers image_extensions load_image pixels_from_pil read_pixels",
     "sslreg.kernel_cache": "cache_kernel",
     "sslreg.process_lock": "ProcessLock",
-    "sslreg.registry": "ComponentInfo Registry hookimpl installed",
+    "sslreg.registry": "Catalog ComponentInfo Registry hookimpl installed",
     "sslreg.report": "Preview preview write_report",
     "sslreg.spec": "ComponentSpec Spec load_spec",
     "sslreg.spec.bounds": "enforce_bounds",

@@ -15,6 +15,7 @@ import sslreg
 from sslreg_tune.balanced_design import draw_signs, stratify
 from sslreg_tune.over import ABSENT, find_value, format_overrides, parse_all_over
 from sslreg_tune.parameters import Choice, Level, Operation, Parameter, Range, Values
+from sslreg_tune.view_space import ViewSpace, build_view_space, format_views
 
 if TYPE_CHECKING:
     import optuna
@@ -37,11 +38,13 @@ class SearchSpace:
         parameters: The parameters.
         starting: The values of the starting spec; None if it lies outside of the space.
         written: The value of each path in the starting spec, as far as it has one.
+        views: The operations of the views, if they are searched.
     """
 
     parameters: tuple[Parameter, ...]
     starting: Values | None
     written: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    views: ViewSpace | None = field(default=None, repr=False)
 
     def suggest(self, trial: optuna.trial.BaseTrial) -> Values:
         """Return values that Optuna suggests for a trial. The strength of an operation exists only if it is scaled.
@@ -133,7 +136,10 @@ class SearchSpace:
 
     def overrides(self, values: Values) -> list[str]:
         """Return the arguments of ``--set`` that turn the starting spec into the one with these values."""
-        return format_overrides({name: values[name] for name in self._paths()})
+        overrides = format_overrides({name: values[name] for name in self._paths()})
+        if self.views is not None and any(values[one.name] != one.starts for one in self.views.operations):
+            overrides.append(format_views(self.views.build_views(values)))
+        return overrides
 
     def describe(self, values: Values) -> str:
         """Return the differences from the starting spec, such as ``elastic .40, no horizontal_flip, lr .2``."""
@@ -174,13 +180,20 @@ def build_search_space(
         overrides: The arguments of ``--set`` with which the spec was loaded.
 
     Raises:
-        UserError: An argument of ``--over`` is wrong, or there is nothing to search.
+        UserError: An argument of ``--over`` is wrong, the views cannot be made, or there is nothing to search.
     """
+    if not over and not views:
+        raise sslreg.UserError("there is nothing to search", hint="add --over PATH=LOW..HIGH or --views", code="over")
     parameters = parse_all_over(over, spec, overrides, views=views)
     written = {one.name: find_value(spec, one.name) for one in parameters}
     inside = all(_is_inside(one, written[one.name]) for one in parameters)
     starting = {one.name: _starting_value(one, written[one.name]) for one in parameters} if inside else None
-    return SearchSpace(tuple(parameters), starting, written)
+    if not views:
+        return SearchSpace(tuple(parameters), starting, written)
+    view_space = build_view_space(spec, overrides)
+    if starting is not None:
+        starting |= {one.name: one.starts for one in view_space.operations}
+    return SearchSpace((*parameters, *view_space.operations), starting, written, view_space)
 
 
 def _is_inside(parameter: Choice | Range, value: Any) -> bool:

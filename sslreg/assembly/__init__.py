@@ -40,6 +40,7 @@ from sslreg.assembly.sample_dataset import SampleDataset
 from sslreg.assembly.trial import try_spec
 from sslreg.assembly.unreadable_images import ReplaceUnreadable
 from sslreg.assembly.view_builder import build_embed_plan, build_fine_tuning_plan, build_view_plans
+from sslreg.assembly.view_trial import ViewShape, find_view_shapes
 
 __all__ = [
     "Builder",
@@ -50,6 +51,7 @@ __all__ = [
     "Pipeline",
     "ReplaceUnreadable",
     "SampleDataset",
+    "ViewShape",
     "assemble",
     "blame_components",
     "build",
@@ -73,6 +75,7 @@ __all__ = [
     "describe_parts",
     "find_component",
     "find_loaded_weights",
+    "find_view_shapes",
     "is_machine_failure",
     "list_parameter_groups",
     "make_views",

@@ -12,7 +12,7 @@ from sslreg.assembly.builder import Builder
 from sslreg.contracts import SampleKeys
 from sslreg.errors import SslregError, UserError, describe_error
 from sslreg.spec import ComponentSpec, Spec
-from sslreg.views import Operation, ViewPlan, to_batch
+from sslreg.views import Operation, ViewPlan, to_batch, without_compilation
 
 Shape = tuple[int, int, int]
 
@@ -39,13 +39,36 @@ _SIZES = ((256, 256), (320, 288), (28, 28), (1200, 1600))
 _MAX_VALUES = 2**22
 
 
-def try_operations(builder: Builder, components: Sequence[ComponentSpec], *, embedding: bool = False) -> ViewShape:
+def find_view_shapes(spec: Spec, sizes: Sequence[tuple[int, int]] = _SIZES) -> list[ViewShape]:
+    """Return the shape of each kind of view, without the data.
+
+    Args:
+        spec: the spec.
+        sizes: the heights and widths of images of which views are made, as far as possible; the first one decides.
+
+    Raises:
+        SpecError: an operation cannot be built, or cannot be applied to any of the images, at its location in the spec.
+    """
+    # Building components draws from the generator, and must not change later draws.
+    # Compiling kernels for the views of one image would take seconds.
+    with torch.random.fork_rng(devices=[]), without_compilation():
+        return [try_operations(Builder(spec), entry.augment, sizes=sizes) for entry in spec.views]
+
+
+def try_operations(
+    builder: Builder,
+    components: Sequence[ComponentSpec],
+    *,
+    embedding: bool = False,
+    sizes: Sequence[tuple[int, int]] = _SIZES,
+) -> ViewShape:
     """Make one view of a stand-in image.
 
     Args:
         builder: builds the operations.
         components: the operations of the view in the spec.
         embedding: whether to make the embedding view that is derived from them.
+        sizes: the heights and widths of stand-in images.
 
     Returns:
         The shape of the view.
@@ -63,10 +86,10 @@ def try_operations(builder: Builder, components: Sequence[ComponentSpec], *, emb
         sources = [source for source, parts in zip(components, replaced, strict=True) for _ in parts]
         operations = [part for parts in replaced for part in parts]
     trial = _ViewTrial(builder.spec, operations, sources)
-    shapes = [shape for size in _SIZES if (shape := trial.draw_shape(size)) is not None]
+    shapes = [shape for size in sizes if (shape := trial.draw_shape(size)) is not None]
     if not shapes:
         raise trial.error
-    trial.run(next(size for size in _SIZES if trial.draw_shape(size) is not None))
+    trial.run(next(size for size in sizes if trial.draw_shape(size) is not None))
     is_fixed = len(shapes) > 1 and len(set(shapes)) == 1
     return ViewShape(shapes[0], is_fixed, min(math.prod(shape) for shape in shapes))
 

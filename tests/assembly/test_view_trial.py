@@ -1,0 +1,29 @@
+"""The shapes of views, without data."""
+
+from __future__ import annotations
+
+import pytest
+
+import sslreg
+
+
+def test_shapes_of_views_are_known_without_data() -> None:
+    (crop,) = sslreg.find_view_shapes(sslreg.load_spec("folder-simclr", ["data.train.root=nowhere"]))
+    assert (crop.shape, crop.is_fixed) == ((3, 224, 224), True)
+    both, local = sslreg.find_view_shapes(sslreg.load_spec("digits-dino"))
+    assert (both.shape, local.shape) == ((1, 16, 16), (1, 12, 12))
+
+
+def test_shapes_may_depend_on_the_images() -> None:
+    spec = sslreg.load_spec("digits-simclr")
+    (view,) = sslreg.find_view_shapes(spec)
+    assert not view.is_fixed
+    (view,) = sslreg.find_view_shapes(spec, [(8, 12)])
+    assert view.shape == (1, 16, 24)
+
+
+def test_views_that_cannot_be_made_are_refused_at_their_operation() -> None:
+    spec = sslreg.load_spec("digits-simclr", ["views.0.augment=[{use: center_crop, size: 5000}]"])
+    with pytest.raises(sslreg.UserError, match=r"smaller than the crop") as caught:
+        sslreg.find_view_shapes(spec)
+    assert caught.value.diagnostics[0].file == "--set"
