@@ -111,7 +111,12 @@ if TYPE_CHECKING:
         installed as installed,
     )
     from sslreg.report import Preview as Preview, preview as preview, write_report as write_report
+    from sslreg.report.charts import build_chart as build_chart
+    from sslreg.report.html_pages import render_page as render_page
+    from sslreg.report.invariance_profile import ProfileSubject as ProfileSubject, build_profile as build_profile
+    from sslreg.report.tables import PageTable as PageTable
     from sslreg.runs import Run as Run, load_run as load_run
+    from sslreg.runs.comparison import average_over_seeds as average_over_seeds
     from sslreg.spec import ComponentSpec as ComponentSpec, Spec as Spec, load_spec as load_spec
     from sslreg.spec.bounds import enforce_bounds as enforce_bounds
     from sslreg.spec.from_run import FromRun as FromRun
@@ -157,11 +162,16 @@ _EXPORTS = {
     "sslreg.process_lock": "ProcessLock",
     "sslreg.registry": "Catalog ComponentInfo Registry hookimpl installed",
     "sslreg.report": "Preview preview write_report",
+    "sslreg.report.charts": "build_chart",
+    "sslreg.report.html_pages": "render_page",
+    "sslreg.report.invariance_profile": "ProfileSubject build_profile",
+    "sslreg.report.tables": "PageTable",
     "sslreg.spec": "ComponentSpec Spec load_spec",
     "sslreg.spec.bounds": "enforce_bounds",
     "sslreg.spec.from_run": "FromRun",
     "sslreg.spec.yaml_dump": "dump_yaml load_yaml",
     "sslreg.runs": "Run load_run",
+    "sslreg.runs.comparison": "average_over_seeds",
     "sslreg.suggestions": "did_you_mean",
     "sslreg.training.loop": "train",
     "sslreg.training.resume": "resume train_or_resume",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -97,6 +97,7 @@ def build_chart(
     logarithmic: bool = False,
     bands: Mapping[tuple[str, str], Band] | None = None,
     ticks: Mapping[float, str] | None = None,
+    dotted: Collection[tuple[str, str]] = (),
 ) -> Chart:
     """Build a chart of curves.
 
@@ -108,6 +109,7 @@ def build_chart(
         logarithmic: Whether the vertical axis is logarithmic.
         bands: Confidence intervals, by the keys of their curves.
         ticks: Texts at positions on the horizontal axis.
+        dotted: The keys of curves that are drawn as dots, without a line.
     """
     bands, ticks = bands or {}, ticks or {}
     thinned = {key: _thin(curve) for key, curve in curves.items()}
@@ -120,13 +122,15 @@ def build_chart(
     steps = [position for curve in thinned.values() for position, _ in curve]
     across = Axis(min(steps), max(steps))
 
-    def path(curve: Curve) -> str:
+    def path(curve: Curve, is_dotted: bool = False) -> str:
         points = [
             f"{WIDTH * across.position(position):.0f} {HEIGHT * (1 - axis.position(scale(value))):.1f}"
             for position, value in curve
         ]
         # With round caps, a line without length is a dot.
-        return f"M{'L'.join(points)}" + ("h0" if len(points) == 1 else "")
+        if is_dotted or len(points) == 1:
+            return "".join(f"M{point}h0" for point in points)
+        return f"M{'L'.join(points)}"
 
     def band_path(band: Band) -> str:
         upper = [(position, high) for position, _, high in band]
@@ -143,7 +147,13 @@ def build_chart(
     return Chart(
         title,
         [
-            Line(*key, path(curve), format_number(curves[key][-1][1]), marks(curve), band_path(bands.get(key, [])))
+            Line(
+                *key,
+                path(curve, key in dotted),
+                format_number(curves[key][-1][1]),
+                marks(curve),
+                band_path(bands.get(key, [])),
+            )
             for key, curve in thinned.items()
         ],
         format_number(bottom),

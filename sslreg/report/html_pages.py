@@ -8,7 +8,7 @@ import io
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
@@ -25,9 +25,21 @@ TILE = 144
 _SMALL = 64
 
 
-def render_page(template: str, **content: Any) -> str:
-    """Render a template. All text in `content` is escaped, except `Markup`."""
-    return _environment().get_template(template).render(version=__version__, **content)
+#: The package with the templates of the core.
+_PACKAGE = "sslreg.report"
+
+
+def render_page(template: str, package: str = _PACKAGE, **content: Any) -> str:
+    """Render a template. All text in `content` is escaped, except `Markup`.
+
+    Args:
+        template: The file name of the template.
+        package: The package whose folder ``templates`` has it. A template of a plugin extends ``base.html``, and may
+            import macros from ``_charts.html`` (`build_chart`), ``_invariance.html`` (`build_profile`) and
+            ``_tables.html`` (`PageTable`).
+        content: The variables of the template.
+    """
+    return _environment(package).get_template(template).render(version=__version__, **content)
 
 
 def render_preview(preview: PreviewData, params: bool) -> str:
@@ -42,7 +54,7 @@ def render_preview(preview: PreviewData, params: bool) -> str:
 
 def load_script(name: str) -> Markup:
     """Load a script from the templates. A page that gets it as ``script`` runs no other script."""
-    source, _, _ = PackageLoader("sslreg.report").get_source(_environment(), name)
+    source, _, _ = PackageLoader(_PACKAGE).get_source(_environment(), name)
     return Markup(source)
 
 
@@ -64,9 +76,9 @@ def data_uri(image: Image.Image, quality: int = 80) -> Markup:
 
 
 @cache
-def _environment() -> Environment:
+def _environment(package: str = _PACKAGE) -> Environment:
     environment = Environment(
-        loader=PackageLoader("sslreg.report"),
+        loader=ChoiceLoader([PackageLoader(name) for name in dict.fromkeys((package, _PACKAGE))]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

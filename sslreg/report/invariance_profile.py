@@ -19,7 +19,7 @@ from sslreg.metric_names import (
 )
 from sslreg.registry import INVARIANCES, installed
 from sslreg.report.reported_runs import ReportedRun
-from sslreg.report.tables import INVARIANCE, Table
+from sslreg.report.tables import INVARIANCE, PageTable
 from sslreg.report.unavailable import Unavailable, catch_unavailable
 from sslreg.runs.run_evaluation import evaluate_run
 
@@ -72,7 +72,7 @@ class InvarianceProfile:
 
     groups: list[tuple[str, list[ProfileLine]]]
     one: float
-    strengths: Table
+    strengths: PageTable
 
     @property
     def has_marks(self) -> bool:
@@ -98,9 +98,31 @@ def _select(metrics: Mapping[str, float]) -> dict[str, float]:
     return {name.removeprefix(start): value for name, value in metrics.items() if name.startswith(start)}
 
 
-def build_profile(runs: Sequence[tuple[ReportedRun, SubjectMetrics]]) -> InvarianceProfile:
-    """Build the profile of runs side by side, each before and after its training."""
-    subjects = _list_subjects(runs)
+@dataclass(frozen=True)
+class ProfileSubject:
+    """A backbone in an invariance profile.
+
+    Attributes:
+        label: Its name.
+        style: The CSS classes of its color: ``run-0``, and ``hollow`` before training.
+        metrics: Its invariance metrics, without the evaluator's name before them.
+    """
+
+    label: str
+    style: str
+    metrics: Mapping[str, float]
+
+    def marker(self, name: str, axis: Axis) -> Marker:
+        """Return the marker of a metric on a line."""
+        value, half = self.metrics[name], self.metrics.get(f"{name}{INTERVAL}", 0.0)
+        at, low, high = (axis.position(end) for end in (value, value - half, value + half))
+        is_beyond = axis.mark(value) == ABOVE
+        text = f"{ABOVE} " * is_beyond + format_metric(self.metrics, name)
+        return Marker(self.label, self.style, at, low, high, text, is_beyond)
+
+
+def build_profile(subjects: Sequence[ProfileSubject]) -> InvarianceProfile:
+    """Build the profile of backbones side by side. The last is drawn over the others."""
     names = [name for subject in subjects for name in subject.metrics]
     shown = distance_names(names)
     values = [subject.metrics[name] for subject in subjects for name in shown if name in subject.metrics]
@@ -119,22 +141,7 @@ def build_profile(runs: Sequence[tuple[ReportedRun, SubjectMetrics]]) -> Invaria
     )
 
 
-@dataclass(frozen=True)
-class _Subject:
-    label: str
-    style: str
-    metrics: Mapping[str, float]
-
-    def marker(self, name: str, axis: Axis) -> Marker:
-        """Return the marker of a metric on a line."""
-        value, half = self.metrics[name], self.metrics.get(f"{name}{INTERVAL}", 0.0)
-        at, low, high = (axis.position(end) for end in (value, value - half, value + half))
-        is_beyond = axis.mark(value) == ABOVE
-        text = f"{ABOVE} " * is_beyond + format_metric(self.metrics, name)
-        return Marker(self.label, self.style, at, low, high, text, is_beyond)
-
-
-def _list_subjects(runs: Sequence[tuple[ReportedRun, SubjectMetrics]]) -> list[_Subject]:
+def list_subjects(runs: Sequence[tuple[ReportedRun, SubjectMetrics]]) -> list[ProfileSubject]:
     """Return the backbones of all runs before training, then the trained ones, which are drawn over them."""
     subjects = []
     for is_trained, suffix in ((False, " hollow"), (True, "")):
@@ -142,11 +149,11 @@ def _list_subjects(runs: Sequence[tuple[ReportedRun, SubjectMetrics]]) -> list[_
             key = "trained" if is_trained else initial_subject(metrics)
             if metrics.get(key):
                 label = f"{run.label}, {title_subject(key)}" if len(runs) > 1 else title_subject(key)
-                subjects.append(_Subject(label, f"run-{run.number}{suffix}", metrics[key]))
+                subjects.append(ProfileSubject(label, f"run-{run.number}{suffix}", metrics[key]))
     return subjects
 
 
-def _strengths_table(shown: Sequence[str], names: Collection[str], subjects: Sequence[_Subject]) -> Table:
+def _strengths_table(shown: Sequence[str], names: Collection[str], subjects: Sequence[ProfileSubject]) -> PageTable:
     """Return a row for each augmentation and subject, with a column for each strength and one for the readback."""
     percents = sorted({percent for name in names if (percent := parse_strength(name)) is not None})
     endings = {f"{percent} %": f"_s{percent}" for percent in percents}
@@ -158,4 +165,4 @@ def _strengths_table(shown: Sequence[str], names: Collection[str], subjects: Seq
             cells = [format_metric(subject.metrics, f"{name}{ending}") for ending in endings.values()]
             if any(cells):
                 rows.append((f"{name}, {subject.label}", cells))
-    return Table([*endings], rows, [])
+    return PageTable([*endings], rows, [])

@@ -14,7 +14,7 @@ from sslreg.report.charts import Chart, build_chart
 from sslreg.report.embedded_images import EmbeddedImages, Gallery, Picture, embed_images
 from sslreg.report.embedding_map import EmbeddingMap, Sprite, make_sprite, map_embeddings
 from sslreg.report.html_pages import load_script, render_page
-from sslreg.report.invariance_profile import InvarianceProfile, build_profile, invariance_metrics
+from sslreg.report.invariance_profile import InvarianceProfile, build_profile, invariance_metrics, list_subjects
 from sslreg.report.label_curves import label_curves
 from sslreg.report.nearest_images import Query, find_neighbors
 from sslreg.report.output_path import PAGES, check_output_path
@@ -175,4 +175,4 @@ def _invariance(runs: Sequence[ReportedRun]) -> tuple[InvarianceProfile | None, 
     results = [(run, invariance_metrics(run)) for run in runs]
     available = [(run, metrics) for run, metrics in results if not isinstance(metrics, Unavailable)]
     unavailable = [(run.label, metrics) for run, metrics in results if isinstance(metrics, Unavailable)]
-    return (build_profile(available) if available else None), unavailable
+    return (build_profile(list_subjects(available)) if available else None), unavailable

@@ -27,8 +27,8 @@ INVARIANCE = "invariance"
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table of texts.
+class PageTable:
+    """A table of texts on a page.
 
     Attributes:
         columns: The titles of the columns.
@@ -41,7 +41,7 @@ class Table:
     groups: list[tuple[str, int]]
 
 
-def summary_table(runs: Sequence[ReportedRun]) -> Table:
+def summary_table(runs: Sequence[ReportedRun]) -> PageTable:
     """Return how each run ended and how fast it was."""
     rows = {
         "status": [run.record.state for run in runs],
@@ -55,10 +55,10 @@ def summary_table(runs: Sequence[ReportedRun]) -> Table:
         "expected by the spec": ["; ".join(format_expected(run.run.spec.expect)) for run in runs],
         "problem with the folder": [run.record.problem or "" for run in runs],
     }
-    return Table([run.label for run in runs], [(name, cells) for name, cells in rows.items() if any(cells)], [])
+    return PageTable([run.label for run in runs], [(name, cells) for name, cells in rows.items() if any(cells)], [])
 
 
-def evaluation_table(runs: Sequence[ReportedRun]) -> Table | Unavailable:
+def evaluation_table(runs: Sequence[ReportedRun]) -> PageTable | Unavailable:
     """Return the metrics of the trained backbone of each run and of the baselines."""
     names = drop_intervals(name for run in runs for name in run.metrics["trained"])
     shown = [name for name in names if not name.startswith(f"{INVARIANCE}_")]
@@ -67,10 +67,10 @@ def evaluation_table(runs: Sequence[ReportedRun]) -> Table | Unavailable:
     columns = _evaluation_columns(runs, shown)
     rows = [(name, [format_metric(own, name) or "–" for _, _, own in columns]) for name in shown]
     if len(runs) == 1:
-        return Table([title_subject(subject) for subject, _, _ in columns], rows, [])
+        return PageTable([title_subject(subject) for subject, _, _ in columns], rows, [])
     counts = Counter(subject for subject, _, _ in columns)
     groups = [(title_subject(subject), count) for subject, count in counts.items()]
-    return Table([label for _, label, _ in columns], rows, groups)
+    return PageTable([label for _, label, _ in columns], rows, groups)
 
 
 def _evaluation_columns(
@@ -92,7 +92,7 @@ def _evaluation_columns(
     return columns
 
 
-def comparison_table(runs: Sequence[ReportedRun]) -> tuple[Table | None, list[str]]:
+def comparison_table(runs: Sequence[ReportedRun]) -> tuple[PageTable | None, list[str]]:
     """Return a table of several runs and their baselines, and which differences are distinguishable, in sentences."""
     if len(runs) == 1:
         metrics = _without_profile(runs[0])
@@ -106,7 +106,7 @@ def comparison_table(runs: Sequence[ReportedRun]) -> tuple[Table | None, list[st
     for row in content.rows:
         found = (row.metrics.get(metric) for metric in content.metrics)
         rows.append((row.name, ["" if one is None else format_value(one.value, one.interval) for one in found]))
-    return Table(content.metrics, rows, []), [comparison.sentence for comparison in content.comparisons()]
+    return PageTable(content.metrics, rows, []), [comparison.sentence for comparison in content.comparisons()]
 
 
 def _without_profile(run: ReportedRun) -> dict[str, dict[str, float]]:
@@ -134,7 +134,7 @@ def _explain_missing_evaluation(run: ReportedRun) -> str:
     return f"the spec of {run.label} names no evaluators; evaluate it with: sslreg evaluate {run.run.path} {evaluator}"
 
 
-def differences_table(runs: Sequence[ReportedRun]) -> Table | Unavailable:
+def differences_table(runs: Sequence[ReportedRun]) -> PageTable | Unavailable:
     """Return the values of the specs that differ from those of the first run."""
     if len(runs) == 1:
         return Unavailable("there is only one run")
@@ -145,15 +145,15 @@ def differences_table(runs: Sequence[ReportedRun]) -> Table | Unavailable:
         before = next(changes[path].before for changes in changed if path in changes)
         cells = [changes[path].after if path in changes else before for changes in changed]
         rows.append((path, [_format_yaml(value) for value in (before, *cells)]))
-    return Table([run.label for run in runs], rows, []) if rows else Unavailable("the specs are the same")
+    return PageTable([run.label for run in runs], rows, []) if rows else Unavailable("the specs are the same")
 
 
-def versions_table(runs: Sequence[ReportedRun]) -> Table | Unavailable:
+def versions_table(runs: Sequence[ReportedRun]) -> PageTable | Unavailable:
     """Return the versions of Python, torch and sslreg, and each component's distribution and version."""
     versions = [_read_versions(run.record.path / "lock.json") for run in runs]
     names = dict.fromkeys(name for own in versions for name in own)
     rows = [(name, [own.get(name, "") for own in versions]) for name in names]
-    return Table([run.label for run in runs], rows, []) if rows else Unavailable("there is no readable lock.json")
+    return PageTable([run.label for run in runs], rows, []) if rows else Unavailable("there is no readable lock.json")
 
 
 def _read_versions(path: Any) -> dict[str, str]:

@@ -300,15 +300,28 @@ def _average(name: str, metric: str, runs: Sequence[Mapping[str, float]]) -> Est
     """Return the mean of a metric over runs; None if a run lacks the metric or its interval."""
     if not all({metric, f"{metric}{INTERVAL}"} <= own.keys() for own in runs):
         return None
-    values = [own[metric] for own in runs]
-    count, mean = len(values), math.fsum(values) / len(values)
-    interval = math.fsum(own[f"{metric}{INTERVAL}"] for own in runs) / count
+    return Estimate(
+        name, *average_over_seeds([own[metric] for own in runs], [own[f"{metric}{INTERVAL}"] for own in runs])
+    )
+
+
+def average_over_seeds(values: Sequence[float], intervals: Sequence[float]) -> tuple[float, float]:
+    """Return the mean of a metric over runs that differ in nothing but their seeds, and half of its 95 % interval.
+
+    The interval covers the test images and, from `MIN_SEEDS` runs on, the seeds by Student's t.
+
+    Args:
+        values: The metric of each run.
+        intervals: Half of the interval of each of them, which covers the test images.
+    """
+    count = len(values)
+    mean, interval = math.fsum(values) / count, math.fsum(intervals) / count
     if count >= MIN_SEEDS:
         from scipy.stats import t
 
         error = statistics.stdev(values) / math.sqrt(count)
         interval = math.hypot(interval, float(t.ppf(0.975, count - 1)) * error)
-    return Estimate(name, mean, interval)
+    return mean, interval
 
 
 def _group_by_seed(runs: Sequence[RunRecord], labels: Sequence[str]) -> list[tuple[str, list[int]]]:

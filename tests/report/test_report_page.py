@@ -26,7 +26,7 @@ from sslreg.report.charts import build_chart
 from sslreg.report.embedded_images import EmbeddedImages, Picture
 from sslreg.report.embedding_map import make_sprite, map_embeddings
 from sslreg.report.html_pages import _environment
-from sslreg.report.invariance_profile import build_profile
+from sslreg.report.invariance_profile import build_profile, list_subjects
 from sslreg.report.nearest_images import find_neighbors
 from sslreg.report.report_page import render_report
 from sslreg.report.reported_runs import read_curves, read_runs
@@ -210,6 +210,12 @@ def test_a_logarithmic_axis_puts_the_geometric_mean_in_the_middle() -> None:
     assert drawn.lines[0].path == "M0 0.0L500 150.0L1000 300.0"
 
 
+def test_values_without_an_order_are_drawn_as_dots() -> None:
+    curves = {("best", "run-0"): [(0, 1.0), (1, 2.0)], ("trials", "run-1"): [(0, 1.0), (1, 2.0)]}
+    best, trials = build_chart("knn", curves, "trial", dotted=[("trials", "run-1")]).lines
+    assert (best.path, trials.path) == ("M0 300.0L1000 0.0", "M0 300.0h0M1000 0.0h0")
+
+
 def test_extreme_values_are_marked_and_do_not_flatten_a_chart() -> None:
     curve = [(1, 2.0), (2, -1e30), (3, 1.0), (4, 3.0), (5, math.inf)]
     drawn = build_chart("loss", {("run", "run-0"): curve}, "step")
@@ -229,7 +235,7 @@ def test_extreme_values_are_marked_and_do_not_flatten_a_chart() -> None:
 def test_an_extreme_distance_is_marked_and_does_not_shorten_the_others(evaluated_run: Run, extreme: float) -> None:
     (run,) = read_runs([evaluated_run.path])
     metrics = {f"acme_{number}": number / 10 for number in range(8)} | {"acme_far": extreme, "acme_bad": math.nan}
-    profile = build_profile([(run, {"trained": metrics, "untrained": {"acme_1": -0.5}})])
+    profile = build_profile(list_subjects([(run, {"trained": metrics, "untrained": {"acme_1": -0.5}})]))
     markers = {line.name: line.markers[-1] for _, lines in profile.groups for line in lines if line.markers}
     assert profile.one == 1.0
     assert profile.has_marks
