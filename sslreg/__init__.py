@@ -116,7 +116,7 @@ if TYPE_CHECKING:
     from sslreg.report.invariance_profile import ProfileSubject as ProfileSubject, build_profile as build_profile
     from sslreg.report.tables import PageTable as PageTable
     from sslreg.runs import Run as Run, load_run as load_run
-    from sslreg.runs.comparison import average_over_seeds as average_over_seeds
+    from sslreg.runs.seed_groups import average_over_seeds as average_over_seeds
     from sslreg.spec import ComponentSpec as ComponentSpec, Spec as Spec, load_spec as load_spec
     from sslreg.spec.bounds import enforce_bounds as enforce_bounds
     from sslreg.spec.from_run import FromRun as FromRun
@@ -171,7 +171,7 @@ _EXPORTS = {
     "sslreg.spec.from_run": "FromRun",
     "sslreg.spec.yaml_dump": "dump_yaml load_yaml",
     "sslreg.runs": "Run load_run",
-    "sslreg.runs.comparison": "average_over_seeds",
+    "sslreg.runs.seed_groups": "average_over_seeds",
     "sslreg.suggestions": "did_you_mean",
     "sslreg.training.loop": "train",
     "sslreg.training.resume": "resume train_or_resume",

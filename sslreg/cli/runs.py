@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import json as json_module
-from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.text import Text
 
 from sslreg.cli.compare import compare
-from sslreg.cli.console import print_json, print_path, stderr, stdout
+from sslreg.cli.console import print_json, print_path, stderr
 from sslreg.cli.options import Json
+from sslreg.cli.run_table import (
+    choose_columns,
+    format_cell,
+    list_groups,
+    print_columns,
+    print_groups,
+    print_runs,
+    read_columns,
+)
 from sslreg.errors import UserError
-from sslreg.escaping import escape_text
-from sslreg.metric_names import INTERVAL, drop_intervals, format_value
 
 if TYPE_CHECKING:
     from sslreg.runs.records import RunRecord
-
-#: The number of figures that the list shows by default; --columns selects others.
-FIGURES_SHOWN = 4
-
-COLORS = {"running": "cyan", "interrupted": "yellow", "failed": "red", "dead": "red", "broken": "red"}
 
 app = typer.Typer(name="runs", help="Find runs by their specs and results.", no_args_is_help=True)
 
@@ -50,11 +48,16 @@ def list_(
         str | None,
         typer.Option("--columns", metavar="PATH,PATH", help="Show these values, not the default ones."),
     ] = None,
+    group: Annotated[
+        bool,
+        typer.Option("--group", help="One row for all runs that differ in nothing but their seeds, with means."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """List runs, oldest first.
 
-    For example: sslreg runs list --where model.use=simclr --sort knn_top1
+    The list has the values in which the specs differ, if they are few. For example: sslreg runs list --where
+    model.use=simclr --sort knn_top1
     """
     from sslreg.runs.queries import require_path, sort_runs
 
@@ -64,13 +67,20 @@ def list_(
     requested = [path.strip() for path in columns.split(",") if path.strip()] if columns else []
     for path in requested:
         require_path(runs, path)
-    shown = requested or _default_columns(runs)
+    shown = requested or choose_columns(runs, group=group)
     if sort is not None and not {sort, f"final.{sort}"} & set(shown):
         shown = [*shown, sort]
-    if json:
-        print_json({"runs": [_as_json(run) | {"columns": _read_columns(run, shown)} for run in runs]})
+    groups = list_groups(runs, shown, sort) if group else []
+    if json and group:
+        print_json({"groups": [row.as_json() for row in groups]})
         return
-    _print_table(runs, shown)
+    if json:
+        print_json({"runs": [_as_json(run) | {"columns": read_columns(run, shown)} for run in runs]})
+        return
+    if group:
+        print_groups(groups, shown)
+    else:
+        print_runs(runs, shown)
     for run in runs:
         if run.problem:
             stderr.print(f"{run.path} is broken: {run.problem}", style="red")
@@ -98,10 +108,10 @@ def show(run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of 
     if json:
         print_json(_as_json(record) | {"values": record.values})
         return
-    rows = [("state", record.state), ("started", _format_value("started", record.started))]
+    rows = [("state", record.state), ("started", format_cell("started", record.started))]
     if record.problem:
         rows.append(("problem", record.problem))
-    _print_columns([*rows, *((path, _format_value(path, value)) for path, value in record.leaves())])
+    print_columns([*rows, *((path, format_cell(path, value)) for path, value in record.leaves())])
 
 
 @app.command()
@@ -124,7 +134,7 @@ def best(
     if json:
         print_json(_as_json(run) | {"metric": metric, "value": value})
         return
-    stderr.print(f"{metric} {_format_value(metric, value)}")
+    stderr.print(f"{metric} {format_cell(metric, value)}")
     print_path(run.path)
 
 
@@ -146,79 +156,10 @@ def _select_runs(root: Path, where: list[str] | None) -> list[RunRecord]:
     return runs
 
 
-def _print_table(runs: list[RunRecord], shown: list[str]) -> None:
-    rows = [["run", "state", *(path.removeprefix("final.") for path in shown)]]
-    for run in runs:
-        values = [
-            _format_value(path, value, run.value(f"{path}{INTERVAL}"))
-            for path, value in _read_columns(run, shown).items()
-        ]
-        rows.append([str(run.path), run.state, *values])
-    _print_columns(rows, headed=True)
-
-
-def _print_columns(rows: Sequence[Sequence[str]], *, headed: bool = False) -> None:
-    """Print columns without a frame and without truncation, so that paths can be copied. The second is the state."""
-    rows = [[escape_text(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for number, row in enumerate(rows):
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        styles = ["bold" if headed and number == 0 else ""] * len(cells)
-        if row[1] in COLORS:
-            styles[1] = COLORS[row[1]]
-        line = Text("  ").join(Text(cell, style) for cell, style in zip(cells, styles, strict=True))
-        line.rstrip()
-        stdout.print(line)
-
-
-def _default_columns(runs: list[RunRecord]) -> list[str]:
-    """Return the default columns: start, epochs, the figures of the latest run that has some, and where it started.
-
-    The last is the first figure of the starting weights, if a run started from weights.
-    """
-    finals = [run.values["final"] for run in runs if isinstance(run.values.get("final"), dict)]
-    figures = drop_intervals(finals[-1] if finals else ())
-    shown = [f"final.{name}" for name in figures[:FIGURES_SHOWN]]
-    starting = [f"baseline.starting.{name}" for name in figures[:1]]
-    if not any(_is_known(run, path) for run in runs for path in starting):
-        starting = []
-    return ["started", "epochs", *shown, *starting]
-
-
-def _is_known(run: RunRecord, path: str) -> bool:
-    from sslreg.runs.records import MISSING
-
-    return run.value(path) is not MISSING
-
-
-def _read_columns(run: RunRecord, paths: list[str]) -> dict[str, Any]:
-    from sslreg.runs.records import MISSING, to_scalar
-
-    values = ((path, to_scalar(run.value(path))) for path in paths)
-    return {path: None if value is MISSING else value for path, value in values}
-
-
 def _as_json(run: RunRecord) -> dict[str, Any]:
     return {
         "path": str(run.path),
         "state": run.state,
-        "started": _format_value("started", run.started),
+        "started": format_cell("started", run.started),
         "problem": run.problem,
     }
-
-
-def _format_value(path: str, value: Any, interval: Any = None) -> str:
-    """Format a value for people.
-
-    Args:
-        path: The path of the value.
-        value: The value.
-        interval: The half-width of the confidence interval of a figure that has one.
-    """
-    if path == "started":
-        return datetime.fromtimestamp(value).astimezone().isoformat(" ", "minutes")[:16]
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return format_value(value, interval) if isinstance(interval, float) else f"{value:.4g}"
-    return value if isinstance(value, str) else json_module.dumps(value)

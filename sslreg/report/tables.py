@@ -10,6 +10,7 @@ from typing import Any
 
 from sslreg.errors import SslregError, UserError
 from sslreg.metric_names import (
+    INTERVAL,
     drop_intervals,
     format_expected,
     format_metric,
@@ -19,7 +20,8 @@ from sslreg.metric_names import (
 )
 from sslreg.report.reported_runs import ReportedRun
 from sslreg.report.unavailable import Unavailable
-from sslreg.runs.comparison import compare_subjects, describe_label_savings, tabulate_runs
+from sslreg.runs.comparison import compare_subjects, describe_label_savings, name_seed_groups, tabulate_runs
+from sslreg.runs.seed_groups import average_metric
 from sslreg.spec.diff import ABSENT, find_changes
 
 #: The metrics of this evaluator have a separate section.
@@ -59,37 +61,61 @@ def summary_table(runs: Sequence[ReportedRun]) -> PageTable:
 
 
 def evaluation_table(runs: Sequence[ReportedRun]) -> PageTable | Unavailable:
-    """Return the metrics of the trained backbone of each run and of the baselines."""
+    """Return the metrics of the trained backbone of each run and of the baselines.
+
+    Runs that differ in nothing but their seeds are averaged, as in a comparison.
+    """
     names = drop_intervals(name for run in runs for name in run.metrics["trained"])
     shown = [name for name in names if not name.startswith(f"{INVARIANCE}_")]
     if not shown:
         return Unavailable("; ".join(dict.fromkeys(_explain_missing_evaluation(run) for run in runs)))
-    columns = _evaluation_columns(runs, shown)
+    named = name_seed_groups([run.record for run in runs], [run.label for run in runs])
+    groups = {label: _average_metrics([runs[number].metrics for number in members]) for label, members in named}
+    columns = _evaluation_columns(groups, shown)
     rows = [(name, [format_metric(own, name) or "–" for _, _, own in columns]) for name in shown]
     if len(runs) == 1:
         return PageTable([title_subject(subject) for subject, _, _ in columns], rows, [])
     counts = Counter(subject for subject, _, _ in columns)
-    groups = [(title_subject(subject), count) for subject, count in counts.items()]
-    return PageTable([label for _, label, _ in columns], rows, groups)
+    titles = [(title_subject(subject), count) for subject, count in counts.items()]
+    return PageTable([label for _, label, _ in columns], rows, titles)
 
 
 def _evaluation_columns(
-    runs: Sequence[ReportedRun], shown: Sequence[str]
+    groups: Mapping[str, Mapping[str, Mapping[str, float]]], shown: Sequence[str]
 ) -> list[tuple[str, str, Mapping[str, float]]]:
     """Return the subject, the runs and the metrics of each column: the trained backbones first.
 
     A baseline has one column if it is the same for all runs that have it.
+
+    Args:
+        groups: The metrics by subject, of each run or of several seeds.
+        shown: The names of the metrics.
     """
     columns: list[tuple[str, str, Mapping[str, float]]] = []
-    subjects = order_subjects(subject for run in runs for subject in run.metrics)
+    subjects = order_subjects(subject for metrics in groups.values() for subject in metrics)
     for subject in [subjects[-1], *subjects[:-1]]:
-        own = [(run.label, run.metrics[subject]) for run in runs if subject in run.metrics]
+        own = [(label, metrics[subject]) for label, metrics in groups.items() if subject in metrics]
         texts = {tuple(format_metric(metrics, name) for name in shown) for _, metrics in own}
-        if subject != "trained" and len(own) == len(runs) and len(texts) == 1:
+        if subject != "trained" and len(own) == len(groups) and len(texts) == 1:
             columns.append((subject, "all", own[0][1]))
         else:
             columns += [(subject, label, metrics) for label, metrics in own]
     return columns
+
+
+def _average_metrics(runs: Sequence[Mapping[str, Mapping[str, float]]]) -> Mapping[str, Mapping[str, float]]:
+    """Return the means of the metrics that all runs have, with their intervals, by subject."""
+    if len(runs) == 1:
+        return runs[0]
+    means: dict[str, dict[str, float]] = {}
+    for subject in order_subjects(subject for run in runs for subject in run):
+        metrics = [run.get(subject, {}) for run in runs]
+        means[subject] = {}
+        for name in drop_intervals(metrics[0]):
+            average = average_metric(name, metrics) if all(name in own for own in metrics) else None
+            if average is not None:
+                means[subject] |= {name: average[0], f"{name}{INTERVAL}": average[1] or 0.0}
+    return means
 
 
 def comparison_table(runs: Sequence[ReportedRun]) -> tuple[PageTable | None, list[str]]:

@@ -7,9 +7,7 @@ distinguishable may still be real.
 
 from __future__ import annotations
 
-import json
 import math
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,9 +25,8 @@ from sslreg.metric_names import (
     title_subject,
 )
 from sslreg.registry import installed
-from sslreg.runs.folder import RunFolder
 from sslreg.runs.records import RunRecord
-from sslreg.spec.yaml_dump import load_yaml
+from sslreg.runs.seed_groups import average_over_seeds, group_by_seed
 
 #: The smallest number of runs that differ in nothing but their seeds for which their spread is an interval.
 MIN_SEEDS = 3
@@ -254,7 +251,7 @@ def tabulate_runs(runs: Sequence[RunRecord], labels: Sequence[str]) -> RunTable:
         UserError: the runs were tested on different data, or none has a metric with an interval.
     """
     _require_same_data(runs, labels)
-    groups = _group_by_seed(runs, labels)
+    groups = name_seed_groups(runs, labels)
     metrics = [run.metrics_by_subject() for run in runs]
     names = list(dict.fromkeys(name for own in metrics for name in select_main_metrics(own["trained"])))
     if not names:
@@ -305,38 +302,17 @@ def _average(name: str, metric: str, runs: Sequence[Mapping[str, float]]) -> Est
     )
 
 
-def average_over_seeds(values: Sequence[float], intervals: Sequence[float]) -> tuple[float, float]:
-    """Return the mean of a metric over runs that differ in nothing but their seeds, and half of its 95 % interval.
+def name_seed_groups(runs: Sequence[RunRecord], labels: Sequence[str]) -> list[tuple[str, list[int]]]:
+    """Return the numbers of runs that differ in nothing but their seeds, with a name.
 
-    The interval covers the test images and, from `MIN_SEEDS` runs on, the seeds by Student's t.
-
-    Args:
-        values: The metric of each run.
-        intervals: Half of the interval of each of them, which covers the test images.
+    Runs are alone if they are fewer than `MIN_SEEDS`.
     """
-    count = len(values)
-    mean, interval = math.fsum(values) / count, math.fsum(intervals) / count
-    if count >= MIN_SEEDS:
-        from scipy.stats import t
-
-        error = statistics.stdev(values) / math.sqrt(count)
-        interval = math.hypot(interval, float(t.ppf(0.975, count - 1)) * error)
-    return mean, interval
-
-
-def _group_by_seed(runs: Sequence[RunRecord], labels: Sequence[str]) -> list[tuple[str, list[int]]]:
-    """Return the numbers of runs that differ in nothing but their seeds, with a name; alone if they are few."""
-    groups: dict[str, list[int]] = {}
-    for index, run in enumerate(runs):
-        spec = load_yaml(RunFolder(run.path).resolved_spec.read_text(encoding="utf-8"))
-        spec.pop("seed", None)
-        groups.setdefault(json.dumps(spec, sort_keys=True, default=str), []).append(index)
     named: list[tuple[str, list[int]]] = []
-    for members in groups.values():
+    for members in group_by_seed(runs):
         if len(members) >= MIN_SEEDS:
             named.append((f"{labels[members[0]]} and {len(members) - 1} other seeds", members))
         else:
-            named += [(labels[index], [index]) for index in members]
+            named += [(labels[number], [number]) for number in members]
     return named
 
 

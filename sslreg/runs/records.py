@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ class RunRecord:
         values: The resolved spec and the summary in one mapping, with later evaluations under ``evaluations``.
         started: When the run was started, in seconds since 1970.
         problem: The files that are missing or damaged.
+        spec: The resolved spec; empty if it is missing or damaged.
     """
 
     path: Path
@@ -50,6 +51,7 @@ class RunRecord:
     values: Mapping[str, Any]
     started: float
     problem: str | None = None
+    spec: Mapping[str, Any] = field(default_factory=dict)
 
     def value(self, path: str) -> Any:
         """Return the value at a dotted path, or `MISSING`."""
@@ -115,7 +117,7 @@ def read_run(path: Path) -> RunRecord:
     if evaluations.exists():
         values["evaluations"] = _read_mapping(evaluations, json.loads, problems)
     state = "broken" if problems else determine_state(folder, str(summary.get("status")))
-    return RunRecord(path, state, values, _read_start(folder), "; ".join(problems) or None)
+    return RunRecord(path, state, values, _read_start(folder), "; ".join(problems) or None, spec)
 
 
 def _find_folders(root: Path) -> Iterator[Path]:

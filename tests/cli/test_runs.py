@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
 
@@ -116,3 +117,63 @@ def test_no_runs_is_said(cli, tmp_path: Path) -> None:
     result = cli("runs", "list", tmp_path)
     assert result.status == 2
     assert "there is no run under" in result.err
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Path:
+    """Runs with two learning rates and three seeds each; one has failed."""
+    root = tmp_path / "sweep"
+    for number, (lr, seed) in enumerate((lr, seed) for lr in (0.1, 0.5) for seed in range(3)):
+        folder = root / f"{number:04}"
+        folder.mkdir(parents=True)
+        spec = f"version: 1\nname: sweep\nseed: {seed}\noptimizer: {{use: sgd, lr: {lr}}}\nviews: [{{augment: []}}]\n"
+        (folder / "spec.resolved.yaml").write_text(spec)
+        final = {"knn_top1": lr + seed / 100, "knn_top1_ci": 0.02, "loss": 2.0}
+        failed = {"status": "failed", "final": {}}
+        summary = failed if number == 5 else {"status": "finished", "epochs": 4, "final": final}
+        (folder / "summary.json").write_text(json.dumps(summary))
+    return root
+
+
+def test_the_list_has_the_values_in_which_specs_differ(cli, sweep: Path) -> None:
+    header, first, *_ = (line.split() for line in cli("runs", "list", sweep).out.splitlines())
+    assert header == ["run", "state", "started", "epochs", "seed", "optimizer.lr", "knn_top1", "loss"]
+    assert first[-7:] == ["4", "0", "0.1", "0.100", "±", "0.020", "2"]
+
+
+def test_many_values_that_differ_are_left_out(cli, sweep: Path) -> None:
+    path = sweep / "0000" / "spec.resolved.yaml"
+    path.write_text(path.read_text() + "".join(f"extra{number}: 1\n" for number in range(5)))
+    assert cli("runs", "list", sweep).out.split()[:6] == ["run", "state", "started", "epochs", "knn_top1", "loss"]
+
+
+def test_runs_that_differ_in_their_seeds_are_grouped(cli, sweep: Path) -> None:
+    header, first, second = (line.split() for line in cli("runs", "list", sweep, "--group").out.splitlines())
+    assert header == ["runs", "number", "optimizer.lr", "knn_top1", "loss"]
+    # Student's t of three seeds, 4.303, times 0.01 / sqrt(3), and the interval of the test images
+    interval = math.hypot(4.3027 * 0.01 / math.sqrt(3), 0.02)
+    assert first[1:] == [
+        "and",
+        "2",
+        "other",
+        "seeds",
+        "3",
+        "0.1",
+        "0.110",
+        "±",
+        f"{interval:.3f}",
+        "2.000",
+        "±",
+        "0.000",
+    ]
+    assert second[:1] == [str(sweep / "0003")]
+    assert second[5:8] == ["3", "(1", "unfinished)"]
+    assert second[9] == "0.505"
+
+
+def test_groups_are_sorted_by_their_means(cli, sweep: Path) -> None:
+    result = cli("runs", "list", sweep, "--group", "--sort", "knn_top1", "--columns", "optimizer.lr,seed", "--json")
+    first, second = json.loads(result.out)["groups"]
+    assert [Path(path).name for path in first["runs"]] == ["0003", "0004", "0005"]
+    assert first["columns"]["knn_top1"]["mean"] == pytest.approx(0.505)
+    assert (second["columns"]["optimizer.lr"], second["columns"]["seed"]) == (0.1, None)
