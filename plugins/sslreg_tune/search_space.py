@@ -63,7 +63,7 @@ class SearchSpace:
                     values[parameter.name] = trial.suggest_int(parameter.name, low, high, log=parameter.log)
                 case Range():
                     number = trial.suggest_float(parameter.name, parameter.low, parameter.high, log=parameter.log)
-                    values[parameter.name] = number
+                    values[parameter.name] = _round_number(parameter, number)
                 case Operation():
                     values[parameter.name] = trial.suggest_categorical(parameter.name, parameter.levels)
                     if values[parameter.name] == "scaled":
@@ -148,7 +148,7 @@ class SearchSpace:
             if isinstance(parameter, Operation):
                 parts.append(_describe_operation(parameter, values))
             elif values[parameter.name] != self.written.get(parameter.name, ABSENT):
-                parts.append(f"{self._short_name(parameter.name)} {_format_value(values[parameter.name])}")
+                parts.append(f"{self._short_name(parameter.name)} {format_value(values[parameter.name])}")
         return ", ".join(filter(None, parts)) or "the starting spec"
 
     def to_dict(self) -> dict[str, Any]:
@@ -241,8 +241,17 @@ def _value_at(parameter: Choice | Range, position: float) -> Any:
         # Each integer has an interval of its own, on the scale that is searched.
         low, high = low - 0.5, high + 0.5
     value = low * (high / low) ** position if parameter.log else low + (high - low) * position
-    value = min(parameter.high, max(parameter.low, value))
-    return round(value) if parameter.is_integer else value
+    if parameter.is_integer:
+        return round(min(parameter.high, max(parameter.low, value)))
+    return _round_number(parameter, value)
+
+
+def _round_number(parameter: Range, value: float) -> float:
+    """Return a real number of a range with three digits, as one would write it."""
+    is_wide = parameter.log and parameter.high > 2 * parameter.low
+    span = abs(value) if is_wide else parameter.high - parameter.low
+    rounded = round(value, 2 - math.floor(math.log10(span)))
+    return min(parameter.high, max(parameter.low, rounded))
 
 
 def _grid_values(parameter: Parameter) -> list[Values]:
@@ -259,13 +268,13 @@ def _grid_values(parameter: Parameter) -> list[Values]:
 def _describe_operation(operation: Operation, values: Values) -> str:
     level = values[operation.name]
     if level == "scaled":
-        return f"{operation.name} {_format_value(values[operation.strength], '.2f')}"
+        return f"{operation.name} {format_value(values[operation.strength], '.2f')}"
     if level == operation.starts:
         return ""
     return operation.name if level == "as written" else f"no {operation.name}"
 
 
-def _format_value(value: Any, form: str = ".3g") -> str:
+def format_value(value: Any, form: str = ".3g") -> str:
     """Format a value for a short text, numbers without a leading zero."""
     if isinstance(value, bool) or value is None:
         return json.dumps(value)

@@ -68,11 +68,13 @@ class ViewSpace:
         views: The views of the starting spec.
         operations: The operations.
         added: The augmentations that no view has, in the order in which they are inserted.
+        names_in_spec: The component of each operation, as a spec names it.
     """
 
     views: tuple[WrittenView, ...]
     operations: tuple[Operation, ...]
     added: tuple[AugmentationAspects, ...]
+    names_in_spec: Mapping[str, str]
 
     def build_views(self, values: Values) -> list[dict[str, Any]]:
         """Return the views of a spec.
@@ -173,16 +175,16 @@ class _ViewSpaceBuilder:
         views = tuple(map(self._read_view, range(len(self._views))))
         written = {entry.augmentation: None for view in views for entry in view.entries if entry.augmentation}
         added = [one for one in self._augmentations.values() if one not in written and self._is_creatable(one)]
-        operations = [
-            operation
-            for augmentation in sorted((*written, *added), key=_position)
-            for operation in self._list_operations(augmentation, views, augmentation in written)
-        ]
+        operations, names_in_spec = [], {entry.name: entry.entry["use"] for view in views for entry in view.entries}
+        for augmentation in sorted((*written, *added), key=_position):
+            found = self._list_operations(augmentation, views)
+            operations += found
+            names_in_spec |= {operation.name: augmentation.use for operation in found}
         containers = [
             Operation(name, frozenset(invariances), ("off", "as written"), "as written")
             for name, invariances in self._invariances.items()
         ]
-        return ViewSpace(views, (*operations, *containers), tuple(sorted(added, key=_position)))
+        return ViewSpace(views, (*operations, *containers), tuple(sorted(added, key=_position)), names_in_spec)
 
     def _find_shapes(self) -> list[Shape]:
         views = self._stand_ins
@@ -276,9 +278,7 @@ class _ViewSpaceBuilder:
         except sslreg.UserError:
             return None
 
-    def _list_operations(
-        self, augmentation: AugmentationAspects, views: Sequence[WrittenView], is_written: bool
-    ) -> list[Operation]:
+    def _list_operations(self, augmentation: AugmentationAspects, views: Sequence[WrittenView]) -> list[Operation]:
         aspects = dict.fromkeys(aspect for shape in self._shapes for aspect in augmentation.aspects(shape))
         entries = [entry for view in views for entry in view.entries if entry.augmentation == augmentation]
         operations = []

@@ -117,3 +117,10 @@ def test_equal_spaces_are_equal_data(space: SearchSpace) -> None:
     data = space.to_dict()
     assert json.loads(json.dumps(data)) == data == build_search_space(SPEC, OVER).to_dict()
     assert OPERATIONS.to_dict() != data
+
+
+def test_real_numbers_have_three_digits() -> None:
+    space = build_search_space(SPEC, ["optimizer.lr=1e-4..1e-1:log", "engine.ema=0.9..0.999"])
+    for trial in space.design(5, seed=0):
+        assert float(f"{trial['optimizer.lr']:.3g}") == trial["optimizer.lr"]
+        assert round(trial["engine.ema"], 4) == trial["engine.ema"]
