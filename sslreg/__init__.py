@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         build_datasets as build_datasets,
         build_readers as build_readers,
         find_view_shapes as find_view_shapes,
+        try_spec as try_spec,
     )
     from sslreg.atomic_files import atomic_write as atomic_write
     from sslreg.axis import Axis as Axis
@@ -141,7 +142,9 @@ if TYPE_CHECKING:
 
 #: The public names that each module exports.
 _EXPORTS = {
-    "sslreg.assembly": "SampleDataset ViewShape build build_collate build_datasets build_readers find_view_shapes",
+    "sslreg.assembly": (
+        "SampleDataset ViewShape build build_collate build_datasets build_readers find_view_shapes try_spec"
+    ),
     "sslreg.contracts": (
         "Augmentation Backbone BackboneEvaluator BackboneRun Batch CosineValue Dataset DecodingRequest Embeddings "
         "EpochBatches EvaluatedRun Evaluator IGNORED_PIXEL ImageLike Images Keys LabeledPatches LinearValue "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations, product
 from typing import Any, NoReturn
@@ -23,6 +23,9 @@ _FORM = "write PATH=LOW..HIGH, PATH=LOW..HIGH:log or PATH=A,B,C"
 #: The file name of diagnostics about the arguments of ``--set`` in errors of `sslreg.load_spec`.
 _SET = "--set"
 _OVER = "--over"
+
+#: A function that raises a `UserError` about values that it does not accept.
+Accept = Callable[[Mapping[str, Any]], object]
 
 #: Marks a path at which the spec has no value.
 ABSENT: Any = object()
@@ -121,6 +124,7 @@ def parse_all_over(
         for first, second in combinations(parameters, 2)
         for value, other in product(_extremes(first), _extremes(second))
     )
+    loader.require_trainable(_combine_extremes(parameters))
     return parameters
 
 
@@ -148,6 +152,13 @@ def _contains(outer: str, path: str) -> bool:
 def _extremes(parameter: Choice | Range) -> list[Any]:
     """Return the values with which a spec is loaded to find out whether it accepts all of them."""
     return list(parameter.options) if isinstance(parameter, Choice) else [parameter.low, parameter.high]
+
+
+def _combine_extremes(parameters: Sequence[Choice | Range]) -> list[dict[str, Any]]:
+    """Return the fewest combinations in which each extreme value of each parameter occurs."""
+    extremes = {parameter.name: _extremes(parameter) for parameter in parameters}
+    count = max(map(len, extremes.values()), default=0)
+    return [{name: values[number % len(values)] for name, values in extremes.items()} for number in range(count)]
 
 
 def _middle(parameter: Range) -> float:
@@ -188,19 +199,26 @@ class _Loader:
 
     def accepts(self, values: Mapping[str, Any]) -> bool:
         """Return whether the spec is valid with these values."""
-        try:
-            self._load(values)
-        except sslreg.UserError:
-            return False
-        return True
+        return _succeeds(self._load, values)
 
     def require_valid(self, candidates: Iterable[Mapping[str, Any]]) -> None:
         """Raise `UserError` with all mistakes of the spec with any of the candidates."""
+        self._require(self._load, candidates)
+
+    def require_trainable(self, combinations: Iterable[Mapping[str, Any]]) -> None:
+        """Raise `UserError` with all mistakes that `sslreg check` finds in the spec with any of the combinations."""
+        for combination in combinations:
+            if not _succeeds(self._try, combination):
+                self._require(self._try, ({name: value} for name, value in combination.items()))
+                self._require(self._try, [combination])
+
+    def _require(self, accept: Accept, candidates: Iterable[Mapping[str, Any]]) -> None:
+        """Raise `UserError` with all mistakes that a function reports about candidates."""
         diagnostics: dict[sslreg.Diagnostic, None] = {}
         sources: dict[str, str] = {}
         for values in candidates:
             try:
-                self._load(values)
+                accept(values)
             except sslreg.UserError as error:
                 diagnostics |= dict.fromkeys(self._rename(error, values))
                 sources |= error.sources
@@ -209,8 +227,11 @@ class _Loader:
             combined.sources = {**sources, _OVER: "\n".join(self._arguments.values())}
             raise combined
 
-    def _load(self, values: Mapping[str, Any]) -> None:
-        sslreg.load_spec(self._file, [*self._overrides, *format_overrides(values)])
+    def _load(self, values: Mapping[str, Any]) -> sslreg.Spec:
+        return sslreg.load_spec(self._file, [*self._overrides, *format_overrides(values)])
+
+    def _try(self, values: Mapping[str, Any]) -> None:
+        sslreg.try_spec(self._load(values))
 
     def _rename(self, error: sslreg.UserError, values: Mapping[str, Any]) -> list[sslreg.Diagnostic]:
         """Return the errors of loading with the locations of arguments of ``--over``."""
@@ -231,6 +252,14 @@ class _Loader:
         line = list(self._arguments).index(path) + 1
         column = min(diagnostic.column or 1, len(path) + 2)
         return replace(diagnostic, message=message, file=_OVER, line=line, column=column)
+
+
+def _succeeds(accept: Accept, values: Mapping[str, Any]) -> bool:
+    try:
+        accept(values)
+    except sslreg.UserError:
+        return False
+    return True
 
 
 def find_value(spec: sslreg.Spec, path: str) -> Any:
