@@ -24,7 +24,7 @@ def draw_signs(rng: np.random.Generator, runs: int, factors: int) -> NDArray[np.
 
     After Plackett and Burman, The design of optimum multifactorial experiments, Biometrika 33, 1946.
     """
-    order = _next_order(factors + 1)
+    order = next_order(factors + 1)
     blocks = []
     for start in range(0, runs, order):
         matrix = hadamard(order)
@@ -48,7 +48,7 @@ def _correlation(rows: Signs) -> int:
     return int(np.square(np.triu(columns.T @ columns, k=1)).sum())
 
 
-def _next_order(least: int) -> int:
+def next_order(least: int) -> int:
     """Return the smallest order of a matrix that `hadamard` can construct and that is at least as large."""
     return next(order for order in range(max(least, 4), 2 * least + 5) if _is_power_of_two(order) or _is_paley(order))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import sslreg
-from sslreg_tune.balanced_design import draw_signs, stratify
+from sslreg_tune.balanced_design import draw_signs, next_order, stratify
 from sslreg_tune.over import ABSENT, find_value, format_overrides, parse_all_over
 from sslreg_tune.parameters import Choice, Level, Operation, Parameter, Range, Values
 from sslreg_tune.view_space import ViewSpace, build_view_space, format_views
@@ -78,6 +78,12 @@ class SearchSpace:
             if isinstance(parameter, Choice):
                 params[parameter.name] = _labels(parameter)[parameter.options.index(values[parameter.name])]
         return params
+
+    @property
+    def design_size(self) -> int:
+        """The number of trials of a design in which the effects of all operations can be told apart."""
+        operations = sum(isinstance(parameter, Operation) for parameter in self.parameters)
+        return next_order(max(operations, len(self.parameters) - operations) + 1)
 
     def design(self, count: int, seed: int) -> list[Values]:
         """Return values for the first trials, from which main effects can be estimated well.

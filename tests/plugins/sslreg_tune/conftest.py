@@ -1,15 +1,23 @@
-"""Made-up studies whose effects are known."""
+"""Made-up studies whose effects are known, configurations of small searches, and studies in separate processes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import sslreg
+from sslreg_tune.figure import Figure
 from sslreg_tune.parameters import Operation
+from sslreg_tune.search_config import SearchConfig
+from sslreg_tune.search_space import build_search_space
 from sslreg_tune.trial_record import State, TrialRecord
 
 #: The effects of six operations, and their invariances.
@@ -76,3 +84,62 @@ class MadeUpStudies:
 @pytest.fixture(scope="session")
 def studies() -> type[MadeUpStudies]:
     return MadeUpStudies
+
+
+#: A training of two epochs with two steps each, judged by its loss.
+SHORT = ("data.train.subset=128", "data.test=null", "evaluate=[]", "trainer.max_epochs=2")
+TEMPERATURE = "loss.temperature=0.05..1:log"
+
+#: Runs a study until the budget is used up: the configuration, folder, storage and budget are on the standard input.
+PROGRAM = """
+import pickle, sys
+import torch
+from rich.console import Console
+import sslreg
+from sslreg_tune.study import Study
+torch.set_num_threads(1)
+folder, config, storage, budget, parallel = pickle.load(sys.stdin.buffer)
+try:
+    study = Study(folder, config, storage=storage, budget=budget)
+    study.run(budget, parallel=parallel, console=Console(stderr=True))
+except sslreg.SslregError as error:
+    print(error, file=sys.stderr)
+    sys.exit(error.exit_status)
+"""
+
+Search = Callable[..., SearchConfig]
+
+
+@pytest.fixture
+def search(tiny_spec: str, tmp_path: Path) -> Search:
+    """Return a function that builds a configuration; keywords are fields of it, and ``over``."""
+
+    def build(*overrides: str, over: tuple[str, ...] = (TEMPERATURE,), **fields: Any) -> SearchConfig:
+        file = tmp_path / "tiny.yaml"
+        file.write_text(tiny_spec)
+        settings = (*SHORT, *overrides)
+        space = build_search_space(sslreg.load_spec(file, settings), over, False, settings)
+        figure = fields.pop("figure", Figure("loss", lowest=True, every=1))
+        return SearchConfig(str(file), settings, figure, space, **fields)
+
+    return build
+
+
+@pytest.fixture
+def start_study() -> Callable[..., subprocess.Popen[bytes]]:
+    """Return a function that runs a study in another process."""
+
+    def start(folder: Path, config: SearchConfig, budget: Any, *, storage: Any = None, parallel: int = 1) -> Any:
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        assert process.stdin is not None
+        process.stdin.write(pickle.dumps((folder, config, storage, budget, parallel)))
+        process.stdin.close()
+        process.stdin = None
+        return process
+
+    return start

@@ -1,0 +1,238 @@
+"""Worker processes of a study, which share its trials."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import sslreg
+from sslreg_tune.budget import Budget
+from sslreg_tune.interruption import StopListener, interrupted_error
+from sslreg_tune.search_config import SearchConfig
+
+if TYPE_CHECKING:
+    from sslreg_tune.progress import StudyProgress
+    from sslreg_tune.study import Study
+
+#: The seconds between two looks at the workers, and between two looks at the trials.
+INTERVAL, SHOW_INTERVAL = 0.1, 1.0
+#: How often a trial may end the process that trains it.
+MAX_DEATHS = 3
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The work of a worker.
+
+    Attributes:
+        folder: The folder of the study.
+        config: What is searched.
+        storage: The URL of the database, None for the one in the folder.
+        budget: When no further trial begins.
+        ended: The numbers of the trials that had ended before the session.
+        threads: The number of threads.
+    """
+
+    folder: Path
+    config: SearchConfig
+    storage: str | None
+    budget: Budget
+    ended: frozenset[int]
+    threads: int
+
+
+class WorkerPool:
+    """The worker processes of a study on this machine.
+
+    Each has an equal share of the cores as threads. If there are GPUs, each worker sees one, and they are spread
+    evenly. A worker that dies, for example because memory is short, is replaced, and its trial taken over; a trial that
+    has ended three workers is recorded as failed. If this process dies, its workers save their trials and end.
+
+    Args:
+        study: The study.
+        budget: When no further trial begins.
+        count: The number of workers.
+        ended: The numbers of the trials that had ended before.
+        progress: The progress.
+        stop: The signals that ask the study to stop.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        budget: Budget,
+        count: int,
+        ended: frozenset[int],
+        progress: StudyProgress,
+        stop: StopListener,
+    ) -> None:
+        threads = max(1, count_cores() // count)
+        self.study = study
+        self.assignment = Assignment(study.folder, study.config, study.storage_url, budget, ended, threads)
+        self.count = count
+        self.progress = progress
+        self.stop = stop
+        self._devices = list_devices()
+        self._deaths: Counter[int] = Counter()
+        self._idle_deaths = 0
+        self._failure: sslreg.SslregError | None = None
+
+    def run(self) -> None:
+        """Run trials in the workers until there is nothing left to do.
+
+        Raises:
+            InterruptedRunError: A signal arrived, and the workers have saved their trials.
+            SslregError: A worker has ended with an error that concerns the study.
+        """
+        workers = [self._start(number) for number in range(self.count)]
+        try:
+            self._wait(workers)
+        except BaseException:
+            for worker in workers:
+                worker.process.kill()
+            raise
+        finally:
+            for worker in workers:
+                worker.close()
+        if self.stop.received is not None:
+            raise interrupted_error(self.stop.received)
+        if self._failure is not None:
+            raise self._failure
+
+    def _start(self, number: int) -> Worker:
+        return Worker(number, self.assignment, self._devices[number % len(self._devices)] if self._devices else None)
+
+    def _wait(self, workers: list[Worker]) -> None:
+        is_stopping, shown = False, 0.0
+        while any(worker.is_running for worker in workers):
+            time.sleep(INTERVAL)
+            if self.stop.received is not None and not is_stopping:
+                is_stopping = True
+                for worker in workers:
+                    worker.process.terminate()
+            if time.monotonic() - shown >= SHOW_INTERVAL:
+                self.progress.show(self.study.storage.read_trials())
+                shown = time.monotonic()
+            for index, worker in enumerate(workers):
+                if not worker.is_running and not worker.is_closed:
+                    replacement = self._end(worker, is_stopping)
+                    if replacement is not None:
+                        workers[index] = replacement
+
+    def _end(self, worker: Worker, is_stopping: bool) -> Worker | None:
+        """Note how a worker has ended, and return its replacement if it has died."""
+        error = worker.read_error()
+        worker.close()
+        if worker.process.returncode == 0 or is_stopping:
+            return None
+        if error is not None:
+            self._failure = self._failure or error
+            return None
+        self._count_death(worker)
+        return None if self._failure is not None else self._start(worker.number)
+
+    def _count_death(self, worker: Worker) -> None:
+        """Count the death of a worker for the trials that it has left, and fail a trial that has had too many."""
+        abandoned = self.study.claims.find_abandoned()
+        self._deaths.update(abandoned)
+        for number in abandoned:
+            if self._deaths[number] >= MAX_DEATHS:
+                self.study.storage.fail(number, f"it has ended {MAX_DEATHS} processes: {worker.describe_end()}")
+        if not abandoned:
+            self._idle_deaths += 1
+        if self._idle_deaths >= MAX_DEATHS:
+            self._failure = sslreg.SslregError(
+                f"worker processes end without a trial: {worker.describe_end()}",
+                hint="run the study without --parallel",
+                code="worker",
+            )
+
+
+class Worker:
+    """A worker process.
+
+    Args:
+        number: Its number.
+        assignment: Its work.
+        device: The GPU that it sees, None for all.
+    """
+
+    def __init__(self, number: int, assignment: Assignment, device: str | None) -> None:
+        self.number = number
+        self.is_closed = False
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), str(assignment.threads))
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "sslreg_tune.worker_program"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            env=os.environ | threads | ({} if device is None else {"CUDA_VISIBLE_DEVICES": device}),
+            # A Ctrl-C in the terminal reaches this process alone, which passes it on.
+            start_new_session=True,
+        )
+        assert self.process.stdin is not None
+        # The pipe stays open: its end tells the worker that this process has died.
+        with suppress(BrokenPipeError):  # a worker that has died is noticed later
+            self.process.stdin.write(pickle.dumps(assignment))
+            self.process.stdin.flush()
+
+    @property
+    def is_running(self) -> bool:
+        return self.process.poll() is None
+
+    def read_error(self) -> sslreg.SslregError | None:
+        """Return the error with which the worker has ended, None if there was none or the worker died."""
+        assert self.process.stdout is not None
+        try:
+            diagnostics = json.loads(self.process.stdout.read())
+        except ValueError:
+            return None
+        return sslreg.SslregError(*(sslreg.Diagnostic(**diagnostic) for diagnostic in diagnostics))
+
+    def describe_end(self) -> str:
+        """Return how the worker has died: the signal, or the last line of its errors."""
+        status = self.process.returncode
+        if status is not None and status < 0:
+            name = signal.Signals(-status).name
+            return f"{name}, perhaps because memory is short" if name == "SIGKILL" else name
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else f"status {status}"
+
+    def close(self) -> None:
+        """Close the pipes, after the worker has ended."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            assert stream is not None
+            with suppress(BrokenPipeError):
+                stream.close()
+        self._errors.close()
+
+
+def count_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def list_devices() -> list[str]:
+    """Return the GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    import torch
+
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = list(map(str, range(torch.cuda.device_count()))) if visible is None else visible.split(",")
+    return [name for name in names if name.strip()]
