@@ -20,7 +20,7 @@ from sslreg_tune.trial_record import TrialRecord
 from sslreg_tune.trial_storage import StoredTrial, TrialStorage, describe_url, file_url, parse_url
 from sslreg_tune.trial_training import TrialTraining
 from sslreg_tune.trial_values import choose_design_size
-from sslreg_tune.workers import WorkerPool
+from sslreg_tune.workers import Assignment, WorkerPool, count_cores
 
 #: The number of failures in a row that ends a session.
 MAX_FAILURES = 10
@@ -147,8 +147,10 @@ class Study:
             if parallel == 1:
                 self.run_trials(budget, ended, stop, progress)
             else:
+                threads = max(1, count_cores() // parallel)
+                assignment = Assignment(self.folder, self.config, self.storage_url, budget, ended, threads)
                 try:
-                    WorkerPool(self, budget, parallel, ended, progress, stop).run()
+                    WorkerPool(assignment, parallel, self.claims, progress, stop).run()
                 except KeyboardInterrupt as error:
                     raise stopped_error() from error
             trials = self.storage.read_trials()

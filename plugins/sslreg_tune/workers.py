@@ -14,16 +14,14 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import sslreg
 from sslreg_tune.budget import Budget
 from sslreg_tune.interruption import StopListener, interrupted_error
+from sslreg_tune.progress import StudyProgress
 from sslreg_tune.search_config import SearchConfig
-
-if TYPE_CHECKING:
-    from sslreg_tune.progress import StudyProgress
-    from sslreg_tune.study import Study
+from sslreg_tune.trial_claims import TrialClaims
 
 #: The seconds between two looks at the workers, and between two looks at the trials.
 INTERVAL, SHOW_INTERVAL = 0.1, 1.0
@@ -41,7 +39,7 @@ class Assignment:
         storage: The URL of the database, None for the one in the folder.
         budget: When no further trial begins.
         ended: The numbers of the trials that had ended before the session.
-        threads: The number of threads.
+        threads: The number of threads of the worker.
     """
 
     folder: Path
@@ -60,27 +58,19 @@ class WorkerPool:
     has ended three workers is recorded as failed. If this process dies, its workers save their trials and end.
 
     Args:
-        study: The study.
-        budget: When no further trial begins.
+        assignment: The work of each worker.
         count: The number of workers.
-        ended: The numbers of the trials that had ended before.
+        claims: The claims of the trials.
         progress: The progress.
         stop: The signals that ask the study to stop.
     """
 
     def __init__(
-        self,
-        study: Study,
-        budget: Budget,
-        count: int,
-        ended: frozenset[int],
-        progress: StudyProgress,
-        stop: StopListener,
+        self, assignment: Assignment, count: int, claims: TrialClaims, progress: StudyProgress, stop: StopListener
     ) -> None:
-        threads = max(1, count_cores() // count)
-        self.study = study
-        self.assignment = Assignment(study.folder, study.config, study.storage_url, budget, ended, threads)
+        self.assignment = assignment
         self.count = count
+        self.claims = claims
         self.progress = progress
         self.stop = stop
         self._devices = list_devices()
@@ -122,7 +112,7 @@ class WorkerPool:
                 for worker in workers:
                     worker.process.terminate()
             if time.monotonic() - shown >= SHOW_INTERVAL:
-                self.progress.show(self.study.storage.read_trials())
+                self.progress.show(self.claims.storage.read_trials())
                 shown = time.monotonic()
             for index, worker in enumerate(workers):
                 if not worker.is_running and not worker.is_closed:
@@ -144,11 +134,11 @@ class WorkerPool:
 
     def _count_death(self, worker: Worker) -> None:
         """Count the death of a worker for the trials that it has left, and fail a trial that has had too many."""
-        abandoned = self.study.claims.find_abandoned()
+        abandoned = self.claims.find_abandoned()
         self._deaths.update(abandoned)
         for number in abandoned:
             if self._deaths[number] >= MAX_DEATHS:
-                self.study.storage.fail(number, f"it has ended {MAX_DEATHS} processes: {worker.describe_end()}")
+                self.claims.storage.fail(number, f"it has ended {MAX_DEATHS} processes: {worker.describe_end()}")
         if not abandoned:
             self._idle_deaths += 1
         if self._idle_deaths >= MAX_DEATHS:
