@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import sslreg
-from sslreg_tune.over import ABSENT
 from sslreg_tune.parameters import Operation, Values
 from sslreg_tune.search_space import SearchSpace, format_value
+from sslreg_tune.spec_values import ABSENT
 
 #: A path in a spec: keys and indices.
 KeyPath = tuple[str | int, ...]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ import yaml
 
 import sslreg
 from sslreg_tune.parameters import Choice, Range
+from sslreg_tune.spec_values import format_overrides
 
 _NUMBER = r"[-+]?(?:\.\d+|\d+(?:\.\d+)?)(?:[eE][-+]?\d+)?"
 _RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})(:log)?")
@@ -27,17 +27,14 @@ _OVER = "--over"
 #: A function that raises a `UserError` about values that it does not accept.
 Accept = Callable[[Mapping[str, Any]], object]
 
-#: Marks a path at which the spec has no value.
-ABSENT: Any = object()
+#: Why data sets cannot be searched.
+_SAME_DATA = "trials are comparable only if all of them are judged on the same data"
 
 #: Paths that cannot be searched, each with the reason.
 _REFUSED = {
     "seed": "all trials share the seed, so that they differ only in what is searched",
     "evaluate": "the evaluators judge the trials, so they have to be the same in all of them",
-    **{
-        f"data.{key}": "trials are comparable only if all of them are judged on the same data"
-        for key in ("test", "reference", "split", "validation")
-    },
+    **{f"data.{key}": _SAME_DATA for key in ("test", "reference", "split", "validation")},
 }
 
 
@@ -113,7 +110,7 @@ def parse_all_over(
     """
     parameters = [parse_over(argument) for argument in arguments]
     for number, parameter in enumerate(parameters):
-        _require_searchable(arguments[number], parameter.name, views)
+        _require_searchable(arguments[number], parameter.name, spec, views)
         _require_separate(arguments[number], parameter.name, [other.name for other in parameters[:number]])
     loader = _Loader(spec, overrides, {one.name: argument for one, argument in zip(parameters, arguments, strict=True)})
     loader.require_valid({one.name: value} for one in parameters for value in _extremes(one))
@@ -128,10 +125,13 @@ def parse_all_over(
     return parameters
 
 
-def _require_searchable(argument: str, path: str, views: bool) -> None:
-    for refused, reason in _REFUSED.items():
-        if _contains(refused, path):
-            _refuse(argument, f"{refused} cannot be searched: {reason}", "search another value")
+def _require_searchable(argument: str, path: str, spec: sslreg.Spec, views: bool) -> None:
+    refused = dict(_REFUSED)
+    if spec.data.split is not None or spec.data.whole_reference == "train":
+        refused["data.train"] = f"evaluators learn from the training set, and {_SAME_DATA}"
+    for outer, reason in refused.items():
+        if _contains(outer, path) or _contains(path, outer):
+            _refuse(argument, f"{outer} cannot be searched: {reason}", "search another value")
     if views and _contains("views", path):
         _refuse(argument, "--views searches the views already", "leave out --views, or this path")
 
@@ -172,15 +172,6 @@ def _with_value_type(parameter: Choice | Range, loader: _Loader) -> Choice | Ran
         return parameter
     real = replace(parameter, low=float(parameter.low), high=float(parameter.high))
     return real if loader.accepts({parameter.name: parameter.low + 0.5}) else parameter
-
-
-def format_overrides(values: Mapping[str, Any]) -> list[str]:
-    """Return the arguments of ``--set`` for values by path.
-
-    The names of components come last: keys that were meant for another component are then ignored.
-    """
-    ordered = sorted(values.items(), key=lambda item: item[0].rpartition(".")[2] == "use")
-    return [f"{path}={json.dumps(value, ensure_ascii=False)}" for path, value in ordered]
 
 
 class _Loader:
@@ -260,34 +251,3 @@ def _succeeds(accept: Accept, values: Mapping[str, Any]) -> bool:
     except sslreg.UserError:
         return False
     return True
-
-
-def find_value(spec: sslreg.Spec, path: str) -> Any:
-    """Return the value at a path as plain data: as written, or else the default; `ABSENT` if there is neither."""
-    keys = path.split(".")
-    written = _follow(spec.to_dict(), keys)
-    return _follow(spec, keys) if written is ABSENT else written
-
-
-def _follow(value: Any, keys: Sequence[str]) -> Any:
-    for key in keys:
-        value = _step(value, key)
-    try:
-        return json.loads(json.dumps(value))
-    except (TypeError, ValueError):
-        return ABSENT
-
-
-def _step(value: Any, key: str) -> Any:
-    if isinstance(value, Mapping):
-        return value.get(key, ABSENT)
-    if isinstance(value, list | tuple):
-        return value[int(key)] if key.isdecimal() and int(key) < len(value) else ABSENT
-    if isinstance(value, sslreg.ComponentSpec):
-        return value.params.get(key, value.keys.get(key, _default(value, key)))
-    return getattr(value, key, ABSENT)
-
-
-def _default(component: sslreg.ComponentSpec, key: str) -> Any:
-    parameter = inspect.signature(component.info.load()).parameters.get(key)
-    return ABSENT if parameter is None or parameter.default is parameter.empty else parameter.default

@@ -13,8 +13,9 @@ import numpy as np
 
 import sslreg
 from sslreg_tune.balanced_design import draw_signs, next_order, stratify
-from sslreg_tune.over import ABSENT, find_value, format_overrides, parse_all_over
+from sslreg_tune.over import parse_all_over
 from sslreg_tune.parameters import Choice, Level, Operation, Parameter, Range, Values
+from sslreg_tune.spec_values import ABSENT, find_value, format_overrides
 from sslreg_tune.view_space import ViewSpace, build_view_space, format_views
 
 if TYPE_CHECKING:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 import sslreg
-from sslreg_tune.over import find_value, format_overrides, parse_all_over, parse_over
+from sslreg_tune.over import parse_all_over, parse_over
 from sslreg_tune.parameters import Choice, Range
 
 SPEC = sslreg.load_spec("digits-simclr")
@@ -72,6 +70,8 @@ def test_mistakes_in_an_argument_are_named(argument: str, message: str) -> None:
         (["extends=a,b"], ["--over cannot change `extends`"]),
         (["seed=1,2"], ["all trials share the seed"]),
         (["data.test.split=train,test"], ["data.test cannot be searched: trials are comparable only if"]),
+        (["data={a: 1},{a: 2}"], ["data.test cannot be searched"]),
+        (["data.train.subset=100,200"], ["data.train cannot be searched: evaluators learn from the training set"]),
         (["evaluate.0.k=1,2"], ["the evaluators judge the trials"]),
         (["loss.temperature=0.1,0.2", "loss.temperature=0.1..1"], ["loss.temperature is searched twice"]),
         (["loss.temperature=0.1,0.2", "loss={use: nt_xent},{use: vicreg}"], ["loss.temperature is a part of loss"]),
@@ -111,26 +111,3 @@ def test_errors_show_the_argument_after_overrides_of_the_user() -> None:
     (diagnostic,) = caught.value.diagnostics
     assert (diagnostic.file, diagnostic.line, diagnostic.column) == ("--over", 1, 6)
     assert caught.value.sources["--over"] == "loss.temprature=1,2"
-
-
-def test_keys_of_the_replaced_component_are_ignored() -> None:
-    values = {"loss.use": "vicreg", "loss.temperature": 0.1}
-    assert format_overrides(values) == ["loss.temperature=0.1", 'loss.use="vicreg"']
-    assert sslreg.load_spec("digits-simclr", format_overrides(values)).loss.params == {}
-
-
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [
-        ("optimizer.lr", 2e-3),
-        ("loss.use", "nt_xent"),
-        ("loss.temperature", 0.5),
-        ("model.projection", [256, 128]),
-        ("views.0.augment.2.sigma", 3),
-        ("views.0.place", "auto"),
-        ("engine.ema", None),
-        ("data.workers", 0),
-    ],
-)
-def test_values_of_the_starting_spec_include_defaults(path: str, value: Any) -> None:
-    assert find_value(SPEC, path) == value
