@@ -36,6 +36,11 @@ class Interval:
     low: float
     high: float
 
+    @classmethod
+    def around(cls, value: float, half: float) -> Interval:
+        """Return the interval of an estimate from half of its width."""
+        return cls(value, value - half, value + half)
+
     @property
     def half(self) -> float:
         """Half of the width of the interval."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sslreg.axis import ABOVE, Axis
@@ -77,7 +77,15 @@ class InvarianceProfile:
     @property
     def has_marks(self) -> bool:
         """Whether a metric is beyond the end of its line."""
-        return any(marker.is_beyond for _, lines in self.groups for line in lines for marker in line.markers)
+        return any(marker.is_beyond for marker in self._markers())
+
+    @property
+    def has_initial(self) -> bool:
+        """Whether it shows features before training, as hollow marks."""
+        return any("hollow" in marker.style.split() for marker in self._markers())
+
+    def _markers(self) -> Iterator[Marker]:
+        return (marker for _, lines in self.groups for line in lines for marker in line.markers)
 
 
 def invariance_metrics(run: ReportedRun) -> SubjectMetrics | Unavailable:

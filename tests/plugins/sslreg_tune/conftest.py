@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ import numpy as np
 import pytest
 
 import sslreg
+from sslreg_tune.effects import Interval
 from sslreg_tune.figure import Figure
-from sslreg_tune.parameters import Operation
+from sslreg_tune.final import FinalComparison
+from sslreg_tune.parameters import Choice, Operation, Range
+from sslreg_tune.results import Results, collect_results
 from sslreg_tune.search_config import SearchConfig
-from sslreg_tune.search_space import build_search_space
+from sslreg_tune.search_space import SearchSpace, build_search_space
 from sslreg_tune.trial_record import State, TrialRecord
 
 #: The effects of six operations, and their invariances.
@@ -30,6 +34,9 @@ GROUPS = {
     "jitter": "color",
     "gray": "color",
 }
+
+#: Other parameters.
+OTHERS = (Range("optimizer.lr", 0.1, 0.5), Choice("width", (8, 16)))
 
 OPERATIONS = [Operation(name, frozenset([group]), ("off", "scaled"), "off") for name, group in GROUPS.items()]
 
@@ -79,6 +86,41 @@ class MadeUpStudies:
             values |= {f"{name}.strength": float(rng.random()) for name, is_on in on.items() if is_on}
             records.append(MadeUpStudies.make_record(number, float(figure), **values))
         return records
+
+    @classmethod
+    def make_config(cls, **options: Any) -> SearchConfig:
+        """Return the configuration of a search of the six operations, the learning rate and the width."""
+        starting = {operation.name: operation.starts for operation in cls.operations} | {
+            "optimizer.lr": 0.1,
+            "width": 8,
+        }
+        space = SearchSpace((*cls.operations, *OTHERS), starting, {"optimizer.lr": 0.1, "width": 8})
+        return SearchConfig("digits-simclr", (), Figure("few_shot_1"), space, validation=0.3, **options)
+
+    @classmethod
+    def make_results(cls, folder: Path, *, final: FinalComparison | None = None, **options: Any) -> Results:
+        """Return the results of a study of 20 trials, of which one is pruned, one failed and one runs."""
+        trials = []
+        for trial in cls.make_trials(20, **options):
+            values = {
+                **trial.values,
+                "optimizer.lr": 0.1 + trial.number % 4 / 10,
+                "width": (8, 16)[trial.number // 3 % 2],
+            }
+            trials.append(replace(trial, values=values, path=folder / trial.path, intermediate={1: 0.5}))
+        trials[15] = replace(trials[15], state="pruned", figure=None)
+        trials[16] = replace(trials[16], state="failed", figure=None, reason="the loss is not finite")
+        trials[19] = replace(trials[19], state="running", figure=None)
+        return replace(collect_results(folder, cls.make_config(), trials), final=final)
+
+    @staticmethod
+    def make_final(**options: Any) -> FinalComparison:
+        """Return a final comparison that the winner has won."""
+        levels = [Interval.around(value, half) for value, half in ((0.71, 0.024), (0.78, 0.021), (0.07, 0.03))]
+        profile = {"shape": 0.5, "shape_ci": 0.03, "elastic": 0.25, "elastic_ci": 0.01, "color": 0.75}
+        profiles = {"start": profile, "best": {**profile, "shape": 0.25}}
+        comparison = FinalComparison("few_shot_1", False, True, (1, 2, 3), *levels, earlier=0, profiles=profiles)
+        return replace(comparison, **options)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,224 @@
+"""Everything that a study has found, at any time: during the search, after an interruption, and at its end."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import sslreg
+from sslreg_tune.effects import Effect, Interval, estimate_effects, judge_trials
+from sslreg_tune.final import FinalComparison, is_start, read_final_comparison
+from sslreg_tune.number_format import format_level
+from sslreg_tune.search_config import SearchConfig
+from sslreg_tune.trial_record import State, TrialRecord
+
+#: The states of trials in the order in which they are counted.
+STATES: tuple[State, ...] = ("finished", "pruned", "failed", "running")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial in the results.
+
+    Attributes:
+        number: Its number.
+        state: Its state.
+        figure: The figure; of a pruned trial, an estimate of what it would have reached; None if it has none.
+        change: What differs from the starting spec.
+        path: The folder of its run, relative to that of the study.
+        reason: Why it failed.
+        seed: The seed of its run.
+    """
+
+    number: int
+    state: State
+    figure: float | None
+    change: str
+    path: str
+    reason: str | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class Combination:
+    """Trials with the same values and different seeds.
+
+    Attributes:
+        change: What differs from the starting spec.
+        figure: The mean over the finished trials. Its interval covers the images and, from three seeds on, the seeds.
+            None if none has finished.
+        trials: The numbers of the trials.
+        seeds: The seeds of the finished ones.
+    """
+
+    change: str
+    figure: Interval | None
+    trials: tuple[int, ...]
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a study has found.
+
+    Attributes:
+        name: The name of the starting spec.
+        figure: The name of the figure that judges trials.
+        lowest: Whether a low figure is good.
+        counts: The number of trials by state.
+        trials: The trials by number.
+        start: The figure of the starting spec; None unless its trial has finished.
+        best: The trial with the best figure; None if none has finished.
+        is_start_best: Whether that is the starting spec.
+        best_values: The values of the parameters in the best trial.
+        effects: The effects of the parameters, sorted; empty for a grid or for several seeds.
+        combinations: The combinations of values of a grid or of several seeds, the best first; empty for a search.
+        final: The final comparison; None if it was not made.
+    """
+
+    name: str
+    figure: str
+    lowest: bool
+    counts: Mapping[State, int]
+    trials: Sequence[Trial]
+    start: float | None
+    best: Trial | None
+    is_start_best: bool
+    best_values: Mapping[str, Any] | None
+    effects: Sequence[Effect]
+    combinations: Sequence[Combination]
+    final: FinalComparison | None
+
+    @property
+    def sentence(self) -> str:
+        """The most important result as a sentence without a period."""
+        if self.final is not None:
+            return self.final.sentence
+        if self.best is None:
+            return "no trial has finished"
+        reached = f"{self.figure} {format_level(self.best.figure or 0.0)}"
+        if self.combinations:
+            return f"best: {self.combinations[0].change}"
+        if self.is_start_best:
+            return f"no trial is better than the starting spec ({reached})"
+        before = "" if self.start is None else f", the starting spec {format_level(self.start)}"
+        return f"best so far: trial {self.best.number} with {reached}{before}"
+
+    @property
+    def notes(self) -> list[str]:
+        """What limits the result, as sentences."""
+        if self.final is not None:
+            return self.final.notes
+        if self.best is None or self.is_start_best or self.combinations:
+            return []
+        return ["The best of many trials is also the luckiest. Only the final comparison tells how good it is."]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data."""
+        content = asdict(self)
+        content["sentence"] = self.sentence
+        content["notes"] = self.notes
+        for effect, own in zip(self.effects, content["effects"], strict=True):
+            own["verdict"] = effect.verdict
+        if self.final is not None:
+            content["final"]["is_better"] = self.final.is_better
+        plain: dict[str, Any] = json.loads(json.dumps(content, default=str))
+        return plain
+
+
+def collect_results(folder: Path, config: SearchConfig, records: Sequence[TrialRecord]) -> Results:
+    """Collect what is known of a study.
+
+    Args:
+        folder: The folder of the study.
+        config: What is searched.
+        records: The trials.
+    """
+    figure, space = config.figure, config.space
+    judged = judge_trials(records)
+    trials = [
+        Trial(
+            record.number,
+            record.state,
+            judged.get(record.number),
+            space.describe(dict(record.values)),
+            _relative(record.path, folder),
+            record.reason,
+            record.seed,
+        )
+        for record in records
+    ]
+    best = find_best(records, lowest=figure.lowest)
+    starts = [record.figure for record in records if record.state == "finished" and is_start(config, record)]
+    is_sweep = config.trials is not None
+    counts = Counter(record.state for record in records)
+    return Results(
+        config.spec.name,
+        figure.name,
+        figure.lowest,
+        {state: counts[state] for state in STATES if counts[state]},
+        trials,
+        starts[0] if starts else None,
+        None if best is None else next(trial for trial in trials if trial.number == best.number),
+        best is not None and is_start(config, best),
+        None if best is None else best.values,
+        [] if is_sweep else estimate_effects(records, space.parameters, space.starting, lowest=figure.lowest),
+        _combine(config, records) if is_sweep else [],
+        None if best is None or is_sweep else read_final_comparison(folder, config, best),
+    )
+
+
+def find_best(records: Sequence[TrialRecord], *, lowest: bool) -> TrialRecord | None:
+    """Return the finished trial with the best figure, the first of equal ones; None if none has finished."""
+    finished = [record for record in records if record.state == "finished" and record.figure is not None]
+    return min(finished, key=lambda record: (record.figure or 0.0) * (1 if lowest else -1), default=None)
+
+
+def write_results(folder: Path, results: Results) -> Path:
+    """Write results.json, and return its path."""
+    path = folder / "results.json"
+    with sslreg.atomic_write(path) as draft:
+        draft.write_text(json.dumps(results.to_dict(), indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def _relative(path: Path, folder: Path) -> str:
+    try:
+        return path.relative_to(folder).as_posix()
+    except ValueError:
+        return path.as_posix()
+
+
+def _combine(config: SearchConfig, records: Sequence[TrialRecord]) -> list[Combination]:
+    """Return the combinations of values, the best first and those without a finished trial last."""
+    groups: dict[str, list[TrialRecord]] = {}
+    for record in records:
+        groups.setdefault(json.dumps(dict(record.values), sort_keys=True, default=str), []).append(record)
+    combinations = [_average(config, own) for own in groups.values()]
+    sign = 1 if config.figure.lowest else -1
+    return sorted(combinations, key=lambda one: (one.figure is None, one.figure and sign * one.figure.value))
+
+
+def _average(config: SearchConfig, records: Sequence[TrialRecord]) -> Combination:
+    finished = [record for record in records if record.state == "finished" and record.figure is not None]
+    figures = [record.figure for record in finished if record.figure is not None]
+    intervals = [_read_interval(record, config.figure.name) for record in finished]
+    return Combination(
+        config.space.describe(dict(records[0].values)),
+        Interval.around(*sslreg.average_over_seeds(figures, intervals)) if figures else None,
+        tuple(record.number for record in records),
+        tuple(record.seed for record in finished),
+    )
+
+
+def _read_interval(record: TrialRecord, name: str) -> float:
+    """Return half of the interval of a trial's figure over images; 0 if it is unknown."""
+    try:
+        half: float = sslreg.load_run(record.path).summary.get("final", {}).get(f"{name}_ci", 0.0)
+    except sslreg.UserError:
+        return 0.0
+    return half
