@@ -57,6 +57,7 @@ class Effect:
 
     Attributes:
         name: The parameter, or the parameter and its option.
+        parameter: The name of the parameter.
         group: One of `GROUPS`.
         change: The change: ``off → on``, ``0.05 → 1``, ``16 → 32``.
         lowest: Whether a low figure is good.
@@ -69,6 +70,7 @@ class Effect:
     """
 
     name: str
+    parameter: str
     group: str
     change: str
     lowest: bool
@@ -85,6 +87,11 @@ class Effect:
         if not self.estimate.excludes_zero:
             return "unclear"
         return "helps" if (self.estimate.value > 0) != self.lowest else "harms"
+
+    def is_of(self, values: Mapping[str, Any]) -> bool:
+        """Return whether it is the effect of these values: of a choice, whether they have its option."""
+        option = self.name.removeprefix(f"{self.parameter} = ")
+        return option == self.name or option == format_option(values.get(self.parameter))
 
     @property
     def note(self) -> str:
@@ -132,6 +139,7 @@ def estimate_effects(
         effects.append(
             Effect(
                 factor.name,
+                factor.parameter,
                 factor.group,
                 factor.change,
                 lowest,

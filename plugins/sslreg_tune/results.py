@@ -12,7 +12,7 @@ from typing import Any
 import sslreg
 from sslreg_tune.effects import Effect, Interval, estimate_effects, judge_trials
 from sslreg_tune.final import FinalComparison, is_start, read_final_comparison
-from sslreg_tune.number_format import format_level
+from sslreg_tune.number_format import format_change, format_level
 from sslreg_tune.search_config import SearchConfig
 from sslreg_tune.trial_record import State, TrialRecord
 
@@ -49,8 +49,8 @@ class Combination:
 
     Attributes:
         change: What differs from the starting spec.
-        figure: The mean over the finished trials. Its interval covers the images and, from three seeds on, the seeds.
-            None if none has finished.
+        figure: The mean over the finished trials, with an interval that covers the images and, of several trials, the
+            seeds. None if none has finished.
         trials: The numbers of the trials.
         seeds: The seeds of the finished ones.
     """
@@ -102,11 +102,20 @@ class Results:
             return "no trial has finished"
         reached = f"{self.figure} {format_level(self.best.figure or 0.0)}"
         if self.combinations:
-            return f"best: {self.combinations[0].change}"
+            return _describe_best(self.figure, self.combinations)
         if self.is_start_best:
             return f"no trial is better than the starting spec ({reached})"
         before = "" if self.start is None else f", the starting spec {format_level(self.start)}"
         return f"best so far: trial {self.best.number} with {reached}{before}"
+
+    @property
+    def effect_texts(self) -> dict[str, str]:
+        """The effects of the parameters by their names, of choices that of the best option, as short texts."""
+        return {
+            effect.parameter: f"of {effect.change} {format_change(effect.estimate.value, effect.estimate.half)}"
+            for effect in self.effects
+            if effect.estimate is not None and effect.is_of(self.best_values or {})
+        }
 
     @property
     def notes(self) -> list[str]:
@@ -128,6 +137,16 @@ class Results:
             content["final"]["is_better"] = self.final.is_better
         plain: dict[str, Any] = json.loads(json.dumps(content, default=str))
         return plain
+
+
+def _describe_best(figure: str, combinations: Sequence[Combination]) -> str:
+    best = combinations[0]
+    if best.figure is None:
+        return "no trial has finished"
+    count = len(best.seeds)
+    seeds = f" over {count} seeds" if count > 1 else ""
+    level = f"{format_level(best.figure.value, best.figure.half)}{seeds}"
+    return f"{figure}: {level}" if len(combinations) == 1 else f"best: {best.change}, {figure} {level}"
 
 
 def collect_results(folder: Path, config: SearchConfig, records: Sequence[TrialRecord]) -> Results:

@@ -74,7 +74,7 @@ def test_several_seeds_are_averaged_instead_of_effects(studies: Any, tmp_path: P
     starting = studies.make_config().space.starting
     listed = [(starting | {"width": width}, seed) for width in (8, 16) for seed in range(3)]
     config = studies.make_config(trials=tuple(listed))
-    figures = [0.5, 0.6, 0.7, 0.8, 0.9, None]
+    figures = [0.5, 0.6, 0.7, 0.8, None, None]
     records = [
         replace(
             studies.make_record(number, figure, "failed" if figure is None else "finished", **values),
@@ -90,9 +90,20 @@ def test_several_seeds_are_averaged_instead_of_effects(studies: Any, tmp_path: P
     results = collect_results(tmp_path, config, records)
     assert results.effects == []
     first, second = results.combinations
-    assert (first.change, first.trials, first.seeds) == ("width 16", (3, 4, 5), (0, 1))
+    assert (first.change, first.trials, first.seeds) == ("width 16", (3, 4, 5), (0,))
     assert first.figure is not None
-    assert (first.figure.value, first.figure.half) == pytest.approx((0.85, 0.02))  # too few seeds for their spread
+    assert (first.figure.value, first.figure.half) == pytest.approx((0.8, 0.04))
     assert second.figure is not None
     assert (second.figure.value, second.figure.half) == pytest.approx((0.6, 4.3027 * 0.1 / 3**0.5), rel=1e-4)
-    assert results.sentence == "best: width 16"
+    assert results.sentence == "best: width 16, few_shot_1 0.80 ± .04"
+    alone = replace(results, combinations=[second])
+    assert alone.sentence == "few_shot_1: 0.6 ± .2 over 3 seeds"
+
+
+def test_effects_have_texts_for_the_best_spec(studies: Any, tmp_path: Path) -> None:
+    results = studies.make_results(tmp_path)
+    texts = results.effect_texts
+    assert texts["flip"].startswith("of off → on −.")
+    assert texts["optimizer.lr"].startswith("of 0.1 → 0.5 ")
+    assert "width" in replace(results, best_values={"width": 16}).effect_texts
+    assert "width" not in replace(results, best_values={"width": 8}).effect_texts

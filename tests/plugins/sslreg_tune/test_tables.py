@@ -17,7 +17,10 @@ from sslreg_tune.tables import format_results
 def test_rows_fit_the_terminal_and_nothing_is_cut(studies: Any, tmp_path: Path, width: int) -> None:
     results = studies.make_results(tmp_path, final=studies.make_final())
     long = "model.backbone.a_parameter_with_a_very_long_name"
-    effects = [*results.effects, Effect(long, "other", "1 → 2", False, Interval.around(-0.04, 0.02), importance=0.1)]
+    effects = [
+        *results.effects,
+        Effect(long, long, "other", "1 → 2", False, Interval.around(-0.04, 0.02), importance=0.1),
+    ]
     lines = list(format_results(replace(results, effects=effects), width))
     assert max(map(len, lines)) <= width
     text = "\n".join(lines)
