@@ -21,11 +21,12 @@ from sslreg_tune.view_space import ViewSpace, build_view_space, format_views
 if TYPE_CHECKING:
     import optuna
 
-#: The distance between strengths that are tried, and the smallest of them. Finer ones make no visible difference.
-STRENGTH_STEP = 0.05
+#: The smallest strength that is tried. Strengths are searched by their logarithm, because those of common recipes are
+#: between a tenth (the rotation of digits) and 1 (crops of photographs), and most often below a half.
+MIN_STRENGTH = 0.05
 
 #: The strength in a grid of operations that the starting spec lacks.
-GRID_STRENGTH = 0.5
+GRID_STRENGTH = 0.25
 
 #: The largest number of combinations in a grid.
 MAX_GRID = 1000
@@ -68,8 +69,8 @@ class SearchSpace:
                 case Operation():
                     values[parameter.name] = trial.suggest_categorical(parameter.name, parameter.levels)
                     if values[parameter.name] == "scaled":
-                        strength = trial.suggest_float(parameter.strength, STRENGTH_STEP, 1.0, step=STRENGTH_STEP)
-                        values[parameter.strength] = _round_strength(strength)
+                        strength = trial.suggest_float(parameter.strength, MIN_STRENGTH, 1.0, log=True)
+                        values[parameter.strength] = round(strength, 2)
         return values
 
     def to_params(self, values: Values) -> dict[str, Any]:
@@ -118,7 +119,7 @@ class SearchSpace:
     def grid(self) -> list[Values]:
         """Return all combinations of options, and of operations that are on or off.
 
-        An operation that is on is as the starting spec has it, or else with a strength of 0.5.
+        An operation that is on is as the starting spec has it, or else with a strength of 0.25.
 
         Raises:
             UserError: A parameter is a range, or there are more than 1000 combinations.
@@ -225,10 +226,6 @@ def _labels(choice: Choice) -> list[Any]:
     return [json.dumps(option, ensure_ascii=False) for option in choice.options]
 
 
-def _round_strength(strength: float) -> float:
-    return min(1.0, max(STRENGTH_STEP, round(round(strength / STRENGTH_STEP) * STRENGTH_STEP, 2)))
-
-
 def _set_levels(rng: np.random.Generator, operation: Operation, trials: Sequence[Values]) -> None:
     """Give trials in which an operation is on its levels equally often, with stratified strengths."""
     levels: list[Level] = [level for level in operation.levels if level != "off"]
@@ -236,7 +233,7 @@ def _set_levels(rng: np.random.Generator, operation: Operation, trials: Sequence
         trial[operation.name] = levels[int(position * len(levels))]
     scaled = [trial for trial in trials if trial[operation.name] == "scaled"]
     for trial, position in zip(scaled, stratify(rng, len(scaled)), strict=True):
-        trial[operation.strength] = _round_strength(float(position))
+        trial[operation.strength] = round(MIN_STRENGTH ** (1.0 - float(position)), 2)
 
 
 def _value_at(parameter: Choice | Range, position: float) -> Any:

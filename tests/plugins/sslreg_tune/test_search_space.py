@@ -10,7 +10,7 @@ import pytest
 
 import sslreg
 from sslreg_tune.parameters import Choice, Operation, Range
-from sslreg_tune.search_space import STRENGTH_STEP, SearchSpace, build_search_space
+from sslreg_tune.search_space import MIN_STRENGTH, SearchSpace, build_search_space
 
 SPEC = sslreg.load_spec("digits-simclr")
 OVER = [
@@ -64,7 +64,11 @@ def test_designed_operations_are_on_in_half_of_the_trials() -> None:
         assert levels["off"] == 8
         assert len(set(levels.values()) - {8}) <= 1
     strengths = sorted(trial["noise.strength"] for trial in trials if trial["noise"] == "scaled")
-    assert strengths == pytest.approx([(number + 0.5) / 8 for number in range(8)], abs=1 / 16 + STRENGTH_STEP / 2)
+    # One in each of eight intervals of the logarithm.
+    bounds = [MIN_STRENGTH ** (1 - number / 8) for number in range(9)]
+    assert all(
+        low - 0.005 <= one <= high + 0.005 for one, low, high in zip(strengths, bounds, bounds[1:], strict=False)
+    )
     assert all(("elastic.strength" in trial) == (trial["elastic"] == "scaled") for trial in trials)
 
 
@@ -85,7 +89,7 @@ def test_a_grid_has_every_combination() -> None:
     grid = space.grid()
     assert len(grid) == 6
     assert {"model.backbone.width": 32, "loss.temperature": 0.1} in grid
-    assert {"flip": "off", "elastic": "as written", "noise": "scaled", "noise.strength": 0.5} in OPERATIONS.grid()
+    assert {"flip": "off", "elastic": "as written", "noise": "scaled", "noise.strength": 0.25} in OPERATIONS.grid()
     assert len(OPERATIONS.grid()) == 8
 
 
