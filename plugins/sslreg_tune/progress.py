@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.status import Status
 
 from sslreg_tune.search_config import SearchConfig
+from sslreg_tune.trial_record import find_best
 from sslreg_tune.trial_storage import StoredTrial
 
 
@@ -29,7 +30,8 @@ class StudyProgress:
         self._shown = {trial.number for trial in trials if trial.state != "running"}
         self._status = Status("", console=console) if console.is_terminal else None
         if self._shown:
-            console.print(f"{len(self._shown)} trials so far{_format_best(find_best(trials, config), ', best ')}")
+            best = find_best(trials, lowest=config.figure.lowest)
+            console.print(f"{len(self._shown)} trials so far{_format_best(best, ', best ')}")
 
     def __enter__(self) -> Self:
         if self._status is not None:
@@ -46,7 +48,8 @@ class StudyProgress:
         for trial in sorted(ended, key=lambda trial: (trial.ended or 0.0, trial.number)):
             self._shown.add(trial.number)
             known = [other for other in trials if other.number in self._shown]
-            self.console.print(self._format(trial, find_best(known, self.config)), markup=False, highlight=False)
+            best = find_best(known, lowest=self.config.figure.lowest)
+            self.console.print(self._format(trial, best), markup=False, highlight=False)
         if self._status is not None:
             running = [trial for trial in trials if trial.state == "running" and trial.values is not None]
             self._status.update("  ".join(map(self._format_running, running)))
@@ -67,13 +70,6 @@ class StudyProgress:
         figure = _find_latest(trial)
         latest = "" if figure is None else f" {self.config.figure.name} {format_figure(figure)}"
         return f"trial {trial.number}: epoch {trial.epochs}{total}{latest}"
-
-
-def find_best(trials: Sequence[StoredTrial], config: SearchConfig) -> StoredTrial | None:
-    """Return the finished trial with the best figure, the first of equal ones; None if no trial is finished."""
-    finished = [trial for trial in trials if trial.figure is not None]
-    sign = -1 if config.figure.lowest else 1
-    return max(finished, key=lambda trial: (sign * (trial.figure or 0.0), -trial.number), default=None)
 
 
 def _find_latest(trial: StoredTrial) -> float | None:

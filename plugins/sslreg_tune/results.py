@@ -14,7 +14,7 @@ from sslreg_tune.effects import Effect, Interval, estimate_effects, judge_trials
 from sslreg_tune.final import FinalComparison, is_start, read_final_comparison
 from sslreg_tune.number_format import format_change, format_level
 from sslreg_tune.search_config import SearchConfig
-from sslreg_tune.trial_record import State, TrialRecord
+from sslreg_tune.trial_record import State, TrialRecord, find_best
 
 #: The states of trials in the order in which they are counted.
 STATES: tuple[State, ...] = ("finished", "pruned", "failed", "running")
@@ -189,12 +189,6 @@ def collect_results(folder: Path, config: SearchConfig, records: Sequence[TrialR
         _combine(config, records) if is_sweep else [],
         None if best is None or is_sweep else read_final_comparison(folder, config, best),
     )
-
-
-def find_best(records: Sequence[TrialRecord], *, lowest: bool) -> TrialRecord | None:
-    """Return the finished trial with the best figure, the first of equal ones; None if none has finished."""
-    finished = [record for record in records if record.state == "finished" and record.figure is not None]
-    return min(finished, key=lambda record: (record.figure or 0.0) * (1 if lowest else -1), default=None)
 
 
 def write_results(folder: Path, results: Results) -> Path:

@@ -13,10 +13,10 @@ from rich.console import Console
 import sslreg
 from sslreg_tune.budget import Budget
 from sslreg_tune.interruption import StopListener, call_interruptibly, stopped_error
-from sslreg_tune.progress import StudyProgress, find_best
+from sslreg_tune.progress import StudyProgress
 from sslreg_tune.search_config import SearchConfig, require_same_search
 from sslreg_tune.trial_claims import TrialClaims, hold_study_lock
-from sslreg_tune.trial_record import TrialRecord
+from sslreg_tune.trial_record import TrialRecord, find_best
 from sslreg_tune.trial_storage import StoredTrial, TrialStorage, describe_url, file_url, parse_url
 from sslreg_tune.trial_training import TrialTraining
 from sslreg_tune.trial_values import choose_design_size
@@ -120,7 +120,7 @@ class Study:
 
     def best(self) -> TrialRecord | None:
         """Return the finished trial with the best figure, the first of equal ones; None if no trial is finished."""
-        best = find_best(self.storage.read_trials(), self.config)
+        best = find_best(self.storage.read_trials(), lowest=self.config.figure.lowest)
         return None if best is None else next(record for record in self.records() if record.number == best.number)
 
     def trial_path(self, number: int) -> Path:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 State = Literal["running", "finished", "pruned", "failed"]
 
 #: Where the values of a trial come from: the starting spec, the design, the search, or a list (a grid, seeds).
 Origin = Literal["start", "design", "search", "list"]
+
+
+class _Judged(Protocol):
+    """A trial that has a figure once it is finished."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def figure(self) -> float | None: ...
+
+
+T = TypeVar("T", bound=_Judged)
 
 
 @dataclass(frozen=True)
@@ -40,3 +52,15 @@ class TrialRecord:
     seed: int = 0
     origin: Origin = "search"
     epochs: int = 0
+
+
+def find_best(trials: Iterable[T], *, lowest: bool) -> T | None:
+    """Return the finished trial with the best figure, the first of equal ones; None if no trial is finished.
+
+    Args:
+        trials: The trials. Only finished ones have a figure.
+        lowest: Whether the smallest figure is best.
+    """
+    finished = [trial for trial in trials if trial.figure is not None]
+    sign = 1 if lowest else -1
+    return min(finished, key=lambda trial: (sign * (trial.figure or 0.0), trial.number), default=None)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sslreg_tune.results import collect_results, find_best, write_results
+from sslreg_tune.results import collect_results, write_results
 
 
 def test_results_of_a_running_study(studies: Any, tmp_path: Path) -> None:
@@ -58,16 +58,6 @@ def test_a_starting_spec_that_nothing_beats(studies: Any, tmp_path: Path) -> Non
     records[1] = replace(records[1], figure=0.95)
     results = collect_results(tmp_path, config, records)
     assert results.sentence == "best so far: trial 1 with few_shot_1 0.950, the starting spec 0.900"
-
-
-def test_the_best_trial_has_the_lowest_figure_if_that_is_best(studies: Any) -> None:
-    trials = [
-        replace(trial, figure=figure) for trial, figure in zip(studies.make_trials(3), (2.0, 1.0, 1.0), strict=True)
-    ]
-    best = find_best(trials, lowest=True)
-    assert best is not None
-    assert best.number == 1
-    assert find_best([replace(trials[0], state="pruned")], lowest=True) is None
 
 
 def test_several_seeds_are_averaged_instead_of_effects(studies: Any, tmp_path: Path) -> None:
