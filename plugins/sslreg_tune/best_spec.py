@@ -77,7 +77,7 @@ def describe_search(study: str, trials: int, figure: str, start: float | None, b
     change = f"{best:.4g}" if start is None else f"{start:.4g} -> {best:.4g}"
     return [
         f"Found by sslreg tune in {trials} trials of the study {study}.",
-        f"{figure} on the data that judged the trials: {change}. The final comparison is on data.test.",
+        f"{figure} on the data that judged the trials: {change}.",
     ]
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sslreg_tune.parameters import Choice, Operation, Parameter, Range, Values
+from sslreg_tune.parameters import Choice, Operation, Parameter, Range, Values, format_option
 from sslreg_tune.regression import Floats, draw_coefficients
 from sslreg_tune.trial_record import TrialRecord
 
@@ -258,13 +258,6 @@ def _code_strengths(operation: Operation, trials: Sequence[Values]) -> Floats | 
         return None
     centered: Floats = np.where(present, strengths - strengths[present].mean(), 0.0)
     return centered
-
-
-def format_option(option: Any) -> str:
-    """Format an option of a choice: the name of a component, other values as YAML writes them on one line."""
-    if isinstance(option, Mapping) and "use" in option:
-        return str(option["use"])
-    return option if isinstance(option, str) else json.dumps(option, ensure_ascii=False)
 
 
 def _explain_missing(factor: _Factor, figures: Floats) -> str | None:

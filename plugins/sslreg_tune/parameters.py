@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -71,3 +73,10 @@ class Operation:
 
 
 Parameter = Choice | Range | Operation
+
+
+def format_option(option: Any) -> str:
+    """Format an option of a choice: the name of a component, other values as YAML writes them on one line."""
+    if isinstance(option, Mapping) and "use" in option:
+        return str(option["use"])
+    return option if isinstance(option, str) else json.dumps(option, ensure_ascii=False)

@@ -14,7 +14,7 @@ import numpy as np
 import sslreg
 from sslreg_tune.balanced_design import draw_signs, next_order, stratify
 from sslreg_tune.over import parse_all_over
-from sslreg_tune.parameters import Choice, Level, Operation, Parameter, Range, Values
+from sslreg_tune.parameters import Choice, Level, Operation, Parameter, Range, Values, format_option
 from sslreg_tune.spec_values import ABSENT, find_value, format_overrides
 from sslreg_tune.view_space import ViewSpace, build_view_space, format_views
 
@@ -279,15 +279,11 @@ def _describe_operation(operation: Operation, values: Values) -> str:
 
 
 def format_value(value: Any, form: str = ".3g") -> str:
-    """Format a value for a short text, numbers without a leading zero."""
-    if isinstance(value, bool) or value is None:
-        return json.dumps(value)
-    if isinstance(value, float):
-        text = f"{value:{form}}"
-        return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
-    if isinstance(value, Mapping) and "use" in value:
-        return str(value["use"])
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    """Format a value for a short text, real numbers without a leading zero."""
+    if not isinstance(value, float):
+        return format_option(value)
+    text = f"{value:{form}}"
+    return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
 
 
 def _to_dict(parameter: Parameter) -> dict[str, Any]:

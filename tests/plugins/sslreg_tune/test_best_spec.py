@@ -62,7 +62,7 @@ def test_every_changed_value_has_a_comment(cli, source: Path, space: SearchSpace
     assert path.read_text() == (
         """\
 # Found by sslreg tune in 40 trials of the study digits.
-# few_shot_5 on the data that judged the trials: 0.71 -> 0.7833. The final comparison is on data.test.
+# few_shot_5 on the data that judged the trials: 0.71 -> 0.7833.
 extends: specs/mine.yaml
 version: 1
 # so that its runs are not taken for those of the starting spec
