@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sslreg_tune.parameters import Choice, Operation, Parameter, Range, Values, format_option
+from sslreg_tune.parameters import Choice, Level, Operation, Parameter, Range, Values, format_option
 from sslreg_tune.regression import Floats, draw_coefficients
+from sslreg_tune.search_space import MIN_STRENGTH
 from sslreg_tune.trial_record import TrialRecord
 
 #: The groups of effects, in the order of tables: the invariances of operations, then all other values.
@@ -63,8 +64,9 @@ class Effect:
         lowest: Whether a low figure is good.
         estimate: The effect in units of the figure; None if it cannot be estimated.
         missing: Why it cannot.
-        strength: The change of the figure from the weakest to the full strength of an operation; None if it is unknown
-            or not distinguishable from zero.
+        strength: The change of the figure from the weakest to the full strength of an operation, evenly on a
+            logarithmic scale; None if it is unknown or not distinguishable from zero.
+        scaled: The change of the figure from an operation as written to a scaled one; None as for ``strength``.
         importance: The share of the variance of the figure over balanced trials that is due to the parameter; of all
             its options together. None if it cannot be estimated.
     """
@@ -77,6 +79,7 @@ class Effect:
     estimate: Interval | None
     missing: str | None = None
     strength: Interval | None = None
+    scaled: Interval | None = None
     importance: float | None = None
 
     @property
@@ -98,9 +101,12 @@ class Effect:
         """What there is to say in addition to the estimate; empty if there is nothing."""
         if self.estimate is None:
             return self.missing or ""
-        if self.strength is None:
-            return ""
-        return "stronger is better" if (self.strength.value > 0) != self.lowest else "weaker is better"
+        notes = []
+        if self.scaled is not None:
+            notes.append("better scaled" if (self.scaled.value > 0) != self.lowest else "better as written")
+        if self.strength is not None:
+            notes.append("stronger is better" if (self.strength.value > 0) != self.lowest else "weaker is better")
+        return ", ".join(notes)
 
 
 def estimate_effects(
@@ -145,7 +151,8 @@ def estimate_effects(
                 lowest,
                 None if posterior is None else _interval(posterior.effect),
                 missing[factor],
-                None if posterior is None else _distinguishable(posterior.slope),
+                None if posterior is None else _distinguishable(posterior.strength),
+                None if posterior is None else _distinguishable(posterior.scaled),
                 None if posterior is None else importances[factor.parameter],
             )
         )
@@ -181,6 +188,7 @@ class _Factor:
         codes: The codes of the trials (N,), from -1/2 to 1/2.
         variance: The variance of the codes over balanced trials.
         strength: The codes of the strengths (N,), 0 for trials that have none; None if they do not vary.
+        scaled: The codes of scaled trials and those as written (N,), 0 for others; None if there is only one kind.
     """
 
     name: str
@@ -190,14 +198,16 @@ class _Factor:
     codes: Floats
     variance: float
     strength: Floats | None = None
+    scaled: Floats | None = None
 
 
 @dataclass(frozen=True)
 class _Posterior:
-    """Draws of the effect of a factor, and of the slope of its strength if it has one."""
+    """Draws of the effect of a factor, and of the coefficients of its strength and level if it has those."""
 
     effect: Floats
-    slope: Floats | None
+    strength: Floats | None
+    scaled: Floats | None
 
 
 def _drop_repeated(trials: Sequence[TrialRecord], figures: Mapping[int, float]) -> tuple[list[Values], Floats]:
@@ -214,12 +224,17 @@ def _fit(factors: Sequence[_Factor], figures: Floats) -> dict[_Factor, _Posterio
     """Fit the model of the factors to the figures."""
     if not factors:
         return {}
-    scaled = [factor for factor in factors if factor.strength is not None]
     main = np.stack([factor.codes for factor in factors], axis=1)
-    strengths = np.array([factor.strength for factor in scaled]).reshape(len(scaled), len(figures)).T
-    draws = draw_coefficients(figures, main, strengths).T
-    slopes = dict(zip(scaled, draws[len(factors) :], strict=True))
-    return {factor: _Posterior(own, slopes.get(factor)) for factor, own in zip(factors, draws, strict=False)}
+    columns = [column for factor in factors for column in (factor.strength, factor.scaled) if column is not None]
+    others = np.array(columns).reshape(len(columns), len(figures)).T
+    draws = draw_coefficients(figures, main, others).T
+    rest = iter(draws[len(factors) :])
+    return {
+        factor: _Posterior(
+            own, *(None if column is None else next(rest) for column in (factor.strength, factor.scaled))
+        )
+        for factor, own in zip(factors, draws, strict=False)
+    }
 
 
 def _list_factors(parameter: Parameter, starting: Values | None, trials: Sequence[Values]) -> Iterator[_Factor]:
@@ -228,8 +243,8 @@ def _list_factors(parameter: Parameter, starting: Values | None, trials: Sequenc
         case Operation():
             group = next((group for group in GROUPS if group in parameter.invariances), GROUPS[-1])
             on = np.array([value != "off" for value in values], dtype=float)
-            strength = _code_strengths(parameter, trials)
-            yield _Factor(parameter.name, group, "off → on", parameter.name, on - 0.5, 1 / 4, strength)
+            within = _code_strengths(parameter, trials), _code_levels(values)
+            yield _Factor(parameter.name, group, "off → on", parameter.name, on - 0.5, 1 / 4, *within)
         case Range():
             scale = math.log if parameter.log else float
             low, high = scale(parameter.low), scale(parameter.high)
@@ -248,16 +263,25 @@ def _list_factors(parameter: Parameter, starting: Values | None, trials: Sequenc
 
 
 def _code_strengths(operation: Operation, trials: Sequence[Values]) -> Floats | None:
-    """Return the strengths (N,) minus their mean over the trials that have one, and 0 for the others.
+    """Return the logarithms of the strengths (N,) minus their mean over the trials that have one, and 0 for the others.
 
-    So the effect of the operation is that of its mean strength. None if the strengths do not vary.
+    The unit is the range of strengths. The effect of the operation is that of its mean strength. None if the strengths
+    do not vary.
     """
     strengths = np.array([trial.get(operation.strength, math.nan) for trial in trials], dtype=float)
+    strengths = np.log(strengths) / -math.log(MIN_STRENGTH)
     present = np.isfinite(strengths)
     if len(set(strengths[present])) < 2:
         return None
     centered: Floats = np.where(present, strengths - strengths[present].mean(), 0.0)
     return centered
+
+
+def _code_levels(levels: Sequence[Level]) -> Floats | None:
+    """Return 1/2 for scaled, -1/2 for as written and 0 for off (N,); None unless there are scaled ones and others."""
+    if not {"scaled", "as written"} <= {*levels}:
+        return None
+    return np.array([(level == "scaled") / 2 - (level == "as written") / 2 for level in levels])
 
 
 def _explain_missing(factor: _Factor, figures: Floats) -> str | None:
@@ -290,8 +314,11 @@ def _share_variance(posteriors: Mapping[_Factor, _Posterior]) -> dict[str, float
     variances: dict[str, float] = {}
     for factor, posterior in posteriors.items():
         variance = posterior.effect.mean() ** 2 * factor.variance
-        if posterior.slope is not None:  # strengths are spread over (0, 1] in the half of the trials that has them
-            variance += posterior.slope.mean() ** 2 / 24
+        # Half of the balanced trials have the operation. Over these, strengths are spread evenly, as are levels.
+        if posterior.strength is not None:
+            variance += posterior.strength.mean() ** 2 / 24
+        if posterior.scaled is not None:
+            variance += posterior.scaled.mean() ** 2 / 8
         variances[factor.parameter] = variances.get(factor.parameter, 0.0) + float(variance)
     total = math.fsum(variances.values())
     return {name: variance / total for name, variance in variances.items()}

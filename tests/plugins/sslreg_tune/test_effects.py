@@ -107,9 +107,9 @@ def test_the_strength_is_reported_if_it_matters(studies: Any) -> None:
     operation = Operation("elastic", frozenset(["shape"]), ("off", "scaled"), "off")
     trials = []
     for number in range(24):
-        strength = float(rng.random())
+        strength = float(0.05 ** rng.random())
         values = {"elastic": "scaled", "elastic.strength": strength} if number % 2 else {"elastic": "off"}
-        figure = 0.5 + 0.2 * strength * (number % 2) + rng.normal(0, 0.01)
+        figure = 0.5 + 0.2 * (number % 2) * np.log(strength) / np.log(20) + rng.normal(0, 0.01)
         trials.append(studies.make_record(number, figure, **values, lr=float(rng.random())))
     parameters = [operation, Range("lr", 0.0, 1.0)]
     effect = estimate(trials, parameters)["elastic"]
@@ -117,6 +117,25 @@ def test_the_strength_is_reported_if_it_matters(studies: Any) -> None:
     assert effect.strength is not None
     assert effect.strength.low < 0.2 < effect.strength.high
     assert estimate(trials, parameters, lowest=True)["elastic"].note == "weaker is better"
+
+
+def test_whether_an_operation_is_better_as_written_is_reported(studies: Any) -> None:
+    rng = np.random.default_rng(0)
+    operation = Operation("elastic", frozenset(["shape"]), ("off", "as written", "scaled"), "as written")
+    trials = []
+    for number in range(30):
+        level = operation.levels[number % 3]
+        values = {"elastic": level, "lr": float(rng.random())}
+        if level == "scaled":
+            values["elastic.strength"] = float(0.05 ** rng.random())
+        figure = {"off": 0.5, "as written": 0.7, "scaled": 0.5}[level] + rng.normal(0, 0.01)
+        trials.append(studies.make_record(number, float(figure), **values))
+    effect = estimate(trials, [operation, Range("lr", 0.0, 1.0)])["elastic"]
+    assert effect.note == "better as written"
+    assert effect.estimate is not None
+    assert effect.estimate.value == pytest.approx(0.1, abs=0.02)  # the mean of both levels
+    assert effect.scaled is not None
+    assert effect.scaled.low < -0.2 < effect.scaled.high
 
 
 def test_ranges_and_choices_have_effects(studies: Any) -> None:
