@@ -48,8 +48,10 @@ class AugmentationAspects:
         return bool(getattr(self._target, "output_shapes", base) is not base)
 
     def aspects(self, shape: Shape) -> list[str]:
-        """Return the names of the aspects of images (C, H, W) that it changes. A single one, or one without a strength,
-        is called ``""``.
+        """Return the names of the aspects of images that it changes, ``""`` if it is changed as a whole.
+
+        Args:
+            shape: C, H, W of the images.
         """
         aspects = list(self._target.aspects(shape)) if isinstance(self._target, sslreg.SupportsAspects) else [""]
         return aspects if self.has_strength else [""][: len(aspects)]
@@ -60,12 +62,12 @@ class AugmentationAspects:
         if aspects == [""]:
             return aspects
         neutral = self._without_effect(params, aspects, shape)
-        own = {aspect: [key for key in aspects if key != aspect] for aspect in aspects}
-        return [
-            aspect
-            for aspect in aspects
-            if not _are_equal(self._build(neutral), self._build(self._without_effect(params, own[aspect], shape)))
-        ]
+        effective = []
+        for aspect in aspects:
+            alone = self._without_effect(params, [other for other in aspects if other != aspect], shape)
+            if not _are_equal(self._build(neutral), self._build(alone)):
+                effective.append(aspect)
+        return effective
 
     def change(self, entry: Entry, off: Collection[str], strengths: Mapping[str, float], shape: Shape) -> Entry:
         """Return an entry of a spec without some aspects, and with others at a strength. The others stay as written.

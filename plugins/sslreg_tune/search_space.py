@@ -16,7 +16,8 @@ from sslreg_tune.balanced_design import draw_signs, next_order, stratify
 from sslreg_tune.over import parse_all_over
 from sslreg_tune.parameters import Choice, Level, Operation, Parameter, Range, Values, format_option
 from sslreg_tune.spec_values import ABSENT, find_value, format_overrides
-from sslreg_tune.view_space import ViewSpace, build_view_space, format_views
+from sslreg_tune.view_space import ViewSpace, format_views
+from sslreg_tune.view_space_builder import build_view_space
 
 if TYPE_CHECKING:
     import optuna
