@@ -12,7 +12,7 @@ from sslreg.assembly.builder import Builder
 from sslreg.contracts import SampleKeys
 from sslreg.errors import SslregError, UserError, describe_error
 from sslreg.spec import ComponentSpec, Spec
-from sslreg.views import Operation, ViewPlan, to_batch, without_compilation
+from sslreg.views import Operation, ViewPlan, to_batch
 
 Shape = tuple[int, int, int]
 
@@ -40,35 +40,27 @@ _MAX_VALUES = 2**22
 
 
 def find_view_shapes(spec: Spec, sizes: Sequence[tuple[int, int]] = _SIZES) -> list[ViewShape]:
-    """Return the shape of each kind of view, without the data.
+    """Return the shape of each kind of view, without the data and without making views.
 
     Args:
         spec: the spec.
-        sizes: the heights and widths of images of which views are made, as far as possible; the first one decides.
+        sizes: the heights and widths of images; the first one from which views can be made decides.
 
     Raises:
         SpecError: an operation cannot be built, or cannot be applied to any of the images, at its location in the spec.
     """
     # Building components draws from the generator, and must not change later draws.
-    # Compiling kernels for the views of one image would take seconds.
-    with torch.random.fork_rng(devices=[]), without_compilation():
-        return [try_operations(Builder(spec), entry.augment, sizes=sizes) for entry in spec.views]
+    with torch.random.fork_rng(devices=[]):
+        return [_build_trial(Builder(spec), entry.augment).find_shape(sizes) for entry in spec.views]
 
 
-def try_operations(
-    builder: Builder,
-    components: Sequence[ComponentSpec],
-    *,
-    embedding: bool = False,
-    sizes: Sequence[tuple[int, int]] = _SIZES,
-) -> ViewShape:
+def try_operations(builder: Builder, components: Sequence[ComponentSpec], *, embedding: bool = False) -> ViewShape:
     """Make one view of a stand-in image.
 
     Args:
         builder: builds the operations.
         components: the operations of the view in the spec.
         embedding: whether to make the embedding view that is derived from them.
-        sizes: the heights and widths of stand-in images.
 
     Returns:
         The shape of the view.
@@ -76,6 +68,13 @@ def try_operations(
     Raises:
         SpecError: an operation cannot be built or applied, at its location in the spec.
     """
+    trial = _build_trial(builder, components, embedding=embedding)
+    shape = trial.find_shape(_SIZES)
+    trial.run(next(size for size in _SIZES if trial.draw_shape(size) is not None))
+    return shape
+
+
+def _build_trial(builder: Builder, components: Sequence[ComponentSpec], *, embedding: bool = False) -> _ViewTrial:
     operations = [
         Operation(component.info.name, builder.build(component), str(component.info)) for component in components
     ]
@@ -85,13 +84,7 @@ def try_operations(
         replaced = [ViewPlan([operation]).for_embedding().operations for operation in operations]
         sources = [source for source, parts in zip(components, replaced, strict=True) for _ in parts]
         operations = [part for parts in replaced for part in parts]
-    trial = _ViewTrial(builder.spec, operations, sources)
-    shapes = [shape for size in sizes if (shape := trial.draw_shape(size)) is not None]
-    if not shapes:
-        raise trial.error
-    trial.run(next(size for size in sizes if trial.draw_shape(size) is not None))
-    is_fixed = len(shapes) > 1 and len(set(shapes)) == 1
-    return ViewShape(shapes[0], is_fixed, min(math.prod(shape) for shape in shapes))
+    return _ViewTrial(builder.spec, operations, sources)
 
 
 class _ViewTrial:
@@ -108,6 +101,18 @@ class _ViewTrial:
         self._operations = operations
         self._components = components
         self._keys = SampleKeys.of_samples(spec.seed, [0], [0])
+
+    def find_shape(self, sizes: Sequence[tuple[int, int]]) -> ViewShape:
+        """Return the shape of the view of the first image that the operations can be applied to.
+
+        Raises:
+            SpecError: there is no such image.
+        """
+        shapes = [shape for size in sizes if (shape := self.draw_shape(size)) is not None]
+        if not shapes:
+            raise self.error
+        is_fixed = len(shapes) > 1 and len(set(shapes)) == 1
+        return ViewShape(shapes[0], is_fixed, min(math.prod(shape) for shape in shapes))
 
     def draw_shape(self, size: tuple[int, int]) -> Shape | None:
         """Return the announced shape of the view of an image; None after an error, the first of which is kept."""
