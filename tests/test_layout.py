@@ -41,6 +41,8 @@ CROSS_CUTTING = {
     "plugins/sslreg_losses/test_torch_features.py": "all losses",
     "plugins/sslreg_readers/test_scientific_images.py": "readers in a whole run",
     "plugins/sslreg_optimizers/test_registration.py": "all optimizers and schedules",
+    "plugins/sslreg_tune/test_kills.py": "studies that are killed, and that several processes share",
+    "plugins/sslreg_tune/test_postgresql.py": "studies in a PostgreSQL database",
     "registry/test_components.py": "all default components",
     "registry/test_guide.py": "the plugin guide",
     "report/test_browser.py": "all pages in a browser",

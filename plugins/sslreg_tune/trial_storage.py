@@ -21,6 +21,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 import sslreg
 from sslreg_tune.parameters import Values
@@ -257,8 +258,10 @@ def _open(url: URL) -> RDBStorage:
     if url.drivername == "postgresql+psycopg" and importlib.util.find_spec("psycopg") is None:
         raise _storage_error(f"--storage {describe_url(url)} needs psycopg", "pip install 'psycopg[binary]'")
     is_sqlite = url.drivername.partition("+")[0] == "sqlite"
-    # A connection of the pool may be from before a restart of the server.
-    options = {"connect_args": {"timeout": SQLITE_TIMEOUT}} if is_sqlite else {"pool_pre_ping": True}
+    # Trials take long: a connection that is kept would be from before a restart of the server.
+    options: dict[str, Any] = {"poolclass": NullPool}
+    if is_sqlite:
+        options["connect_args"] = {"timeout": SQLITE_TIMEOUT}
     # Optuna formats the text.
     text = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
     last: Exception | None = None

@@ -122,8 +122,7 @@ class WorkerPool:
 
     def _end(self, worker: Worker, is_stopping: bool) -> Worker | None:
         """Note how a worker has ended, and return its replacement if it has died."""
-        error = worker.read_error()
-        worker.close()
+        error = worker.close()
         if worker.process.returncode == 0 or is_stopping:
             return None
         if error is not None:
@@ -161,6 +160,7 @@ class Worker:
     def __init__(self, number: int, assignment: Assignment, device: str | None) -> None:
         self.number = number
         self.is_closed = False
+        self._last_line = ""
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), str(assignment.threads))
         self.process = subprocess.Popen(
@@ -182,36 +182,36 @@ class Worker:
     def is_running(self) -> bool:
         return self.process.poll() is None
 
-    def read_error(self) -> sslreg.SslregError | None:
-        """Return the error with which the worker has ended, None if there was none or the worker died."""
-        assert self.process.stdout is not None
-        try:
-            diagnostics = json.loads(self.process.stdout.read())
-        except ValueError:
+    def close(self) -> sslreg.SslregError | None:
+        """Wait for the worker and close its pipes.
+
+        Returns:
+            The error with which the worker has ended; None if there was none, or if the worker died.
+        """
+        self.process.wait()
+        if self.is_closed:
             return None
-        return sslreg.SslregError(*(sslreg.Diagnostic(**diagnostic) for diagnostic in diagnostics))
+        self.is_closed = True
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        with suppress(BrokenPipeError):
+            self.process.stdin.close()
+        with self.process.stdout as output, self._errors as errors:
+            text = output.read()
+            errors.seek(0)
+            lines = errors.read().decode(errors="replace").strip().splitlines()
+        self._last_line = lines[-1] if lines else ""
+        with suppress(ValueError):
+            return sslreg.SslregError(*(sslreg.Diagnostic(**diagnostic) for diagnostic in json.loads(text)))
+        return None
 
     def describe_end(self) -> str:
-        """Return how the worker has died: the signal, or the last line of its errors."""
+        """Return how a closed worker has died: the signal, or the last line of its errors."""
         status = self.process.returncode
         if status is not None and status < 0:
             name = signal.Signals(-status).name
             return f"{name}, perhaps because memory is short" if name == "SIGKILL" else name
-        self._errors.seek(0)
-        lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else f"status {status}"
-
-    def close(self) -> None:
-        """Close the pipes, after the worker has ended."""
-        if self.is_closed:
-            return
-        self.is_closed = True
-        self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout):
-            assert stream is not None
-            with suppress(BrokenPipeError):
-                stream.close()
-        self._errors.close()
+        return self._last_line or f"status {status}"
 
 
 def count_cores() -> int:

@@ -1,0 +1,184 @@
+"""Worker processes of a study."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+
+import sslreg
+from sslreg_tune import workers as workers_module
+from sslreg_tune.budget import Budget
+from sslreg_tune.study import Study
+from sslreg_tune.workers import Worker, WorkerPool, list_devices
+
+BUDGET = Budget(trials=6)
+LONGER = ("data.train.subset=512", "trainer.max_epochs=6")
+
+
+@pytest.fixture
+def output() -> Console:
+    return Console(file=io.StringIO(), width=200)
+
+
+@pytest.mark.slow
+def test_two_workers_share_the_trials(search, tmp_path: Path, output: Console) -> None:
+    study = Study(tmp_path / "study", search(), budget=BUDGET)
+    assert study.run(BUDGET, parallel=2, console=output)
+    records = study.records()
+    assert [record.number for record in records] == list(range(6))
+    assert {record.state for record in records} <= {"finished", "pruned"}
+    assert len({str(record.values) for record in records}) == 6
+    assert isinstance(output.file, io.StringIO)
+    assert len(output.file.getvalue().splitlines()) == 6
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_is_replaced_and_its_trial_taken_over(
+    search, tmp_path: Path, output: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed: list[int] = []
+    wait = WorkerPool._wait
+
+    def kill_first(self: WorkerPool, workers: list[Worker]) -> None:
+        while not any((tmp_path / "study" / "trials").glob("*/checkpoints/last.ckpt")):
+            time.sleep(0.01)
+        workers[0].process.kill()
+        killed.append(workers[0].process.pid)
+        wait(self, workers)
+
+    monkeypatch.setattr(WorkerPool, "_wait", kill_first)
+    study = Study(tmp_path / "study", search(*LONGER), budget=BUDGET)
+    assert study.run(Budget(trials=4), parallel=2, console=output)
+    assert killed
+    assert [record.number for record in study.records()] == list(range(4))
+    assert {record.state for record in study.records()} <= {"finished", "pruned"}
+
+
+@pytest.mark.slow
+def test_a_trial_that_always_ends_its_worker_fails(
+    search, tmp_path: Path, output: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if memory were short in every trial."""
+    start = WorkerPool._start
+
+    def start_and_kill(self: WorkerPool, number: int) -> Worker:
+        worker = start(self, number)
+        if len(deaths) < 3:
+            path = tmp_path / "study" / "trials" / "0000"
+            while not path.exists() and worker.is_running:
+                time.sleep(0.01)
+            worker.process.kill()
+            deaths.append(number)
+        return worker
+
+    deaths: list[int] = []
+    monkeypatch.setattr(WorkerPool, "_start", start_and_kill)
+    study = Study(tmp_path / "study", search(*LONGER), budget=BUDGET)
+    assert study.run(Budget(trials=2), parallel=2, console=output)
+    first, second = study.records()
+    assert (first.state, second.state) == ("failed", "finished")
+    assert first.reason == "it has ended 3 processes: SIGKILL, perhaps because memory is short"
+
+
+@pytest.mark.slow
+def test_workers_that_do_not_start_are_reported(
+    search, tmp_path: Path, output: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "optuna.py").write_text("raise ImportError('this is not Optuna')")
+    study = Study(tmp_path / "study", search(), budget=BUDGET)
+    with pytest.raises(sslreg.SslregError, match="worker processes end without a trial"):
+        study.run(BUDGET, parallel=2, console=output)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("received", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_lets_all_workers_save_their_trials(
+    search, tmp_path: Path, start_study: Callable[..., subprocess.Popen[bytes]], received: signal.Signals
+) -> None:
+    folder, config = tmp_path / "study", search(*LONGER, "trainer.max_epochs=200")
+    process = start_study(folder, config, BUDGET, parallel=2)
+    wait_for_checkpoints(folder, 2)
+    process.send_signal(received)
+    _, errors = process.communicate()
+    assert process.returncode == 75
+    assert f"the study was interrupted by {received.name}" in errors.decode()
+    assert "continue with the same command" in errors.decode()
+    statuses = [sslreg.load_run(path).summary["status"] for path in (folder / "trials").iterdir()]
+    assert statuses == ["interrupted"] * 2
+
+
+@pytest.mark.slow
+def test_workers_end_with_the_process_that_started_them(
+    search, tmp_path: Path, start_study: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    folder, config = tmp_path / "study", search(*LONGER, "trainer.max_epochs=200")
+    process = start_study(folder, config, BUDGET, parallel=2)
+    wait_for_checkpoints(folder, 2)
+    process.kill()
+    process.communicate()
+    study = Study(folder, config, budget=BUDGET)
+    for _ in range(600):
+        if study.claims.find_abandoned() == [0, 1]:
+            break
+        time.sleep(0.05)
+    statuses = [sslreg.load_run(path).summary["status"] for path in (folder / "trials").iterdir()]
+    assert statuses == ["interrupted"] * 2
+
+
+def wait_for_checkpoints(folder: Path, count: int) -> None:
+    for _ in range(1200):
+        if len(list((folder / "trials").glob("*/checkpoints/last.ckpt"))) == count:
+            return
+        time.sleep(0.05)
+    raise AssertionError("no checkpoint")
+
+
+@pytest.mark.slow
+def test_an_error_of_the_study_ends_all_workers(search, tmp_path: Path, output: Console) -> None:
+    config = search()
+    study = Study(tmp_path / "study", config, budget=BUDGET)
+    path = Path(config.source)
+    path.write_text(path.read_text().replace("lr: 0.1", "lr: 0.2"))
+    with pytest.raises(sslreg.SslregError, match=r"tiny.yaml has changed"):
+        study.run(BUDGET, parallel=2, console=output)
+
+
+@pytest.mark.parametrize(
+    ("visible", "count", "devices"), [(None, 2, ["0", "1"]), ("3,5", 2, ["3", "5"]), ("", 0, []), (None, 0, [])]
+)
+def test_the_devices_are_those_that_this_process_may_use(
+    monkeypatch: pytest.MonkeyPatch, visible: str | None, count: int, devices: list[str]
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    assert list_devices() == devices
+
+
+def test_workers_are_spread_over_the_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str | None] = []
+
+    class Recorder:
+        def __init__(self, number: int, assignment: Any, device: str | None) -> None:
+            started.append(device)
+
+    monkeypatch.setattr(workers_module, "Worker", Recorder)
+    monkeypatch.setattr(workers_module, "list_devices", lambda: ["0", "1"])
+    unused: Any = None
+    pool = WorkerPool(unused, 3, unused, unused, unused)
+    for number in range(3):
+        pool._start(number)
+    assert started == ["0", "1", "0"]
+    assert workers_module.count_cores() <= (os.cpu_count() or 1)
