@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from sslreg.atomic_files import atomic_write as atomic_write
     from sslreg.axis import Axis as Axis
+    from sslreg.cli.requeue import requeue_on_timeout as requeue_on_timeout
     from sslreg.contracts import (
         IGNORED_PIXEL as IGNORED_PIXEL,
         Augmentation as Augmentation,
@@ -145,6 +146,7 @@ _EXPORTS = {
     "sslreg.assembly": (
         "SampleDataset ViewShape build build_collate build_datasets build_readers find_view_shapes try_spec"
     ),
+    "sslreg.cli.requeue": "requeue_on_timeout",
     "sslreg.contracts": (
         "Augmentation Backbone BackboneEvaluator BackboneRun Batch CosineValue Dataset DecodingRequest Embeddings "
         "EpochBatches EvaluatedRun Evaluator IGNORED_PIXEL ImageLike Images Keys LabeledPatches LinearValue "

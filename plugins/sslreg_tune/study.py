@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,7 +55,8 @@ class Study:
         config: What is searched.
 
     Raises:
-        UserError: The study was started with another configuration or storage, or the URL is wrong.
+        UserError: The study was started with another configuration or storage, the URL is wrong, or this process is
+            one of several of a distributed training.
         SslregError: The database cannot be opened, or the folder cannot be created or locked.
     """
 
@@ -64,6 +66,7 @@ class Study:
         self.storage_url = storage
         url = file_url(folder / "study.db") if storage is None else parse_url(storage)
         description = config.describe()
+        _require_single_process()
         _create_folder(folder)
         with hold_study_lock(folder / "locks"):
             content = _read_study_file(folder)
@@ -205,6 +208,17 @@ def require_success(trials: Sequence[StoredTrial], ended: frozenset[int]) -> Non
             hint="remove the cause and continue with the same command",
             code="failing-trials",
         )
+
+
+def _require_single_process() -> None:
+    """Raise a UserError if a launcher has started this process as one of several that train together."""
+    for variable in ("WORLD_SIZE", "SLURM_NTASKS"):
+        if int(os.environ.get(variable) or 1) > 1:
+            raise sslreg.UserError(
+                f"each process of a study trains alone, and {variable} is {os.environ[variable]}",
+                hint="use a job array with one task per job, or --parallel",
+                code="bad-argument",
+            )
 
 
 def _create_folder(folder: Path) -> None:

@@ -103,6 +103,17 @@ def test_the_number_of_design_trials_stays_when_the_budget_is_raised(search, tmp
         assert open_study(tmp_path / "study", search(), budget=budget).claims.design_size == 2
 
 
+@pytest.mark.parametrize("variable", ["WORLD_SIZE", "SLURM_NTASKS"])
+def test_a_study_is_not_a_distributed_training(
+    search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "4")
+    with pytest.raises(sslreg.UserError, match=f"{variable} is 4") as caught:
+        open_study(tmp_path / "study", search())
+    assert "job array" in str(caught.value.diagnostics[0].hint)
+    assert not (tmp_path / "study").exists()
+
+
 def test_a_damaged_study_file_is_named(search, tmp_path: Path) -> None:
     open_study(tmp_path / "study", search())
     (tmp_path / "study" / "study.json").write_text("{")
