@@ -15,15 +15,18 @@ DRAWS, WARM_UP = 2400, 400
 #: The degrees of freedom of the errors.
 ERROR_DF = 4.0
 
-#: The scales of the half-Cauchy priors, in standard deviations of the outcome: of effects, interactions and errors.
-MAIN_SCALE, INTERACTION_SCALE, ERROR_SCALE = 1.0, 0.02, 1.0
+#: The scales of the half-Cauchy priors, in standard deviations of the outcome: of main factors, of what is sparse, and
+#: of errors. A larger one for what is sparse widens the intervals of main factors without covering more.
+MAIN_SCALE, SPARSE_SCALE, ERROR_SCALE = 1.0, 0.005, 1.0
 
 
 def draw_coefficients(outcome: Floats, main: Floats, other: Floats, seed: int = 0) -> Floats:
     """Draw from the posterior of the coefficients of a linear model with interactions.
 
-    * Coefficients are Gaussian with one common scale, which is learned. So there may be more factors than observations.
-    * All pairs of main factors may interact. Interactions have a horseshoe prior: most are near zero, few are large.
+    * The coefficients of main factors are Gaussian with one common scale, which is learned. So there may be more
+      coefficients than observations.
+    * All pairs of main factors may interact. Interactions and further factors have a horseshoe prior: most are near
+      zero, few are large.
     * Errors are Student's t with four degrees of freedom. So a few collapsed runs do not hide everything else.
 
     A Gibbs sampler: Carvalho, Polson and Scott, The horseshoe estimator for sparse signals, Biometrika 2010, with the
@@ -45,25 +48,24 @@ def draw_coefficients(outcome: Floats, main: Floats, other: Floats, seed: int = 
     count, first, second = len(target), *np.triu_indices(main.shape[1], 1)
     interactions = 2.0 * main[:, first] * main[:, second]
     columns = np.hstack([np.ones((count, 1)), main, other, interactions])
-    end = 1 + main.shape[1] + other.shape[1]
+    dense, kept = main.shape[1], main.shape[1] + other.shape[1]
     weights = np.ones(count)
-    error = _Scale(ERROR_SCALE)
-    effects, products = _Scale(MAIN_SCALE), _Scale(INTERACTION_SCALE)
-    local, auxiliary = np.ones(interactions.shape[1]), np.ones(interactions.shape[1])
-    draws = np.empty((DRAWS - WARM_UP, end - 1))
+    error, common, sparse = _Scale(ERROR_SCALE), _Scale(MAIN_SCALE), _Scale(SPARSE_SCALE)
+    local = auxiliary = np.ones(columns.shape[1] - 1 - dense)
+    draws = np.empty((DRAWS - WARM_UP, kept))
     for number in range(DRAWS):
-        prior = np.concatenate([[100.0], np.full(end - 1, effects.variance), products.variance * local])
+        prior = np.concatenate([[100.0], np.full(dense, common.variance), sparse.variance * local])
         coefficients = _draw_gaussian(rng, target, columns, prior, error.variance / weights)
         residuals = target - columns @ coefficients
         error.update(rng, weights * residuals**2)
         weights = rng.gamma((ERROR_DF + 1) / 2, size=count) / ((ERROR_DF + residuals**2 / error.variance) / 2)
         squares = coefficients[1:] ** 2
-        local = _bound((1 / auxiliary + squares[end - 1 :] / products.variance / 2) / rng.gamma(1, size=len(local)))
+        local = _bound((1 / auxiliary + squares[dense:] / sparse.variance / 2) / rng.gamma(1, size=len(local)))
         auxiliary = (1 + 1 / local) / rng.gamma(1, size=len(local))
-        effects.update(rng, squares[: end - 1])
-        products.update(rng, squares[end - 1 :] / local)
+        common.update(rng, squares[:dense])
+        sparse.update(rng, squares[dense:] / local)
         if number >= WARM_UP:
-            draws[number - WARM_UP] = coefficients[1:end]
+            draws[number - WARM_UP] = coefficients[1 : 1 + kept]
     return draws * scale
 
 
