@@ -145,10 +145,10 @@ class SearchSpace:
 
     def overrides(self, values: Values) -> list[str]:
         """Return the arguments of ``--set`` that turn the starting spec into the one with these values."""
-        overrides = format_overrides({name: values[name] for name in self._paths()})
+        arguments = format_overrides({name: values[name] for name in self._paths()})
         if self.views is not None and any(values[one.name] != one.starts for one in self.views.operations):
-            overrides.append(format_views(self.views.build_views(values)))
-        return overrides
+            arguments.append(format_views(self.views.build_views(values)))
+        return arguments
 
     def describe(self, values: Values) -> str:
         """Return the differences from the starting spec, such as ``elastic .40, no horizontal_flip, lr .2``."""
@@ -189,10 +189,8 @@ def build_search_space(
         overrides: The arguments of ``--set`` with which the spec was loaded.
 
     Raises:
-        UserError: An argument of ``--over`` is wrong, the views cannot be made, or there is nothing to search.
+        UserError: An argument of ``--over`` is wrong, or the views cannot be made.
     """
-    if not over and not views:
-        raise sslreg.UserError("there is nothing to search", hint="add --over PATH=LOW..HIGH or --views", code="over")
     parameters = parse_all_over(over, spec, overrides, views=views)
     written = {one.name: find_value(spec, one.name) for one in parameters}
     inside = all(_is_inside(one, written[one.name]) for one in parameters)
