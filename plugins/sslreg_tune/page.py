@@ -171,12 +171,13 @@ def _add_steps(curve: Sequence[tuple[float, float]]) -> list[tuple[float, float]
 def _describe_trial(results: Results, trial: Trial) -> dict[str, Any]:
     """Return what the table shows of a trial."""
     figure = "" if trial.figure is None else format_level(trial.figure)
+    change = f"{trial.change}, seed {trial.seed}" if results.combinations else trial.change
     return {
         "number": trial.number,
         "link": quote(trial.path.encode("utf-8", "surrogateescape"), safe="/"),
         "state": trial.state,
         "figure": f"about {figure}" if trial.state == "pruned" and figure else figure,
-        "change": trial.change if trial.reason is None else f"{trial.change}: {trial.reason}",
+        "change": change if trial.reason is None else f"{change}: {trial.reason}",
         "is_best": results.best is not None and trial.number == results.best.number,
     }
 

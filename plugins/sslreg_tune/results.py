@@ -72,7 +72,8 @@ class Results:
         counts: The number of trials by state.
         trials: The trials by number.
         start: The figure of the starting spec; None unless its trial has finished.
-        best: The trial with the best figure; None if none has finished.
+        best: The trial with the best figure, of a grid or of several seeds within the best combination; None if no
+            trial has finished.
         is_start_best: Whether that is the starting spec.
         best_values: The values of the parameters in the best trial.
         effects: The effects of the parameters, sorted; empty for a grid or for several seeds.
@@ -171,7 +172,12 @@ def collect_results(folder: Path, config: SearchConfig, records: Sequence[TrialR
         )
         for record in records
     ]
-    best = find_best(records, lowest=figure.lowest)
+    combinations = [] if config.trials is None else _combine(config, records)
+    # The best of several seeds is not the seed with the best figure.
+    candidates = {number for combination in combinations[:1] for number in combination.trials}
+    best = find_best(
+        [record for record in records if not candidates or record.number in candidates], lowest=figure.lowest
+    )
     starts = [record.figure for record in records if record.state == "finished" and is_start(config, record)]
     is_sweep = config.trials is not None
     counts = Counter(record.state for record in records)
@@ -186,7 +192,7 @@ def collect_results(folder: Path, config: SearchConfig, records: Sequence[TrialR
         best is not None and is_start(config, best),
         None if best is None else best.values,
         [] if is_sweep else estimate_effects(records, space.parameters, space.starting, lowest=figure.lowest),
-        _combine(config, records) if is_sweep else [],
+        combinations,
         None if best is None or is_sweep else read_final_comparison(folder, config, best),
     )
 

@@ -56,6 +56,7 @@ def test_combinations_are_shown_instead_of_effects(studies: Any, tmp_path: Path)
     page = render_results(results, None)
     assert 'aria-label="width 16: 0.80 ± .02, 2 seeds"' in page
     assert 'id="effects"' not in page
+    assert ", seed 0</td>" in page
 
 
 @pytest.mark.slow
