@@ -31,8 +31,11 @@ SPECTRUM, RANKME = "spectrum", "rankme"
 #: Ends the names of intervals.
 _INTERVAL = "_ci"
 
-#: Changes that leave out of a training what takes time or needs other data.
-_WITHOUT_EVALUATION = ("evaluate=[]", "checkpoint.best=null", "data.validation=null", "guard=null", "loggers=[]")
+#: Changes that shorten a training to a step, and leave out what takes time or needs other data.
+_ONE_STEP = (
+    *("evaluate=[]", "checkpoint.best=null", "data.validation=null", "guard=null", "loggers=[]"),
+    *("schedule=null", "trainer.max_steps=1"),  # a schedule may be longer than a step
+)
 
 
 @dataclass(frozen=True)
@@ -195,7 +198,7 @@ _CHANGED_BY = {
 
 def _require_recorded(file: str | Path, name: str, overrides: Sequence[str]) -> None:
     """Train a step in a temporary folder. Raises UserError if that does not record the figure."""
-    spec = sslreg.load_spec(file, [*overrides, *_WITHOUT_EVALUATION, "trainer.max_steps=1"])
+    spec = sslreg.load_spec(file, [*overrides, *_ONE_STEP])
     with tempfile.TemporaryDirectory(prefix="sslreg-tune-") as folder:
         run = sslreg.train(spec, Path(folder) / "run", console=Console(quiet=True))
         known = [other for other in RECORDED if Figure(other).read_epochs(run.path)]
@@ -218,7 +221,7 @@ def _require_no_other_evaluator(name: str) -> None:
     if missing is not None:
         raise sslreg.UserError(
             f"--by {name} needs the evaluator {missing}, which the spec does not have",
-            hint=f"add it to the spec: evaluate: [{{use: {missing}}}]",
+            hint=f"add {{use: {missing}}} to `evaluate` in the spec",
             code="no-such-figure",
         )
 
@@ -229,8 +232,9 @@ def _find_owner(evaluators: Iterable[str], name: str) -> str | None:
 
 
 def _unknown_figure(problem: str, name: str, known: Sequence[str]) -> sslreg.UserError:
+    hint = sslreg.did_you_mean(name, known) or ""
     return sslreg.UserError(
         f"{problem} the figure {name!r}; it could be {', '.join(known)}",
-        hint=sslreg.did_you_mean(name, known),
+        hint=hint if hint.startswith("did you mean") else None,  # otherwise, it repeats the list
         code="no-such-figure",
     )

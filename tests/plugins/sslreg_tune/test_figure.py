@@ -78,12 +78,11 @@ def test_figures_of_the_training_are_in_the_direction_of_better_features(resolve
 
 
 def test_a_figure_that_the_method_does_not_record_is_refused(resolve) -> None:
-    changes = ("model={use: lejepa, backbone: {use: convnet, width: 8, depth: 3}, projection: [16]}", LEJEPA)
+    model = "model={use: lejepa, backbone: {use: convnet, width: 8, depth: 3}, projection: [16]}"
+    schedule = "schedule={use: cosine, warmup_epochs: 1}"
+    changes = (model, "loss={use: lejepa, directions: 16}", schedule)
     with pytest.raises(UserError, match="a training of lejepa does not record the figure 'alignment'"):
         resolve("alignment", *changes)
-
-
-LEJEPA = "loss={use: lejepa, directions: 16}"
 
 
 def test_a_misspelled_figure_is_refused_with_those_that_exist(resolve) -> None:
@@ -104,7 +103,7 @@ def test_a_figure_that_the_evaluator_does_not_return_is_refused(resolve, name: s
 def test_a_figure_of_an_evaluator_that_the_spec_lacks_names_the_line_to_add(resolve) -> None:
     with pytest.raises(UserError, match="--by linear_top1 needs the evaluator linear") as caught:
         resolve("linear_top1")
-    assert caught.value.diagnostics[0].hint == "add it to the spec: evaluate: [{use: linear}]"
+    assert caught.value.diagnostics[0].hint == "add {use: linear} to `evaluate` in the spec"
 
 
 def test_a_run_without_the_figure_is_an_error(tiny_run: Run) -> None:
