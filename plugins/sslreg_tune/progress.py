@@ -31,7 +31,8 @@ class StudyProgress:
         self._status = Status("", console=console) if console.is_terminal else None
         if self._shown:
             best = find_best(trials, lowest=config.figure.lowest)
-            console.print(f"{len(self._shown)} trials so far{_format_best(best, ', best ')}")
+            count = f"{len(self._shown)} trial{'s' * (len(self._shown) != 1)}"
+            console.print(f"{count} so far{_format_best(best, ', best ')}", highlight=False)
 
     def __enter__(self) -> Self:
         if self._status is not None:
@@ -49,7 +50,7 @@ class StudyProgress:
             self._shown.add(trial.number)
             known = [other for other in trials if other.number in self._shown]
             best = find_best(known, lowest=self.config.figure.lowest)
-            self.console.print(self._format(trial, best), markup=False, highlight=False)
+            self.console.print(self._format(trial, best), markup=False, highlight=False, soft_wrap=True)
         if self._status is not None:
             running = [trial for trial in trials if trial.state == "running" and trial.values is not None]
             self._status.update("  ".join(map(self._format_running, running)))

@@ -21,7 +21,7 @@ from sslreg_tune.trial_record import TrialRecord, find_best
 from sslreg_tune.trial_storage import StoredTrial, TrialStorage, describe_url, file_url, parse_url
 from sslreg_tune.trial_training import TrialTraining
 from sslreg_tune.trial_values import choose_design_size
-from sslreg_tune.workers import Assignment, WorkerPool, count_cores
+from sslreg_tune.workers import Assignment, WorkerPool, share_threads
 
 #: The number of failures in a row that ends a session.
 MAX_FAILURES = 10
@@ -150,7 +150,7 @@ class Study:
             if parallel == 1:
                 self.run_trials(budget, ended, stop, progress)
             else:
-                threads = max(1, count_cores() // parallel)
+                threads = share_threads(parallel)
                 assignment = Assignment(self.folder, self.config, self.storage_url, budget, ended, threads)
                 try:
                     WorkerPool(assignment, parallel, self.claims, progress, stop).run()

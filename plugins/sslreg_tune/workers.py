@@ -219,6 +219,16 @@ def count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def share_threads(count: int) -> int:
+    """Return the number of threads of each of several workers: an equal share of the cores, at least one.
+
+    ``OMP_NUM_THREADS`` limits it.
+    """
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    share = max(1, count_cores() // count)
+    return min(share, int(limit)) if limit.isdecimal() and int(limit) else share
+
+
 def list_devices() -> list[str]:
     """Return the GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
     import torch

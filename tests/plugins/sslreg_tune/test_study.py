@@ -61,7 +61,7 @@ def test_a_repeated_command_continues_with_a_larger_budget(search, tmp_path: Pat
         study = open_study(tmp_path / "study", search())
         study.run(Budget(trials=count), console=output)
         assert len(study.records()) == count
-    assert "1 trials so far" in output.text
+    assert "1 trial so far, best " in output.text
     assert "trial 1" in output.text
 
 
