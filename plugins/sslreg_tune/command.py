@@ -108,9 +108,13 @@ def tune(
     study = Study(out or Path("studies") / config.spec.name, config, storage=storage, budget=budget)
     _print_plan(study, console)
     try:
-        has_ended = study.run(budget, parallel=parallel, console=console)
-        if has_ended and is_search and (best := study.best()) is not None:
-            _compare(study, best, seeds, console)
+        with sslreg.requeue_on_timeout(can_find_run=True):
+            has_ended = study.run(budget, parallel=parallel, console=console)
+            if has_ended and is_search and (best := study.best()) is not None:
+                with study.claim_comparison() as is_claimed:
+                    if is_claimed:
+                        _compare(study, best, seeds, console)
+                has_ended = is_claimed
     except sslreg.SslregError:
         _write(study)
         raise

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Self
 
@@ -71,10 +72,15 @@ def stopped_error() -> sslreg.StoppedRunError:
     )
 
 
-def call_interruptibly(work: Callable[[], None]) -> None:
-    """Call what trains a trial, and explain its interruption as one of the study."""
+@contextmanager
+def explain_interruption() -> Iterator[None]:
+    """Explain the interruption of a training in the block as one of the study.
+
+    Raises:
+        InterruptedRunError, StoppedRunError: The training was interrupted.
+    """
     try:
-        work()
+        yield
     except sslreg.InterruptedRunError as error:
         raise interrupted_error(error.signal) from error
     except (sslreg.StoppedRunError, KeyboardInterrupt) as error:

@@ -8,6 +8,7 @@ from typing import Self
 from rich.console import Console
 from rich.status import Status
 
+from sslreg_tune.number_format import format_level
 from sslreg_tune.search_config import SearchConfig
 from sslreg_tune.trial_record import find_best
 from sslreg_tune.trial_storage import StoredTrial
@@ -60,29 +61,21 @@ class StudyProgress:
             case "failed":
                 result = f"failed: {trial.reason}"
             case "pruned":
-                result = f"pruned after {trial.epochs} epochs at {format_figure(_find_latest(trial))}"
+                result = f"pruned after epoch {trial.epochs}{_format_latest(trial, ' at ')}"
             case _:
-                result = format_figure(trial.figure)
+                result = "" if trial.figure is None else format_level(trial.figure)
         values = "" if trial.values is None else f"  {self.config.space.describe(dict(trial.values))}"
         return f"trial {trial.number}  {result}{_format_best(best, '  best ')}{values}"
 
     def _format_running(self, trial: StoredTrial) -> str:
         total = "" if self.config.max_epochs is None else f"/{self.config.max_epochs}"
-        figure = _find_latest(trial)
-        latest = "" if figure is None else f" {self.config.figure.name} {format_figure(figure)}"
+        latest = _format_latest(trial, f" {self.config.figure.name} ")
         return f"trial {trial.number}: epoch {trial.epochs}{total}{latest}"
 
 
-def _find_latest(trial: StoredTrial) -> float | None:
-    return trial.intermediate[max(trial.intermediate)] if trial.intermediate else None
-
-
-def format_figure(figure: float | None) -> str:
-    """Return a figure with three digits after the point, or as many as it needs."""
-    if figure is None:
-        return "?"
-    return f"{figure:.3f}" if 1e-3 <= abs(figure) < 1e4 or figure == 0 else f"{figure:.3g}"
+def _format_latest(trial: StoredTrial, prefix: str) -> str:
+    return f"{prefix}{format_level(trial.intermediate[max(trial.intermediate)])}" if trial.intermediate else ""
 
 
 def _format_best(best: StoredTrial | None, prefix: str) -> str:
-    return "" if best is None else f"{prefix}{format_figure(best.figure)} (trial {best.number})"
+    return "" if best is None or best.figure is None else f"{prefix}{format_level(best.figure)} (trial {best.number})"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from rich.console import Console
 
 import sslreg
 from sslreg_tune.budget import Budget
-from sslreg_tune.interruption import StopListener, call_interruptibly, stopped_error
+from sslreg_tune.interruption import StopListener, explain_interruption, stopped_error
 from sslreg_tune.progress import StudyProgress
 from sslreg_tune.search_config import SearchConfig, require_same_search
 from sslreg_tune.trial_claims import TrialClaims, hold_study_lock
@@ -160,6 +161,21 @@ class Study:
             progress.show(trials)
         return all(trial.state != "running" for trial in trials)
 
+    @contextmanager
+    def claim_comparison(self) -> Iterator[bool]:
+        """Claim the final comparison for the block, and yield whether no other process has it.
+
+        A process that begins when all trials have ended may find that another one already trains the finalists. Its
+        interruption is explained as one of the study.
+        """
+        lock = sslreg.ProcessLock(self.folder / "locks" / "comparison")
+        is_claimed = lock.acquire()
+        try:
+            with explain_interruption():
+                yield is_claimed
+        finally:
+            lock.release()
+
     def run_trials(
         self, budget: Budget, ended: frozenset[int], stop: StopListener, progress: StudyProgress | None = None
     ) -> None:
@@ -185,7 +201,8 @@ class Study:
             try:
                 stop.raise_if_received()
                 training = TrialTraining(self.config, self.storage, claim, self.trial_path(claim.number), show)
-                call_interruptibly(training.run)
+                with explain_interruption():
+                    training.run()
             finally:
                 claim.lock.release()
             show()

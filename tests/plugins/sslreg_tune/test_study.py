@@ -228,3 +228,13 @@ def test_a_study_whose_trials_run_elsewhere_has_not_ended(search, tmp_path: Path
     assert [record.number for record in two.records() if record.state == "finished"] == [1]
     shutil.rmtree(tmp_path / "one")
     claim.lock.release()
+
+
+def test_one_process_makes_the_final_comparison(search, tmp_path: Path) -> None:
+    one, two = (open_study(tmp_path / "study", search()) for _ in range(2))
+    with one.claim_comparison() as is_claimed:
+        assert is_claimed
+        with two.claim_comparison() as is_claimed_again:
+            assert not is_claimed_again
+    with two.claim_comparison() as is_claimed:
+        assert is_claimed
