@@ -235,7 +235,8 @@ class _Loader:
     def _rename_one(self, diagnostic: sslreg.Diagnostic, added: Sequence[str]) -> sslreg.Diagnostic:
         number = (diagnostic.line or 0) - len(self._overrides) - 1
         if diagnostic.file != _SET or not 0 <= number < len(added):
-            return replace(diagnostic, message=f"with {' and '.join(added)}: {diagnostic.message}")
+            message, hint = f"with {' and '.join(added)}: {diagnostic.message}", "search other values"
+            return replace(diagnostic, message=message, hint=diagnostic.hint or hint)
         path = added[number].partition("=")[0]
         message = diagnostic.message.replace(_SET, _OVER)
         if len(added) > 1:

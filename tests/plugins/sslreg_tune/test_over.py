@@ -76,7 +76,7 @@ def test_mistakes_in_an_argument_are_named(argument: str, message: str) -> None:
         (["loss.temperature=0.1,0.2", "loss.temperature=0.1..1"], ["loss.temperature is searched twice"]),
         (["loss.temperature=0.1,0.2", "loss={use: nt_xent},{use: vicreg}"], ["loss.temperature is a part of loss"]),
         (["trainer.max_epochs=2..5"], ["schedule 'cosine' needs 3 epochs, but the training has 2"]),
-        (["optimizer.lr=-1..1"], ["with optimizer.lr=-1.0: adamw: Invalid learning rate"]),
+        (["optimizer.lr=-1..1"], ["with optimizer.lr=-1.0: adamw: Invalid learning rate", "hint: search other values"]),
         (
             ["trainer.max_epochs=5..9", "schedule.warmup_epochs=1..8"],
             ["with trainer.max_epochs=5 and schedule.warmup_epochs=8", "needs 8 epochs"],
