@@ -159,7 +159,7 @@ class Study:
                     raise stopped_error() from error
             trials = self.storage.read_trials()
             progress.show(trials)
-        return all(trial.state != "running" for trial in trials)
+        return not any(map(self.claims.may_end, trials))
 
     @contextmanager
     def claim_comparison(self) -> Iterator[bool]:

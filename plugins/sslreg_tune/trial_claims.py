@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from sslreg_tune.search_config import SearchConfig
 from sslreg_tune.trial_record import Origin
 from sslreg_tune.trial_storage import StoredTrial, TrialStorage
 from sslreg_tune.trial_values import choose_values
+
+#: The seconds after which a trial in another folder that reports nothing is lost, for example because a machine broke.
+LOST_AFTER = 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,11 @@ class TrialClaims:
             lock = self._lock(number)
             lock.acquire(wait=True)
             return self._claim(self.storage.read_trial(number), self.storage.read_trials(), lock)
+
+    def may_end(self, trial: StoredTrial) -> bool:
+        """Return whether a trial runs, and its process, if it is in another folder, was heard of lately."""
+        is_lost = trial.folder != self.folder_id and time.time() - trial.seen > LOST_AFTER
+        return trial.state == "running" and not is_lost
 
     def find_abandoned(self) -> list[int]:
         """Return the numbers of running trials in this folder whose processes have ended."""

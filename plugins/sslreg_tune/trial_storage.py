@@ -83,6 +83,7 @@ class StoredTrial:
         epochs: The number of epochs that it has trained.
         sessions: When it was trained: start and end of each session, in seconds since 1970.
         reason: Why it failed.
+        seen: When its process has reported most recently, in seconds since 1970.
         ended: When it ended, in seconds since 1970; None while it runs.
         frozen: The trial as Optuna has it.
     """
@@ -98,6 +99,7 @@ class StoredTrial:
     epochs: int
     sessions: Sequence[tuple[float, float]]
     reason: str | None
+    seen: float
     ended: float | None
     frozen: FrozenTrial
 
@@ -299,6 +301,8 @@ def _find_reason(error: BaseException, url: URL) -> str:
 def _to_stored_trial(trial: FrozenTrial) -> StoredTrial:
     attributes = trial.user_attrs
     state = _STATES[trial.state]
+    sessions = [(start, end) for start, end in attributes.get("sessions", [])]
+    begun = 0.0 if trial.datetime_start is None else trial.datetime_start.timestamp()
     return StoredTrial(
         number=trial.number,
         state=state,
@@ -309,8 +313,9 @@ def _to_stored_trial(trial: FrozenTrial) -> StoredTrial:
         figure=trial.value if state == "finished" else None,
         intermediate=dict(sorted(trial.intermediate_values.items())),
         epochs=attributes.get("epochs", 0),
-        sessions=[(start, end) for start, end in attributes.get("sessions", [])],
+        sessions=sessions,
         reason=attributes.get("reason"),
+        seen=max([begun, *(end for _, end in sessions)]),
         ended=None if trial.datetime_complete is None else trial.datetime_complete.timestamp(),
         frozen=trial,
     )

@@ -22,6 +22,7 @@ from sslreg_tune.interruption import StopListener, interrupted_error
 from sslreg_tune.progress import StudyProgress
 from sslreg_tune.search_config import SearchConfig
 from sslreg_tune.trial_claims import TrialClaims
+from sslreg_tune.trial_storage import StorageError
 
 #: The seconds between two looks at the workers, and between two looks at the trials.
 INTERVAL, SHOW_INTERVAL = 0.1, 1.0
@@ -88,9 +89,12 @@ class WorkerPool:
         workers = [self._start(number) for number in range(self.count)]
         try:
             self._wait(workers)
-        except BaseException:
+        except BaseException as error:
             for worker in workers:
-                worker.process.kill()
+                if isinstance(error, KeyboardInterrupt):
+                    worker.process.kill()
+                else:
+                    worker.process.terminate()
             raise
         finally:
             for worker in workers:
@@ -112,13 +116,18 @@ class WorkerPool:
                 for worker in workers:
                     worker.process.terminate()
             if time.monotonic() - shown >= SHOW_INTERVAL:
-                self.progress.show(self.claims.storage.read_trials())
+                self._show()
                 shown = time.monotonic()
             for index, worker in enumerate(workers):
                 if not worker.is_running and not worker.is_closed:
                     replacement = self._end(worker, is_stopping)
                     if replacement is not None:
                         workers[index] = replacement
+
+    def _show(self) -> None:
+        # Workers continue to train while the storage does not answer.
+        with suppress(StorageError), self.claims.storage.without_retries():
+            self.progress.show(self.claims.storage.read_trials())
 
     def _end(self, worker: Worker, is_stopping: bool) -> Worker | None:
         """Note how a worker has ended, and return its replacement if it has died."""

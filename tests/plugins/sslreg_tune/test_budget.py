@@ -14,7 +14,15 @@ from sslreg_tune.trial_storage import StoredTrial
 
 def trial(**changes: Any) -> StoredTrial:
     fields: dict[str, Any] = {"number": 0, "state": "finished", "folder": "here", "values": {}, "seed": 0}
-    fields |= {"origin": "search", "figure": 0.5, "intermediate": {}, "epochs": 3, "sessions": [], "reason": None}
+    fields |= {
+        "origin": "search",
+        "figure": 0.5,
+        "intermediate": {},
+        "epochs": 3,
+        "sessions": [],
+        "reason": None,
+        "seen": 0.0,
+    }
     fields |= {"ended": 0.0, "frozen": optuna.trial.create_trial(state=TrialState.FAIL)}
     return StoredTrial(**fields | changes)
 

@@ -17,7 +17,15 @@ from sslreg_tune.trial_storage import StoredTrial
 
 def trial(number: int, state: str, **changes: Any) -> StoredTrial:
     fields: dict[str, Any] = {"folder": "here", "values": {"loss.temperature": 0.1}, "seed": 0, "origin": "search"}
-    fields |= {"figure": None, "intermediate": {}, "epochs": 1, "sessions": [], "reason": None, "ended": 1.0}
+    fields |= {
+        "figure": None,
+        "intermediate": {},
+        "epochs": 1,
+        "sessions": [],
+        "reason": None,
+        "seen": 0.0,
+        "ended": 1.0,
+    }
     fields |= {"frozen": optuna.trial.create_trial(state=TrialState.FAIL)}
     return StoredTrial(number=number, state=state, **fields | changes)  # type: ignore[arg-type]
 

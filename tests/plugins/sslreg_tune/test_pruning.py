@@ -14,7 +14,15 @@ from sslreg_tune.trial_storage import StoredTrial
 
 def other(number: int, figure: float, **changes: Any) -> StoredTrial:
     fields: dict[str, Any] = {"state": "finished", "folder": "here", "values": {}, "seed": 0, "origin": "search"}
-    fields |= {"figure": None, "intermediate": {4: figure}, "epochs": 3, "sessions": [], "reason": None, "ended": 0.0}
+    fields |= {
+        "figure": None,
+        "intermediate": {4: figure},
+        "epochs": 3,
+        "sessions": [],
+        "reason": None,
+        "seen": 0.0,
+        "ended": 0.0,
+    }
     fields |= {"frozen": optuna.trial.create_trial(state=TrialState.FAIL)}
     return StoredTrial(number=number, **fields | changes)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import sslreg
+from sslreg_tune import trial_claims
 from sslreg_tune.budget import Budget
 from sslreg_tune.search_config import SearchConfig
 from sslreg_tune.trial_claims import TrialClaims
@@ -98,6 +99,15 @@ def test_a_trial_of_another_folder_is_left_alone(open_claims: OpenClaims) -> Non
     assert claim is not None
     assert claim.number == 1
     assert open_claims("there").find_abandoned() == [0]
+
+
+def test_a_silent_trial_of_another_folder_is_lost(open_claims: OpenClaims, monkeypatch: pytest.MonkeyPatch) -> None:
+    claims = open_claims()
+    for folder in ("here", "there"):
+        claims.storage.create_trial(folder)
+    assert list(map(claims.may_end, claims.storage.read_trials())) == [True, True]
+    monkeypatch.setattr(trial_claims, "LOST_AFTER", -1.0)
+    assert list(map(claims.may_end, claims.storage.read_trials())) == [True, False]
 
 
 def test_a_trial_that_has_ended_is_not_claimed(open_claims: OpenClaims) -> None:
