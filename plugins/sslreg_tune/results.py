@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -123,7 +124,9 @@ class Results:
         """What limits the result, as sentences."""
         if self.final is not None:
             return self.final.notes
-        if self.best is None or self.is_start_best or self.combinations:
+        if self.combinations:
+            return _describe_ties(self.combinations)
+        if self.best is None or self.is_start_best:
             return []
         return ["The best of many trials is also the luckiest. Only the final comparison tells how good it is."]
 
@@ -148,6 +151,18 @@ def _describe_best(figure: str, combinations: Sequence[Combination]) -> str:
     seeds = f" over {count} seeds" if count > 1 else ""
     level = f"{format_level(best.figure.value, best.figure.half)}{seeds}"
     return f"{figure}: {level}" if len(combinations) == 1 else f"best: {best.change}, {figure} {level}"
+
+
+def _describe_ties(combinations: Sequence[Combination]) -> list[str]:
+    """Return a sentence if other combinations are not distinguishable from the best one."""
+    figures = [combination.figure for combination in combinations if combination.figure is not None]
+    best, others = figures[:1], figures[1:]
+    ties = [
+        other for one in best for other in others if not abs(one.value - other.value) > math.hypot(one.half, other.half)
+    ]
+    if not ties:
+        return []
+    return [f"Not distinguishable from it: {len(ties)} of {len(others)} other combinations."]
 
 
 def collect_results(folder: Path, config: SearchConfig, records: Sequence[TrialRecord]) -> Results:

@@ -86,11 +86,13 @@ def test_several_seeds_are_averaged_instead_of_effects(studies: Any, tmp_path: P
     assert second.figure is not None
     assert (second.figure.value, second.figure.half) == pytest.approx((0.6, 4.3027 * 0.1 / 3**0.5), rel=1e-4)
     assert results.sentence == "best: width 16, few_shot_1 0.80 ± .04"
+    assert results.notes == ["Not distinguishable from it: 1 of 1 other combinations."]
     records[0] = replace(records[0], figure=0.95)  # a lucky seed of the other combination
     results = collect_results(tmp_path, config, records)
     assert results.best is not None
     assert results.best.number == 3
     alone = replace(results, combinations=[second])
+    assert alone.notes == []
     assert alone.sentence == "few_shot_1: 0.6 ± .2 over 3 seeds"
 
 
