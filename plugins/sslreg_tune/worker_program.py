@@ -20,15 +20,14 @@ from sslreg_tune.workers import Assignment
 def main() -> int:
     """Run a worker: read the assignment from the standard input, and write an error to the standard output."""
     assignment: Assignment = pickle.load(sys.stdin.buffer)
-    output = os.fdopen(os.dup(1), "w")
+    answer = os.dup(1)
     os.dup2(2, 1)  # what components print
     threading.Thread(target=_stop_with_parent, daemon=True).start()
-    with StopListener() as stop:
+    with StopListener() as stop, os.fdopen(answer, "w") as output:
         try:
             _run(assignment, stop)
         except sslreg.SslregError as error:
-            with output:
-                json.dump([diagnostic.as_json() for diagnostic in error.diagnostics], output)
+            json.dump([diagnostic.as_json() for diagnostic in error.diagnostics], output)
             return error.exit_status
     return 0
 

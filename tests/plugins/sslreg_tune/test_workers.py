@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -87,6 +87,82 @@ def test_a_trial_that_always_ends_its_worker_fails(
     first, second = study.records()
     assert (first.state, second.state) == ("failed", "finished")
     assert first.reason == "it has ended 3 processes: SIGKILL, perhaps because memory is short"
+
+
+class ScriptedWorker:
+    """A worker that ends at once: with a status and an error from a list."""
+
+    ends: ClassVar[list[tuple[int, sslreg.SslregError | None]]]
+    started = 0
+
+    def __init__(self, number: int, assignment: Any, device: str | None) -> None:
+        type(self).started += 1
+        self.number = number
+        self.is_running = self.is_closed = False
+        self._end = self.ends.pop(0)
+        self.process = self
+        self.returncode = self._end[0]
+
+    def close(self) -> sslreg.SslregError | None:
+        self.is_closed = True
+        return self._end[1]
+
+    def describe_end(self) -> str:
+        return "SIGKILL"
+
+    def terminate(self) -> None: ...
+
+
+RunPool = Callable[..., tuple[Study, int]]
+
+
+@pytest.fixture
+def run_pool(search, tmp_path: Path, output: Console, monkeypatch: pytest.MonkeyPatch) -> RunPool:
+    """Run two workers that end as a list says, and return the study and the number of workers that were started."""
+
+    def run(*ends: tuple[int, sslreg.SslregError | None], abandoned: int = 0) -> tuple[Study, int]:
+        class Scripted(ScriptedWorker):
+            pass
+
+        Scripted.ends = list(ends)
+        looks = iter([True] * 100)
+
+        def is_any_running(self: WorkerPool, workers: list[Any]) -> None:
+            while any(not worker.is_closed for worker in workers) and next(looks):
+                for index, worker in enumerate(workers):
+                    if not worker.is_closed:
+                        workers[index] = self._end(worker, is_stopping=False) or worker
+
+        monkeypatch.setattr(workers_module, "Worker", Scripted)
+        monkeypatch.setattr(WorkerPool, "_wait", is_any_running)
+        study = Study(tmp_path / "study", search(), budget=BUDGET)
+        for _ in range(abandoned):
+            study.storage.create_trial(study.claims.folder_id)
+        study.run(BUDGET, parallel=2, console=output)
+        return study, Scripted.started
+
+    return run
+
+
+def test_workers_that_end_well_are_not_replaced(run_pool: RunPool) -> None:
+    assert run_pool((0, None), (0, None))[1] == 2
+
+
+def test_a_trial_that_ends_three_workers_fails(run_pool: RunPool) -> None:
+    study, started = run_pool((-9, None), (0, None), (-9, None), (-9, None), (0, None), abandoned=1)
+    assert started == 5
+    trial = study.storage.read_trial(0)
+    assert (trial.state, trial.reason) == ("failed", "it has ended 3 processes: SIGKILL")
+
+
+def test_workers_that_die_without_a_trial_are_not_replaced_forever(run_pool: RunPool) -> None:
+    with pytest.raises(sslreg.SslregError, match="worker processes end without a trial: SIGKILL"):
+        run_pool(*[(-9, None)] * 10)
+
+
+def test_the_first_error_of_a_worker_is_that_of_the_study(run_pool: RunPool) -> None:
+    with pytest.raises(sslreg.SslregError, match="the disk is full"):
+        run_pool((1, sslreg.SslregError("the disk is full")), (1, sslreg.SslregError("another")))
 
 
 @pytest.mark.slow
