@@ -40,9 +40,8 @@ def list_results(records: list[TrialRecord]) -> list[tuple[Any, ...]]:
     ]
 
 
-@pytest.mark.parametrize("parallel", [1])
 def test_a_study_that_is_killed_five_times_has_the_trials_of_an_undisturbed_one(
-    search, tmp_path: Path, start_study: Start, parallel: int
+    search, tmp_path: Path, start_study: Start
 ) -> None:
     config = search(*LONGER)
     whole = Study(tmp_path / "whole", config, budget=BUDGET)
@@ -53,7 +52,7 @@ def test_a_study_that_is_killed_five_times_has_the_trials_of_an_undisturbed_one(
     rng, kills = random.Random(0), 0
     database = tmp_path / "killed" / "study.db"
     while True:
-        process = start_study(tmp_path / "killed", config, BUDGET, parallel=parallel)
+        process = start_study(tmp_path / "killed", config, BUDGET)
         before = database.stat().st_mtime_ns if database.exists() else 0
         if kills < 5:
             while process.poll() is None and (not database.exists() or database.stat().st_mtime_ns == before):
