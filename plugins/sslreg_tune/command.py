@@ -172,7 +172,8 @@ def _configure(
     planned = None
     if grid or not has_space:
         combinations = space.grid() if grid else [space.starting or {}]
-        planned = tuple((values, start.seed + number) for values in combinations for number in range(seeds or 1))
+        # With more seeds, a repeated command continues at the end of the list.
+        planned = tuple((values, start.seed + number) for number in range(seeds or 1) for values in combinations)
     figure = resolve_figure(spec, by, judged, lowest=lowest, console=console)
     paths = [one.partition("=")[0].strip() for one in over]
     require_comparable(figure, paths)

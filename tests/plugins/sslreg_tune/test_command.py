@@ -47,12 +47,13 @@ def test_a_search_ends_with_effects_a_page_and_a_better_spec(cli, spec: Path) ->
     assert "was started with another value of --by" in other.err
 
 
-def test_a_grid_is_trained_completely(cli, spec: Path) -> None:
-    result = cli(
-        *("tune", spec, "--by", "few_shot_1", "--over", "loss.temperature=0.2,1.0", "--grid", "--seeds", 2),
-        *("--set", "trainer.max_steps=2", "--set", "evaluate=[{use: few_shot}]", "--out", "grid"),
-    )
-    assert result.status == 0, result.err
+def test_a_grid_is_trained_completely_and_continues_with_more_seeds(cli, spec: Path) -> None:
+    for seeds in (1, 2):
+        result = cli(
+            *("tune", spec, "--by", "few_shot_1", "--over", "loss.temperature=0.2,1.0", "--grid", "--seeds", seeds),
+            *("--set", "trainer.max_steps=2", "--set", "evaluate=[{use: few_shot}]", "--out", "grid"),
+        )
+        assert result.status == 0, result.err
     runs = sorted(Path("grid/trials").iterdir())
     specs = [sslreg.load_run(run).spec for run in runs]
     assert sorted((spec.loss.params["temperature"], spec.seed) for spec in specs) == [
