@@ -97,7 +97,6 @@ def test_two_processes_share_the_trials(
     assert len({str(record.values) for record in records}) == len(records)
     trained = [path.name for folder in folders for path in (folder / "trials").iterdir()]
     assert sorted(trained) == [f"{record.number:04}" for record in records]
-    assert all((folder / "trials").glob("*") for folder in folders)
     for folder in folders:
         assert "s3cret" not in (folder / "study.json").read_text()
 
