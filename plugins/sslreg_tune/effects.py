@@ -18,6 +18,9 @@ from sslreg_tune.trial_record import TrialRecord
 #: The groups of effects, in the order of tables: the invariances of operations, then all other values.
 GROUPS = ("shape", "texture", "color", "other")
 
+#: The change of an operation.
+_SWITCH = "off → on"
+
 #: The smallest number of different trials from which effects are estimated.
 MIN_TRIALS = 8
 
@@ -54,7 +57,11 @@ class Interval:
 
 @dataclass(frozen=True)
 class Effect:
-    """How much a change of one parameter changes the figure, averaged over the other parameters.
+    """How much a change of one parameter changes the figure.
+
+    If two trials differ in the operation alone, it is the difference of their figures; of several such pairs, that with
+    the best trial. Otherwise it is an average over all trials, which is less certain: what an operation does depends on
+    the others, and most trials are far from the best one.
 
     Attributes:
         name: The parameter, or the parameter and its option.
@@ -63,6 +70,8 @@ class Effect:
         change: The change: ``off → on``, ``0.05 → 1``, ``16 → 32``.
         lowest: Whether a low figure is good.
         estimate: The effect in units of the figure; None if it cannot be estimated.
+        pair: The numbers of the two trials that differ in the operation alone, without it and with it; None if there
+            are none.
         missing: Why it cannot.
         strength: The change of the figure from the weakest to the full strength of an operation, evenly on a
             logarithmic scale; None if it is unknown or not distinguishable from zero.
@@ -77,6 +86,7 @@ class Effect:
     change: str
     lowest: bool
     estimate: Interval | None
+    pair: tuple[int, int] | None = None
     missing: str | None = None
     strength: Interval | None = None
     scaled: Interval | None = None
@@ -101,7 +111,7 @@ class Effect:
         """What there is to say in addition to the estimate; empty if there is nothing."""
         if self.estimate is None:
             return self.missing or ""
-        notes = []
+        notes = [] if self.pair is not None else ["on average"]
         if self.scaled is not None:
             notes.append("better scaled" if (self.scaled.value > 0) != self.lowest else "better as written")
         if self.strength is not None:
@@ -110,13 +120,22 @@ class Effect:
 
 
 def estimate_effects(
-    trials: Sequence[TrialRecord], parameters: Sequence[Parameter], starting: Values | None, *, lowest: bool
+    trials: Sequence[TrialRecord],
+    parameters: Sequence[Parameter],
+    starting: Values | None,
+    *,
+    lowest: bool,
+    intervals: Mapping[int, float] | None = None,
+    seed_noise: float = 0.0,
 ) -> list[Effect]:
     """Estimate the effects of all parameters, sorted by group, the most helpful first.
 
-    The model is `sslreg_tune.regression.draw_coefficients`: main effects, sparse interactions, errors with heavy tails.
-    Strengths and levels count among what is sparse. It was chosen by simulated studies of 8 to 60 trials over 12
-    operations, the later trials chosen by TPE, with and without interactions and collapsed runs:
+    The interval of a pair covers the images that judge, as if the errors of the two trials did not coincide, and the
+    seeds, as far as their noise is known.
+
+    The model of averages is `sslreg_tune.regression.draw_coefficients`: main effects, sparse interactions, errors with
+    heavy tails. Strengths and levels count among what is sparse. It was chosen by simulated studies of 8 to 60 trials
+    over 12 operations, the later trials chosen by TPE, with and without interactions and collapsed runs:
 
     * Its 95 % intervals cover 92 to 96 % of the true effects, and exclude zero for 0 to 7 % of those that are zero
       (with strong interactions 88 and 13 %).
@@ -135,8 +154,11 @@ def estimate_effects(
         parameters: The parameters of the study.
         starting: The values of the starting spec, with which options are compared; None if it is outside.
         lowest: Whether a low figure is good.
+        intervals: Half of the interval of each figure over images, by the number of the trial.
+        seed_noise: Half of the interval over seeds of the difference of two trials.
     """
-    values, figures = _drop_repeated(trials, judge_trials(trials))
+    judged = judge_trials(trials)
+    values, figures = _drop_repeated(trials, judged)
     factors = [factor for parameter in parameters for factor in _list_factors(parameter, starting, values)]
     missing = {factor: _explain_missing(factor, figures) for factor in factors}
     posteriors = _fit([factor for factor in factors if missing[factor] is None], figures)
@@ -144,6 +166,14 @@ def estimate_effects(
     effects = []
     for factor in factors:
         posterior = posteriors.get(factor)
+        pair = _find_pair(trials, judged, factor.parameter, lowest=lowest) if factor.is_operation else None
+        estimate = None if posterior is None else _interval(posterior.effect)
+        if pair is not None:
+            half = math.hypot(*((intervals or {}).get(number, 0.0) for number in pair), seed_noise)
+            # Without any interval, a difference says nothing.
+            pair, estimate = (
+                (pair, Interval.around(judged[pair[1]] - judged[pair[0]], half)) if half else (None, estimate)
+            )
         effects.append(
             Effect(
                 factor.name,
@@ -151,7 +181,8 @@ def estimate_effects(
                 factor.group,
                 factor.change,
                 lowest,
-                None if posterior is None else _interval(posterior.effect),
+                estimate,
+                pair,
                 missing[factor],
                 None if posterior is None else _distinguishable(posterior.strength),
                 None if posterior is None else _distinguishable(posterior.scaled),
@@ -180,6 +211,24 @@ def judge_trials(trials: Sequence[TrialRecord]) -> dict[int, float]:
     return {number: figure for number, figure in sorted(figures.items()) if math.isfinite(figure)}
 
 
+def _find_pair(
+    trials: Sequence[TrialRecord], judged: Mapping[int, float], name: str, *, lowest: bool
+) -> tuple[int, int] | None:
+    """Return two finished trials that differ in an operation alone, the one without it first; None if there are none.
+
+    Of several pairs, it is the one with the best trial. The strength of the operation does not matter.
+    """
+    sides: dict[str, tuple[list[int], list[int]]] = {}
+    for trial in trials:
+        if trial.state == "finished" and trial.number in judged and name in trial.values:
+            others = {key: value for key, value in trial.values.items() if key not in (name, f"{name}.strength")}
+            key = json.dumps([trial.seed, others], sort_keys=True, default=str)
+            sides.setdefault(key, ([], []))[trial.values[name] != "off"].append(trial.number)
+    sign = 1 if lowest else -1
+    pairs = [(off, on) for without, with_it in sides.values() for off in without for on in with_it]
+    return min(pairs, key=lambda pair: sorted(sign * judged[number] for number in pair), default=None)
+
+
 @dataclass(frozen=True, eq=False)
 class _Factor:
     """A column of the model.
@@ -201,6 +250,10 @@ class _Factor:
     variance: float
     strength: Floats | None = None
     scaled: Floats | None = None
+
+    @property
+    def is_operation(self) -> bool:
+        return self.change == _SWITCH
 
 
 @dataclass(frozen=True)
@@ -246,7 +299,7 @@ def _list_factors(parameter: Parameter, starting: Values | None, trials: Sequenc
             group = next((group for group in GROUPS if group in parameter.invariances), GROUPS[-1])
             on = np.array([value != "off" for value in values], dtype=float)
             within = _code_strengths(parameter, trials), _code_levels(values)
-            yield _Factor(parameter.name, group, "off → on", parameter.name, on - 0.5, 1 / 4, *within)
+            yield _Factor(parameter.name, group, _SWITCH, parameter.name, on - 0.5, 1 / 4, *within)
         case Range():
             scale = math.log if parameter.log else float
             low, high = scale(parameter.low), scale(parameter.high)
@@ -294,7 +347,7 @@ def _explain_missing(factor: _Factor, figures: Floats) -> str | None:
         return "all trials have the same figure"
     if factor.codes.std() > 0:
         return None
-    if factor.change == "off → on":
+    if factor.is_operation:
         return "on in every trial" if factor.codes[0] > 0 else "off in every trial"
     return "the same in every trial"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -50,6 +51,8 @@ class FinalComparison:
         earlier: How many other winners were judged on these images before.
         profiles: The invariance metrics of both, ``start`` and ``best``, without the evaluator's name before them;
             empty without that evaluator.
+        seed_noise: Half of the 95 % interval over seeds of the difference of two runs, by Student's t from the standard
+            deviation over the seeds of both specs; 0 if there is one seed.
     """
 
     figure: str
@@ -61,6 +64,7 @@ class FinalComparison:
     difference: Interval
     earlier: int
     profiles: Mapping[str, Mapping[str, float]]
+    seed_noise: float = 0.0
 
     @property
     def is_better(self) -> bool:
@@ -137,6 +141,7 @@ def read_final_comparison(folder: Path, config: SearchConfig, best: TrialRecord)
         _average(_subtract(read(after), read(before)) for before, after in pairs),
         len(numbers - {best.number}),
         _average_profiles({"start": start, "best": winner}),
+        _estimate_seed_noise([[read(run)[0] for run in runs] for runs in (start, winner)]),
     )
 
 
@@ -196,6 +201,17 @@ def _read_pair(folder: Path, best: TrialRecord, number: int) -> tuple[sslreg.Run
 def _read_figure(figure: Figure, run: sslreg.Run) -> tuple[float, float]:
     """Return the figure of a run, and half of its interval over images; 0 if it has none."""
     return figure.read(run), run.summary["final"].get(f"{figure.name}{_INTERVAL}", 0.0)
+
+
+def _estimate_seed_noise(figures: Sequence[Sequence[float]]) -> float:
+    """Return half of the 95 % interval over seeds of the difference of two runs, from figures of several specs."""
+    from scipy.stats import t
+
+    freedom = sum(len(own) - 1 for own in figures)
+    if not freedom:
+        return 0.0
+    variance = sum(statistics.variance(own) * (len(own) - 1) for own in figures) / freedom
+    return float(t.ppf(0.975, freedom)) * math.sqrt(2 * variance)
 
 
 def _subtract(after: tuple[float, float], before: tuple[float, float]) -> tuple[float, float]:

@@ -32,7 +32,8 @@ def is_unpromising(
     random numbers: the same images in the same order, with the same draws. So figures of one epoch differ by the values
     of the trials more than by chance, and five of them are enough for a median.
 
-    The starting spec, the design and lists are never pruned, because effects are estimated from their last figures.
+    The starting spec, the design, comparisons and lists are never pruned, because effects are estimated from their last
+    figures.
 
     Args:
         number: The number of the trial.

@@ -195,6 +195,7 @@ def collect_results(folder: Path, config: SearchConfig, records: Sequence[TrialR
     )
     starts = [record.figure for record in records if record.state == "finished" and is_start(config, record)]
     is_sweep = config.trials is not None
+    final = None if best is None or is_sweep else read_final_comparison(folder, config, best)
     counts = Counter(record.state for record in records)
     return Results(
         config.spec.name,
@@ -206,9 +207,9 @@ def collect_results(folder: Path, config: SearchConfig, records: Sequence[TrialR
         None if best is None else next(trial for trial in trials if trial.number == best.number),
         best is not None and is_start(config, best),
         None if best is None else best.values,
-        [] if is_sweep else estimate_effects(records, space.parameters, space.starting, lowest=figure.lowest),
+        [] if is_sweep else _estimate_effects(config, records, 0.0 if final is None else final.seed_noise),
         combinations,
-        None if best is None or is_sweep else read_final_comparison(folder, config, best),
+        final,
     )
 
 
@@ -225,6 +226,14 @@ def _relative(path: Path, folder: Path) -> str:
         return path.relative_to(folder).as_posix()
     except ValueError:
         return path.as_posix()
+
+
+def _estimate_effects(config: SearchConfig, records: Sequence[TrialRecord], seed_noise: float) -> list[Effect]:
+    intervals = {record.number: _read_interval(record, config.figure.name) for record in records}
+    space, lowest = config.space, config.figure.lowest
+    return estimate_effects(
+        records, space.parameters, space.starting, lowest=lowest, intervals=intervals, seed_noise=seed_noise
+    )
 
 
 def _combine(config: SearchConfig, records: Sequence[TrialRecord]) -> list[Combination]:

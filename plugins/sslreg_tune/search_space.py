@@ -143,6 +143,12 @@ class SearchSpace:
             {name: value for one in combination for name, value in one.items()} for combination in product(*choices)
         ]
 
+    def toggle(self, values: Values, operation: Operation) -> Values:
+        """Return values with one operation on instead of off, or off instead of on. On is as `grid` has it."""
+        others = {name: value for name, value in values.items() if name not in (operation.name, operation.strength)}
+        off, on = _grid_values(operation)
+        return others | (on if values[operation.name] == "off" else off)
+
     def overrides(self, values: Values) -> list[str]:
         """Return the arguments of ``--set`` that turn the starting spec into the one with these values."""
         arguments = format_overrides({name: values[name] for name in self._paths()})

@@ -50,9 +50,10 @@ def format_counts(results: Results) -> str:
 
 def describe_intervals(results: Results) -> str:
     """Return how the effects and their verdicts are meant."""
+    which = " (lowest is best)" if results.lowest else ""
     return (
-        f"Effects on {results.figure}{' (lowest is best)' if results.lowest else ''}, averaged over all other "
-        "parameters. ± is half of a 95 % interval; unclear means that it includes zero."
+        f"Effects on {results.figure}{which}: the best trial, or one near it, with the operation and without; those "
+        "'on average' are over all trials. ± is half of a 95 % interval; unclear means that it includes zero."
     )
 
 

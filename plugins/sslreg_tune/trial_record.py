@@ -9,8 +9,9 @@ from typing import Any, Literal, Protocol, TypeVar
 
 State = Literal["running", "finished", "pruned", "failed"]
 
-#: Where the values of a trial come from: the starting spec, the design, the search, or a list (a grid, seeds).
-Origin = Literal["start", "design", "search", "list"]
+#: Where the values of a trial come from: the starting spec, the design, the search, a comparison with the best trial,
+#: or a list (a grid, seeds).
+Origin = Literal["start", "design", "search", "comparison", "list"]
 
 
 class _Judged(Protocol):

@@ -1,4 +1,8 @@
-"""The values of each trial: the starting spec, a design, and then the Tree-structured Parzen Estimator.
+"""The values of each trial: the starting spec, a design, and then comparisons and the Tree-structured Parzen Estimator.
+
+A comparison is the best trial so far with one operation switched on or off. It tells what this operation does where it
+matters: near the spec that is the result. It is also a step of the search, since it may be better. Two of three trials
+after the design are comparisons, as long as operations are left to compare.
 
 The values of a trial are a function of the study's seed, of the trial's number and of the trials that have ended. So a
 study that is killed anywhere and continued has the same trials as one that is not, if one process at a time searches.
@@ -15,19 +19,23 @@ import optuna
 from optuna.samplers import RandomSampler, TPESampler
 from optuna.trial import FixedTrial, TrialState
 
-from sslreg_tune.parameters import Values
+from sslreg_tune.parameters import Operation, Values
 from sslreg_tune.search_config import SearchConfig
-from sslreg_tune.trial_record import Origin
+from sslreg_tune.trial_record import Origin, find_best
 from sslreg_tune.trial_storage import StoredTrial, TrialValues
 
 #: The number of ended trials from which the estimator is used, if the design is smaller. Before, values are random.
 MIN_TRIALS = 4
+#: Of this many trials after the design, all but one are comparisons.
+PERIOD = 3
+#: The largest share of the trials that the design may take.
+DESIGN_SHARE = 1 / 4
 #: How often values are drawn again that were tried before: a run with equal values and an equal seed is equal.
 MAX_REPETITIONS = 20
 
 
 def choose_design_size(config: SearchConfig, budget: int | None) -> int:
-    """Return the number of design trials: at most half of the trials, the rest is for the search.
+    """Return the number of design trials: at most a quarter of the trials, the rest is for the search.
 
     Args:
         config: What is searched.
@@ -35,7 +43,7 @@ def choose_design_size(config: SearchConfig, budget: int | None) -> int:
     """
     if config.trials is not None:
         return 0
-    return config.space.design_size if budget is None else min(config.space.design_size, budget // 2)
+    return config.space.design_size if budget is None else min(config.space.design_size, int(DESIGN_SHARE * budget))
 
 
 def choose_values(
@@ -56,7 +64,11 @@ def choose_values(
         return None
     else:
         others = [trial for trial in trials if trial.number != number]
-        values, seed, origin = _search(config, others, number), config.spec.seed, "search"
+        seed, origin = config.spec.seed, "comparison"
+        compared = find_comparison(config, others) if (number - len(planned) + 1) % PERIOD else None
+        if compared is None:
+            compared, origin = _search(config, others, number), "search"
+        values = compared
     params = config.space.to_params(values)
     fixed = FixedTrial(params)
     config.space.suggest(fixed)
@@ -75,6 +87,25 @@ def list_planned_trials(config: SearchConfig, design_size: int) -> list[tuple[Va
         if values not in [before for before, _, _ in planned]:
             planned.append((values, config.spec.seed, "design"))
     return planned
+
+
+def find_comparison(config: SearchConfig, trials: Sequence[StoredTrial]) -> Values | None:
+    """Return the values of the best trial with one operation switched; None if all of them were tried.
+
+    Args:
+        config: What is searched.
+        trials: The other trials.
+    """
+    best = find_best(trials, lowest=config.figure.lowest)
+    if best is None or best.values is None:
+        return None
+    tried = [trial.values for trial in trials]
+    switched = (
+        config.space.toggle(dict(best.values), parameter)
+        for parameter in config.space.parameters
+        if isinstance(parameter, Operation)
+    )
+    return next((values for values in switched if json.loads(json.dumps(values)) not in tried), None)
 
 
 def _search(config: SearchConfig, trials: Sequence[StoredTrial], number: int) -> Values:

@@ -113,10 +113,10 @@ def test_the_strength_is_reported_if_it_matters(studies: Any) -> None:
         trials.append(studies.make_record(number, figure, **values, lr=float(rng.random())))
     parameters = [operation, Range("lr", 0.0, 1.0)]
     effect = estimate(trials, parameters)["elastic"]
-    assert effect.note == "stronger is better"
+    assert effect.note == "on average, stronger is better"
     assert effect.strength is not None
     assert effect.strength.low < 0.2 < effect.strength.high
-    assert estimate(trials, parameters, lowest=True)["elastic"].note == "weaker is better"
+    assert estimate(trials, parameters, lowest=True)["elastic"].note == "on average, weaker is better"
 
 
 def test_whether_an_operation_is_better_as_written_is_reported(studies: Any) -> None:
@@ -131,7 +131,7 @@ def test_whether_an_operation_is_better_as_written_is_reported(studies: Any) -> 
         figure = {"off": 0.5, "as written": 0.7, "scaled": 0.5}[level] + rng.normal(0, 0.01)
         trials.append(studies.make_record(number, float(figure), **values))
     effect = estimate(trials, [operation, Range("lr", 0.0, 1.0)])["elastic"]
-    assert effect.note == "better as written"
+    assert effect.note == "on average, better as written"
     assert effect.estimate is not None
     assert effect.estimate.value == pytest.approx(0.1, abs=0.02)  # the mean of both levels
     assert effect.scaled is not None
@@ -172,3 +172,46 @@ def test_pruned_trials_count_as_if_they_had_finished(studies: Any) -> None:
         studies.make_record(6, float("nan")),
     ]
     assert judge_trials([*finished, pruned, unknown, *others]) == pytest.approx({0: 0.7, 1: 0.8, 2: 0.55})
+
+
+PAIRED = {"elastic": "scaled", "elastic.strength": 0.2, "flip": "off"}
+
+
+def test_trials_that_differ_in_one_operation_give_its_effect(studies: Any) -> None:
+    trials = [
+        studies.make_record(0, 0.5, **PAIRED | {"elastic": "off"}),
+        studies.make_record(1, 0.8, **PAIRED),
+        studies.make_record(2, 0.7, **PAIRED | {"flip": "as written"}),
+        studies.make_record(3, 0.75, **PAIRED | {"elastic.strength": 0.9}),
+    ]
+    trials[0].values.pop("elastic.strength")
+    operations = studies.operations[:2]
+    effects = estimate(trials, operations, intervals=dict.fromkeys(range(4), 0.03), seed_noise=0.04)
+    assert effects["elastic"].pair == (0, 1)
+    assert effects["flip"].pair == (1, 2)
+    found = effects["flip"].estimate
+    assert found is not None
+    assert found.value == pytest.approx(-0.1)
+    assert found.half == pytest.approx(np.sqrt(2 * 0.03**2 + 0.04**2))
+    assert effects["flip"].verdict == "harms"
+    assert effects["flip"].note == ""
+
+
+def test_a_pair_without_intervals_and_pruned_trials_say_nothing(studies: Any) -> None:
+    trials = [studies.make_record(0, 0.8, **PAIRED), studies.make_record(1, 0.7, **PAIRED | {"flip": "as written"})]
+    assert estimate(trials, studies.operations[:2])["flip"].pair is None
+    pruned = [trials[0], replace(trials[1], state="pruned", figure=None, intermediate={1: 0.5})]
+    assert estimate(pruned, studies.operations[:2], intervals={0: 0.03, 1: 0.03})["flip"].pair is None
+
+
+def test_the_pair_with_the_best_trial_counts(studies: Any) -> None:
+    far, near = {"elastic": "off", "flip": "off"}, {"elastic": "as written", "flip": "off"}
+    trials = [
+        studies.make_record(0, 0.4, **far),
+        studies.make_record(1, 0.5, **far | {"flip": "as written"}),
+        studies.make_record(2, 0.9, **near),
+        studies.make_record(3, 0.6, **near | {"flip": "as written"}),
+    ]
+    intervals = dict.fromkeys(range(4), 0.03)
+    assert estimate(trials, studies.operations[:2], intervals=intervals)["flip"].pair == (2, 3)
+    assert estimate(trials, studies.operations[:2], intervals=intervals, lowest=True)["flip"].pair == (0, 1)

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from sslreg_tune.figure import Figure
+from sslreg_tune.parameters import Operation
 from sslreg_tune.search_config import SearchConfig
+from sslreg_tune.search_space import SearchSpace
 from sslreg_tune.trial_storage import TrialStorage, file_url
-from sslreg_tune.trial_values import choose_design_size, choose_values, list_planned_trials
+from sslreg_tune.trial_values import choose_design_size, choose_values, find_comparison, list_planned_trials
 
 
 def run_trials(config: SearchConfig, folder: Path, count: int, design_size: int = 4) -> TrialStorage:
@@ -70,6 +73,27 @@ def test_a_list_has_its_values_and_seeds(search, tmp_path: Path) -> None:
     assert choose_design_size(config, 10) == 0
 
 
-@pytest.mark.parametrize(("budget", "size"), [(4, 2), (100, 4), (None, 4)])
-def test_half_of_the_trials_are_left_for_the_search(search, budget: int | None, size: int) -> None:
+@pytest.mark.parametrize(("budget", "size"), [(8, 2), (100, 4), (None, 4)])
+def test_most_trials_are_left_for_the_search(search, budget: int | None, size: int) -> None:
     assert choose_design_size(search(), budget) == size
+
+
+def test_comparisons_switch_one_operation_of_the_best_trial(tmp_path: Path) -> None:
+    operations = [
+        Operation("flip", frozenset(["shape"]), ("off", "as written"), "as written"),
+        Operation("elastic", frozenset(["shape"]), ("off", "scaled"), "off"),
+    ]
+    space = SearchSpace(tuple(operations), {"flip": "as written", "elastic": "off"})
+    config = SearchConfig("digits-simclr", (), Figure("few_shot_1"), space)
+    storage = TrialStorage(file_url(tmp_path / "study.db"), "mine", lowest=False)
+    for number, figure in enumerate([0.5, 0.7, 0.6, 0.6]):
+        storage.create_trial("here")
+        chosen = choose_values(config, storage.read_trials(), number, 0)
+        assert chosen is not None
+        storage.assign(number, chosen)
+        storage.finish(number, figure)
+    trials = storage.read_trials()
+    assert [trial.origin for trial in trials] == ["start", "comparison", "comparison", "search"]
+    assert trials[1].values == {"flip": "off", "elastic": "off"}
+    assert trials[2].values == {"flip": "off", "elastic": "scaled", "elastic.strength": 0.25}
+    assert find_comparison(config, trials) is None  # both operations of the best trial were switched
