@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from sslreg_tune.pairs import find_pair
 from sslreg_tune.parameters import Choice, Level, Operation, Parameter, Range, Values, format_option
 from sslreg_tune.regression import Floats, draw_coefficients
 from sslreg_tune.search_space import MIN_STRENGTH
@@ -166,7 +167,7 @@ def estimate_effects(
     effects = []
     for factor in factors:
         posterior = posteriors.get(factor)
-        pair = _find_pair(trials, judged, factor.parameter, lowest=lowest) if factor.is_operation else None
+        pair = find_pair(trials, factor.parameter, lowest=lowest) if factor.is_operation else None
         estimate = None if posterior is None else _interval(posterior.effect)
         if pair is not None:
             half = math.hypot(*((intervals or {}).get(number, 0.0) for number in pair), seed_noise)
@@ -209,24 +210,6 @@ def judge_trials(trials: Sequence[TrialRecord]) -> dict[int, float]:
             if gains:
                 figures[trial.number] = trial.intermediate[epoch] + math.fsum(gains) / len(gains)
     return {number: figure for number, figure in sorted(figures.items()) if math.isfinite(figure)}
-
-
-def _find_pair(
-    trials: Sequence[TrialRecord], judged: Mapping[int, float], name: str, *, lowest: bool
-) -> tuple[int, int] | None:
-    """Return two finished trials that differ in an operation alone, the one without it first; None if there are none.
-
-    Of several pairs, it is the one with the best trial. The strength of the operation does not matter.
-    """
-    sides: dict[str, tuple[list[int], list[int]]] = {}
-    for trial in trials:
-        if trial.state == "finished" and trial.number in judged and name in trial.values:
-            others = {key: value for key, value in trial.values.items() if key not in (name, f"{name}.strength")}
-            key = json.dumps([trial.seed, others], sort_keys=True, default=str)
-            sides.setdefault(key, ([], []))[trial.values[name] != "off"].append(trial.number)
-    sign = 1 if lowest else -1
-    pairs = [(off, on) for without, with_it in sides.values() for off in without for on in with_it]
-    return min(pairs, key=lambda pair: sorted(sign * judged[number] for number in pair), default=None)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,7 @@
 """The values of each trial: the starting spec, a design, and then comparisons and the Tree-structured Parzen Estimator.
 
 A comparison is the best trial so far with one operation switched on or off. It tells what this operation does where it
-matters: near the spec that is the result. It is also a step of the search, since it may be better. Two of three trials
+matters: near the spec that is the result. It is also a step of the search, since it may be better. Three of four trials
 after the design are comparisons, as long as operations are left to compare.
 
 The values of a trial are a function of the study's seed, of the trial's number and of the trials that have ended. So a
@@ -11,6 +11,7 @@ study that is killed anywhere and continued has the same trials as one that is n
 from __future__ import annotations
 
 import json
+import math
 import warnings
 from collections.abc import Sequence
 
@@ -19,6 +20,7 @@ import optuna
 from optuna.samplers import RandomSampler, TPESampler
 from optuna.trial import FixedTrial, TrialState
 
+from sslreg_tune.pairs import find_pair
 from sslreg_tune.parameters import Operation, Values
 from sslreg_tune.search_config import SearchConfig
 from sslreg_tune.trial_record import Origin, find_best
@@ -27,15 +29,15 @@ from sslreg_tune.trial_storage import StoredTrial, TrialValues
 #: The number of ended trials from which the estimator is used, if the design is smaller. Before, values are random.
 MIN_TRIALS = 4
 #: Of this many trials after the design, all but one are comparisons.
-PERIOD = 3
-#: The largest share of the trials that the design may take.
-DESIGN_SHARE = 1 / 4
+PERIOD = 4
+#: A study has a design only if it has this many times as many trials. Others need them near the best trial.
+DESIGN_BUDGET = 4
 #: How often values are drawn again that were tried before: a run with equal values and an equal seed is equal.
 MAX_REPETITIONS = 20
 
 
 def choose_design_size(config: SearchConfig, budget: int | None) -> int:
-    """Return the number of design trials: at most a quarter of the trials, the rest is for the search.
+    """Return the number of design trials: none if they were more than a quarter of the trials.
 
     Args:
         config: What is searched.
@@ -43,7 +45,8 @@ def choose_design_size(config: SearchConfig, budget: int | None) -> int:
     """
     if config.trials is not None:
         return 0
-    return config.space.design_size if budget is None else min(config.space.design_size, int(DESIGN_SHARE * budget))
+    size = config.space.design_size
+    return size if budget is None or budget >= DESIGN_BUDGET * size else 0
 
 
 def choose_values(
@@ -92,6 +95,8 @@ def list_planned_trials(config: SearchConfig, design_size: int) -> list[tuple[Va
 def find_comparison(config: SearchConfig, trials: Sequence[StoredTrial]) -> Values | None:
     """Return the values of the best trial with one operation switched; None if all of them were tried.
 
+    Operations that were not compared come first, then those whose comparison is farthest from the best trial.
+
     Args:
         config: What is searched.
         trials: The other trials.
@@ -100,12 +105,18 @@ def find_comparison(config: SearchConfig, trials: Sequence[StoredTrial]) -> Valu
     if best is None or best.values is None:
         return None
     tried = [trial.values for trial in trials]
-    switched = (
-        config.space.toggle(dict(best.values), parameter)
-        for parameter in config.space.parameters
-        if isinstance(parameter, Operation)
-    )
+    operations = [parameter for parameter in config.space.parameters if isinstance(parameter, Operation)]
+    operations.sort(key=lambda operation: _rate_comparison(config, trials, operation))
+    switched = (config.space.toggle(dict(best.values), operation) for operation in operations)
     return next((values for values in switched if json.loads(json.dumps(values)) not in tried), None)
+
+
+def _rate_comparison(config: SearchConfig, trials: Sequence[StoredTrial], operation: Operation) -> float:
+    """Return how good the better trial of the comparison of an operation is; the lowest number without one."""
+    sign = -1 if config.figure.lowest else 1
+    pair = find_pair(trials, operation.name, lowest=config.figure.lowest)
+    figures = [sign * trial.figure for trial in trials if pair and trial.number in pair and trial.figure is not None]
+    return max(figures, default=-math.inf)
 
 
 def _search(config: SearchConfig, trials: Sequence[StoredTrial], number: int) -> Values:
