@@ -108,7 +108,7 @@ def test_the_environment_selects_plugins() -> None:
 def test_every_default_plugin_loads() -> None:
     reports = [plugin for plugin in installed().plugins if plugin.distribution == "sslreg"]
     assert {plugin.name: plugin.error for plugin in reports if plugin.status != "loaded"} == {}
-    assert len(reports) == 14
+    assert len(reports) == 15
 
 
 def test_discovery_imports_no_component_and_no_torch() -> None:
