@@ -1,0 +1,23 @@
+"""Areas: the pages and endpoints that belong together, with one link in the header."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from starlette.routing import BaseRoute
+
+
+@dataclass(frozen=True)
+class Area:
+    """Pages and endpoints that belong together.
+
+    Attributes:
+        title: The text of the link in the header.
+        path: The path of the page to which the link leads.
+        routes: The routes of the pages, and of the endpoints under ``/api/``.
+    """
+
+    title: str
+    path: str
+    routes: Sequence[BaseRoute]

@@ -1,0 +1,58 @@
+"""What is browsed: a spec, and a folder of runs."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import sslreg
+
+
+class RunNumbers:
+    """Numbers for the folders of runs.
+
+    A page names a run by its number only, so no path from a request is ever opened. A run keeps its number until the
+    server ends.
+    """
+
+    def __init__(self) -> None:
+        self._paths: list[Path] = []
+        self._lock = threading.Lock()
+
+    def number(self, path: Path) -> int:
+        """Return the number of a run, a new one if the run is new."""
+        with self._lock:
+            if path not in self._paths:
+                self._paths.append(path)
+            return self._paths.index(path)
+
+    def path(self, number: int) -> Path:
+        """Return the folder of the run with a number.
+
+        Raises:
+            UserError: No run has this number.
+        """
+        if not 0 <= number < len(self._paths):
+            raise sslreg.UserError(
+                f"there is no run number {number}", hint="choose a run from the list", code="not-found"
+            )
+        return self._paths[number]
+
+
+class Workspace:
+    """What is browsed.
+
+    Attributes:
+        spec: The spec, a file or the name of a shipped one; None if none was named.
+        runs: The folder that contains the runs, or a run; None if there is no such folder.
+        run: The run that was named; None if none was named.
+        run_numbers: The numbers by which pages name runs.
+    """
+
+    def __init__(self, *, spec: str | None = None, runs: Path | None = None, run: Path | None = None) -> None:
+        self.spec = spec
+        self.runs = runs
+        self.run = run
+        self.run_numbers = RunNumbers()
+        if run is not None:
+            self.run_numbers.number(run)
