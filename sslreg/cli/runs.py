@@ -10,15 +10,7 @@ import typer
 from sslreg.cli.compare import compare
 from sslreg.cli.console import print_json, print_path, stderr
 from sslreg.cli.options import Json
-from sslreg.cli.run_table import (
-    choose_columns,
-    format_cell,
-    list_groups,
-    print_columns,
-    print_groups,
-    print_runs,
-    read_columns,
-)
+from sslreg.cli.run_table import print_columns, print_listing
 from sslreg.errors import UserError
 
 if TYPE_CHECKING:
@@ -59,29 +51,18 @@ def list_(
     The list has the values in which the specs differ, if they are few. For example: sslreg runs list --where
     model.use=simclr --sort knn_top1
     """
-    from sslreg.runs.queries import require_path, sort_runs
+    from sslreg.runs.listing import list_runs, read_columns
 
-    runs = _select_runs(root, where)
-    if sort is not None:
-        runs = sort_runs(runs, sort, descending=True)
     requested = [path.strip() for path in columns.split(",") if path.strip()] if columns else []
-    for path in requested:
-        require_path(runs, path)
-    shown = requested or choose_columns(runs, group=group)
-    if sort is not None and not {sort, f"final.{sort}"} & set(shown):
-        shown = [*shown, sort]
-    groups = list_groups(runs, shown, sort) if group else []
-    if json and group:
-        print_json({"groups": [row.as_json() for row in groups]})
+    listing = list_runs(_select_runs(root, where), sort, requested, group)
+    if json and listing.groups is not None:
+        print_json({"groups": [row.as_json() for row in listing.groups]})
         return
     if json:
-        print_json({"runs": [_as_json(run) | {"columns": read_columns(run, shown)} for run in runs]})
+        print_json({"runs": [_as_json(run) | {"columns": read_columns(run, listing.columns)} for run in listing.runs]})
         return
-    if group:
-        print_groups(groups, shown)
-    else:
-        print_runs(runs, shown)
-    for run in runs:
+    print_listing(listing)
+    for run in listing.runs:
         if run.problem:
             stderr.print(f"{run.path} is broken: {run.problem}", style="red")
 
@@ -95,6 +76,7 @@ def show(run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of 
 
     Each is shown by the path that --where takes.
     """
+    from sslreg.runs.listing import format_cell
     from sslreg.runs.records import find_runs
 
     if not run.is_dir():
@@ -128,6 +110,7 @@ def best(
 
     For example: sslreg report $(sslreg runs best knn_top1)
     """
+    from sslreg.runs.listing import format_cell
     from sslreg.runs.queries import find_best_run
 
     run, value = find_best_run(_select_runs(root, where), metric, lowest=lowest)
@@ -157,6 +140,8 @@ def _select_runs(root: Path, where: list[str] | None) -> list[RunRecord]:
 
 
 def _as_json(run: RunRecord) -> dict[str, Any]:
+    from sslreg.runs.listing import format_cell
+
     return {
         "path": str(run.path),
         "state": run.state,
