@@ -114,10 +114,25 @@ if TYPE_CHECKING:
     )
     from sslreg.report import Preview as Preview, preview as preview, write_report as write_report
     from sslreg.report.charts import build_chart as build_chart
+    from sslreg.report.curve_charts import curve_charts as curve_charts
     from sslreg.report.html_pages import render_page as render_page
     from sslreg.report.invariance_profile import ProfileSubject as ProfileSubject, build_profile as build_profile
-    from sslreg.report.tables import PageTable as PageTable
+    from sslreg.report.reported_runs import RunResults as RunResults, collect_results as collect_results
+    from sslreg.report.tables import (
+        PageTable as PageTable,
+        comparison_table as comparison_table,
+        differences_table as differences_table,
+        evaluation_table as evaluation_table,
+        summary_table as summary_table,
+        versions_table as versions_table,
+    )
     from sslreg.runs import Run as Run, load_run as load_run
+    from sslreg.runs.curve_reader import Curve as Curve, CurveReader as CurveReader
+    from sslreg.runs.folder import RunFolder as RunFolder
+    from sslreg.runs.listing import RunListing as RunListing, list_runs as list_runs
+    from sslreg.runs.queries import filter_runs as filter_runs
+    from sslreg.runs.records import RunRecord as RunRecord
+    from sslreg.runs.run_index import RunIndex as RunIndex
     from sslreg.runs.seed_groups import average_over_seeds as average_over_seeds
     from sslreg.spec import ComponentSpec as ComponentSpec, Spec as Spec, load_spec as load_spec
     from sslreg.spec.bounds import enforce_bounds as enforce_bounds
@@ -168,14 +183,24 @@ _EXPORTS = {
     "sslreg.registry": "Catalog ComponentInfo Registry hookimpl installed",
     "sslreg.report": "Preview preview write_report",
     "sslreg.report.charts": "build_chart",
+    "sslreg.report.curve_charts": "curve_charts",
     "sslreg.report.html_pages": "render_page",
     "sslreg.report.invariance_profile": "ProfileSubject build_profile",
-    "sslreg.report.tables": "PageTable",
+    "sslreg.report.reported_runs": "RunResults collect_results",
+    "sslreg.report.tables": (
+        "PageTable comparison_table differences_table evaluation_table summary_table versions_table"
+    ),
     "sslreg.spec": "ComponentSpec Spec load_spec",
     "sslreg.spec.bounds": "enforce_bounds",
     "sslreg.spec.from_run": "FromRun",
     "sslreg.spec.yaml_dump": "dump_yaml load_yaml",
     "sslreg.runs": "Run load_run",
+    "sslreg.runs.curve_reader": "Curve CurveReader",
+    "sslreg.runs.folder": "RunFolder",
+    "sslreg.runs.listing": "RunListing list_runs",
+    "sslreg.runs.queries": "filter_runs",
+    "sslreg.runs.records": "RunRecord",
+    "sslreg.runs.run_index": "RunIndex",
     "sslreg.runs.seed_groups": "average_over_seeds",
     "sslreg.suggestions": "did_you_mean",
     "sslreg.training.loop": "train",

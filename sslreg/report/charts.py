@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from sslreg.axis import ABOVE, BELOW, Axis
-from sslreg.report.reported_runs import Curve
+from sslreg.runs.curve_reader import Curve
 
 #: The positions of a confidence interval with its lower and its upper ends.
 Band = list[tuple[float, float, float]]

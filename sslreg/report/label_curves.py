@@ -8,14 +8,15 @@ from collections.abc import Mapping, Sequence
 
 from sslreg.metric_names import INTERVAL, initial_subject, order_subjects, parse_label_counts, title_subject
 from sslreg.report.charts import Band, Chart, build_chart
-from sslreg.report.reported_runs import Curve, ReportedRun
+from sslreg.report.reported_runs import RunResults
+from sslreg.runs.curve_reader import Curve
 
 #: The CSS classes of the lines of subjects, and those of further baselines.
 _STYLES = {"trained": "run-0", "starting": "run-1", "untrained": "run-2 dashed", "raw_pixels": "run-3 dashed"}
 _FURTHER_STYLES = ("run-4", "run-5")
 
 
-def label_curves(runs: Sequence[ReportedRun]) -> list[tuple[str, Chart]]:
+def label_curves(runs: Sequence[RunResults]) -> list[tuple[str, Chart]]:
     """Return a chart for each run and each evaluator with metrics by the number of labels, with the run's label."""
     return [
         (run.label, _build_chart(run, prefix, counts))
@@ -24,7 +25,7 @@ def label_curves(runs: Sequence[ReportedRun]) -> list[tuple[str, Chart]]:
     ]
 
 
-def _build_chart(run: ReportedRun, prefix: str, counts: Mapping[int, str]) -> Chart:
+def _build_chart(run: RunResults, prefix: str, counts: Mapping[int, str]) -> Chart:
     """Build the chart of one evaluator. All labels are drawn one step after the largest number."""
     largest = max(counts)
     positions = {name: math.log2(count) for count, name in counts.items()}

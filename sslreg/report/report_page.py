@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from sslreg.atomic_files import write_text
-from sslreg.metric_names import INTERVAL
-from sslreg.report.charts import Chart, build_chart
+from sslreg.report.charts import Chart
+from sslreg.report.curve_charts import curve_charts
 from sslreg.report.embedded_images import EmbeddedImages, Gallery, Picture, embed_images
 from sslreg.report.embedding_map import EmbeddingMap, Sprite, make_sprite, map_embeddings
 from sslreg.report.html_pages import load_script, render_page
@@ -80,7 +80,7 @@ def render_report(paths: Sequence[str | Path]) -> str:
         evaluation=evaluation_table(runs),
         comparison=comparison_table(runs),
         label_curves=label_curves(runs),
-        curves=_curve_charts(runs),
+        curves=curve_charts(runs),
         previews=_previews(runs),
         embeddings=list(zip(runs, embeddings, strict=True)),
         patches=[
@@ -95,26 +95,6 @@ def render_report(paths: Sequence[str | Path]) -> str:
         versions=versions_table(runs),
         script=load_script("report.js"),
     )
-
-
-def _curve_charts(runs: Sequence[ReportedRun]) -> list[Chart] | Unavailable:
-    """Build a chart of each metric that was measured more than once. The tables show the others."""
-    names = dict.fromkeys(
-        name for run in runs for name, curve in run.curves.items() if len(curve) > 1 and not name.endswith(INTERVAL)
-    )
-    if not names:
-        return Unavailable("metrics.csv holds no metric that was measured more than once")
-    options = ("lr", "weight_decay")
-    first = [name for name in ("loss", *options) if name in names]
-    return [
-        build_chart(
-            name,
-            {(run.label, f"run-{run.number}"): run.curves[name] for run in runs if name in run.curves},
-            "step",
-            low=0.0 if name in options else None,
-        )
-        for name in (*first, *(name for name in names if name not in first))
-    ]
 
 
 def _previews(runs: Sequence[ReportedRun]) -> list[tuple[list[str], Preview | Unavailable]]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sslreg.report.charts import Chart, build_chart
-from sslreg.report.reported_runs import Curve
+from sslreg.runs.curve_reader import Curve
 
 #: Smaller shares of the variance are rounding errors.
 _FLOOR = 1e-6

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sslreg.errors import SslregError, UserError
+from sslreg.errors import UserError
 from sslreg.metric_names import (
     INTERVAL,
     drop_intervals,
@@ -18,7 +19,7 @@ from sslreg.metric_names import (
     order_subjects,
     title_subject,
 )
-from sslreg.report.reported_runs import ReportedRun
+from sslreg.report.reported_runs import RunResults
 from sslreg.report.unavailable import Unavailable
 from sslreg.runs.comparison import compare_subjects, describe_label_savings, name_seed_groups, tabulate_runs
 from sslreg.runs.seed_groups import average_metric
@@ -43,7 +44,7 @@ class PageTable:
     groups: list[tuple[str, int]]
 
 
-def summary_table(runs: Sequence[ReportedRun]) -> PageTable:
+def summary_table(runs: Sequence[RunResults]) -> PageTable:
     """Return how each run ended and how fast it was."""
     rows = {
         "status": [run.record.state for run in runs],
@@ -54,13 +55,13 @@ def summary_table(runs: Sequence[ReportedRun]) -> PageTable:
         "time spent waiting for data": [_format_percent(run.record.values.get("waiting_for_data")) for run in runs],
         "images that could not be read": [_format(run.record.values.get("skipped_samples")) for run in runs],
         "resumed at steps": [_format(run.record.values.get("resumed_at")) for run in runs],
-        "expected by the spec": ["; ".join(format_expected(run.run.spec.expect)) for run in runs],
+        "expected by the spec": ["; ".join(format_expected(run.record.spec.get("expect") or {})) for run in runs],
         "problem with the folder": [run.record.problem or "" for run in runs],
     }
     return PageTable([run.label for run in runs], [(name, cells) for name, cells in rows.items() if any(cells)], [])
 
 
-def evaluation_table(runs: Sequence[ReportedRun]) -> PageTable | Unavailable:
+def evaluation_table(runs: Sequence[RunResults]) -> PageTable | Unavailable:
     """Return the metrics of the trained backbone of each run and of the baselines.
 
     Runs that differ in nothing but their seeds are averaged, as in a comparison.
@@ -118,7 +119,7 @@ def _average_metrics(runs: Sequence[Mapping[str, Mapping[str, float]]]) -> Mappi
     return means
 
 
-def comparison_table(runs: Sequence[ReportedRun]) -> tuple[PageTable | None, list[str]]:
+def comparison_table(runs: Sequence[RunResults]) -> tuple[PageTable | None, list[str]]:
     """Return a table of several runs and their baselines, and which differences are distinguishable, in sentences."""
     if len(runs) == 1:
         metrics = _without_profile(runs[0])
@@ -135,7 +136,7 @@ def comparison_table(runs: Sequence[ReportedRun]) -> tuple[PageTable | None, lis
     return PageTable(content.metrics, rows, []), [comparison.sentence for comparison in content.comparisons()]
 
 
-def _without_profile(run: ReportedRun) -> dict[str, dict[str, float]]:
+def _without_profile(run: RunResults) -> dict[str, dict[str, float]]:
     """Return the metrics of a run by subject, without its invariance profile."""
     return {
         subject: {name: value for name, value in own.items() if not name.startswith(f"{INVARIANCE}_")}
@@ -143,28 +144,20 @@ def _without_profile(run: ReportedRun) -> dict[str, dict[str, float]]:
     }
 
 
-def _explain_missing_evaluation(run: ReportedRun) -> str:
-    spec = run.run.spec
-    if spec.evaluate:
+def _explain_missing_evaluation(run: RunResults) -> str:
+    if run.record.spec.get("evaluate"):
         return f"{run.label} has no metrics: its status is {run.record.state}"
-    evaluator = "knn"
-    try:
-        samples = run.run.split("test" if spec.data.find("test") else "train")
-    except SslregError:
-        pass  # whether there are labels is unknown
-    else:
-        if samples.has_masks:
-            evaluator = "dense_knn"
-        elif not (samples.has_targets or samples.has_label_sets):
-            return f"the data has no labels, so there is no evaluation ({run.label})"
-    return f"the spec of {run.label} names no evaluators; evaluate it with: sslreg evaluate {run.run.path} {evaluator}"
+    if (evaluator := run.suggest_evaluator()) is None:
+        return f"the data has no labels, so there is no evaluation ({run.label})"
+    path = shlex.quote(str(run.record.path))
+    return f"the spec of {run.label} names no evaluators; evaluate it with: sslreg evaluate {path} {evaluator}"
 
 
-def differences_table(runs: Sequence[ReportedRun]) -> PageTable | Unavailable:
+def differences_table(runs: Sequence[RunResults]) -> PageTable | Unavailable:
     """Return the values of the specs that differ from those of the first run."""
     if len(runs) == 1:
         return Unavailable("there is only one run")
-    contents = [run.run.spec.to_dict() for run in runs]
+    contents = [run.record.spec for run in runs]
     changed = [{change.path: change for change in find_changes(contents[0], other)} for other in contents[1:]]
     rows = []
     for path in dict.fromkeys(path for changes in changed for path in changes):
@@ -174,7 +167,7 @@ def differences_table(runs: Sequence[ReportedRun]) -> PageTable | Unavailable:
     return PageTable([run.label for run in runs], rows, []) if rows else Unavailable("the specs are the same")
 
 
-def versions_table(runs: Sequence[ReportedRun]) -> PageTable | Unavailable:
+def versions_table(runs: Sequence[RunResults]) -> PageTable | Unavailable:
     """Return the versions of Python, torch and sslreg, and each component's distribution and version."""
     versions = [_read_versions(run.record.path / "lock.json") for run in runs]
     names = dict.fromkeys(name for own in versions for name in own)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,12 @@ from sslreg.spec.yaml_dump import load_yaml
 
 #: The value of a path that a run does not have.
 MISSING: Any = object()
+
+#: The file with later evaluations in the folder of a run.
+EVALUATIONS = "evaluations.json"
+
+#: The files of which each folder of a run has at least one.
+_RUN_FILES = {RunFolder(Path()).resolved_spec.name, RunFolder(Path()).summary.name}
 
 #: Where a figure with a short name is searched, in this order.
 _FIGURE_SECTIONS = (("final",), ("evaluations", "trained"))
@@ -99,11 +105,18 @@ def find_runs(root: str | Path) -> list[RunRecord]:
         UserError: The folder does not exist.
     """
     root = Path(root)
+    require_folder(root)
+    return sorted(
+        map(read_run, map(Path, find_run_folders(os.fspath(root)))), key=lambda run: (run.started, str(run.path))
+    )
+
+
+def require_folder(root: Path) -> None:
+    """Raise UserError if a folder that should contain runs does not exist."""
     if not root.is_dir():
         raise UserError(
             f"there is no folder {root}", hint="name the folder that contains the runs; default: runs", code="no-folder"
         )
-    return sorted(map(read_run, _find_folders(root)), key=lambda run: (run.started, str(run.path)))
 
 
 def read_run(path: Path) -> RunRecord:
@@ -112,7 +125,7 @@ def read_run(path: Path) -> RunRecord:
     problems: list[str] = []
     spec = _read_mapping(folder.resolved_spec, load_yaml, problems)
     summary = _read_mapping(folder.summary, json.loads, problems)
-    evaluations = path / "evaluations.json"
+    evaluations = path / EVALUATIONS
     values = {**spec, **summary}
     if evaluations.exists():
         values["evaluations"] = _read_mapping(evaluations, json.loads, problems)
@@ -120,17 +133,28 @@ def read_run(path: Path) -> RunRecord:
     return RunRecord(path, state, values, _read_start(folder), "; ".join(problems) or None, spec)
 
 
-def _find_folders(root: Path) -> Iterator[Path]:
-    """Yield the folders of runs. Runs within a run are ignored. Links to folders are not followed: they may loop."""
-    with os.scandir(root) as iterator:
-        entries = list(iterator)
-    names = {entry.name for entry in entries}
-    if names & {RunFolder(root).resolved_spec.name, RunFolder(root).summary.name}:
+def find_run_folders(root: str, known: Container[str] = ()) -> Iterator[str]:
+    """Yield the folders of runs at any depth under a folder, or the folder itself if it is that of a run.
+
+    Runs within a run are ignored. Links to folders are not followed: they may loop.
+
+    Args:
+        root: The folder.
+        known: Folders of runs, which are yielded without a look, even if they no longer contain a run.
+    """
+    try:
+        with os.scandir(root) as iterator:
+            entries = list(iterator)
+    except FileNotFoundError:  # it has been removed
+        return
+    if _RUN_FILES & {entry.name for entry in entries}:
         yield root
         return
     for entry in entries:
-        if entry.is_dir(follow_symlinks=False) and os.access(entry.path, os.R_OK | os.X_OK):
-            yield from _find_folders(Path(entry.path))
+        if entry.path in known:
+            yield entry.path
+        elif entry.is_dir(follow_symlinks=False) and os.access(entry.path, os.R_OK | os.X_OK):
+            yield from find_run_folders(entry.path, known)
 
 
 def _read_mapping(path: Path, parse: Any, problems: list[str]) -> dict[str, Any]:
