@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         build as build,
         build_collate as build_collate,
         build_datasets as build_datasets,
+        build_embed_plan as build_embed_plan,
         build_readers as build_readers,
         find_view_shapes as find_view_shapes,
         try_spec as try_spec,
@@ -94,6 +95,7 @@ if TYPE_CHECKING:
         singular_values as singular_values,
     )
     from sslreg.evaluation.nearest_neighbors import nearest_neighbors as nearest_neighbors
+    from sslreg.evaluation.raw_pixels import project_pixels as project_pixels
     from sslreg.images import (
         LUMA as LUMA,
         EncodedImage as EncodedImage,
@@ -115,8 +117,12 @@ if TYPE_CHECKING:
     from sslreg.report import Preview as Preview, preview as preview, write_report as write_report
     from sslreg.report.charts import build_chart as build_chart
     from sslreg.report.curve_charts import curve_charts as curve_charts
+    from sslreg.report.denormalization import to_pil_image as to_pil_image
+    from sslreg.report.embedding_map import EmbeddingMap as EmbeddingMap, map_embeddings as map_embeddings
     from sslreg.report.html_pages import render_page as render_page
     from sslreg.report.invariance_profile import ProfileSubject as ProfileSubject, build_profile as build_profile
+    from sslreg.report.nearest_images import format_similarities as format_similarities
+    from sslreg.report.patch_pictures import color_components as color_components
     from sslreg.report.reported_runs import RunResults as RunResults, collect_results as collect_results
     from sslreg.report.tables import (
         PageTable as PageTable,
@@ -159,7 +165,8 @@ if TYPE_CHECKING:
 #: The public names that each module exports.
 _EXPORTS = {
     "sslreg.assembly": (
-        "SampleDataset ViewShape build build_collate build_datasets build_readers find_view_shapes try_spec"
+        "SampleDataset ViewShape build build_collate build_datasets build_embed_plan build_readers find_view_shapes "
+        "try_spec"
     ),
     "sslreg.cli.requeue": "requeue_on_timeout",
     "sslreg.contracts": (
@@ -177,6 +184,7 @@ _EXPORTS = {
     "sslreg.escaping": "escape_text",
     "sslreg.evaluation.embedding_statistics": "effective_rank singular_values",
     "sslreg.evaluation.nearest_neighbors": "nearest_neighbors",
+    "sslreg.evaluation.raw_pixels": "project_pixels",
     "sslreg.images": "EncodedImage LUMA Readers image_extensions load_image pixels_from_pil read_pixels",
     "sslreg.kernel_cache": "cache_kernel",
     "sslreg.process_lock": "ProcessLock",
@@ -190,6 +198,10 @@ _EXPORTS = {
     "sslreg.report.tables": (
         "PageTable comparison_table differences_table evaluation_table summary_table versions_table"
     ),
+    "sslreg.report.denormalization": "to_pil_image",
+    "sslreg.report.embedding_map": "EmbeddingMap map_embeddings",
+    "sslreg.report.nearest_images": "format_similarities",
+    "sslreg.report.patch_pictures": "color_components",
     "sslreg.spec": "ComponentSpec Spec load_spec",
     "sslreg.spec.bounds": "enforce_bounds",
     "sslreg.spec.from_run": "FromRun",

@@ -34,11 +34,12 @@ def evaluate_raw_pixels(
     evaluators = list(evaluators)
     patch_function = partial(_cut_patches, backbone.patch_size) if isinstance(backbone, PatchBackbone) else None
     collate = build_raw_pixels_collate(evaluation.spec)
-    features = evaluation.extract_features(collate, evaluators, _to_features, patch_function, center=True)
+    features = evaluation.extract_features(collate, evaluators, project_pixels, patch_function, center=True)
     return evaluation.run_evaluators(features, evaluators)
 
 
-def _to_features(images: Tensor) -> Tensor:
+def project_pixels(images: Tensor) -> Tensor:
+    """Return the pixels of images (N, C, H, W) as features (N, D), projected to `WIDEST` if there are more."""
     return project_randomly(images.flatten(1), WIDEST)
 
 

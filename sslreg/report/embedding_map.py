@@ -11,7 +11,7 @@ from markupsafe import Markup
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from sslreg.report.embedded_images import EmbeddedImages, Picture
+from sslreg.report.embedded_images import Picture
 from sslreg.report.html_pages import data_uri
 
 #: The size of a map, in the units of its points.
@@ -71,21 +71,30 @@ class Sprite:
     rows: int
 
 
-def map_embeddings(images: EmbeddedImages) -> EmbeddingMap:
-    """Project images to the plane by their trained features."""
-    points, method = _project(images.trained)
+def map_embeddings(features: Tensor, labels: Sequence[str | None], *, tsne: bool = True) -> EmbeddingMap:
+    """Project embeddings to the plane, always in the same way.
+
+    Args:
+        features: The embeddings (N, D), as unit vectors on the CPU.
+        labels: The names of their N classes, None without labels.
+        tsne: Whether to make a t-SNE if there are enough points. Otherwise, and for fewer than 12 points, the axes are
+            principal components, which take a fraction of the time.
+    """
+    points, method = _project(features, tsne)
     rows: dict[str | None, list[int]] = {}
-    for row, picture in enumerate(images.pictures):
-        rows.setdefault(picture.label, []).append(row)
+    for row, label in enumerate(labels):
+        rows.setdefault(label, []).append(row)
     classes = sorted(rows.items(), key=lambda entry: (len(entry[0] or ""), entry[0] or ""))
     return EmbeddingMap(classes, points, method)
 
 
-def _project(features: Tensor) -> tuple[list[tuple[float, float]], str]:
-    """Project unit vectors (N, D) to points (N, 2), deterministically, and describe the method."""
-    if len(features) < _FEWEST:
+def _project(features: Tensor, tsne: bool) -> tuple[list[tuple[float, float]], str]:
+    """Project unit vectors (N, D) to points (N, 2) and describe the method."""
+    if len(features) < _FEWEST or not tsne:
         centered = (features - features.mean(0)).double()
-        plane = centered @ torch.linalg.svd(centered, full_matrices=False)[2][:2].T
+        # R has the same components as the points, but at most D rows.
+        triangle = torch.linalg.qr(centered, mode="r").R
+        plane = centered @ torch.linalg.svd(triangle, full_matrices=False)[2][:2].T
         plane = torch.nn.functional.pad(plane, (0, 2 - plane.shape[1]))
         method = "The axes are the two principal components."
     else:

@@ -111,7 +111,8 @@ def _previews(runs: Sequence[ReportedRun]) -> list[tuple[list[str], Preview | Un
 
 def _embeddings_section(run: ReportedRun, gallery: Gallery) -> EmbeddingsSection:
     images = embed_images(run.run, gallery)
-    return EmbeddingsSection(images, map_embeddings(images), find_neighbors(images))
+    labels = [picture.label for picture in images.pictures]
+    return EmbeddingsSection(images, map_embeddings(images.trained, labels), find_neighbors(images))
 
 
 def _patch_pictures(run: ReportedRun, section: EmbeddingsSection | Unavailable) -> list[PatchPicture] | None:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sslreg.evaluation.raw_pixels import WIDEST, _to_features, project_randomly
+from sslreg.evaluation.raw_pixels import WIDEST, project_pixels, project_randomly
 
 
 def test_few_pixels_are_features_as_they_are() -> None:
     images = torch.rand(2, 1, 32, 32)
-    assert torch.equal(_to_features(images), images.flatten(1))
+    assert torch.equal(project_pixels(images), images.flatten(1))
 
 
 @pytest.mark.parametrize("shape", [(3, 224, 224), (1, 33, 37)])
 def test_many_pixels_are_projected_to_a_bounded_width(shape: tuple[int, ...]) -> None:
     images = torch.randint(256, (2, *shape), dtype=torch.uint8)
-    features = _to_features(images)
+    features = project_pixels(images)
     assert features.shape == (2, WIDEST)
-    assert torch.equal(features, torch.cat([_to_features(images[:1]), _to_features(images[1:])]))
+    assert torch.equal(features, torch.cat([project_pixels(images[:1]), project_pixels(images[1:])]))
 
 
 def test_a_projection_keeps_inner_products() -> None:

@@ -270,8 +270,7 @@ def test_neighbors_are_those_that_scikit_learn_finds() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_a_few_images_are_mapped_by_principal_components(count: int) -> None:
-    images = [Picture(row, str(row), None, Image.new("L", (4, 4))) for row in range(count)]
-    made = map_embeddings(embedded(torch.randn(count, 3, generator=torch.Generator().manual_seed(0)), images))
+    made = map_embeddings(torch.randn(count, 3, generator=torch.Generator().manual_seed(0)), [None] * count)
     assert "principal components" in made.method
     assert len(made.points) == count
     assert all(0 <= x <= 640 and 0 <= y <= 480 for x, y in made.points)

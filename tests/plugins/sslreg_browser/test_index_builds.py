@@ -1,0 +1,91 @@
+"""Builds of indexes: their states, and how many are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import sslreg
+from sslreg import Run
+from sslreg_browser.index_builds import IndexBuilds
+
+
+class Background:
+    """Starts functions only when told to."""
+
+    def __init__(self) -> None:
+        self.functions: list[Callable[[], None]] = []
+
+    def __call__(self, function: Callable[[], None]) -> None:
+        self.functions.append(function)
+
+    def run(self) -> None:
+        while self.functions:
+            self.functions.pop(0)()
+
+
+def test_a_build_ends_with_an_index_and_its_map(tiny_run: Run) -> None:
+    background = Background()
+    builds = IndexBuilds(20, background)
+    assert builds.find(tiny_run.path) is None
+    build = builds.start(tiny_run.path)
+    assert (build.stage, build.index) == ("waiting", None)
+    background.run()
+    assert (build.stage, build.done, build.total, build.error) == ("ready", 20, 20, "")
+    assert build.index is not None
+    assert build.index.map is not None
+    assert "t-SNE" in build.index.map.method
+    assert builds.find(tiny_run.path) is builds.start(tiny_run.path) is build
+    assert not build.is_outdated
+
+
+def test_a_finished_build_is_replaced_on_request(tiny_run: Run) -> None:
+    background = Background()
+    builds = IndexBuilds(12, background)
+    first = builds.start(tiny_run.path)
+    assert builds.start(tiny_run.path, anew=True) is first  # it is not finished
+    first.stage = "ready"
+    assert builds.start(tiny_run.path, anew=True) is not first
+
+
+def test_a_run_without_a_checkpoint_fails_with_the_reason_and_may_be_tried_again(tiny_run: Run, tmp_path: Path) -> None:
+    for name in ("spec.resolved.yaml", "lock.json", "summary.json"):
+        (tmp_path / name).write_bytes((tiny_run.path / name).read_bytes())
+    background = Background()
+    builds = IndexBuilds(20, background)
+    build = builds.start(tmp_path)
+    background.run()
+    assert build.stage == "failed"
+    assert "checkpoint" in build.error
+    assert builds.start(tmp_path) is not build
+
+
+def test_a_folder_without_a_run_is_a_user_error(tmp_path: Path) -> None:
+    with pytest.raises(sslreg.UserError, match="not the folder of a run"):
+        IndexBuilds().start(tmp_path)
+
+
+def test_the_least_recently_used_build_is_cancelled(tiny_run: Run, tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in "abc"]
+    for path in paths:
+        path.symlink_to(tiny_run.path)
+    background = Background()
+    builds = IndexBuilds(20, background)
+    first, second = builds.start(paths[0]), builds.start(paths[1])
+    builds.find(paths[0])
+    builds.start(paths[2])
+    assert builds.find(paths[1]) is None
+    background.functions[1]()
+    assert second.stage == "failed"
+    assert builds.find(paths[0]) is first
+
+
+def test_closing_ends_builds(tiny_run: Run) -> None:
+    background = Background()
+    builds = IndexBuilds(20, background)
+    build = builds.start(tiny_run.path)
+    builds.close()
+    background.run()
+    assert (build.stage, build.index) == ("failed", None)
