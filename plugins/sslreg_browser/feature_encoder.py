@@ -94,7 +94,7 @@ class FeatureEncoder:
 
     def encode_patches(self, images: Tensor) -> dict[str, Tensor]:
         """Return the features (N, rows, columns, D) of the patches of prepared images, as unit vectors by subject."""
-        features = self._apply(images, lambda model: model.backbone.patches)  # type: ignore[union-attr, return-value]
+        features = self._apply(images, lambda model: model.backbone.patches)
         return {subject: normalize(own, dim=-1) for subject, own in features.items()}
 
     def _apply(

@@ -23,7 +23,9 @@ def images(tiny_run: Run) -> list[sslreg.ImageLike]:
     return [samples[row].image for row in range(5)]  # type: ignore[misc]
 
 
-def test_features_equal_those_of_the_run(tiny_run: Run, encoder: FeatureEncoder, images: list[sslreg.ImageLike]) -> None:
+def test_features_equal_those_of_the_run(
+    tiny_run: Run, encoder: FeatureEncoder, images: list[sslreg.ImageLike]
+) -> None:
     prepared = torch.stack([encoder.prepare(image) for image in images])
     features = encoder.encode(prepared)
     assert encoder.subjects == tuple(features) == ("raw_pixels", "untrained", "trained")

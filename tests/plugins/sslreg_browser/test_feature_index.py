@@ -84,7 +84,7 @@ def test_progress_is_reported_and_may_cancel(tiny_run: Run, encoder: FeatureEnco
     assert seen == [(0, 200), (64, 200)]
 
 
-def test_unreadable_images_are_left_out_and_named(tmp_path: Path, tiny_spec: str) -> None:
+def test_unreadable_images_are_left_out_and_named(tmp_path: Path, tiny_spec: str, tiny_run: Run) -> None:
     for number in range(3):
         Image.new("L", (10, 10), 80 * number).save(tmp_path / f"{number}.png")
     (tmp_path / "1.png").write_bytes(b"broken")
@@ -101,7 +101,7 @@ def test_unreadable_images_are_left_out_and_named(tmp_path: Path, tiny_spec: str
 
         @property
         def facts(self) -> dict[str, object]:
-            return {}
+            return tiny_run.facts
 
         def model(self) -> sslreg.Model:
             return self.untrained_model()
