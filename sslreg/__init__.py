@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         build_datasets as build_datasets,
         build_embed_plan as build_embed_plan,
         build_readers as build_readers,
+        explain_views as explain_views,
         find_view_shapes as find_view_shapes,
         try_spec as try_spec,
     )
@@ -114,7 +115,12 @@ if TYPE_CHECKING:
         hookimpl as hookimpl,
         installed as installed,
     )
-    from sslreg.report import Preview as Preview, preview as preview, write_report as write_report
+    from sslreg.report import (
+        Preview as Preview,
+        Previewer as Previewer,
+        preview as preview,
+        write_report as write_report,
+    )
     from sslreg.report.charts import build_chart as build_chart
     from sslreg.report.curve_charts import curve_charts as curve_charts
     from sslreg.report.denormalization import to_pil_image as to_pil_image
@@ -140,9 +146,15 @@ if TYPE_CHECKING:
     from sslreg.runs.records import RunRecord as RunRecord
     from sslreg.runs.run_index import RunIndex as RunIndex
     from sslreg.runs.seed_groups import average_over_seeds as average_over_seeds
-    from sslreg.spec import ComponentSpec as ComponentSpec, Spec as Spec, load_spec as load_spec
+    from sslreg.spec import (
+        ComponentSpec as ComponentSpec,
+        Spec as Spec,
+        load_spec as load_spec,
+        parse_spec as parse_spec,
+    )
     from sslreg.spec.bounds import enforce_bounds as enforce_bounds
     from sslreg.spec.from_run import FromRun as FromRun
+    from sslreg.spec.json_schema import json_schema as json_schema
     from sslreg.spec.yaml_dump import dump_yaml as dump_yaml, load_yaml as load_yaml
     from sslreg.suggestions import did_you_mean as did_you_mean
     from sslreg.training.loop import train as train
@@ -165,8 +177,8 @@ if TYPE_CHECKING:
 #: The public names that each module exports.
 _EXPORTS = {
     "sslreg.assembly": (
-        "SampleDataset ViewShape build build_collate build_datasets build_embed_plan build_readers find_view_shapes "
-        "try_spec"
+        "SampleDataset ViewShape build build_collate build_datasets build_embed_plan build_readers explain_views "
+        "find_view_shapes try_spec"
     ),
     "sslreg.cli.requeue": "requeue_on_timeout",
     "sslreg.contracts": (
@@ -189,7 +201,7 @@ _EXPORTS = {
     "sslreg.kernel_cache": "cache_kernel",
     "sslreg.process_lock": "ProcessLock",
     "sslreg.registry": "Catalog ComponentInfo Registry hookimpl installed",
-    "sslreg.report": "Preview preview write_report",
+    "sslreg.report": "Preview Previewer preview write_report",
     "sslreg.report.charts": "build_chart",
     "sslreg.report.curve_charts": "curve_charts",
     "sslreg.report.html_pages": "render_page",
@@ -202,9 +214,10 @@ _EXPORTS = {
     "sslreg.report.embedding_map": "EmbeddingMap map_embeddings",
     "sslreg.report.nearest_images": "format_similarities",
     "sslreg.report.patch_pictures": "color_components",
-    "sslreg.spec": "ComponentSpec Spec load_spec",
+    "sslreg.spec": "ComponentSpec Spec load_spec parse_spec",
     "sslreg.spec.bounds": "enforce_bounds",
     "sslreg.spec.from_run": "FromRun",
+    "sslreg.spec.json_schema": "json_schema",
     "sslreg.spec.yaml_dump": "dump_yaml load_yaml",
     "sslreg.runs": "Run load_run",
     "sslreg.runs.curve_reader": "Curve CurveReader",

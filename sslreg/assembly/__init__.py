@@ -40,6 +40,7 @@ from sslreg.assembly.sample_dataset import SampleDataset
 from sslreg.assembly.trial import try_spec
 from sslreg.assembly.unreadable_images import ReplaceUnreadable
 from sslreg.assembly.view_builder import build_embed_plan, build_fine_tuning_plan, build_view_plans
+from sslreg.assembly.view_explanation import explain_views
 from sslreg.assembly.view_trial import ViewShape, find_view_shapes
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "count_samples",
     "describe_missing_classes",
     "describe_parts",
+    "explain_views",
     "find_component",
     "find_loaded_weights",
     "find_view_shapes",

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from PIL import Image
 from torch import Tensor
 
-from sslreg.views import DeferredView, stack_images, to_float
+from sslreg.views import DeferredView, Draw, stack_images, to_float
+
+#: The largest side of the images of one level on which a step is measured.
+_MEASURED_SIDE = 32
+
+#: A step with more values per image may draw a field, which has the size of the image.
+_MOST_PARAMS = 16
 
 #: How far rounding may move a level beyond [0, 1], and an image of one level from that level.
 _TOLERANCE = 1e-3
@@ -29,10 +37,10 @@ def denormalize(view: DeferredView, shapes: Tensor) -> tuple[Tensor, bool]:
     pixels = view.finish("cpu")
     normalizations = _find_normalizations(view, shapes)
     for offset, scale in reversed(normalizations):
-        pixels = (pixels - offset) / scale
+        pixels = pixels.sub(offset).div_(scale)
     low, high = pixels.aminmax()
     if normalizations or (low >= -_TOLERANCE and high <= 1 + _TOLERANCE):
-        return pixels.clamp(0.0, 1.0), False
+        return pixels.clamp_(0.0, 1.0) if normalizations else pixels.clamp(0.0, 1.0), False
     lowest, highest = pixels.amin((1, 2, 3), keepdim=True), pixels.amax((1, 2, 3), keepdim=True)
     return (pixels - lowest) / (highest - lowest).clamp(min=_TOLERANCE), True
 
@@ -49,10 +57,11 @@ def _find_normalizations(view: DeferredView, shapes: Tensor) -> list[tuple[Tenso
 
 def _fit_affine(view: DeferredView, shapes: Tensor, step: int) -> tuple[Tensor, Tensor] | None:
     """Return a step's offset and scale, measured on images of one level; None if it keeps [0, 1] or is not affine."""
+    shapes, draws = _shrink(view.draws, shapes, step)
     results = []
     for level in (0.0, 0.5, 1.0):
         images = stack_images([torch.full(shape, level) for shape in shapes.tolist()])
-        result = to_float(view.plan.run(images, view.draws, range(step, step + 1)))
+        result = to_float(view.plan.run(images, draws, range(step, step + 1)))
         if not isinstance(result, Tensor):
             return None
         results.append(result)
@@ -66,12 +75,31 @@ def _fit_affine(view: DeferredView, shapes: Tensor, step: int) -> tuple[Tensor, 
     return black, scale
 
 
+def _shrink(draws: list[Draw], shapes: Tensor, step: int) -> tuple[Tensor, list[Draw]]:
+    """Return shapes of smaller images on which a step does the same as on larger ones, and the draws for them.
+
+    The images have one level each, so their size does not matter. A step that changes shapes, or whose params may be
+    fields of the size of the images, keeps the shapes.
+    """
+    draw = draws[step]
+    draws_fields = any(values[0].numel() > _MOST_PARAMS for values in draw.apply_params.values())
+    if draws_fields or not torch.equal(draw.shapes, shapes):
+        return shapes, draws
+    small = torch.cat((shapes[:, :1], shapes[:, 1:].clamp(max=_MEASURED_SIDE)), dim=1)
+    return small, [*draws[:step], replace(draw, shapes=small), *draws[step + 1 :]]
+
+
+def to_levels(pixels: Tensor) -> Tensor:
+    """Convert images, uint8 or in [0, 1], to uint8."""
+    return pixels if pixels.dtype == torch.uint8 else (pixels * 255).round_().clamp_(0, 255).to(torch.uint8)
+
+
 def to_pil_image(pixels: Tensor) -> Image.Image:
     """Convert an image (C, H, W), uint8 or in [0, 1], to 8-bit gray or RGB.
 
     `describe_channels` says what it does with other numbers of channels.
     """
-    levels = pixels if pixels.dtype == torch.uint8 else (pixels * 255).round().clamp(0, 255).to(torch.uint8)
+    levels = to_levels(pixels)
     if len(levels) == 1:
         return Image.fromarray(levels[0].contiguous().numpy())
     if len(levels) == 2:

@@ -13,13 +13,19 @@ from PIL import Image
 import sslreg
 from sslreg import Spec, SslregError, UserError
 from sslreg.assembly import Builder, SampleDataset
-from sslreg.report import Preview, preview
+from sslreg.report import Preview, Previewer, preview
 from sslreg.report.drawing import TILE
 from sslreg.spec import parse_spec
 from sslreg.testing import temporary_components
 from sslreg.testing.tiny_components import TinyModel
 
 CROP = "{use: random_resized_crop, size: 8, scale: [0.5, 1.0]}"
+
+
+class MultiCrop(TinyModel):
+    """Global and local crops."""
+
+    roles = {"global": (2, 2), "local": (0, None)}  # noqa: RUF012
 
 
 def spec_of(
@@ -186,11 +192,6 @@ def test_views_of_several_sizes_are_shown_to_scale() -> None:
 
 
 def test_titles_name_the_roles_of_views() -> None:
-    class MultiCrop(TinyModel):
-        """Global and local crops."""
-
-        roles = {"global": (2, 2), "local": (0, None)}  # noqa: RUF012
-
     with temporary_components(model={"multi_crop": MultiCrop}):
         spec = spec_of(CROP, more=SMALL.replace("- repeat", "- as: local\n    repeat"), model="multi_crop")
         titles = preview(spec, samples=1).titles
@@ -260,3 +261,37 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, name: str) -> No
 def test_a_name_that_cannot_be_written_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError):
         preview(spec_of(CROP), samples=1).save(tmp_path / name)
+
+
+JITTER = "{use: color_jitter, brightness: 0.4}"
+
+
+@pytest.mark.parametrize(("decode", "most"), [(False, 0.0), (True, 4.0)])
+def test_a_previewer_makes_the_same_pictures_as_a_preview(photos: Path, decode: bool, most: float) -> None:
+    data = f"{{use: image_folder, root: {photos}}}"
+    first, second = (spec_of(f"{CROP}, {operation}", data, 3) for operation in (JITTER, "{use: horizontal_flip}"))
+    previewer = Previewer(first, samples=3, seed=1, epoch=2, decode=decode)
+    for spec in (first, second, first):
+        made, expected = previewer.preview(spec), preview(spec, samples=3, seed=1, epoch=2)
+        assert [row.name for row in made.rows] == [row.name for row in expected.rows]
+        # Without reduced decoding, the resized crops differ by rounding.
+        assert np.abs(pictures(made) - pictures(expected)).mean() <= most
+        assert made.rows[0].tiles[0].params == expected.rows[0].tiles[0].params
+
+
+def test_a_previewer_keeps_the_views_that_do_not_change() -> None:
+    more = "  - as: local\n    augment: [{}, {{use: color_jitter, brightness: {}}}]\n"
+    with temporary_components(model={"multi_crop": MultiCrop}):
+        first, second = (
+            spec_of(CROP, more=more.format(CROP, brightness), model="multi_crop") for brightness in (0.1, 0.4)
+        )
+        previewer = Previewer(first, samples=2)
+        before, after = previewer.preview(first).rows[0].tiles, previewer.preview(second).rows[0].tiles
+    assert [old.picture is new.picture for old, new in zip(before, after, strict=True)] == [True, True, False, True]
+
+
+def test_a_previewer_measures_each_stage_of_each_kind_of_view() -> None:
+    spec = spec_of(f"{CROP}, {JITTER}")
+    (times,) = Previewer(spec, samples=2).measure(spec, repeats=1)
+    assert len(times) == 3  # with the rounding
+    assert all(time > 0 for time in times)
