@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Route
 
 import sslreg
+from sslreg_browser.access import Access
 from sslreg_browser.area import Area
 from sslreg_browser.requests import render
 from sslreg_browser.work_queue import WorkQueue
@@ -21,8 +22,10 @@ from sslreg_browser.workspace import Workspace
 #: The functions that make the areas, in the order of the header. One returns None if there is nothing to show.
 AREAS: tuple[Callable[[Workspace], Area | None], ...] = ()
 
+_MEDIA_TYPES = {"css": "text/css", "js": "text/javascript"}
 
-def create_app(workspace: Workspace, token: str) -> Starlette:
+
+def create_app(workspace: Workspace, token: str) -> Access:
     """Return the application that shows a workspace.
 
     Args:
@@ -33,20 +36,20 @@ def create_app(workspace: Workspace, token: str) -> Starlette:
     app = Starlette(
         routes=[
             Route("/", _redirect_to_first_area),
-            Route("/static/style.css", _send_report_style),
-            Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
+            Route("/static/{name}", _send_static_file),
             *(route for area in areas for route in area.routes),
         ],
         exception_handlers={
             sslreg.SslregError: _report_sslreg_error,
             HTTPException: _report_http_error,
+            Exception: _report_fault,
         },
     )
     app.state.areas = areas
     app.state.workspace = workspace
     app.state.quick_work = WorkQueue("quick", threads=2)
     app.state.slow_work = WorkQueue("slow", threads=1)
-    return app
+    return Access(app, token)
 
 
 def _redirect_to_first_area(request: Request) -> Response:
@@ -56,9 +59,18 @@ def _redirect_to_first_area(request: Request) -> Response:
     return RedirectResponse(areas[0].path, 303)
 
 
-def _send_report_style(request: Request) -> Response:
-    """Send the style sheet of the reports."""
-    return Response(sslreg.render_page("style.css", "sslreg_browser"), media_type="text/css")
+async def _send_static_file(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in (files := _read_static_files()):
+        raise HTTPException(404)
+    return Response(files[name], media_type=_MEDIA_TYPES[name.rpartition(".")[2]])
+
+
+@cache
+def _read_static_files() -> dict[str, bytes]:
+    """Return the static files by name, with the style sheet of the reports. No request opens a file."""
+    files = {path.name: path.read_bytes() for path in (Path(__file__).parent / "static").iterdir()}
+    return files | {"style.css": sslreg.render_page("style.css", "sslreg_browser").encode()}
 
 
 def _report_sslreg_error(request: Request, error: Exception) -> Response:
@@ -74,6 +86,11 @@ def _report_http_error(request: Request, error: Exception) -> Response:
     response = _report(request, error.status_code, error.detail, None)
     response.headers.update(error.headers or {})
     return response
+
+
+def _report_fault(request: Request, error: Exception) -> Response:
+    """Report a fault of the program. The server prints its traceback."""
+    return _report(request, 500, f"sslreg has failed: {type(error).__name__}: {error}", "the terminal shows where")
 
 
 def _report(request: Request, status: int, message: str, hint: str | None) -> Response:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import sslreg
 
+#: The folder of runs that is browsed by default.
+DEFAULT = "runs"
+
 
 class RunNumbers:
     """Numbers for the folders of runs.
@@ -56,3 +59,34 @@ class Workspace:
         self.run_numbers = RunNumbers()
         if run is not None:
             self.run_numbers.number(run)
+
+
+def open_workspace(target: str) -> Workspace:
+    """Return what a target names.
+
+    Args:
+        target: A folder of runs, the folder of a run, the file of a spec, or the name of a shipped spec.
+
+    Raises:
+        UserError: There is no such folder and no such spec, or the spec is invalid.
+    """
+    folder = Path(target)
+    if folder.is_dir():
+        index = sslreg.RunIndex(folder)
+        index.refresh()
+        if not index.runs:
+            raise sslreg.UserError(
+                f"there is no run in {target}",
+                hint="create one with sslreg train SPEC, or name a spec: sslreg browse digits-simclr",
+                code="no-runs",
+            )
+        return Workspace(runs=folder, run=folder if folder in index.runs else None)
+    if target == DEFAULT:
+        raise sslreg.UserError(
+            f"there is no folder {DEFAULT}",
+            hint="create a run with sslreg train SPEC, or name a spec: sslreg browse digits-simclr",
+            code="no-runs",
+        )
+    sslreg.load_spec(target)
+    runs_folder = Path(DEFAULT)
+    return Workspace(spec=target, runs=runs_folder if runs_folder.is_dir() else None)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-import uvicorn
 from starlette.testclient import TestClient
 
+from sslreg_browser.http_server import Server, listen
 from sslreg_browser.server import create_app
 from sslreg_browser.workspace import Workspace
 
@@ -26,8 +25,10 @@ def connect() -> Iterator[Callable[[Workspace], TestClient]]:
     with ExitStack() as stack:
 
         def start(workspace: Workspace) -> TestClient:
-            client = TestClient(create_app(workspace, TOKEN), ADDRESS, headers={"Origin": ADDRESS})
-            return stack.enter_context(client)
+            app = create_app(workspace, TOKEN)
+            client = stack.enter_context(TestClient(app, ADDRESS, headers={"Origin": ADDRESS}))
+            client.get("/", params={"token": TOKEN})
+            return client
 
         yield start
 
@@ -38,13 +39,13 @@ def start_server() -> Iterator[Callable[[Workspace], str]]:
     with ExitStack() as stack:
 
         def start(workspace: Workspace) -> str:
-            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-            server = uvicorn.Server(uvicorn.Config(create_app(workspace, TOKEN), log_level="error"))
-            thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+            listener = stack.enter_context(listen(0))
+            server = Server(create_app(workspace, TOKEN))
+            thread = threading.Thread(target=server.run, args=([listener],))
             thread.start()
 
             def stop() -> None:
-                server.should_exit = server.force_exit = True
+                server.stop()
                 thread.join()
 
             stack.callback(stop)
