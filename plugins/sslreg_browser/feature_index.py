@@ -44,7 +44,7 @@ class FeatureIndex:
 
     Attributes:
         split: The data set.
-        total: The number of its images.
+        samples: Its samples.
         indices: The indices of the N images in it.
         names: Their names.
         labels: The names of their classes, None without labels.
@@ -56,7 +56,7 @@ class FeatureIndex:
     """
 
     split: str
-    total: int
+    samples: sslreg.SampleDataset
     indices: list[int]
     names: list[str]
     labels: list[str | None]
@@ -68,6 +68,14 @@ class FeatureIndex:
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    @property
+    def description(self) -> str:
+        """Which images these are, as part of a sentence."""
+        total = len(self.samples)
+        if len(self) == total:
+            return f"all {total:,} images of the {self.split} set"
+        return f"{len(self):,} of the {total:,} images of the {self.split} set"
 
     @property
     def bytes(self) -> int:
@@ -181,7 +189,7 @@ class _IndexBuilder:
         features[RAW_PIXELS] = normalize(features[RAW_PIXELS].sub_(mean), dim=1)
         return FeatureIndex(
             split=split,
-            total=len(self._samples),
+            samples=self._samples,
             indices=self._indices,
             names=[self._samples.name(index) for index in self._indices],
             labels=self._labels,

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import sslreg
 from sslreg_browser.feature_encoder import FeatureEncoder
-from sslreg_browser.feature_index import DEFAULT, CancelledError, FeatureIndex, build_index
+from sslreg_browser.feature_index import DEFAULT, CancelledError, build_index
+from sslreg_browser.query_images import QueryImages
 
 #: The number of runs whose features are kept. The one that was used least recently gives way to a new one.
 _KEPT = 2
@@ -27,7 +28,7 @@ class IndexBuild:
         done, total: The numbers of images that are embedded, and of all.
         error: Why it failed.
         encoder: The encoder, once the model is loaded.
-        index: The index, once all images are embedded.
+        images: The images of the index, once all are embedded and there is a map.
     """
 
     run: sslreg.Run
@@ -37,7 +38,7 @@ class IndexBuild:
     total: int = 0
     error: str = ""
     encoder: FeatureEncoder | None = None
-    index: FeatureIndex | None = None
+    images: QueryImages | None = None
     _cancelled: threading.Event = field(default_factory=threading.Event, repr=False)
 
     @property
@@ -67,7 +68,7 @@ class IndexBuild:
             self.encoder, self.stage = encoder, "embedding"
             index = build_index(self.run, encoder, self.most, self._report)
             index.make_map(tsne=False)
-            self.index, self.stage = index, "projecting"
+            self.images, self.stage = QueryImages(index, encoder), "projecting"
             self._require_wanted()
             index.make_map(tsne=True)
             self.stage = "ready"

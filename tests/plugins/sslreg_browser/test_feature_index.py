@@ -11,7 +11,7 @@ from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 
 import sslreg
-from sslreg import Run
+from sslreg import Run, SampleDataset
 from sslreg.spec import parse_spec
 from sslreg_browser.feature_encoder import FeatureEncoder
 from sslreg_browser.feature_index import CancelledError, FeatureIndex, build_index, encode_picture
@@ -33,7 +33,8 @@ def index(tiny_run: Run, encoder: FeatureEncoder) -> FeatureIndex:
 
 def test_it_holds_the_images_of_a_report(tiny_run: Run, index: FeatureIndex) -> None:
     samples = tiny_run.split("test")
-    assert (len(index), index.split, index.total) == (100, "test", len(samples))
+    assert (len(index), index.split) == (100, "test")
+    assert index.description == f"100 of the {len(samples):,} images of the test set"
     assert index.indices == sorted(set(index.indices))
     assert index.names == [samples.name(one) for one in index.indices]
     assert index.labels == [samples.class_name(samples[one].target) for one in index.indices]
@@ -120,5 +121,7 @@ def test_large_pictures_become_small_photographs() -> None:
 
 def test_memory_counts_features_and_thumbnails() -> None:
     features = {"trained": torch.zeros(2, 4)}
-    index = FeatureIndex("test", 2, [0, 1], ["a", "b"], [None, None], [b"123", b"4"], features, torch.zeros(1))
+    index = FeatureIndex(
+        "test", SampleDataset([]), [0, 1], ["a", "b"], [None, None], [b"123", b"4"], features, torch.zeros(1)
+    )
     assert index.bytes == 2 * 4 * 4 + 4

@@ -31,12 +31,12 @@ def test_a_build_ends_with_an_index_and_its_map(tiny_run: Run) -> None:
     builds = IndexBuilds(20, background)
     assert builds.find(tiny_run.path) is None
     build = builds.start(tiny_run.path)
-    assert (build.stage, build.index) == ("waiting", None)
+    assert (build.stage, build.images) == ("waiting", None)
     background.run()
     assert (build.stage, build.done, build.total, build.error) == ("ready", 20, 20, "")
-    assert build.index is not None
-    assert build.index.map is not None
-    assert "t-SNE" in build.index.map.method
+    assert build.images is not None
+    assert build.images.index.map is not None
+    assert "t-SNE" in build.images.index.map.method
     assert builds.find(tiny_run.path) is builds.start(tiny_run.path) is build
     assert not build.is_outdated
 
@@ -88,4 +88,4 @@ def test_closing_ends_builds(tiny_run: Run) -> None:
     build = builds.start(tiny_run.path)
     builds.close()
     background.run()
-    assert (build.stage, build.index) == ("failed", None)
+    assert (build.stage, build.images) == ("failed", None)
