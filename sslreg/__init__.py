@@ -92,6 +92,7 @@ if TYPE_CHECKING:
     )
     from sslreg.escaping import escape_text as escape_text
     from sslreg.evaluation.embedding_statistics import (
+        describe_collapse as describe_collapse,
         effective_rank as effective_rank,
         singular_values as singular_values,
     )
@@ -107,6 +108,7 @@ if TYPE_CHECKING:
         read_pixels as read_pixels,
     )
     from sslreg.kernel_cache import cache_kernel as cache_kernel
+    from sslreg.metric_names import format_guard as format_guard
     from sslreg.process_lock import ProcessLock as ProcessLock
     from sslreg.registry import (
         Catalog as Catalog,
@@ -138,13 +140,14 @@ if TYPE_CHECKING:
         summary_table as summary_table,
         versions_table as versions_table,
     )
+    from sslreg.report.unavailable import Unavailable as Unavailable
     from sslreg.runs import Run as Run, load_run as load_run
     from sslreg.runs.curve_reader import Curve as Curve, CurveReader as CurveReader
     from sslreg.runs.folder import RunFolder as RunFolder
     from sslreg.runs.listing import RunListing as RunListing, list_runs as list_runs
     from sslreg.runs.queries import filter_runs as filter_runs
     from sslreg.runs.records import RunRecord as RunRecord
-    from sslreg.runs.run_index import RunIndex as RunIndex
+    from sslreg.runs.run_index import IndexedRun as IndexedRun, RunIndex as RunIndex
     from sslreg.runs.seed_groups import average_over_seeds as average_over_seeds
     from sslreg.spec import (
         ComponentSpec as ComponentSpec,
@@ -194,11 +197,12 @@ _EXPORTS = {
     "sslreg.axis": "Axis",
     "sslreg.errors": "Diagnostic InterruptedRunError SslregError StoppedRunError UserError",
     "sslreg.escaping": "escape_text",
-    "sslreg.evaluation.embedding_statistics": "effective_rank singular_values",
+    "sslreg.evaluation.embedding_statistics": "describe_collapse effective_rank singular_values",
     "sslreg.evaluation.nearest_neighbors": "nearest_neighbors",
     "sslreg.evaluation.raw_pixels": "project_pixels",
     "sslreg.images": "EncodedImage LUMA Readers image_extensions load_image pixels_from_pil read_pixels",
     "sslreg.kernel_cache": "cache_kernel",
+    "sslreg.metric_names": "format_guard",
     "sslreg.process_lock": "ProcessLock",
     "sslreg.registry": "Catalog ComponentInfo Registry hookimpl installed",
     "sslreg.report": "Preview Previewer preview write_report",
@@ -214,6 +218,7 @@ _EXPORTS = {
     "sslreg.report.embedding_map": "EmbeddingMap map_embeddings",
     "sslreg.report.nearest_images": "format_similarities",
     "sslreg.report.patch_pictures": "color_components",
+    "sslreg.report.unavailable": "Unavailable",
     "sslreg.spec": "ComponentSpec Spec load_spec parse_spec",
     "sslreg.spec.bounds": "enforce_bounds",
     "sslreg.spec.from_run": "FromRun",
@@ -225,7 +230,7 @@ _EXPORTS = {
     "sslreg.runs.listing": "RunListing list_runs",
     "sslreg.runs.queries": "filter_runs",
     "sslreg.runs.records": "RunRecord",
-    "sslreg.runs.run_index": "RunIndex",
+    "sslreg.runs.run_index": "IndexedRun RunIndex",
     "sslreg.runs.seed_groups": "average_over_seeds",
     "sslreg.suggestions": "did_you_mean",
     "sslreg.training.loop": "train",

@@ -43,7 +43,6 @@ _POLICY = "; ".join(
     )
 )
 _HEADERS = {
-    "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -154,7 +153,9 @@ def _describe_limit() -> str:
 def _protect_response(send: Send) -> Send:
     async def send_protected(message: Message) -> None:
         if message["type"] == "http.response.start":
-            MutableHeaders(scope=message).update(_HEADERS)
+            headers = MutableHeaders(scope=message)
+            headers.update(_HEADERS)
+            headers.setdefault("Content-Security-Policy", _POLICY)  # a page that others wrote has a separate one
         await send(message)
 
     return send_protected

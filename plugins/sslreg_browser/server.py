@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -19,11 +17,12 @@ from sslreg_browser.access import Access
 from sslreg_browser.area import Area
 from sslreg_browser.feature_pages import build_feature_area
 from sslreg_browser.requests import render
+from sslreg_browser.run_pages import build_run_area
 from sslreg_browser.work_queue import WorkQueue
 from sslreg_browser.workspace import Workspace
 
 #: The functions that make the areas, in the order of the header. One returns None if there is nothing to show.
-AREAS: tuple[Callable[[Workspace], Area | None], ...] = (build_feature_area,)
+AREAS: tuple[Callable[[Workspace], Area | None], ...] = (build_run_area, build_feature_area)
 
 _MEDIA_TYPES = {"css": "text/css", "js": "text/javascript"}
 
@@ -37,7 +36,6 @@ def create_app(workspace: Workspace, token: str) -> Access:
     """
     areas = [area for build in AREAS if (area := build(workspace)) is not None]
     app = Starlette(
-        lifespan=_limit_threads,
         routes=[
             Route("/", _redirect_to_first_area),
             Route("/static/{name}", _send_static_file),
@@ -54,13 +52,6 @@ def create_app(workspace: Workspace, token: str) -> Access:
     app.state.quick_work = WorkQueue("quick", threads=2)
     app.state.slow_work = WorkQueue("slow", threads=1)
     return Access(app, token)
-
-
-@asynccontextmanager
-async def _limit_threads(app: Starlette) -> AsyncIterator[None]:
-    """Limit the threads of endpoints that are no coroutines, so that many requests do not take all cores."""
-    anyio.to_thread.current_default_thread_limiter().total_tokens = 4
-    yield
 
 
 def _redirect_to_first_area(request: Request) -> Response:
@@ -94,8 +85,7 @@ def _report_sslreg_error(request: Request, error: Exception) -> Response:
 
 def _report_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    message = "there is nothing at this address" if error.status_code == 404 else error.detail
-    response = _report(request, error.status_code, message, None)
+    response = _report(request, error.status_code, error.detail, None)
     response.headers.update(error.headers or {})
     return response
 

@@ -20,14 +20,16 @@ class RunNumbers:
 
     def __init__(self) -> None:
         self._paths: list[Path] = []
+        self._numbers: dict[Path, int] = {}
         self._lock = threading.Lock()
 
     def number(self, path: Path) -> int:
         """Return the number of a run, a new one if the run is new."""
         with self._lock:
-            if path not in self._paths:
+            if path not in self._numbers:
+                self._numbers[path] = len(self._paths)
                 self._paths.append(path)
-            return self._paths.index(path)
+            return self._numbers[path]
 
     def path(self, number: int) -> Path:
         """Return the folder of the run with a number.

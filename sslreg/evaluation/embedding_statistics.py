@@ -6,6 +6,7 @@ None of them needs labels.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -13,6 +14,11 @@ from torch.nn.functional import normalize
 
 #: The names of the statistics, as in metrics.csv.
 FIGURES = ("embedding_std", "effective_rank", "alignment", "uniformity")
+
+#: An `embedding_std` below this is a collapse to a point.
+MIN_STD = 0.1
+#: An `effective_rank` below this is a collapse to a line.
+MIN_RANK = 1.5
 
 #: The number of rows that are multiplied at a time in float64.
 _ROWS = 8192
@@ -74,3 +80,12 @@ def uniformity(embeddings: Tensor) -> float:
     count = len(rows)
     sum_over_pairs = potentials.sum(dtype=torch.float64) - potentials.diagonal().sum(dtype=torch.float64)
     return math.log(float(sum_over_pairs) / (count * (count - 1)))
+
+
+def describe_collapse(figures: Mapping[str, float]) -> str | None:
+    """Return which of the statistics, by the names in metrics.csv, shows a collapse, and None if none does."""
+    if figures.get("embedding_std", 1.0) < MIN_STD:
+        return f"their standard deviation is {figures['embedding_std']:.3g} (1 if they spread, 0 in one point)"
+    if figures.get("effective_rank", MIN_RANK) < MIN_RANK:
+        return f"their effective rank is {figures['effective_rank']:.3g}, as if they lay on a line"
+    return None

@@ -26,6 +26,8 @@ class CurveReader:
 
     Attributes:
         curves: The finite values of each metric over the steps.
+        step: The last step; 0 before the first.
+        epoch: The epoch of the last step, from 0.
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,6 +37,7 @@ class CurveReader:
 
     def _start_over(self) -> None:
         self.curves: dict[str, Curve] = {}
+        self.step, self.epoch = 0, 0
         self._columns: list[str] = []
         self._end = 0
         self._last_line = b""
@@ -74,12 +77,13 @@ class CurveReader:
             self._columns = next(rows)
         for row in rows:
             cells = dict(zip(self._columns, row, strict=False))
-            step = _parse(cells.pop("step", ""))
-            cells.pop("epoch", None)
-            if step is not None:
-                for name, text in cells.items():
-                    if text and (value := _parse(text)) is not None:
-                        self.curves.setdefault(name, []).append((int(step), value))
+            step, epoch = (_parse(cells.pop(name, "")) for name in ("step", "epoch"))
+            if step is None or epoch is None:
+                continue
+            self.step, self.epoch = int(step), int(epoch)
+            for name, text in cells.items():
+                if text and (value := _parse(text)) is not None:
+                    self.curves.setdefault(name, []).append((self.step, value))
 
 
 def _parse(text: str) -> float | None:

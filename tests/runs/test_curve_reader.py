@@ -28,6 +28,7 @@ def test_a_curve_grows_with_its_file_and_an_incomplete_line_waits(path: Path) ->
     append(path, "25\n3,0,nan\n4,0,5\n")
     assert reader.update()
     assert reader.curves == {"loss": [(1, 5.5), (2, 5.25), (4, 5.0)]}
+    assert (reader.step, reader.epoch) == (4, 0)
 
 
 def test_an_update_reads_only_what_is_new(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from sslreg.contracts import Batch
 from sslreg.errors import SslregError
 from sslreg.evaluation.embedding_statistics import (
     alignment,
+    describe_collapse,
     effective_rank,
     embedding_std,
     singular_values,
@@ -25,10 +26,6 @@ from sslreg.training.callbacks.metrics_recorder import MetricsRecorder
 
 #: The number of rows that the figures describe: the last rows of an epoch.
 ROWS = 512
-#: An `embedding_std` below this is a collapse to a point.
-MIN_STD = 0.1
-#: An `effective_rank` below this is a collapse to a line.
-MIN_RANK = 1.5
 
 
 class CollapseWatch(Callback):
@@ -104,7 +101,7 @@ class CollapseWatch(Callback):
         self._distances.clear()
         if figures:
             self.recorder.record_evaluation({"step": trainer.global_step, "epoch": trainer.current_epoch, **figures})
-        collapse = trainer.strategy.broadcast(_describe_collapse(figures))
+        collapse = trainer.strategy.broadcast(describe_collapse(figures))
         if not collapse or self._has_warned:
             return
         self._has_warned = True
@@ -140,12 +137,3 @@ def _append_rows(rows: list[Tensor], new: Tensor) -> None:
     rows.append(new)
     while sum(map(len, rows)) - len(rows[0]) >= ROWS:
         del rows[0]
-
-
-def _describe_collapse(figures: dict[str, float]) -> str | None:
-    """Return which figure shows a collapse, None if none does."""
-    if figures.get("embedding_std", 1.0) < MIN_STD:
-        return f"their standard deviation is {figures['embedding_std']:.3g} (1 if they spread, 0 in one point)"
-    if figures.get("effective_rank", MIN_RANK) < MIN_RANK:
-        return f"their effective rank is {figures['effective_rank']:.3g}, as if they lay on a line"
-    return None
