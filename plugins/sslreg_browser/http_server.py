@@ -130,7 +130,7 @@ class Server(uvicorn.Server):
             http=LimitedProtocol,
             ws="none",
             loop="asyncio",
-            lifespan="off",
+            lifespan="on",
             log_config=None,
             log_level="error",
             access_log=False,

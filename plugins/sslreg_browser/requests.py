@@ -10,6 +10,9 @@ from starlette.responses import HTMLResponse
 
 import sslreg
 
+#: The largest JSON body in bytes.
+MAX_JSON = 1_000_000
+
 
 def render(request: Request, template: str, **content: Any) -> HTMLResponse:
     """Render a page from a template that extends ``page.html``.
@@ -31,11 +34,14 @@ async def read_json(request: Request) -> dict[str, Any]:
         UserError: The body is not a JSON object.
     """
     try:
-        content = json.loads(await request.body())
+        body = await request.body()
+        content = json.loads(body) if len(body) <= MAX_JSON else None
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
-        raise sslreg.UserError("the body of the request is not a JSON object", code="bad-request")
+        raise sslreg.UserError(
+            f"the body of the request is not a JSON object of at most {MAX_JSON // 1_000_000} MB", code="bad-request"
+        )
     return content
 
 

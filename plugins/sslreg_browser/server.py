@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
 
+import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -36,6 +38,7 @@ def create_app(workspace: Workspace, token: str) -> Access:
     """
     areas = [area for build in AREAS if (area := build(workspace)) is not None]
     app = Starlette(
+        lifespan=_limit_threads,
         routes=[
             Route("/", _redirect_to_first_area),
             Route("/static/{name}", _send_static_file),
@@ -52,6 +55,13 @@ def create_app(workspace: Workspace, token: str) -> Access:
     app.state.quick_work = WorkQueue("quick", threads=2)
     app.state.slow_work = WorkQueue("slow", threads=1)
     return Access(app, token)
+
+
+@asynccontextmanager
+async def _limit_threads(app: Starlette) -> AsyncIterator[None]:
+    """Limit the threads of endpoints that are no coroutines, so that many requests do not take all cores."""
+    anyio.to_thread.current_default_thread_limiter().total_tokens = 4
+    yield
 
 
 def _redirect_to_first_area(request: Request) -> Response:
@@ -85,7 +95,8 @@ def _report_sslreg_error(request: Request, error: Exception) -> Response:
 
 def _report_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    response = _report(request, error.status_code, error.detail, None)
+    message = "there is nothing at this address" if error.status_code == 404 else error.detail
+    response = _report(request, error.status_code, message, None)
     response.headers.update(error.headers or {})
     return response
 

@@ -1,5 +1,8 @@
 // Requests to the server, and how a page shows that one failed.
 
+/** The largest body that the server takes, in bytes. */
+const MAX_BODY = 20_000_000;
+
 /** An error that the server reports, with a hint how to fix it. */
 export class ApiError extends Error {
   constructor(message, hint, status) {
@@ -26,6 +29,8 @@ async function toError(response) {
  * options.signal: aborts the request.
  */
 export async function request(path, { json, body, signal } = {}) {
+  // The server closes the connection in the middle of a larger body, and the browser then cannot say why.
+  if (body?.size > MAX_BODY) throw new ApiError("the file is larger than 20 MB", "choose a smaller one", 413);
   const content = json === undefined ? body : JSON.stringify(json);
   const options = content === undefined ? {} : { method: "POST", body: content };
   if (json !== undefined) options.headers = { "Content-Type": "application/json" };

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
-from sslreg_browser.access import MAX_BODY, Access
+from sslreg_browser import access
+from sslreg_browser.access import MAX_BODY
 from sslreg_browser.server import create_app
 from sslreg_browser.workspace import Workspace
 
@@ -174,6 +176,6 @@ def test_a_body_that_is_declared_too_large_is_refused_before_it_is_sent(client: 
     assert response.json()["error"] == "the request is larger than 20 MB"
 
 
-def test_the_application_has_no_other_way_in() -> None:
-    assert isinstance(create_app(Workspace(), "token"), Access)
-    assert MAX_BODY == 20_000_000
+def test_pages_and_scripts_know_the_limit_of_a_body() -> None:
+    script = (Path(access.__file__).parent / "static" / "api.js").read_text()
+    assert f"MAX_BODY = {MAX_BODY:_};" in script
