@@ -152,6 +152,7 @@ if TYPE_CHECKING:
     from sslreg.spec import (
         ComponentSpec as ComponentSpec,
         Spec as Spec,
+        induced_invariances as induced_invariances,
         load_spec as load_spec,
         parse_spec as parse_spec,
     )
@@ -219,7 +220,7 @@ _EXPORTS = {
     "sslreg.report.nearest_images": "format_similarities",
     "sslreg.report.patch_pictures": "color_components",
     "sslreg.report.unavailable": "Unavailable",
-    "sslreg.spec": "ComponentSpec Spec load_spec parse_spec",
+    "sslreg.spec": "ComponentSpec Spec induced_invariances load_spec parse_spec",
     "sslreg.spec.bounds": "enforce_bounds",
     "sslreg.spec.from_run": "FromRun",
     "sslreg.spec.json_schema": "json_schema",

@@ -20,11 +20,12 @@ from sslreg_browser.area import Area
 from sslreg_browser.feature_pages import build_feature_area
 from sslreg_browser.requests import render
 from sslreg_browser.run_pages import build_run_area
+from sslreg_browser.view_pages import build_view_area
 from sslreg_browser.work_queue import WorkQueue
 from sslreg_browser.workspace import Workspace
 
 #: The functions that make the areas, in the order of the header. One returns None if there is nothing to show.
-AREAS: tuple[Callable[[Workspace], Area | None], ...] = (build_run_area, build_feature_area)
+AREAS: tuple[Callable[[Workspace], Area | None], ...] = (build_view_area, build_run_area, build_feature_area)
 
 _MEDIA_TYPES = {"css": "text/css", "js": "text/javascript"}
 

@@ -1,0 +1,148 @@
+"""An editor for the views of a spec: takes views as plain data, and returns the spec that has them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import sslreg
+from sslreg_browser import spec_text
+
+#: The names under which a spec can be saved.
+_FILE_NAME = re.compile(r"\w[\w .+=-]{0,100}\.ya?ml")
+
+
+class ViewEditor:
+    """An editor for the views of one spec.
+
+    Everything else of the spec stays as it is: its text and its comments, too.
+
+    Args:
+        source: The file of the spec, or the name of a shipped one.
+
+    Attributes:
+        spec: The spec as it is in the file.
+        views: Its views as plain data.
+        folder: The folder in which specs are saved: that of the file, or the working directory for a shipped spec.
+
+    Raises:
+        UserError: The spec is invalid.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.spec = sslreg.load_spec(source)
+        self.views: list[Any] = self.spec.to_dict()["views"]
+        file = Path(source).expanduser()
+        self.folder = file.resolve().parent if file.is_file() else Path.cwd()
+
+    @property
+    def proposed_name(self) -> str:
+        """A file name that does not exist yet."""
+        stem = Path(self.spec.file).stem
+        names = (f"{stem}-views{number}.yaml" for number in ("", *map(str, range(2, 100))))
+        return next(name for name in names if not (self.folder / name).exists())
+
+    def write(self, views: list[Any], file_name: str | None = None) -> str:
+        """Return the text of the spec with other views, which is that of its file if they are the same.
+
+        If the views in that text cannot be replaced, the result is a complete copy of the spec without its comments.
+
+        Args:
+            views: The views as plain data.
+            file_name: The name of the file for which the text is. Runs of the spec get its name.
+        """
+        if views == self.views:
+            return self.spec.source
+        text = spec_text.replace_views(self.spec.source, self.views, views)
+        if text is None:
+            text = sslreg.dump_yaml({**self.spec.to_dict(), "views": views})
+        if file_name is None or file_name == Path(self.spec.file).name:
+            return text
+        return spec_text.rename(text, Path(file_name).stem)
+
+    def load(self, text: str) -> sslreg.Spec:
+        """Load the spec with a text.
+
+        Raises:
+            UserError: The spec is invalid.
+        """
+        return sslreg.parse_spec(text, self.spec.file)
+
+    def compare(self, text: str) -> list[str]:
+        """Return the lines of the unified difference from the file to a text, without a heading."""
+        before, after = self.spec.source.splitlines(), text.splitlines()
+        return list(difflib.unified_diff(before, after, lineterm="", n=2))[2:]
+
+    def locate(self, text: str, diagnostics: Iterable[sslreg.Diagnostic]) -> list[dict[str, Any]]:
+        """Return diagnostics of a spec with a text as plain data.
+
+        Returns:
+            For each diagnostic its ``severity``, ``message``, ``hint``, ``line`` in the text, and ``path``, the keys
+            and indices of the value. Line and path are None for values in other files.
+        """
+        located = []
+        for diagnostic in diagnostics:
+            line, path = None, None
+            if diagnostic.file == self.spec.file and diagnostic.line is not None:
+                line = diagnostic.line
+                path = list(spec_text.find_path(text, diagnostic.line, diagnostic.column or 1))
+            located.append(
+                {
+                    "severity": diagnostic.severity,
+                    "message": sslreg.escape_text(diagnostic.message),
+                    "hint": diagnostic.hint and sslreg.escape_text(diagnostic.hint),
+                    "line": line,
+                    "path": path,
+                }
+            )
+        return located
+
+    def save(self, views: list[Any], file_name: str, *, overwrite: bool = False) -> Path:
+        """Write the spec with other views into the folder.
+
+        Args:
+            views: The views as plain data.
+            file_name: The name of the file.
+            overwrite: Replace a file that exists.
+
+        Raises:
+            UserError: The name is not that of a YAML file in the folder, or the file exists (code ``file-exists``).
+        """
+        if not _FILE_NAME.fullmatch(file_name):
+            raise sslreg.UserError(
+                f"{file_name!r} is not a name for a spec",
+                hint="use letters, digits, spaces and - _ . + =, and end the name with .yaml",
+                code="bad-name",
+            )
+        path = self.folder / file_name
+        if path.is_symlink() or path.is_dir():
+            raise sslreg.UserError(
+                f"{file_name} is a link or a folder and is not replaced", hint="choose another name", code="bad-name"
+            )
+        if path.exists() and not overwrite:
+            raise sslreg.UserError(f"{file_name} exists", hint="replace it, or choose another name", code="file-exists")
+        text = self.write(views, file_name)
+        with sslreg.atomic_write(path) as draft:
+            draft.write_text(text, encoding="utf-8")
+        return path
+
+
+def require_views(content: Any) -> list[Any]:
+    """Return the views in a request.
+
+    Raises:
+        UserError: They are not a list of mappings of plain data that YAML can express.
+    """
+    if isinstance(content, list) and all(isinstance(view, dict) for view in content):
+        try:
+            sslreg.dump_yaml(content)
+        except (yaml.YAMLError, RecursionError):
+            pass
+        else:
+            return content
+    raise sslreg.UserError("`views` is not a list of views", code="bad-request")
