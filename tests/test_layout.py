@@ -32,6 +32,8 @@ CROSS_CUTTING = {
     "plugins/sslreg_augmentations/test_fusion.py": "all fused operations",
     "plugins/sslreg_augmentations/test_reproducibility.py": "all augmentations in a pipeline",
     "plugins/sslreg_augmentations/test_without_waiting.py": "all augmentations on a device",
+    "plugins/sslreg_browser/test_attacks.py": "all pages and endpoints of the server",
+    "plugins/sslreg_browser/test_every_page.py": "all pages of the server in a browser",
     "plugins/sslreg_curves/test_curves.py": "a complete plugin",
     "plugins/sslreg_datasets/test_table_and_array_runs.py": "runs on tables and arrays",
     "plugins/sslreg_datasets/test_webdataset_runs.py": "runs on shards",

@@ -51,7 +51,10 @@ _HEADERS = {
 }
 
 #: The page itself follows this link, because browsers do not send a strict cookie if another site or program does.
-_ENTRANCE = '<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url=/"><title>sslreg</title>'
+_ENTRANCE = (
+    '<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url=/">'
+    '<link rel="icon" href="data:,"><title>sslreg</title>'
+)
 
 
 class Access:

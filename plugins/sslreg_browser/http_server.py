@@ -152,6 +152,7 @@ class Server(uvicorn.Server):
                 connection.transport.abort()
         for task in self.server_state.tasks:
             task.cancel()
+        await self.lifespan.shutdown()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
