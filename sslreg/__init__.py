@@ -127,7 +127,7 @@ if TYPE_CHECKING:
     from sslreg.report.curve_charts import curve_charts as curve_charts
     from sslreg.report.denormalization import to_pil_image as to_pil_image
     from sslreg.report.embedding_map import EmbeddingMap as EmbeddingMap, map_embeddings as map_embeddings
-    from sslreg.report.html_pages import render_page as render_page
+    from sslreg.report.html_pages import data_uri as data_uri, render_page as render_page
     from sslreg.report.invariance_profile import ProfileSubject as ProfileSubject, build_profile as build_profile
     from sslreg.report.nearest_images import format_similarities as format_similarities
     from sslreg.report.patch_pictures import color_components as color_components
@@ -209,7 +209,7 @@ _EXPORTS = {
     "sslreg.report": "Preview Previewer preview write_report",
     "sslreg.report.charts": "build_chart",
     "sslreg.report.curve_charts": "curve_charts",
-    "sslreg.report.html_pages": "render_page",
+    "sslreg.report.html_pages": "data_uri render_page",
     "sslreg.report.invariance_profile": "ProfileSubject build_profile",
     "sslreg.report.reported_runs": "RunResults collect_results",
     "sslreg.report.tables": (

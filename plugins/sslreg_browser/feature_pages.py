@@ -13,6 +13,7 @@ import sslreg
 from sslreg_browser.area import Area
 from sslreg_browser.feature_index import FeatureIndex, encode_picture
 from sslreg_browser.index_builds import IndexBuild, IndexBuilds
+from sslreg_browser.live_profile import ProfileAspect, augment_image, list_aspects, measure_distances
 from sslreg_browser.query_images import QueryImage, QueryImages
 from sslreg_browser.requests import read_integer, read_json, render
 from sslreg_browser.work_queue import run_quick, run_slow
@@ -47,6 +48,8 @@ def build_feature_area(workspace: Workspace) -> Area | None:
             Route(f"{api}/images", pages.add_image, methods=["POST"]),
             Route(f"{api}/images/{{image}}", pages.send_picture),
             Route(f"{api}/images/{{image}}/neighbors", pages.send_neighbors),
+            Route(f"{api}/aspects", pages.send_aspects),
+            Route(f"{api}/images/{{image}}/augmented", pages.send_augmented),
         ],
     )
 
@@ -109,6 +112,31 @@ class FeaturePages:
         content = await request.body()
         image = await run_slow(request, images.add, content, request.query_params.get("name", ""))
         return JSONResponse(await run_quick(request, _describe_neighbors, images.index, image))
+
+    async def send_aspects(self, request: Request) -> Response:
+        aspects = await run_quick(request, self._list_aspects, self._images(request))
+        return JSONResponse(
+            [
+                {"title": one.title, "has_strength": one.has_strength, "invariances": one.info.invariances}
+                for one in aspects
+            ]
+        )
+
+    async def send_augmented(self, request: Request) -> Response:
+        """Send pictures of an image after an augmentation, and how far its features move.
+
+        The query has the number of the ``aspect`` in the answer of `send_aspects`, and the ``strength`` in percent.
+        """
+        images = self._images(request)
+        image = images.find(request.path_params["image"])
+        aspects = await run_quick(request, self._list_aspects, images)
+        aspect = aspects[read_integer(request, "aspect", high=len(aspects) - 1)]
+        strength = read_integer(request, "strength", high=100) / 100
+        return JSONResponse(await run_quick(request, _describe_augmented, images, image, aspect, strength))
+
+    def _list_aspects(self, images: QueryImages) -> list[ProfileAspect]:
+        channels, height, width = images.prepare(images.find("0")).shape
+        return list_aspects((channels, height, width))
 
     def _find_runs(self) -> list[dict[str, Any]]:
         assert self._workspace.runs is not None
@@ -185,5 +213,18 @@ def _describe_neighbors(index: FeatureIndex, image: QueryImage) -> dict[str, Any
                 "neighbors": [[neighbor.row, neighbor.similarity] for neighbor in neighbors],
             }
             for subject, neighbors in index.find_neighbors(image.features, NEIGHBORS, image.row).items()
+        ],
+    }
+
+
+def _describe_augmented(
+    images: QueryImages, image: QueryImage, aspect: ProfileAspect, strength: float
+) -> dict[str, Any]:
+    augmented = augment_image(images, image, aspect, strength)
+    return {
+        "pictures": [sslreg.data_uri(sslreg.to_pil_image(one)) for one in augmented],
+        "subjects": [
+            {"title": SUBJECTS.get(one.subject, one.subject), **vars(one)}
+            for one in measure_distances(images, image, augmented)
         ],
     }

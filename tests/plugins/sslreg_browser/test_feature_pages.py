@@ -87,6 +87,14 @@ def test_map_neighbors_and_pictures_once_the_images_are_embedded(client: TestCli
         assert Image.open(io.BytesIO(picture.content)).size == (8, 8)
     assert client.get(f"/api/features/0/thumbnails/{count}").status_code == 400
 
+    aspects = client.get("/api/features/0/aspects").json()
+    noise = [one["title"] for one in aspects].index("gaussian noise")
+    augmented = client.get(f"/api/features/0/images/5/augmented?aspect={noise}&strength=50").json()
+    assert len(augmented["pictures"]) == 4
+    assert [len(one["moved"]) for one in augmented["subjects"]] == [4, 4, 4]
+    for query in ("", f"aspect={len(aspects)}&strength=50", f"aspect={noise}&strength=101"):
+        assert client.get(f"/api/features/0/images/5/augmented?{query}").status_code == 400
+
     buffer = io.BytesIO()
     Image.new("RGB", (20, 30), "red").save(buffer, "JPEG")
     dropped = client.post("/api/features/0/images?name=red.jpg", content=buffer.getvalue()).json()
