@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,3 +86,62 @@ def test_files_are_written_only_into_the_folder(client: TestClient, spec: Path, 
     assert client.post("/api/views/save", json=body).status_code == 400
     assert list(spec.parent.parent.glob("x.*")) == []
     assert list(spec.parent.iterdir()) == [spec]
+
+
+@pytest.mark.slow
+def test_a_slider_changes_pictures_and_text_and_cards_work_by_keyboard(
+    browser: Any, start_server: Callable[[Workspace], str], spec: Path
+) -> None:
+    keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
+    browser.get(start_server(Workspace(spec=str(spec))))
+
+    def find(selector: str) -> Any:
+        return browser.find_element("css selector", selector)
+
+    def wait_until(is_done: Callable[[], bool]) -> None:
+        end = time.monotonic() + 60
+        while not is_done():
+            assert time.monotonic() < end, find("body").text
+            time.sleep(0.05)
+
+    def read_sources() -> list[str]:
+        script = "return [...document.querySelectorAll('#grid td:nth-of-type(-n+2) img')].map((image) => image.src)"
+        return list(browser.execute_script(script))
+
+    def list_cards() -> list[str]:
+        return [card.text for card in browser.find_elements("css selector", ".operation h4")]
+
+    browser.implicitly_wait(10)
+    wait_until(lambda: "Updated in" in find("#status").text)
+    before, cards = read_sources(), list_cards()
+    assert len(before) == 16
+    find('[data-path="views.0.augment.1"] [aria-label="degrees"]').send_keys(keys.ARROW_RIGHT * 4)
+    wait_until(lambda: "+        degrees:" in find("#difference").text and read_sources() != before)
+
+    # The focus follows the card that moves, so the same key moves it again.
+    find('[aria-label="Move elastic up"]').send_keys(keys.ENTER)
+    assert browser.switch_to.active_element.get_attribute("aria-label") == "Move elastic up"
+    browser.switch_to.active_element.send_keys(keys.ENTER)
+    assert list_cards() == ["elastic", "resize", "affine", *cards[3:]]
+
+    find('[data-path="views.0"] > .add select').send_keys("one_of")
+    find('[data-path="views.0"] > .add button').send_keys(keys.ENTER)
+    wait_until(lambda: list_cards()[-2:] == ["one_of", "horizontal_flip"])
+    find('[data-path="views.0.augment.5.augment.0"] [aria-label="p, exactly"]').send_keys("5")
+    wait_until(lambda: bool(browser.find_elements("css selector", '[data-path="views.0.augment.5.augment.0"] .error')))
+    find("#reset").send_keys(keys.ENTER)
+    wait_until(lambda: find("#difference").text == "no difference" and read_sources() == before)
+    wait_until(lambda: "affine" in find("#plan").text)
+
+    find('[aria-label="Remove gaussian_blur"]').send_keys(keys.ENTER)
+    find("#file-name").clear()
+    find("#file-name").send_keys("mine.yaml", keys.ENTER)
+    wait_until(lambda: find("#replace").is_displayed())
+    find("#replace-no").send_keys(keys.ENTER)
+    find("#file-name").clear()
+    find("#file-name").send_keys("sharp.yaml", keys.ENTER)
+    wait_until(lambda: "Saved as" in find("#saved").text)
+    uses = [operation.use for operation in sslreg.load_spec(spec.parent / "sharp.yaml").views[0].augment]
+    assert uses == [card for card in cards if card != "gaussian_blur"]
+    assert browser.get_log("browser") == []
+    browser.get("about:blank")
