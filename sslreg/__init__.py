@@ -128,7 +128,12 @@ if TYPE_CHECKING:
     from sslreg.report.denormalization import to_pil_image as to_pil_image
     from sslreg.report.embedding_map import EmbeddingMap as EmbeddingMap, map_embeddings as map_embeddings
     from sslreg.report.html_pages import data_uri as data_uri, render_page as render_page
-    from sslreg.report.invariance_profile import ProfileSubject as ProfileSubject, build_profile as build_profile
+    from sslreg.report.invariance_profile import (
+        ProfileSubject as ProfileSubject,
+        build_profile as build_profile,
+        profile_results as profile_results,
+    )
+    from sslreg.report.label_curves import label_curves as label_curves
     from sslreg.report.nearest_images import format_similarities as format_similarities
     from sslreg.report.patch_pictures import color_components as color_components
     from sslreg.report.reported_runs import RunResults as RunResults, collect_results as collect_results
@@ -210,7 +215,8 @@ _EXPORTS = {
     "sslreg.report.charts": "build_chart",
     "sslreg.report.curve_charts": "curve_charts",
     "sslreg.report.html_pages": "data_uri render_page",
-    "sslreg.report.invariance_profile": "ProfileSubject build_profile",
+    "sslreg.report.invariance_profile": "ProfileSubject build_profile profile_results",
+    "sslreg.report.label_curves": "label_curves",
     "sslreg.report.reported_runs": "RunResults collect_results",
     "sslreg.report.tables": (
         "PageTable comparison_table differences_table evaluation_table summary_table versions_table"

@@ -52,7 +52,8 @@ def _build_content(feed: RunFeed, runs: list[sslreg.RunResults]) -> RegionConten
             for run in runs
         ),
         "summary": sslreg.summary_table(runs),
-        "evaluation": (sslreg.evaluation_table(runs), sslreg.comparison_table(runs)),
+        "evaluation": (sslreg.evaluation_table(runs), sslreg.comparison_table(runs), sslreg.label_curves(runs)),
+        "invariance": sslreg.profile_results(runs),
         "no-curves": charts.reason if isinstance(charts, sslreg.Unavailable) else "",
         "skipped": tuple((run.label, skipped) for run in runs if (skipped := read_skipped(run.record))),
         "differences": sslreg.differences_table(runs),

@@ -39,6 +39,12 @@ class RunFeed:
             self._refresh()
             return [indexed.record for indexed in self._index.runs.values()]
 
+    def refresh(self) -> int:
+        """Look at the files, and return a number that changes whenever one of the runs does."""
+        with self._lock:
+            self._refresh()
+            return self._index.version
+
     def find_versions(self, paths: Sequence[Path]) -> list[int]:
         """Return for each run a number that changes whenever the run does.
 

@@ -66,12 +66,34 @@ class Study:
     number: int
 
 
-def read_list(feed: RunFeed, query: RunQuery) -> RegionContent:
-    """Return the content of the table: its ``head``, ``count``, ``studies``, ``error`` and rows.
+class RunList:
+    """The content of the table, which is built again only after a run changed.
 
-    A query that no run can answer, which may change, has an error instead of rows.
+    Args:
+        feed: The runs.
+        query: Which of them are listed, and how.
     """
-    records = feed.list_records()
+
+    def __init__(self, feed: RunFeed, query: RunQuery) -> None:
+        self.feed = feed
+        self.query = query
+        self._version: int | None = None
+        self._content = RegionContent({}, [])
+
+    def read(self) -> RegionContent:
+        """Return the content of the table: its ``head``, ``count``, ``studies``, ``error`` and rows."""
+        version = self.feed.refresh()
+        records = self.feed.list_records()
+        if version != self._version:
+            self._content = _build_content(self.feed, records, self.query)
+            self._version = version
+        # The page of a study is written after its last run.
+        studies = {"studies": tuple(_find_studies(self.feed, records))}
+        return RegionContent({**self._content.parts, **studies}, self._content.items)
+
+
+def _build_content(feed: RunFeed, records: list[sslreg.RunRecord], query: RunQuery) -> RegionContent:
+    """Build the table. A query that no run can answer, which may change, has an error instead of rows."""
     selected, error = records, None
     try:
         for condition in query.where:
@@ -87,7 +109,6 @@ def read_list(feed: RunFeed, query: RunQuery) -> RegionContent:
         "error": error,
         "count": (len(listing.runs), len(records), running),
         "head": tuple(zip(listing.titles, listing.columns, strict=True)),
-        "studies": tuple(_find_studies(feed, records)),
     }
     return RegionContent(parts | rows, list(rows))
 

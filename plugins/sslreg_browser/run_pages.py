@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -20,7 +19,7 @@ from sslreg_browser.live_region import Changes, LiveRegion
 from sslreg_browser.requests import render
 from sslreg_browser.run_details import MAX_RUNS, RunDetails
 from sslreg_browser.run_feed import RunFeed
-from sslreg_browser.run_list import RunQuery, find_study_page, list_paths, read_list
+from sslreg_browser.run_list import RunList, RunQuery, find_study_page, list_paths
 from sslreg_browser.work_queue import run_quick
 from sslreg_browser.workspace import Workspace
 
@@ -88,7 +87,7 @@ class RunPages:
         return self._list_region(query).changes(), list_paths(self.feed)
 
     def _list_region(self, query: RunQuery) -> LiveRegion:
-        return self._region(query, partial(read_list, self.feed, query))
+        return self._region(query, RunList(self.feed, query).read)
 
     def _details_region(self, paths: tuple[Path, ...]) -> LiveRegion:
         return self._region(paths, RunDetails(self.feed, paths).read)

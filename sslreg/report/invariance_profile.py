@@ -18,7 +18,7 @@ from sslreg.metric_names import (
     title_subject,
 )
 from sslreg.registry import INVARIANCES, installed
-from sslreg.report.reported_runs import ReportedRun
+from sslreg.report.reported_runs import ReportedRun, RunResults
 from sslreg.report.tables import INVARIANCE, PageTable
 from sslreg.report.unavailable import Unavailable, catch_unavailable
 from sslreg.runs.run_evaluation import evaluate_run
@@ -90,7 +90,7 @@ class InvarianceProfile:
 
 def invariance_metrics(run: ReportedRun) -> SubjectMetrics | Unavailable:
     """Return the run's invariance metrics by subject, and evaluate them now unless they were evaluated before."""
-    metrics = {subject: _select(own) for subject, own in run.metrics.items()}
+    metrics = _select_profile(run)
     if metrics["trained"]:
         return metrics
     if ("evaluator", INVARIANCE) not in {(info.kind, info.name) for info in installed()}:
@@ -98,6 +98,16 @@ def invariance_metrics(run: ReportedRun) -> SubjectMetrics | Unavailable:
     return catch_unavailable(
         lambda: {subject: _select(own) for subject, own in evaluate_run(run.run, [INVARIANCE]).by_subject.items()}
     )
+
+
+def profile_results(runs: Sequence[RunResults]) -> InvarianceProfile | None:
+    """Return the profile of the runs whose invariances were evaluated, None if those of no run were."""
+    evaluated = [(run, metrics) for run in runs if (metrics := _select_profile(run))["trained"]]
+    return build_profile(list_subjects(evaluated)) if evaluated else None
+
+
+def _select_profile(run: RunResults) -> dict[str, dict[str, float]]:
+    return {subject: _select(own) for subject, own in run.metrics.items()}
 
 
 def _select(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -149,7 +159,7 @@ def build_profile(subjects: Sequence[ProfileSubject]) -> InvarianceProfile:
     )
 
 
-def list_subjects(runs: Sequence[tuple[ReportedRun, SubjectMetrics]]) -> list[ProfileSubject]:
+def list_subjects(runs: Sequence[tuple[RunResults, SubjectMetrics]]) -> list[ProfileSubject]:
     """Return the backbones of all runs before training, then the trained ones, which are drawn over them."""
     subjects = []
     for is_trained, suffix in ((False, " hollow"), (True, "")):

@@ -79,6 +79,12 @@ def test_the_table_has_the_options_of_the_command(client: TestClient, root: Path
     assert "and 2 other seeds" in grouped["parts"][grouped["items"][0]]
 
 
+def test_the_table_is_built_again_only_after_a_change(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = client.get("/api/runs").json()["version"]
+    monkeypatch.setattr(sslreg, "list_runs", None)
+    assert client.get("/api/runs", params={"since": version}).status_code == 204
+
+
 def test_a_mistake_in_a_filter_is_explained_on_the_page(client: TestClient) -> None:
     page = client.get("/runs", params={"where": "epoch=2"})
     assert page.status_code == 200
@@ -152,6 +158,42 @@ def test_a_study_has_a_link_to_its_page_which_cannot_reach_the_server(client: Te
     assert response.text == "the page"
     assert response.headers["content-security-policy"].startswith("sandbox allow-scripts;")
     assert client.get("/runs/study?run=0").status_code == 404
+
+
+@pytest.mark.slow
+def test_a_row_that_changes_keeps_selection_and_focus_and_a_hidden_tab_does_not_ask(
+    root: Path, browser: Any, start_server: Callable[[Workspace], str]
+) -> None:
+    browser.get(start_server(Workspace(runs=root)))
+    end = time.monotonic() + 60
+
+    def wait_until(is_done: Callable[[], bool]) -> None:
+        while not is_done():
+            assert time.monotonic() < end, browser.find_element("css selector", "body").text
+            time.sleep(0.1)
+
+    def evaluate(expression: str) -> Any:
+        return browser.execute_script(f"return {expression}")
+
+    def count_requests() -> int:
+        requests = "performance.getEntriesByType('resource').filter(({name}) => name.includes('/api/'))"
+        return int(evaluate(f"{requests}.length"))
+
+    box = "document.querySelector('[data-part=run-0] input')"
+    wait_until(lambda: count_requests() > 0)
+    evaluate(f"({box}.focus(), {box}.click())")
+    change_summary(root / "one", epochs=77)
+    wait_until(lambda: "77" in evaluate("document.querySelector('[data-part=run-0]').textContent"))
+    assert evaluate(f"{box}.checked && document.activeElement === {box}")
+    assert evaluate("document.querySelector('#selected').textContent") == "1 selected"
+    browser.execute_script("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    time.sleep(0.5)  # a request that is under way ends
+    before = count_requests()
+    time.sleep(2.5)
+    assert count_requests() == before
+    browser.execute_script("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+    wait_until(lambda: count_requests() > before)
+    assert browser.get_log("browser") == []
 
 
 @pytest.mark.slow
