@@ -7,6 +7,8 @@ import os
 import secrets
 import sys
 import threading
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -41,8 +43,7 @@ def browse(
         sys.stdout.flush()
         if not no_open:
             open_browser(f"{address}{app.create_code()}")
-        if hasattr(os, "nice"):
-            os.nice(10)  # a training on this machine goes first
+        _put_trainings_first()
         Server(app).run([listener])
 
 
@@ -53,6 +54,14 @@ def open_browser(link: str) -> None:
     if sys.platform.startswith("linux") and not any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))):
         return  # a browser for terminals would take over this one
     threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
+
+
+def _put_trainings_first() -> None:
+    """Let a training on this machine have the processor first, and keep its memory if there is not enough."""
+    if hasattr(os, "nice"):
+        os.nice(10)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500")
 
 
 def _require_starlette() -> None:

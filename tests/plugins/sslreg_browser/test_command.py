@@ -29,7 +29,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[socket.socket]:
     """Collects the sockets of servers, which do not run."""
     sockets: list[socket.socket] = []
     monkeypatch.setattr(Server, "run", lambda self, listeners: sockets.extend(listeners))
-    monkeypatch.setattr(os, "nice", lambda increment: increment, raising=False)
+    monkeypatch.setattr(command, "_put_trainings_first", lambda: None)
     return sockets
 
 
@@ -132,3 +132,5 @@ def test_a_training_goes_first(tmp_path: Path) -> None:
         connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
         connection.recv(100)
         assert os.getpriority(os.PRIO_PROCESS, process.pid) == os.getpriority(os.PRIO_PROCESS, 0) + 10
+        score = Path(f"/proc/{process.pid}/oom_score_adj")
+        assert not score.exists() or score.read_text().strip() == "500"
