@@ -42,7 +42,7 @@ def replace_views(text: str, before: list[Any], after: list[Any]) -> str | None:
     Returns:
         The text, or None if the views in it cannot be replaced, for example because all of it is on one line.
     """
-    root = yaml.compose(text)
+    root = _compose(text)
     if not isinstance(root, yaml.MappingNode) or root.flow_style:
         return None
     lines = text.splitlines()
@@ -59,10 +59,10 @@ def replace_views(text: str, before: list[Any], after: list[Any]) -> str | None:
 
 def rename(text: str, name: str) -> str:
     """Return the text of a spec with another name, and without the metrics that the spec was expected to reach."""
-    root = yaml.compose(text)
+    root = _compose(text)
     assert isinstance(root, yaml.MappingNode)
     lines = _replace_key(text.splitlines(), root, "expect", [])
-    root = yaml.compose("\n".join(lines))
+    root = _compose("\n".join(lines))
     assert isinstance(root, yaml.MappingNode)
     return "\n".join(_replace_key(lines, root, "name", [_format_flow({"name": name})[1:-1]])) + "\n"
 
@@ -70,7 +70,7 @@ def rename(text: str, name: str) -> str:
 def find_path(text: str, line: int, column: int) -> KeyPath:
     """Return the path of the innermost value at a position of a text; line and column are counted from 1."""
     try:
-        node = yaml.compose(text)
+        node = _compose(text)
     except yaml.YAMLError:
         return ()
     position = line - 1, column - 1
@@ -79,6 +79,13 @@ def find_path(text: str, line: int, column: int) -> KeyPath:
         node, step = _find_child(node, position)
         path = (*path, *step)
     return path
+
+
+def _compose(text: str) -> yaml.Node | None:
+    """Return the tree of a text."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    node: yaml.Node | None = yaml.compose(text, Loader=loader)
+    return node
 
 
 def _find_child(node: yaml.Node, position: tuple[int, int]) -> tuple[yaml.Node | None, KeyPath]:

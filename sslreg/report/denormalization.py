@@ -57,14 +57,14 @@ def _find_normalizations(view: DeferredView, shapes: Tensor) -> list[tuple[Tenso
 
 def _fit_affine(view: DeferredView, shapes: Tensor, step: int) -> tuple[Tensor, Tensor] | None:
     """Return a step's offset and scale, measured on images of one level; None if it keeps [0, 1] or is not affine."""
-    shapes, draws = _shrink(view.draws, shapes, step)
-    results = []
-    for level in (0.0, 0.5, 1.0):
-        images = stack_images([torch.full(shape, level) for shape in shapes.tolist()])
-        result = to_float(view.plan.run(images, draws, range(step, step + 1)))
-        if not isinstance(result, Tensor):
-            return None
-        results.append(result)
+    shapes, draw = _shrink(view.draws[step], shapes)
+    levels = [level for level in (0.0, 0.5, 1.0) for _ in shapes]
+    images = stack_images([torch.full(shape, level) for shape, level in zip(shapes.tolist() * 3, levels, strict=True)])
+    draws = [*view.draws[:step], _repeat(draw, 3), *view.draws[step + 1 :]]
+    result = to_float(view.plan.run(images, draws, range(step, step + 1)))
+    if not isinstance(result, Tensor):
+        return None
+    results = result.chunk(3)
     black, gray, white = (result.mean((2, 3), keepdim=True) for result in results)
     deviation = max(float((result.amax((2, 3)) - result.amin((2, 3))).max()) for result in results)
     keeps_range = black.min() >= -_TOLERANCE and white.max() <= 1 + _TOLERANCE
@@ -75,18 +75,24 @@ def _fit_affine(view: DeferredView, shapes: Tensor, step: int) -> tuple[Tensor, 
     return black, scale
 
 
-def _shrink(draws: list[Draw], shapes: Tensor, step: int) -> tuple[Tensor, list[Draw]]:
-    """Return shapes of smaller images on which a step does the same as on larger ones, and the draws for them.
+def _shrink(draw: Draw, shapes: Tensor) -> tuple[Tensor, Draw]:
+    """Return shapes of smaller images on which a step does the same as on larger ones, and its draw for them.
 
     The images have one level each, so their size does not matter. A step that changes shapes, or whose params may be
     fields of the size of the images, keeps the shapes.
     """
-    draw = draws[step]
     draws_fields = any(values[0].numel() > _MOST_PARAMS for values in draw.apply_params.values())
     if draws_fields or not torch.equal(draw.shapes, shapes):
-        return shapes, draws
+        return shapes, draw
     small = torch.cat((shapes[:, :1], shapes[:, 1:].clamp(max=_MEASURED_SIDE)), dim=1)
-    return small, [*draws[:step], replace(draw, shapes=small), *draws[step + 1 :]]
+    return small, replace(draw, shapes=small)
+
+
+def _repeat(draw: Draw, times: int) -> Draw:
+    """Return a draw for the same images several times."""
+    return Draw(
+        {name: torch.cat([values] * times) for name, values in draw.apply_params.items()}, draw.shapes.repeat(times, 1)
+    )
 
 
 def to_levels(pixels: Tensor) -> Tensor:

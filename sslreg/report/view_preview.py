@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
+import pickle
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from time import perf_counter
 from typing import cast
@@ -35,7 +37,6 @@ from sslreg.report.preview_data import PreviewData, Row, Tile
 from sslreg.report.preview_image import draw_preview
 from sslreg.report.sampled_parameters import format_params
 from sslreg.spec import Spec
-from sslreg.spec.view_roles import main_view
 from sslreg.views import Collate, DeferredBatch, DeferredView, Draw, ViewPlan
 
 #: The largest number of values of an image that a previewer may decode in full.
@@ -44,8 +45,8 @@ _MOST_VALUES = 2**24
 #: An image as a collate function loads it.
 _Opened = Tensor | EncodedImage | TransparentImage
 
-#: The number of a view in the batch, -1 for the embedding view, and its operations as text.
-_ViewKey = tuple[int, str]
+#: The number of a view in the batch, -1 for the embedding view, and its pickled operations.
+_ViewKey = tuple[int, bytes]
 
 
 class Preview(PreviewData):
@@ -147,7 +148,8 @@ class Previewer:
         Raises:
             UserError: The views do not fit the images.
         """
-        plans, embed_plan, keys = build_view_plans(Builder(spec)), build_embed_plan(spec), _make_keys(spec)
+        plans, embed_plan = build_view_plans(Builder(spec)), build_embed_plan(spec)
+        keys = [*map(_make_key, count(), plans), _make_key(-1, embed_plan)]
         made = [
             *self._make_views(spec, plans, keys[:-1], training=True),
             *self._make_views(spec, [embed_plan], keys[-1:], training=False),
@@ -179,7 +181,8 @@ class Previewer:
             The milliseconds per image for each entry of the spec's views, and for each stage of its plan if all of them
             run on the host.
         """
-        made = self._make_views(spec, build_view_plans(Builder(spec)), _make_keys(spec)[:-1], training=True)
+        plans = build_view_plans(Builder(spec))
+        made = self._make_views(spec, plans, [*map(_make_key, count(), plans)], training=True)
         of_groups = {view.plan.group: view for view in made}
         return [_measure_stages(of_groups[group], self._originals, repeats) for group in range(len(spec.views))]
 
@@ -229,17 +232,12 @@ class _PreviewCollate(Collate):
         return self.made[number] if number in self.made else super().make_view(number, images, draws)
 
 
-def _make_keys(spec: Spec) -> list[_ViewKey]:
-    """Return a key for each view of a batch, and for the embedding view. Equal keys mean equal views."""
-    data = spec.to_dict()
-    keys = [
-        json.dumps(entry["augment"])
-        for entry, view in zip(data["views"], spec.views, strict=True)
-        for _ in range(view.repeat)
-    ]
-    main = data["views"][spec.views.index(main_view(spec))]["augment"]
-    embed_view = data.get("embed_view")
-    return [*enumerate(keys), (-1, json.dumps({"derived": main} if embed_view is None else embed_view))]
+def _make_key(number: int, plan: ViewPlan) -> _ViewKey:
+    """Return a key for a view. Equal keys mean equal views, since operations hold only their parameters."""
+    try:
+        return number, pickle.dumps([(operation.name, operation.augmentation) for operation in plan.operations])
+    except Exception:  # noqa: BLE001 - an operation of any package may be impossible to pickle
+        return number, secrets.token_bytes()  # equals no other key
 
 
 def _read(
