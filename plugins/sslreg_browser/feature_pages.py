@@ -14,6 +14,7 @@ from sslreg_browser.area import Area
 from sslreg_browser.feature_index import FeatureIndex, encode_picture
 from sslreg_browser.index_builds import IndexBuild, IndexBuilds
 from sslreg_browser.live_profile import ProfileAspect, augment_image, list_aspects, measure_distances
+from sslreg_browser.patch_similarity import ImagePatches
 from sslreg_browser.query_images import QueryImage, QueryImages
 from sslreg_browser.requests import read_integer, read_json, render
 from sslreg_browser.work_queue import run_quick, run_slow
@@ -50,6 +51,8 @@ def build_feature_area(workspace: Workspace) -> Area | None:
             Route(f"{api}/images/{{image}}/neighbors", pages.send_neighbors),
             Route(f"{api}/aspects", pages.send_aspects),
             Route(f"{api}/images/{{image}}/augmented", pages.send_augmented),
+            Route(f"{api}/images/{{image}}/patches", pages.send_patches),
+            Route(f"{api}/images/{{image}}/similarities", pages.send_similarities),
         ],
     )
 
@@ -133,6 +136,27 @@ class FeaturePages:
         aspect = aspects[read_integer(request, "aspect", high=len(aspects) - 1)]
         strength = read_integer(request, "strength", high=100) / 100
         return JSONResponse(await run_quick(request, _describe_augmented, images, image, aspect, strength))
+
+    async def send_patches(self, request: Request) -> Response:
+        """Send the principal components of the patches of an image and of its nearest neighbors."""
+        images = self._images(request)
+        image = images.find(request.path_params["image"])
+        patches = await run_quick(request, images.encode_patches, image)
+        return JSONResponse(await run_quick(request, _describe_patches, patches))
+
+    async def send_similarities(self, request: Request) -> Response:
+        """Send the similarities of all patches to the one in the ``row`` and the ``column`` of the query."""
+        images = self._images(request)
+        image = images.find(request.path_params["image"])
+        patches = await run_quick(request, images.encode_patches, image)
+        rows, columns = patches.grid
+        row, column = read_integer(request, "row", high=rows - 1), read_integer(request, "column", high=columns - 1)
+        return JSONResponse(
+            {
+                subject: [[round(value, 4) for value in one] for one in own.flatten(1).tolist()]
+                for subject, own in patches.similarities(row, column).items()
+            }
+        )
 
     def _list_aspects(self, images: QueryImages) -> list[ProfileAspect]:
         channels, height, width = images.prepare(images.find("0")).shape
@@ -226,5 +250,18 @@ def _describe_augmented(
         "subjects": [
             {"title": SUBJECTS.get(one.subject, one.subject), **vars(one)}
             for one in measure_distances(images, image, augmented)
+        ],
+    }
+
+
+def _describe_patches(patches: ImagePatches) -> dict[str, Any]:
+    rows, columns = patches.grid
+    return {
+        "rows": rows,
+        "columns": columns,
+        "keys": patches.keys,
+        "subjects": [
+            {"name": subject, "pictures": [sslreg.data_uri(sslreg.to_pil_image(one)) for one in colors]}
+            for subject, colors in patches.color_components().items()
         ],
     }

@@ -11,10 +11,14 @@ from torch import Tensor
 
 import sslreg
 from sslreg_browser.feature_encoder import FeatureEncoder
-from sslreg_browser.feature_index import FeatureIndex
+from sslreg_browser.feature_index import FeatureIndex, stack_prepared
+from sslreg_browser.patch_similarity import ImagePatches
 
 #: The number of prepared images that are kept.
 _KEPT = 32
+
+#: The number of images whose patches are kept, and of neighbors whose patches are shown with those of an image.
+_KEPT_PATCHES, PATCH_NEIGHBORS = 4, 3
 
 #: The length of the longest name of a dropped image.
 _NAME = 200
@@ -57,6 +61,7 @@ class QueryImages:
         self.encoder = encoder
         self._dropped: dict[str, QueryImage] = {}
         self._prepared: dict[str, Tensor] = {}
+        self._patches: dict[str, ImagePatches] = {}
         self._count = 0
         self._lock = threading.Lock()
 
@@ -120,6 +125,30 @@ class QueryImages:
             with self._lock:
                 self._keep(image.key, prepared)
         return prepared
+
+    def encode_patches(self, image: QueryImage) -> ImagePatches:
+        """Return the patches of an image and of its nearest neighbors by the trained features.
+
+        Raises:
+            UserError: The backbone has no patches, or an image cannot be read any more.
+        """
+        with self._lock:
+            known = self._patches.get(image.key)
+        if known is not None:
+            return known
+        if not self.encoder.has_patches:
+            raise sslreg.UserError(
+                "the backbone of this run has no patches", hint="choose a run of a Vision Transformer", code="not-found"
+            )
+        trained = self.index.find_neighbors(image.features, PATCH_NEIGHBORS, image.row)["trained"]
+        shown = [image, *(self.find(str(neighbor.row)) for neighbor in trained)]
+        features = self.encoder.encode_patches(stack_prepared([self.prepare(one) for one in shown]))
+        patches = ImagePatches([one.key for one in shown], features)
+        with self._lock:
+            self._patches[image.key] = patches
+            while len(self._patches) > _KEPT_PATCHES:
+                self._patches.pop(next(iter(self._patches)))
+        return patches
 
     def distances(self, image: QueryImage, subject: str) -> Tensor:
         """Return the cosine distances (N,) of an image to the others of the index, in ascending order."""

@@ -15,7 +15,7 @@ const STAGES = {
   projecting: "The map shows principal components until a t-SNE is made …",
   ready: "",
 };
-let names = [], labels = [];
+let names = [], labels = [], hasPatches = false;
 
 /** Show small pictures with square pixels. */
 function sharpen(image) {
@@ -98,7 +98,7 @@ function showChosen(image) {
   get("neighbors").replaceChildren(...image.subjects.map((subject) => listNeighbors(subject, image.label)));
   const trained = image.subjects.find(({ name }) => name === "trained");
   map.mark(image.row ?? -1, trained.neighbors.map(([row]) => row));
-  document.dispatchEvent(new CustomEvent("chosen", { detail: image }));
+  document.dispatchEvent(new CustomEvent("chosen", { detail: { ...image, has_patches: hasPatches } }));
 }
 
 function listNeighbors({ title, neighbors }, label) {
@@ -154,6 +154,7 @@ async function follow() {
   let status = await requestJson(api, { json: {} }), shownMap = "";
   for (;;) {
     const { stage, done, total } = status;
+    hasPatches = status.has_patches;
     const count = stage === "embedding" && total ? `: ${done.toLocaleString("en")} of ${total.toLocaleString("en")}` : "";
     get("stage").textContent = stage === "failed" ? "" : STAGES[stage] + count;
     get("progress").hidden = !["waiting", "loading", "embedding"].includes(stage);

@@ -110,3 +110,15 @@ def test_names_are_escaped(connect: Connect, tiny_run: Run, tmp_path: Any) -> No
     folder.symlink_to(tiny_run.path)
     page = connect(Workspace(runs=tmp_path, run=folder)).get("/features/0")
     assert "<script>alert" not in page.text
+
+
+def test_patches_of_a_patch_backbone(connect: Connect, patch_run: Run) -> None:
+    client = connect(Workspace(runs=patch_run.path.parent, run=patch_run.path))
+    assert embed(client)["has_patches"]
+    patches = client.get("/api/features/0/images/5/patches").json()
+    assert (patches["rows"], patches["columns"], patches["keys"][0]) == (4, 4, "5")
+    assert [one["name"] for one in patches["subjects"]] == ["untrained", "trained"]
+    found = client.get("/api/features/0/images/5/similarities?row=1&column=3").json()
+    assert [len(one) for one in found["trained"]] == [16] * 4
+    assert found["trained"][0][1 * 4 + 3] == pytest.approx(1, abs=1e-3)
+    assert client.get("/api/features/0/images/5/similarities?row=4&column=0").status_code == 400
