@@ -73,15 +73,16 @@ async function loadSimilarities() {
   }
 }
 
-/** Darken the patches of a picture by their similarities, stretched to the whole range. */
-function drawSimilarities(context, picture, values) {
+/** Draw similarities as gray levels, stretched to the whole range. */
+function drawSimilarities(context, values) {
   const { width, height } = context.canvas, across = width / patches.columns, down = height / patches.rows;
   const low = Math.min(...values), spread = Math.max(...values) - low || 1;
-  context.drawImage(picture, 0, 0, width, height);
   values.forEach((value, number) => {
-    const left = (number % patches.columns) * across, top = Math.floor(number / patches.columns) * down;
-    context.fillStyle = `rgb(0 0 0 / ${(0.85 * (1 - (value - low) / spread)).toFixed(3)})`;
-    context.fillRect(left, top, across, down);
+    const level = Math.round((255 * (value - low)) / spread);
+    context.fillStyle = `rgb(${level} ${level} ${level})`;
+    // Whole pixels leave no seams.
+    const left = Math.floor((number % patches.columns) * across), top = Math.floor(Math.floor(number / patches.columns) * down);
+    context.fillRect(left, top, Math.ceil(across) + 1, Math.ceil(down) + 1);
   });
 }
 
@@ -93,7 +94,7 @@ function draw() {
       context.imageSmoothingEnabled = false;
       context.clearRect(0, 0, canvas.width, canvas.height);
       const picture = name === null ? views[number] : pictures[number];
-      if (isSimilarity && name !== null) drawSimilarities(context, views[number], similarities[name][number]);
+      if (isSimilarity && name !== null) drawSimilarities(context, similarities[name][number]);
       else context.drawImage(picture, 0, 0, canvas.width, canvas.height);
       if (number === 0) frame(context);
     });
