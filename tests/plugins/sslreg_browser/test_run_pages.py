@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -160,11 +160,24 @@ def test_a_study_has_a_link_to_its_page_which_cannot_reach_the_server(client: Te
     assert client.get("/runs/study?run=0").status_code == 404
 
 
+@pytest.fixture
+def visit(browser: Any, start_server: Callable[[Workspace], str]) -> Iterator[Callable[[Workspace], None]]:
+    """Start a server and open its link: ``visit(workspace)``."""
+
+    def open_link(workspace: Workspace) -> None:
+        browser.get("about:blank")
+        browser.get_log("browser")
+        browser.get(start_server(workspace))
+
+    yield open_link
+    browser.get("about:blank")  # a page would continue to ask a server that has ended
+
+
 @pytest.mark.slow
 def test_a_row_that_changes_keeps_selection_and_focus_and_a_hidden_tab_does_not_ask(
-    root: Path, browser: Any, start_server: Callable[[Workspace], str]
+    root: Path, browser: Any, visit: Callable[[Workspace], None]
 ) -> None:
-    browser.get(start_server(Workspace(runs=root)))
+    visit(Workspace(runs=root))
     end = time.monotonic() + 60
 
     def wait_until(is_done: Callable[[], bool]) -> None:
@@ -198,12 +211,11 @@ def test_a_row_that_changes_keeps_selection_and_focus_and_a_hidden_tab_does_not_
 
 @pytest.mark.slow
 def test_the_page_follows_a_training_until_it_stops(
-    tiny_spec: str, tmp_path: Path, browser: Any, start_server: Callable[[Workspace], str]
+    tiny_spec: str, tmp_path: Path, browser: Any, visit: Callable[[Workspace], None]
 ) -> None:
     (tmp_path / "spec.yaml").write_text(tiny_spec.replace("max_epochs: 2", "max_epochs: 5000"))
     (tmp_path / "runs").mkdir()
-    link = start_server(Workspace(runs=tmp_path / "runs"))
-    browser.get(link)
+    visit(Workspace(runs=tmp_path / "runs"))
 
     def read(selector: str) -> str:
         return str(browser.execute_script(f"return document.querySelector({selector!r})?.textContent ?? ''"))
