@@ -16,6 +16,12 @@ from sslreg_browser import spec_text
 #: The names under which a spec can be saved.
 _FILE_NAME = re.compile(r"\w[\w .+=-]{0,100}\.ya?ml")
 
+#: The largest number of pixels of all views that are shown at once.
+MAX_PIXELS = 20_000_000
+
+#: The side of an image whose operations set no size.
+_SMALL_SIDE = 64
+
 
 class ViewEditor:
     """An editor for the views of one spec.
@@ -146,3 +152,34 @@ def require_views(content: Any) -> list[Any]:
         else:
             return content
     raise sslreg.UserError("`views` is not a list of views", code="bad-request")
+
+
+def require_moderate_size(views: list[Any], samples: int) -> None:
+    """Refuse views that would take minutes or all memory to make, such as those of a mistyped size.
+
+    Args:
+        views: The views as plain data.
+        samples: The number of images.
+
+    Raises:
+        UserError: The views have more than `MAX_PIXELS` pixels together, by the ``size`` of their operations.
+    """
+    pixels = samples * sum(_count(view.get("repeat")) * _find_side(view.get("augment")) ** 2 for view in views)
+    if pixels > MAX_PIXELS:
+        raise sslreg.UserError(
+            "the views of these images are too large to be shown", hint="show fewer images, or lower `size` or `repeat`"
+        )
+
+
+def _count(repeat: Any) -> int:
+    return min(repeat, MAX_PIXELS) if isinstance(repeat, int) else 1
+
+
+def _find_side(content: Any) -> float:
+    """Return the largest ``size`` of the operations, that of a small image if there is none."""
+    children = content.values() if isinstance(content, dict) else content if isinstance(content, list) else ()
+    sides = [_find_side(child) for child in children if isinstance(child, dict | list)]
+    if isinstance(content, dict) and "size" in content:
+        size = content["size"]
+        sides += [side for side in (size if isinstance(size, list) else [size]) if isinstance(side, int | float)]
+    return min(max(sides, default=_SMALL_SIDE), MAX_PIXELS)

@@ -15,7 +15,7 @@ from sslreg_browser.area import Area
 from sslreg_browser.live_views import LiveViews
 from sslreg_browser.operation_cards import describe_operations
 from sslreg_browser.requests import read_json, render
-from sslreg_browser.view_editor import ViewEditor, require_views
+from sslreg_browser.view_editor import ViewEditor, require_moderate_size, require_views
 from sslreg_browser.work_queue import run_quick, run_slow
 from sslreg_browser.workspace import Workspace
 
@@ -63,7 +63,9 @@ class _Endpoints:
         content = await read_json(request)
         name = content.get("file_name")
         options = {**_read_options(content), "file_name": name if isinstance(name, str) else None}
-        return JSONResponse(await run_quick(request, self._live.show, require_views(content.get("views")), **options))
+        views = require_views(content.get("views"))
+        require_moderate_size(views, options["samples"])
+        return JSONResponse(await run_quick(request, self._live.show, views, **options))
 
     async def check(self, request: Request) -> Response:
         """Send the findings of `sslreg check`."""
@@ -74,6 +76,7 @@ class _Endpoints:
         """Send the stages of the views with their times."""
         content = await read_json(request)
         views, options = require_views(content.get("views")), _read_options(content)
+        require_moderate_size(views, options["samples"])
         return JSONResponse(await run_slow(request, self._live.plan, views, **options))
 
     async def save(self, request: Request) -> Response:

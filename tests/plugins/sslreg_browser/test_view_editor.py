@@ -11,7 +11,7 @@ import pytest
 
 import sslreg
 from sslreg import UserError
-from sslreg_browser.view_editor import ViewEditor, require_views
+from sslreg_browser.view_editor import ViewEditor, require_moderate_size, require_views
 
 
 @pytest.fixture
@@ -120,3 +120,24 @@ def test_a_link_is_not_followed(editor: ViewEditor, tmp_path: Path) -> None:
 def test_a_request_without_views_is_refused(content: Any) -> None:
     with pytest.raises(UserError, match="not a list of views"):
         require_views(content)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"repeat": 10**6},
+        {"repeat": 10**400},
+        {"augment": [{"use": "resize", "size": 20_000}]},
+        {"augment": [{"use": "resize", "size": [16, 1e308]}]},
+        {"augment": [{"use": "random_apply", "augment": [{"use": "resize", "size": 10**400}]}]},
+    ],
+)
+def test_views_that_take_all_memory_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="too large to be shown"):
+        require_moderate_size([{"repeat": 2, "augment": [], **changes}], 8)
+
+
+def test_views_of_usual_sizes_are_shown() -> None:
+    for name in ("imagenet-simclr", "imagenet-dinov2", "digits-simclr"):
+        require_moderate_size(sslreg.load_spec(name).to_dict()["views"], 8)
+    require_moderate_size([{}, {"repeat": None, "augment": [{"size": "x"}, {"size": float("nan")}, 3]}], 32)
