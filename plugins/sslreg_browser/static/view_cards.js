@@ -111,7 +111,7 @@ export class Cards {
     const operation = list[index];
     const own = many ? [...path, index] : path;
     const described = this.operations.get(operation.use);
-    const tools = many ? this.createTools(list, index, path, operation.use) : this.createReplacement(operation, own);
+    const tools = many ? this.createTools(list, index, path, operation.use) : null;
     const badges = (described?.invariances ?? []).map((one) => element("span", { className: "badge" }, one));
     const header = element("header", {}, element("h4", {}, operation.use), ...badges, tools);
     const card = element(
@@ -130,18 +130,21 @@ export class Cards {
     const inner = [...path, field.name];
     const name = element("p", { className: "field-name", title: field.description }, field.name);
     if (field.many) return [name, ...this.createList((operation[field.name] ??= []), inner)];
-    if (!operation[field.name]) return [];
-    return [name, element("ol", { className: "cards" }, this.createOperation([operation[field.name]], 0, inner, false))];
+    const chosen = this.createReplacement(field, operation, path);
+    if (!operation[field.name]) return [name, chosen];
+    const card = this.createOperation([operation[field.name]], 0, inner, false);
+    return [name, chosen, element("ol", { className: "cards" }, card)];
   }
 
-  /** Return a choice that replaces an operation by another. */
-  createReplacement(operation, path) {
+  /** Return a choice of the only operation in a field. */
+  createReplacement(field, operation, path) {
     const names = [...this.operations.keys()].map((name) => [name, name]);
-    return select(names, operation.use, "Replace the operation", (use) => {
+    if (!field.required) names.unshift(["", "none"]);
+    return select(names, operation[field.name]?.use ?? "", field.name, (use) => {
       const list = [];
-      this.insert(list, use);
-      for (const key of Object.keys(operation)) delete operation[key];
-      Object.assign(operation, list[0]);
+      if (use) this.insert(list, use);
+      if (use) [operation[field.name]] = list;
+      else delete operation[field.name];
       this.change(path, "");
     });
   }

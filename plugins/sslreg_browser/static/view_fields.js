@@ -27,7 +27,13 @@ function createParts(field, operation, changed, draw) {
   reset.disabled = field.required || !(field.name in operation);
   const value = field.name in operation ? operation[field.name] : (field.default ?? null);
   const name = element("span", { className: "field-name", title: field.description }, field.name);
-  return [name, CONTROLS[field.control](field, value, set, clear, draw), reset];
+  return [name, CONTROLS[chooseControl(field, value)](field, value, set, clear, draw), reset];
+}
+
+/** Return the name of a control that can show a value, which may be a reference such as ${env:NAME}. */
+function chooseControl(field, value) {
+  const isNumeric = [value].flat().every((one) => one === null || typeof one === "number");
+  return field.control === "numbers" && !isNumeric ? "json" : field.control;
 }
 
 const CONTROLS = { numbers, choice, switch: toggle, text, json };
