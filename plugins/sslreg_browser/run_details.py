@@ -9,7 +9,6 @@ from typing import Any
 import sslreg
 from sslreg_browser.live_region import RegionContent
 from sslreg_browser.run_feed import RunFeed
-from sslreg_browser.run_list import find_study_page
 from sslreg_browser.run_notes import collect_notes, read_skipped
 
 #: The largest number of runs that are shown side by side: each needs a color.
@@ -60,7 +59,7 @@ def _build_content(feed: RunFeed, runs: list[sslreg.RunResults]) -> RegionConten
         "specs": tuple((run.label, sslreg.dump_yaml(run.record.spec)) for run in runs if run.record.spec),
         "versions": sslreg.versions_table(runs),
         "links": tuple(
-            (feed.numbers.number(run.record.path), name, find_study_page(run.record.path) is not None)
+            (feed.numbers.number(run.record.path), name, feed.find_study_page(run.record.path) is not None)
             for run, name in zip(runs, names, strict=True)
         ),
     }

@@ -82,7 +82,16 @@ class RunFeed:
 
     def name(self, path: Path) -> str:
         """Return the name of a run: its path from the root."""
-        return path.relative_to(self.root).as_posix() if path != self.root else path.name
+        return path.relative_to(self.root).as_posix() if path != self.root else path.absolute().name
+
+    def find_study_page(self, run: Path) -> Path | None:
+        """Return the page of the study of which a run is a trial; None without one below the root."""
+        folder = run.parent.parent
+        is_trial = run.parent.name == "trials" and folder.is_relative_to(self.root)
+        page = folder / "report.html"
+        # A link may lead out of the root.
+        is_page = is_trial and (folder / "study.json").is_file() and page.is_file() and not page.is_symlink()
+        return page if is_page else None
 
     def _refresh(self) -> None:
         if time.monotonic() >= self._due:

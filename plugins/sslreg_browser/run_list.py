@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import sslreg
 from sslreg_browser.live_region import RegionContent
@@ -136,16 +135,8 @@ def _build_rows(feed: RunFeed, listing: sslreg.RunListing) -> list[ListRow]:
 def _find_studies(feed: RunFeed, records: list[sslreg.RunRecord]) -> list[Study]:
     """Return the studies whose page exists. Trials are in the folder ``trials`` of their study."""
     folders = {run.path.parent.parent: run.path for run in records if run.path.parent.name == "trials"}
-    pages = ((folder, run) for folder, run in folders.items() if find_study_page(run) is not None)
+    pages = ((folder, run) for folder, run in folders.items() if feed.find_study_page(run) is not None)
     return [Study(feed.name(folder), feed.numbers.number(run)) for folder, run in pages]
-
-
-def find_study_page(run: Path) -> Path | None:
-    """Return the page of the study of which a run is a trial, None without one."""
-    folder = run.parent.parent
-    is_trial = run.parent.name == "trials" and (folder / "study.json").is_file()
-    page = folder / "report.html"
-    return page if is_trial and page.is_file() else None
 
 
 def list_paths(feed: RunFeed) -> list[str]:

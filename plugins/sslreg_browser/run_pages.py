@@ -19,7 +19,7 @@ from sslreg_browser.live_region import Changes, LiveRegion
 from sslreg_browser.requests import render
 from sslreg_browser.run_details import MAX_RUNS, RunDetails
 from sslreg_browser.run_feed import RunFeed
-from sslreg_browser.run_list import RunList, RunQuery, find_study_page, list_paths
+from sslreg_browser.run_list import RunList, RunQuery, list_paths
 from sslreg_browser.work_queue import run_quick
 from sslreg_browser.workspace import Workspace
 
@@ -78,7 +78,7 @@ class RunPages:
     async def show_study(self, request: Request) -> Response:
         """Show the page of the study of which a run is a trial."""
         (path,) = self._read_runs(request)
-        page = find_study_page(path)
+        page = self.feed.find_study_page(path)
         if page is None:
             raise sslreg.UserError("this run is not a trial of a study with a page", code="not-found")
         return FileResponse(page, media_type="text/html", headers={"Content-Security-Policy": _STUDY_POLICY})

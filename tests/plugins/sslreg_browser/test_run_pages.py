@@ -158,6 +158,25 @@ def test_a_study_has_a_link_to_its_page_which_cannot_reach_the_server(client: Te
     assert response.text == "the page"
     assert response.headers["content-security-policy"].startswith("sandbox allow-scripts;")
     assert client.get("/runs/study?run=0").status_code == 404
+    (study / "report.html").rename(root.parent / "secret.html")
+    (study / "report.html").symlink_to(root.parent / "secret.html")
+    assert client.get(f"/runs/study?run={number}").status_code == 404
+
+
+def test_a_run_can_be_browsed_alone_and_nothing_above_it(
+    root: Path, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = root / "study"
+    shutil.copytree(root / "one", study / "trials" / "0")
+    (study / "study.json").write_text("{}")
+    (study / "report.html").write_text("the page")
+    monkeypatch.chdir(study / "trials" / "0")
+    client = connect(Workspace(runs=Path(), run=Path()))
+    page = client.get("/runs").text
+    assert ">0</a>" in page
+    assert "Studies" not in page
+    assert client.get("/runs/show?run=0").status_code == 200
+    assert client.get("/runs/study?run=0").status_code == 404
 
 
 @pytest.fixture
