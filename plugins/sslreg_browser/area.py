@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from starlette.routing import BaseRoute
@@ -16,8 +16,10 @@ class Area:
         title: The text of the link in the header.
         path: The path of the page to which the link leads.
         routes: The routes of the pages, and of the endpoints under ``/api/``.
+        close: Ends what runs in the background. It is called when the server ends.
     """
 
     title: str
     path: str
     routes: Sequence[BaseRoute]
+    close: Callable[[], None] = lambda: None

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 import sslreg
+from sslreg_browser.workspace import EMBEDDED, MOST_EMBEDDED
 
 
 def browse(
@@ -21,6 +22,10 @@ def browse(
         str, typer.Argument(metavar="SPEC|RUN|FOLDER", help="A spec, a run, or a folder of runs.")
     ] = "runs",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0 chooses a free one.")] = 0,
+    images: Annotated[
+        int,
+        typer.Option("--images", min=2, max=MOST_EMBEDDED, help="The number of images whose features are shown."),
+    ] = EMBEDDED,
     no_open: Annotated[bool, typer.Option("--no-open", help="Only print the link.")] = False,
 ) -> None:
     """Look at views, runs and features in the browser.
@@ -34,7 +39,7 @@ def browse(
     from sslreg_browser.workspace import open_workspace
 
     with listen(port) as listener:
-        workspace = open_workspace(target)
+        workspace = open_workspace(target, images)
         token = secrets.token_urlsafe(32)
         app = create_app(workspace, token)
         address = f"http://{ADDRESS}:{listener.getsockname()[1]}/?token="

@@ -15,9 +15,6 @@ from torch.nn.functional import normalize
 import sslreg
 from sslreg_browser.feature_encoder import RAW_PIXELS, FeatureEncoder
 
-#: The number of images that are embedded by default, and the largest number.
-DEFAULT, MOST = 2_000, 20_000
-
 #: The number of images that are embedded at once.
 _BATCH = 64
 

@@ -54,6 +54,7 @@ def build_feature_area(workspace: Workspace) -> Area | None:
             Route(f"{api}/images/{{image}}/patches", pages.send_patches),
             Route(f"{api}/images/{{image}}/similarities", pages.send_similarities),
         ],
+        pages.close,
     )
 
 
@@ -66,7 +67,11 @@ class FeaturePages:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._builds = IndexBuilds()
+        self._builds = IndexBuilds(workspace.embedded)
+
+    def close(self) -> None:
+        """End the builds in the background soon."""
+        self._builds.close()
 
     async def list_runs(self, request: Request) -> Response:
         if self._workspace.run is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sslreg
 from sslreg_browser.feature_encoder import FeatureEncoder
-from sslreg_browser.feature_index import DEFAULT, CancelledError, build_index
+from sslreg_browser.feature_index import CancelledError, build_index
 from sslreg_browser.query_images import QueryImages
 
 #: The number of runs whose features are kept. The one that was used least recently gives way to a new one.
@@ -96,7 +96,7 @@ class IndexBuilds:
         start: Starts a function in the background; by default, in a thread that ends with the process.
     """
 
-    def __init__(self, most: int = DEFAULT, start: Callable[[Callable[[], None]], None] | None = None) -> None:
+    def __init__(self, most: int, start: Callable[[Callable[[], None]], None] | None = None) -> None:
         self.most = most
         self._start = start or _start_thread
         self._builds: dict[Path, IndexBuild] = {}

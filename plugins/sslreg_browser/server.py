@@ -39,7 +39,7 @@ def create_app(workspace: Workspace, token: str) -> Access:
     """
     areas = [area for build in AREAS if (area := build(workspace)) is not None]
     app = Starlette(
-        lifespan=_limit_threads,
+        lifespan=_manage_lifetime,
         routes=[
             Route("/", _redirect_to_first_area),
             Route("/static/{name}", _send_static_file),
@@ -59,10 +59,15 @@ def create_app(workspace: Workspace, token: str) -> Access:
 
 
 @asynccontextmanager
-async def _limit_threads(app: Starlette) -> AsyncIterator[None]:
-    """Limit the threads of endpoints that are no coroutines, so that many requests do not take all cores."""
+async def _manage_lifetime(app: Starlette) -> AsyncIterator[None]:
+    """Limit the threads of endpoints that are no coroutines, so that many requests do not take all cores.
+
+    When the server ends, close the areas.
+    """
     anyio.to_thread.current_default_thread_limiter().total_tokens = 4
     yield
+    for area in app.state.areas:
+        area.close()
 
 
 def _redirect_to_first_area(request: Request) -> Response:

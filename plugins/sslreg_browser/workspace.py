@@ -11,6 +11,10 @@ import sslreg
 DEFAULT = "runs"
 
 
+#: The number of images whose features are shown by default, and the largest number.
+EMBEDDED, MOST_EMBEDDED = 2_000, 20_000
+
+
 class RunNumbers:
     """Numbers for the folders of runs.
 
@@ -51,23 +55,33 @@ class Workspace:
         spec: The spec, a file or the name of a shipped one; None if none was named.
         runs: The folder that contains the runs, or a run; None if there is no such folder.
         run: The run that was named; None if none was named.
+        embedded: The largest number of images of a run whose features are shown.
         run_numbers: The numbers by which pages name runs.
     """
 
-    def __init__(self, *, spec: str | None = None, runs: Path | None = None, run: Path | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        spec: str | None = None,
+        runs: Path | None = None,
+        run: Path | None = None,
+        embedded: int = EMBEDDED,
+    ) -> None:
         self.spec = spec
         self.runs = runs
         self.run = run
+        self.embedded = embedded
         self.run_numbers = RunNumbers()
         if run is not None:
             self.run_numbers.number(run)
 
 
-def open_workspace(target: str) -> Workspace:
+def open_workspace(target: str, embedded: int = EMBEDDED) -> Workspace:
     """Return what a target names.
 
     Args:
         target: A folder of runs, the folder of a run, the file of a spec, or the name of a shipped spec.
+        embedded: The largest number of images of a run whose features are shown.
 
     Raises:
         UserError: There is no such folder and no such spec, or the spec is invalid.
@@ -82,7 +96,7 @@ def open_workspace(target: str) -> Workspace:
                 hint="create one with sslreg train SPEC, or name a spec: sslreg browse digits-simclr",
                 code="no-runs",
             )
-        return Workspace(runs=folder, run=folder if folder in index.runs else None)
+        return Workspace(runs=folder, run=folder if folder in index.runs else None, embedded=embedded)
     if target == DEFAULT:
         raise sslreg.UserError(
             f"there is no folder {DEFAULT}",
@@ -91,4 +105,4 @@ def open_workspace(target: str) -> Workspace:
         )
     sslreg.load_spec(target)
     runs_folder = Path(DEFAULT)
-    return Workspace(spec=target, runs=runs_folder if runs_folder.is_dir() else None)
+    return Workspace(spec=target, runs=runs_folder if runs_folder.is_dir() else None, embedded=embedded)

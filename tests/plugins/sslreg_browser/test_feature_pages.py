@@ -122,3 +122,9 @@ def test_patches_of_a_patch_backbone(connect: Connect, patch_run: Run) -> None:
     assert [len(one) for one in found["trained"]] == [16] * 4
     assert found["trained"][0][1 * 4 + 3] == pytest.approx(1, abs=1e-3)
     assert client.get("/api/features/0/images/5/similarities?row=4&column=0").status_code == 400
+
+
+def test_as_many_images_are_embedded_as_the_command_says(connect: Connect, tiny_run: Run) -> None:
+    client = connect(Workspace(runs=tiny_run.path.parent, run=tiny_run.path, embedded=15))
+    assert embed(client)["total"] == 15
+    assert len(client.get("/api/features/0/map").json()["names"]) == 15

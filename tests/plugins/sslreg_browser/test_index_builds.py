@@ -64,7 +64,7 @@ def test_a_run_without_a_checkpoint_fails_with_the_reason_and_may_be_tried_again
 
 def test_a_folder_without_a_run_is_a_user_error(tmp_path: Path) -> None:
     with pytest.raises(sslreg.UserError, match="not the folder of a run"):
-        IndexBuilds().start(tmp_path)
+        IndexBuilds(20).start(tmp_path)
 
 
 def test_the_least_recently_used_build_is_cancelled(tiny_run: Run, tmp_path: Path) -> None:
