@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import cache
@@ -53,7 +54,7 @@ def create_app(workspace: Workspace, token: str) -> Access:
     )
     app.state.areas = areas
     app.state.workspace = workspace
-    app.state.quick_work = WorkQueue("quick", threads=2)
+    app.state.quick_work = defaultdict(lambda: WorkQueue("quick", threads=2))
     app.state.slow_work = WorkQueue("slow", threads=1)
     return Access(app, token)
 

@@ -77,3 +77,12 @@ def test_every_route_needs_the_token(client: TestClient) -> None:
         for method in route.methods or ():
             response = stranger.request(method, re.sub(r"\{[^}]*\}", "0", route.path))
             assert response.status_code == 403, (method, route.path)
+
+
+def test_an_unreadable_image_is_a_card_that_says_so(client: TestClient) -> None:
+    views = client.get("/api/views/start").json()["views"]
+    rows = client.post("/api/views/show", json={"views": views}).json()["pictures"]["rows"]
+    assert len(rows) == 8
+    (broken,) = [row for row in rows if row["error"]]
+    assert "cannot be read" in broken["error"] or "not an image" in broken["error"]
+    assert all(row["tiles"] for row in rows if row is not broken)

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ import sslreg
 from sslreg_browser import server
 from sslreg_browser.area import Area
 from sslreg_browser.requests import render
+from sslreg_browser.work_queue import run_quick
 from sslreg_browser.workspace import Workspace
 
 NASTY = "<script>alert(1)</script>"
@@ -116,3 +120,28 @@ def test_an_unknown_page_is_a_page_and_an_unknown_endpoint_is_json(client: TestC
 def test_a_workspace_without_areas_has_a_page(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "AREAS", ())
     assert "there is nothing to show" in connect(Workspace()).get("/").text
+
+
+def test_an_area_does_not_wait_for_another_one(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+
+    async def work(request: Request) -> Response:
+        await run_quick(request, release.wait, 10)
+        return Response()
+
+    async def end(request: Request) -> Response:
+        await run_quick(request, release.set)
+        return Response()
+
+    def build(workspace: Workspace) -> Area:
+        return Area("Views", "/views", [Route("/api/views", work), Route("/api/runs/end", end)])
+
+    monkeypatch.setattr(server, "AREAS", (build,))
+    client = connect(Workspace())
+    with ThreadPoolExecutor(3) as executor:
+        waiting = [executor.submit(client.get, "/api/views") for _ in range(3)]
+        while client.app.app.state.quick_work["views"].count < 3:  # type: ignore[attr-defined]
+            time.sleep(0.01)
+        client.get("/api/runs/end")
+        assert release.is_set()
+        assert [response.result().status_code for response in waiting] == [200] * 3
