@@ -8,7 +8,6 @@ import secrets
 import sys
 import threading
 from contextlib import suppress
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -66,7 +65,10 @@ def _put_trainings_first() -> None:
     if hasattr(os, "nice"):
         os.nice(10)
     with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("500")
+        setting = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        with suppress(OSError):
+            os.write(setting, b"500")
+        os.close(setting)
 
 
 def _require_starlette() -> None:
