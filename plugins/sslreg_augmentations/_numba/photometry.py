@@ -21,6 +21,8 @@ _BLOCK = 2048
 _F = np.float32
 _ZERO, _ONE, _TWO, _THREE, _FOUR, _FIVE, _SIX = map(_F, range(7))
 _SIXTH, _LEVEL = _F(1 / 6), _F(1 / 255)
+#: Colors with a smaller chroma count as gray.
+_LEAST_CHROMA = _F(1e-30)
 _RED, _GREEN, _BLUE = (_F(weight) for weight in sslreg.LUMA)
 
 
@@ -177,7 +179,8 @@ def _shift_hue(red: NDArray[Any], green: NDArray[Any], blue: NDArray[Any], shift
         r, g, b = red[i], green[i], blue[i]
         value = max(r, max(g, b))
         chroma = value - min(r, min(g, b))
-        inverse = _ONE / (chroma if chroma > _ZERO else _ONE)
+        # The inverse of a denormal number, which a narrow blur makes of black, is infinite.
+        inverse = _ONE / (chroma if chroma > _LEAST_CHROMA else _ONE)
         of_green_or_blue = (b - r) * inverse + _TWO if value == g else (r - g) * inverse + _FOUR
         sixths = ((g - b) * inverse if value == r else of_green_or_blue) + turn
         red[i] = value - chroma * _hue_weight(sixths + _FIVE)

@@ -287,7 +287,8 @@ def _shift_hue(red, green, blue, shift):
     """Shift the hue by `shift` turns of the color wheel, like `_color.shift_hue`."""
     value = tl.maximum(red, tl.maximum(green, blue))
     chroma = value - tl.minimum(red, tl.minimum(green, blue))
-    inverse = 1.0 / tl.where(chroma > 0.0, chroma, 1.0)
+    # As on the CPU: the inverse of a denormal number is infinite.
+    inverse = 1.0 / tl.where(chroma > 1e-30, chroma, 1.0)
     sixths = tl.where(
         value == red,
         (green - blue) * inverse,

@@ -136,3 +136,15 @@ def test_an_operation_that_knows_nothing_of_fusion_runs_in_its_place(monkeypatch
     assert torch.allclose(run(operations, images), unfused(operations, images, monkeypatch), atol=1e-3)
     without = run([Operation("plain", Plain()), *SIMCLR[3:4]], photos()[:1])
     assert torch.isfinite(without).all()
+
+
+def test_a_narrow_blur_before_a_shift_of_hue_stays_finite(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Around a colored pixel, it makes denormal levels of black."""
+    image = torch.zeros(3, 16, 16)
+    image[:, 8, 8] = torch.tensor([0.9, 0.5, 0.1])
+    narrow = [operation("gaussian_blur", sigma=sigma) for sigma in torch.linspace(0.03, 0.09, 13).tolist()]
+    for blur in narrow:
+        operations = [blur, operation("color_jitter", hue=(0.1, 0.1))]
+        result = run(operations, [image])
+        assert result.isfinite().all()
+        torch.testing.assert_close(result, unfused(operations, [image], monkeypatch), atol=1e-4, rtol=0)
