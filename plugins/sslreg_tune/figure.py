@@ -117,7 +117,8 @@ def resolve_figure(
 
     Args:
         file: The file or name of the spec.
-        name: A metric such as ``few_shot_1``, ``rank``, or a name in `RECORDED`.
+        name: A metric such as ``few_shot_1``, ``rank``, or a name in `RECORDED`. The evaluator of a metric is added if
+            the spec lacks it.
         overrides: Changes of the spec that all trials share.
         lowest: Whether the smallest is best. For some figures in `RECORDED` it always is.
         console: Where progress is shown; by default standard error.
@@ -133,11 +134,12 @@ def resolve_figure(
     added: tuple[str, ...] = ()
     if name == RANK:
         name, added = _add_spectrum(spec)
+    elif (missing := _find_missing_evaluator(spec, name)) is not None:
+        added = _add_evaluator(spec, missing)
+    if added:
         spec = sslreg.load_spec(file, [*overrides, *added])
     evaluators = {component.keys["as"] or component.info.name: component.keys["every"] for component in spec.evaluate}
     owner = _find_owner(evaluators, name)
-    if owner is None:
-        _require_no_other_evaluator(name)
     metrics = sslreg.evaluate_untrained(spec, console=console)
     known = [metric for metric in metrics if not metric.endswith(_INTERVAL)]
     if owner is None or name not in known:
@@ -211,19 +213,20 @@ def _add_spectrum(spec: sslreg.Spec) -> tuple[str, tuple[str, ...]]:
     for component in spec.evaluate:
         if component.info.name == SPECTRUM:
             return f"{component.keys['as'] or SPECTRUM}_{RANKME}", ()
-    entries: list[Any] = [*spec.to_dict().get("evaluate", []), {"use": SPECTRUM}]
-    return f"{SPECTRUM}_{RANKME}", (f"evaluate={json.dumps(entries)}",)
+    return f"{SPECTRUM}_{RANKME}", _add_evaluator(spec, SPECTRUM)
 
 
-def _require_no_other_evaluator(name: str) -> None:
-    """Raise a UserError if the figure belongs to an installed evaluator, none of the spec."""
-    missing = _find_owner((info.name for info in sslreg.installed().of_kind("evaluator")), name)
-    if missing is not None:
-        raise sslreg.UserError(
-            f"--by {name} needs the evaluator {missing}, which the spec does not have",
-            hint=f"add {{use: {missing}}} to `evaluate` in the spec",
-            code="no-such-figure",
-        )
+def _add_evaluator(spec: sslreg.Spec, name: str) -> tuple[str, ...]:
+    """Return the changes that add an evaluator to a spec."""
+    entries: list[Any] = [*spec.to_dict().get("evaluate", []), {"use": name}]
+    return (f"evaluate={json.dumps(entries)}",)
+
+
+def _find_missing_evaluator(spec: sslreg.Spec, figure: str) -> str | None:
+    """Return the installed evaluator of a figure if no evaluator of the spec may have that figure."""
+    if _find_owner((component.keys["as"] or component.info.name for component in spec.evaluate), figure) is not None:
+        return None
+    return _find_owner((info.name for info in sslreg.installed().of_kind("evaluator")), figure)
 
 
 def _find_owner(evaluators: Iterable[str], name: str) -> str | None:

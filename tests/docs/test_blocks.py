@@ -66,6 +66,7 @@ TESTED_ELSEWHERE = {"docs/plugins.md": ["tests/registry/test_guide.py", "tests/c
 NOT_RUN = {
     r"make \w+": ".ci/run runs the targets, and this test runs inside one of them",
     r"pip install .*": "it would change the environment of the tests",
+    r"sslreg tune.*": "it trains many runs; its tests are in tests/plugins/sslreg_tune",
     r"sslreg browse.*": "it serves pages until it is stopped; its tests are in tests/plugins/sslreg_browser",
 }
 

@@ -100,10 +100,11 @@ def test_a_figure_that_the_evaluator_does_not_return_is_refused(resolve, name: s
         resolve(name)
 
 
-def test_a_figure_of_an_evaluator_that_the_spec_lacks_names_the_line_to_add(resolve) -> None:
-    with pytest.raises(UserError, match="--by linear_top1 needs the evaluator linear") as caught:
-        resolve("linear_top1")
-    assert caught.value.diagnostics[0].hint == "add {use: linear} to `evaluate` in the spec"
+def test_an_evaluator_that_the_spec_lacks_is_added(resolve) -> None:
+    figure = resolve("clustering_ari")
+    assert figure.name == "clustering_ari"
+    (change,) = figure.overrides
+    assert change.endswith('{"use": "clustering"}]')
 
 
 def test_a_run_without_the_figure_is_an_error(tiny_run: Run) -> None:
