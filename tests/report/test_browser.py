@@ -185,7 +185,7 @@ def test_without_scripts_all_but_the_pointing_is_there(opened: Open, one: Path) 
     page = opened(one, LAPTOP, scripts=False)
     for section in SECTIONS:
         assert element(page, f"#{section}").text.count("\n") >= 2, section
-    assert len(page.find_elements("css selector", ".map path")) == 10
+    assert len(page.find_elements("css selector", ".plane path")) == 10
     assert "arrow keys" not in element(page, "#map").text
 
 
