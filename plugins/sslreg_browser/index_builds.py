@@ -12,7 +12,7 @@ from sslreg_browser.feature_encoder import FeatureEncoder
 from sslreg_browser.feature_index import CancelledError, build_index
 from sslreg_browser.query_images import QueryImages
 
-#: The number of runs whose features are kept. The one that was used least recently gives way to a new one.
+#: The number of runs whose features are kept. A new one replaces the one that was used least recently.
 _KEPT = 2
 
 

@@ -1,4 +1,4 @@
-"""The views of a spec while it is edited: their pictures, what is wrong with them, and their plan."""
+"""The views of a spec while it is edited: their pictures, mistakes, and plan."""
 
 from __future__ import annotations
 

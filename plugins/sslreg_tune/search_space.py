@@ -247,7 +247,7 @@ def _value_at(parameter: Choice | Range, position: float) -> Any:
         return parameter.options[int(position * len(parameter.options))]
     low, high = parameter.low, parameter.high
     if parameter.is_integer:
-        # Each integer has an interval of its own, on the scale that is searched.
+        # Each integer has a separate interval, on the scale that is searched.
         low, high = low - 0.5, high + 0.5
     value = low * (high / low) ** position if parameter.log else low + (high - low) * position
     if parameter.is_integer:

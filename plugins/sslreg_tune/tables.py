@@ -129,7 +129,7 @@ def _format_table(rows: Sequence[tuple[str, ...]] | Iterator[tuple[str, ...]], w
 def _layout(rows: Sequence[tuple[str, ...]], width: int) -> Iterator[list[str]]:
     """Yield the lines of each row, whose columns are aligned.
 
-    If a row is too wide, its name has a line of its own, and the other columns follow below.
+    If a row is too wide, its name has a separate line, and the other columns follow below.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     rest = sum(widths[1:]) + 2 * (len(widths) - 1)

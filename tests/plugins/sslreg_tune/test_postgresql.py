@@ -83,7 +83,7 @@ def server() -> Iterator[Server]:
 def test_two_processes_share_the_trials(
     search, tmp_path: Path, server: Server, start_study: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
-    """Each has a folder of its own, as machines without a shared disk have."""
+    """Each has a separate folder, as machines without a shared disk have."""
     config = search()
     folders = [tmp_path / "one" / "digits", tmp_path / "two" / "digits"]
     processes = [start_study(folder, config, BUDGET, storage=server.url) for folder in folders]
