@@ -59,9 +59,18 @@ def extra_memory(setup: str, warm_up: str, run: str) -> int:
     return int(finished.stdout)
 
 
-def write_results(name: str, results: dict[str, Any], **more: str) -> None:
-    """Write results to ``results/NAME.json``, with the machine and versions, and with `more` facts about them."""
-    RESULTS.mkdir(exist_ok=True)
+def write_results(name: str, results: dict[str, Any], *, per_vendor: bool = True, **more: str) -> None:
+    """Write results with the machine and versions that they come from.
+
+    Args:
+        name: The name of the benchmark and of the file.
+        results: The content of the file.
+        per_vendor: Write ``results/VENDOR/NAME.json``, since speed depends on the processor. Otherwise, as for
+            accuracies, ``results/NAME.json``.
+        more: Other facts about the machine and the versions.
+    """
+    path = results_file(name, per_vendor=per_vendor)
+    path.parent.mkdir(parents=True, exist_ok=True)
     packages = ("torch", "lightly", "pytorch-metric-learning")
     measured_on = {
         "threads": torch.get_num_threads(),
@@ -72,9 +81,19 @@ def write_results(name: str, results: dict[str, Any], **more: str) -> None:
         },
         **more,
     }
-    path = RESULTS / f"{name}.json"
     path.write_text(json.dumps({"measured_on": measured_on, **results}, indent=2) + "\n", encoding="utf-8")
     print(f"written to {path.relative_to(Path(__file__).parent.parent)}")
+
+
+def results_file(name: str, *, per_vendor: bool = True) -> Path:
+    """Return the path of the results of a benchmark, on a processor of this vendor: ``results/intel/views.json``."""
+    return (RESULTS / _vendor() if per_vendor else RESULTS) / f"{name}.json"
+
+
+def _vendor() -> str:
+    """Return `intel`, `amd`, `apple`, or the name of the architecture for other processors."""
+    processor = _processor().lower()
+    return next((vendor for vendor in ("intel", "amd", "apple") if vendor in processor), platform.machine())
 
 
 def _processor() -> str:

@@ -47,7 +47,7 @@ def main() -> None:
         "guard": summarize_guard(runs),
     }
     print(json.dumps(results, indent=2))
-    write_results("continuation", results)
+    write_results("continuation", results, per_vendor=False)
 
 
 def write_digits(folder: Path) -> dict[str, Path]:

@@ -71,7 +71,7 @@ def measure(name: str, options: argparse.Namespace, changes: Changes) -> None:
         "seconds of a training": {method: {"median": round(value, 1)} for method, value in seconds.items()},
     }
     print(json.dumps(results, indent=2))
-    write_results(name, results)
+    write_results(name, results, per_vendor=False)
 
 
 def train(method: str, seed: int, runs: Path, changes: Sequence[str] = ()) -> dict[str, Any]:

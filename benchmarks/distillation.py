@@ -54,7 +54,7 @@ def main() -> None:
     results = describe(options.seeds, teacher, students)
     print(json.dumps(results, indent=2))
     versions = {"lightly-train": version("lightly-train")} if options.lightly_train else {}
-    write_results("distillation", results, **versions)
+    write_results("distillation", results, per_vendor=False, **versions)
 
 
 def train_students(options: argparse.Namespace, images: Sequence[str]) -> dict[str, list[dict[str, Any]]]:

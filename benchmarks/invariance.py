@@ -80,7 +80,7 @@ def main() -> None:
             },
         }
     content = {data: compare(data, runs) for data, runs in results.items()}
-    write_results("invariance", {"epochs": epochs, "crops": CROPS, **content})
+    write_results("invariance", {"epochs": epochs, "crops": CROPS, **content}, per_vendor=False)
 
 
 def profile(views: str, folder: str, epochs: int) -> dict[str, dict[str, float]]:

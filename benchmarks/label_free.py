@@ -74,7 +74,7 @@ def main() -> None:
         for method, name, count in GROUPS
         for number in range(count)
     ]
-    write_results("label_free", summarize(rows))
+    write_results("label_free", summarize(rows), per_vendor=False)
     write_rows(rows)
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks._timing import RESULTS, time_interleaved, write_results
+from benchmarks._timing import results_file, time_interleaved, write_results
 from sslreg.assembly import assemble
 from sslreg.contracts.loss import commit_staged
 from sslreg.spec import Spec, load_spec, shipped_specs
@@ -73,7 +73,7 @@ def describe_backbone(spec: Spec) -> str:
 
 def read_methods() -> dict[str, Any]:
     """Return the results of earlier measurements."""
-    methods: dict[str, Any] = json.loads((RESULTS / "method_steps.json").read_text(encoding="utf-8"))["methods"]
+    methods: dict[str, Any] = json.loads(results_file("method_steps").read_text(encoding="utf-8"))["methods"]
     return methods
 
 

@@ -144,7 +144,7 @@ def main() -> None:
             comparisons = list(pool.map(train_both, *zip(*trainings, strict=True)))
         results = {"baselines": baselines.result(), **report(comparisons)}
     settings = {"seeds": options.seeds, "epochs": options.epochs, "batch": BATCH, "images": options.images}
-    write_results("methods", settings | results)
+    write_results("methods", settings | results, per_vendor=False)
 
 
 def prepare_process() -> None:

@@ -90,7 +90,7 @@ def main() -> None:
         file.write_text(text, encoding="utf-8")
         results[title] = summarize(*tune(file, root / name, options.parallel))
         print(json.dumps(results[title], indent=2), flush=True)
-        write_results("tune", results)
+        write_results("tune", results, per_vendor=False)
 
 
 def write_specs(root: Path) -> dict[str, str]:

@@ -19,17 +19,24 @@ def benchmarks() -> str:
         "Ratios transfer to other machines better than seconds. Times are the best of several rounds unless stated "
         "otherwise. The extra `bench` installs the other libraries.",
     ]
-    for path in sorted((BENCHMARKS / "results").glob("*.json")):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        program = BENCHMARKS / f"{path.stem}.py"
-        measured_on = content.pop("measured_on", {})
+    paths: dict[str, list[Path]] = {}
+    for path in sorted((BENCHMARKS / "results").rglob("*.json")):
+        paths.setdefault(path.stem, []).append(path)
+    for name, machines in sorted(paths.items()):
+        program = BENCHMARKS / f"{name}.py"
         parts += [
-            f"## {path.stem.replace('_', ' ')}",
+            f"## {name.replace('_', ' ')}",
             (ast.get_docstring(ast.parse(program.read_text(encoding="utf-8"))) or "").replace("``", "`"),
-            "Measured on " + ", ".join(f"{name} {value}" for name, value in measured_on.items()) + ".",
-            *_tables(content),
         ]
+        for path in machines:
+            parts += _describe_results(json.loads(path.read_text(encoding="utf-8")))
     return "\n\n".join(parts) + "\n"
+
+
+def _describe_results(content: dict[str, Any]) -> Iterator[str]:
+    measured_on = content.pop("measured_on", {})
+    yield "Measured on " + ", ".join(f"{name} {value}" for name, value in measured_on.items()) + "."
+    yield from _tables(content)
 
 
 def _tables(content: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[str]:
