@@ -127,6 +127,7 @@ if TYPE_CHECKING:
     from sslreg.report.curve_charts import curve_charts as curve_charts
     from sslreg.report.denormalization import to_pil_image as to_pil_image
     from sslreg.report.embedding_map import EmbeddingMap as EmbeddingMap, map_embeddings as map_embeddings
+    from sslreg.report.figure_files import save_figure as save_figure
     from sslreg.report.html_pages import data_uri as data_uri, render_page as render_page
     from sslreg.report.invariance_profile import (
         ProfileSubject as ProfileSubject,
@@ -214,6 +215,7 @@ _EXPORTS = {
     "sslreg.report": "Preview Previewer preview write_report",
     "sslreg.report.charts": "build_chart",
     "sslreg.report.curve_charts": "curve_charts",
+    "sslreg.report.figure_files": "save_figure",
     "sslreg.report.html_pages": "data_uri render_page",
     "sslreg.report.invariance_profile": "ProfileSubject build_profile profile_results",
     "sslreg.report.label_curves": "label_curves",

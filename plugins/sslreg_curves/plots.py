@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -25,9 +22,6 @@ MARGINS = (0.65, 0.35, 0.15, 0.35)
 
 #: The largest number of points that are drawn with markers.
 MAX_MARKERS = 40
-
-#: Text remains text in SVG, and equal curves give equal files.
-_SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "sslreg", "font.size": 9.0, "axes.titlesize": 9.0}
 
 #: The baselines in a run's summary that are drawn as lines, and their colors.
 _BASELINES = {"starting": "tab:green", "untrained": "tab:orange", "raw_pixels": "tab:gray"}
@@ -55,7 +49,7 @@ def save_plots(folder: Path, curves: dict[str, Curve], baseline: Baseline) -> li
     files = []
     for stem, names in (("curves", others), ("collapse", collapse)):
         if names:
-            files += _save(folder / stem, _build_figure(names, curves, baseline))
+            files += sslreg.save_figure(folder / stem, _build_figure(names, curves, baseline), font_size=9.0, dpi=110)
     return files
 
 
@@ -123,15 +117,3 @@ def _draw_marks(panel: Axes, curve: Curve, axis: sslreg.Axis) -> None:
         points = [(step, axis.clip(value)) for step, value in curve if axis.mark(value) == mark]
         if points:
             panel.plot(*zip(*points, strict=True), shape, color="tab:red", markersize=5, clip_on=False)
-
-
-def _save(stem: Path, figure: Figure) -> list[Path]:
-    files = []
-    for kind, options in (("png", {"dpi": 110}), ("svg", {"metadata": {"Date": None}})):
-        path = stem.with_suffix(f".{kind}")
-        settings: Any = _SETTINGS
-        with rc_context(settings), warnings.catch_warnings(), sslreg.atomic_write(path) as draft:
-            warnings.simplefilter("ignore")  # characters that the font lacks
-            figure.savefig(draft, format=kind, **options)
-        files.append(path)
-    return files

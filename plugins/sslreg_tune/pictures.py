@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Any
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -27,9 +25,6 @@ _WIDTH, _ROW, _REST = 8.0, 0.3, 1.0
 
 #: The width of a character of the labels in inches.
 _CHARACTER = 0.085
-
-#: Text remains text in SVG, and equal results give equal files. Names may have dollar signs.
-_SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "sslreg", "font.size": 10.0, "text.parse_math": False}
 
 
 @dataclass(frozen=True)
@@ -55,11 +50,11 @@ def save_pictures(folder: Path, results: Results) -> list[Path]:
     """
     files = []
     if rows := list(_effect_rows(results)):
-        files += _save(folder / "effects", _draw_rows(rows, f"effects on {results.figure}", zero=True))
+        files += sslreg.save_figure(folder / "effects", _draw_rows(rows, f"effects on {results.figure}", zero=True))
     if rows := list(_combination_rows(results)):
-        files += _save(folder / "combinations", _draw_rows(rows, results.figure, zero=False))
+        files += sslreg.save_figure(folder / "combinations", _draw_rows(rows, results.figure, zero=False))
     if any(trial.figure is not None for trial in results.trials):
-        files += _save(folder / "trials", _draw_trials(results))
+        files += sslreg.save_figure(folder / "trials", _draw_trials(results))
     return files
 
 
@@ -148,15 +143,3 @@ def _tidy(panel: Axes, sides: Sequence[str]) -> None:
     panel.grid(alpha=0.25)
     for side in sides:
         panel.spines[side].set_visible(False)
-
-
-def _save(stem: Path, figure: Figure) -> list[Path]:
-    files = []
-    for kind, options in (("png", {"dpi": 120}), ("svg", {"metadata": {"Date": None}})):
-        path = stem.with_suffix(f".{kind}")
-        settings: Any = _SETTINGS
-        with rc_context(settings), warnings.catch_warnings(), sslreg.atomic_write(path) as draft:
-            warnings.simplefilter("ignore")  # characters that the font lacks
-            figure.savefig(draft, format=kind, **options)
-        files.append(path)
-    return files
