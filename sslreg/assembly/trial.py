@@ -29,7 +29,7 @@ from sslreg.assembly.evaluators import (
 from sslreg.assembly.image_readers import build_readers
 from sslreg.assembly.model_trial import UnsupportedTrialError, try_model
 from sslreg.assembly.run_facts import require_divisible_batch, require_end
-from sslreg.assembly.view_trial import ViewShape, try_operations
+from sslreg.assembly.view_trial import ViewShape, find_constant_augmentations, try_operations
 from sslreg.contracts import PatchEvaluator
 from sslreg.errors import Diagnostic, UserError
 from sslreg.spec import ComponentSpec, Spec
@@ -81,6 +81,8 @@ def _try_spec(spec: Spec) -> tuple[Diagnostic, ...]:
         trial.attempt(partial(_check_guard_figure, spec, guard))
     judges = [*(evaluators or ()), *([] if guard is None else [guard])]
     views = [trial.attempt(partial(try_operations, builder, entry.augment)) for entry in spec.views]
+    if None not in views:
+        trial.warn(find_constant_augmentations(spec))
     embed_view = None
     if spec.embed_view is not None:
         embed_view = trial.attempt(partial(try_operations, builder, spec.embed_view))

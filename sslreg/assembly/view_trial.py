@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 
 from sslreg.assembly.builder import Builder
-from sslreg.contracts import SampleKeys
-from sslreg.errors import SslregError, UserError, describe_error
+from sslreg.contracts import Augmentation, SampleKeys
+from sslreg.errors import Diagnostic, SslregError, UserError, describe_error
 from sslreg.spec import ComponentSpec, Spec
 from sslreg.views import Operation, ViewPlan, to_batch
 
@@ -72,6 +72,26 @@ def try_operations(builder: Builder, components: Sequence[ComponentSpec], *, emb
     shape = trial.find_shape(_SIZES)
     trial.run(next(size for size in _SIZES if trial.draw_shape(size) is not None))
     return shape
+
+
+def find_constant_augmentations(spec: Spec) -> Iterator[Diagnostic]:
+    """Warn of augmentations that should teach an invariance, but change every view in the same way."""
+    first, *others = [{each.use: each for each in entry.augment if _is_constant(each)} for entry in spec.views]
+    for use, component in first.items():
+        if component.info.invariances and all(use in other for other in others):
+            yield spec.warning(
+                component.path,
+                "constant",
+                f"{use!r} changes every view in the same way, so the model does not learn to overlook it",
+                "give it a probability, such as p: 0.5, or remove it",
+            )
+
+
+def _is_constant(component: ComponentSpec) -> bool:
+    """Return whether an augmentation changes all images and draws no random numbers."""
+    target = component.info.load()
+    draws = not (isinstance(target, type) and issubclass(target, Augmentation) and target.draw is Augmentation.draw)
+    return component.keys["p"] == 1 and not draws
 
 
 def _build_trial(builder: Builder, components: Sequence[ComponentSpec], *, embedding: bool = False) -> _ViewTrial:

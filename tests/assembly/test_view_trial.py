@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import sslreg
+from sslreg.assembly.view_trial import find_constant_augmentations
 
 
 def test_shapes_of_views_are_known_without_data() -> None:
@@ -27,3 +28,20 @@ def test_views_that_cannot_be_made_are_refused_at_their_operation() -> None:
     with pytest.raises(sslreg.UserError, match=r"smaller than the crop") as caught:
         sslreg.find_view_shapes(spec)
     assert caught.value.diagnostics[0].file == "--set"
+
+
+@pytest.mark.parametrize(
+    ("views", "codes"),
+    [
+        ("[{repeat: 2, augment: [FLIP]}]", ["constant"]),
+        ("[{repeat: 2, augment: [{use: horizontal_flip, p: 0.5}]}]", []),
+        ("[{augment: [FLIP]}, {augment: [FLIP]}]", ["constant"]),
+        ("[{augment: [FLIP]}, {augment: [{use: center_crop, size: 8}]}]", []),  # the views differ
+        ("[{repeat: 2, augment: [{use: center_crop, size: 8}, {use: rotate90}]}]", []),
+    ],
+)
+def test_an_augmentation_that_changes_every_view_in_the_same_way_causes_a_warning(views: str, codes: list[str]) -> None:
+    spec = sslreg.load_spec("digits-simclr", [f"views={views.replace('FLIP', '{use: horizontal_flip}')}"])
+    warnings = list(find_constant_augmentations(spec))
+    assert [warning.code for warning in warnings] == codes
+    assert all("'horizontal_flip' changes every view in the same way" in warning.message for warning in warnings)
