@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import sslreg
+from sslreg_augmentations._numba.vector_width import use_widest_vectors
 from sslreg_augmentations._opcodes import BLUR, BRIGHTNESS, CONTRAST, GRAY, HUE, NORMALIZE, SATURATION, SOLARIZE
 
 # numba's cache notices changes of this file only, so everything that is compiled into `run_programs` is here.
@@ -48,6 +49,7 @@ def run_programs(
         reach: a BLUR reaches ceil(reach · sigma) pixels.
         out: float32 (N, C, H, W), the results.
     """
+    use_widest_vectors()
     count, width = len(images), images.shape[3]
     rows = max(_BLOCK // width, 1)
     work = np.empty(images.shape[1:] if (codes == BLUR).any() else (0, 0, 0), np.float32)
@@ -68,6 +70,7 @@ def _run(
     work: NDArray[Any],
 ) -> None:
     """Run a program on an image (C, H, W), some rows at a time. work: as large as `out`, if there is a blur."""
+    use_widest_vectors()
     # Contrast needs the mean of all levels before it, and blur the neighbors, so the program runs in sections that
     # begin with one of these. A blur reads the result of the section before it and writes to the other
     # buffer; the buffers alternate so that the last section writes to `out`.
@@ -101,6 +104,7 @@ def _run(
 
 @_compile
 def _load(source: NDArray[Any], top: int, bottom: int, out: NDArray[Any]) -> None:
+    use_widest_vectors()
     scale = _LEVEL if source.itemsize == 1 else _ONE
     for channel in range(len(out)):
         plane, target = source[channel], out[channel]
@@ -111,6 +115,7 @@ def _load(source: NDArray[Any], top: int, bottom: int, out: NDArray[Any]) -> Non
 
 @_compile
 def _sum_luma(out: NDArray[Any], begin: int, stop: int) -> Any:
+    use_widest_vectors()
     total = _ZERO
     for channel in range(len(out)):
         plane, sum_of_plane = out[channel][begin:stop], _ZERO
@@ -135,6 +140,7 @@ def _run_instruction(
     std: NDArray[Any],
 ) -> None:
     """Run one instruction on some pixels of `out` (C, pixels). level: the mean level, for contrast."""
+    use_widest_vectors()
     if len(out) == 3:
         red, green, blue = out[0][begin:stop], out[1][begin:stop], out[2][begin:stop]
         if code == SATURATION:
@@ -157,12 +163,14 @@ def _run_instruction(
 
 @_compile
 def _scale(plane: NDArray[Any], factor: Any, term: Any) -> None:
+    use_widest_vectors()
     for i in range(len(plane)):
         plane[i] = min(max(factor * plane[i] + term, _ZERO), _ONE)
 
 
 @_compile
 def _saturate(red: NDArray[Any], green: NDArray[Any], blue: NDArray[Any], factor: Any) -> None:
+    use_widest_vectors()
     rest = _ONE - factor
     for i in range(len(red)):
         r, g, b = red[i], green[i], blue[i]
@@ -174,6 +182,7 @@ def _saturate(red: NDArray[Any], green: NDArray[Any], blue: NDArray[Any], factor
 
 @_compile
 def _shift_hue(red: NDArray[Any], green: NDArray[Any], blue: NDArray[Any], shift: Any) -> None:
+    use_widest_vectors()
     turn = _SIX * shift
     for i in range(len(red)):
         r, g, b = red[i], green[i], blue[i]
@@ -197,6 +206,7 @@ def _hue_weight(k: Any) -> Any:
 
 @_compile
 def _solarize(plane: NDArray[Any], threshold: Any) -> None:
+    use_widest_vectors()
     for i in range(len(plane)):
         level = plane[i]
         plane[i] = _ONE - level if level >= threshold else level
@@ -204,6 +214,7 @@ def _solarize(plane: NDArray[Any], threshold: Any) -> None:
 
 @_compile
 def _normalize(plane: NDArray[Any], mean: Any, std: Any) -> None:
+    use_widest_vectors()
     inverse = _ONE / std
     term = -mean * inverse
     for i in range(len(plane)):
@@ -216,6 +227,7 @@ def _half_kernel(sigma: Any, reach: Any, size: int) -> Any:
 
     The largest distance is at most size - 1. Zeros pad the number of weights to one more than a multiple of three.
     """
+    use_widest_vectors()
     radius = min(math.ceil(reach * sigma), size - 1)
     weights = np.zeros(1 + 3 * max((radius + 2) // 3, 1), np.float32)
     total = 1.0
@@ -236,6 +248,7 @@ def _blur(
     image: NDArray[Any], along_x: NDArray[Any], along_y: NDArray[Any], top: int, bottom: int, out: NDArray[Any]
 ) -> None:
     """Filter some rows of an image (C, H, W) into `out`; the border is reflected."""
+    use_widest_vectors()
     width = image.shape[2]
     margin = len(along_x) - 1
     lines = np.zeros((bottom - top, margin + width + margin), np.float32)
@@ -251,6 +264,7 @@ def _blur(
 @_compile
 def _filter_columns(plane: NDArray[Any], weights: NDArray[Any], top: int, margin: int, out: NDArray[Any]) -> None:
     """Filter the rows from `top` on along y, into `out` after a margin."""
+    use_widest_vectors()
     height, width = plane.shape
     last, shift = height - 1, np.uintp(margin)
     for row in range(len(out)):
@@ -275,6 +289,7 @@ def _filter_columns(plane: NDArray[Any], weights: NDArray[Any], top: int, margin
 @_compile
 def _filter_rows(lines: NDArray[Any], weights: NDArray[Any], out: NDArray[Any]) -> None:
     """Filter along x. lines: the rows of `out`, with len(weights) - 1 more pixels at each side."""
+    use_widest_vectors()
     height, width = out.shape
     margin = len(weights) - 1
     center = np.uintp(margin)

@@ -14,6 +14,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 import sslreg
+from sslreg_augmentations._numba.vector_width import use_widest_vectors
 
 # numba's cache notices changes of this file only, so everything that is compiled into `resample` is here.
 _compile = numba.njit(nogil=True, fastmath=True, error_model="numpy")
@@ -39,6 +40,7 @@ def resample(images: NDArray[Any], boxes: NDArray[Any], flips: NDArray[Any], out
         flips: bool (N, 2), whether to flip vertically and horizontally.
         out: (N, C, h, w), the results, of the same type.
     """
+    use_widest_vectors()
     # Zero weights may point past the last pixel, and a vector reaches past an RGB pixel.
     lines = np.zeros((2, 2 * images.shape[2] * images.shape[3] + _PIXELS), np.float32)
     for n in range(len(images)):
@@ -60,6 +62,7 @@ def _resample(
     out: NDArray[Any],
 ) -> None:
     """Resize a part of an image (H, W, C). upper, lower: buffers for two rows, finite, overwritten."""
+    use_widest_vectors()
     full_height, full_width, channels = image.shape
     out_height, out_width = out.shape[1:]
     first_y, weights_y = _triangle_weights(box[0], box[2], full_height, out_height, flip_vertically, _ROWS)
@@ -126,6 +129,7 @@ def _target_index(place: int, size: int, flipped: bool) -> int:
 @_compile
 def _sum_rows(rows: NDArray[Any], first: int, weights: NDArray[Any], y: int, line: NDArray[Any]) -> None:
     """Write the weighted sum of `rows` (H, w·C) from the first on into `line`; the weights are those of row y."""
+    use_widest_vectors()
     last = len(rows) - 1
     for tap in range(0, len(weights), _ROWS):
         w_0, w_1, w_2, w_3 = weights[tap, y], weights[tap + 1, y], weights[tap + 2, y], weights[tap + 3, y]
