@@ -13,13 +13,13 @@ class Area:
     """Pages and endpoints that belong together.
 
     Attributes:
-        title: The text of the link in the header.
+        title: The text of the link in the header; None for no link.
         path: The path of the page to which the link leads.
         routes: The routes of the pages, and of the endpoints under ``/api/``.
         close: Ends what runs in the background. It is called when the server ends.
     """
 
-    title: str
+    title: str | None
     path: str
     routes: Sequence[BaseRoute]
     close: Callable[[], None] = lambda: None

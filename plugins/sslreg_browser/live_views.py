@@ -26,10 +26,13 @@ class LiveViews:
 
     Args:
         editor: Writes the spec with other views.
+
+    Attributes:
+        editor: The editor.
     """
 
     def __init__(self, editor: ViewEditor) -> None:
-        self._editor = editor
+        self.editor = editor
         self._lock = threading.Lock()
         self._previewer: tuple[tuple[int, int | None, int], sslreg.Previewer] | None = None
         self._encoded: dict[int, tuple[Image.Image, dict[str, Any]]] = {}
@@ -53,13 +56,13 @@ class LiveViews:
               invalid
             * ``pictures``: the images and their views; None if there are none, because of one of the findings
         """
-        text = self._editor.write(views, file_name)
-        shown: dict[str, Any] = {"yaml": text, "difference": self._editor.compare(text)}
+        text = self.editor.write(views, file_name)
+        shown: dict[str, Any] = {"yaml": text, "difference": self.editor.compare(text)}
         shown |= {"invariances": None, "pictures": None}
         try:
-            spec = self._editor.load(text)
+            spec = self.editor.load(text)
         except sslreg.UserError as error:
-            return {**shown, "findings": self._editor.locate(text, error.diagnostics)}
+            return {**shown, "findings": self.editor.locate(text, error.diagnostics)}
         shown["invariances"] = {
             invariance: [{"use": component.use, "path": component.path} for component in components]
             for invariance, components in sslreg.induced_invariances(spec.views).items()
@@ -70,16 +73,16 @@ class LiveViews:
                 shown["pictures"] = self._show_preview(self._prepare(samples, seed, epoch).preview(spec))
         except sslreg.SslregError as error:
             findings += error.diagnostics
-        return {**shown, "findings": self._editor.locate(text, findings)}
+        return {**shown, "findings": self.editor.locate(text, findings)}
 
     def check(self, views: list[Any]) -> dict[str, Any]:
         """Return the findings of `sslreg check` on the spec with other views, as plain data."""
-        text = self._editor.write(views)
+        text = self.editor.write(views)
         try:
-            diagnostics = sslreg.try_spec(self._editor.load(text))
+            diagnostics = sslreg.try_spec(self.editor.load(text))
         except sslreg.UserError as error:
             diagnostics = error.diagnostics
-        return {"findings": self._editor.locate(text, diagnostics)}
+        return {"findings": self.editor.locate(text, diagnostics)}
 
     def plan(self, views: list[Any], samples: int = 8, seed: int | None = None, epoch: int = 0) -> dict[str, Any]:
         """Return where each stage of the views runs, and how long it takes on this CPU, as plain data.
@@ -91,7 +94,7 @@ class LiveViews:
         Raises:
             UserError: The spec is invalid, or its views do not fit the images.
         """
-        spec = self._editor.load(self._editor.write(views))
+        spec = self.editor.load(self.editor.write(views))
         explained = sslreg.explain_views(spec)
         with self._lock:
             times = self._prepare(samples, seed, epoch).measure(spec)
@@ -108,7 +111,7 @@ class LiveViews:
         wanted = samples, seed, epoch
         if self._previewer is None or self._previewer[0] != wanted:
             self._previewer = None  # frees the images
-            self._previewer = wanted, sslreg.Previewer(self._editor.spec, samples, seed, epoch, decode=True)
+            self._previewer = wanted, sslreg.Previewer(self.editor.spec, samples, seed, epoch, decode=True)
         return self._previewer[1]
 
     def _show_preview(self, preview: sslreg.Preview) -> dict[str, Any]:

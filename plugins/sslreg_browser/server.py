@@ -72,10 +72,13 @@ async def _manage_lifetime(app: Starlette) -> AsyncIterator[None]:
 
 
 def _redirect_to_first_area(request: Request) -> Response:
-    areas = request.app.state.areas
-    if not areas:
+    linked = [area for area in request.app.state.areas if area.title is not None]
+    if not linked:
         return render(request, "error.html", message="there is nothing to show", hint=None)
-    return RedirectResponse(areas[0].path, 303)
+    # Who names a run wants to see how it went.
+    names_run = request.app.state.workspace.spec is None
+    start = next(area for area in linked if not (names_run and area.path == "/views"))
+    return RedirectResponse(start.path, 303)
 
 
 async def _send_static_file(request: Request) -> Response:

@@ -16,6 +16,9 @@ from sslreg_browser import spec_text
 #: The names under which a spec can be saved.
 _FILE_NAME = re.compile(r"\w[\w .+=-]{0,100}\.ya?ml")
 
+#: Characters that these names do not have.
+_UNUSUAL = re.compile(r"[^\w .+=-]+")
+
 #: The largest number of pixels of all views that are shown at once.
 MAX_PIXELS = 20_000_000
 
@@ -29,28 +32,26 @@ class ViewEditor:
     Everything else of the spec stays as it is: its text and its comments, too.
 
     Args:
-        source: The file of the spec, or the name of a shipped one.
+        spec: The spec as it is in its file.
+        folder: The folder in which specs are saved.
+        stem: The start of the proposed file names.
 
     Attributes:
-        spec: The spec as it is in the file.
+        spec: The spec.
         views: Its views as plain data.
-        folder: The folder in which specs are saved: that of the file, or the working directory for a shipped spec.
-
-    Raises:
-        UserError: The spec is invalid.
+        folder: The folder.
     """
 
-    def __init__(self, source: str) -> None:
-        self.spec = sslreg.load_spec(source)
-        self.views: list[Any] = self.spec.to_dict()["views"]
-        file = Path(source).expanduser()
-        self.folder = file.resolve().parent if file.is_file() else Path.cwd()
+    def __init__(self, spec: sslreg.Spec, folder: Path, stem: str) -> None:
+        self.spec = spec
+        self.views: list[Any] = spec.to_dict()["views"]
+        self.folder = folder
+        self._stem = _UNUSUAL.sub("-", stem).strip("-+=. ")[:80] or "spec"
 
     @property
     def proposed_name(self) -> str:
         """A file name that does not exist yet."""
-        stem = Path(self.spec.file).stem
-        names = (f"{stem}-views{number}.yaml" for number in ("", *map(str, range(2, 100))))
+        names = (f"{self._stem}-views{number}.yaml" for number in ("", *map(str, range(2, 100))))
         return next(name for name in names if not (self.folder / name).exists())
 
     def write(self, views: list[Any], file_name: str | None = None) -> str:
@@ -136,6 +137,29 @@ class ViewEditor:
         with sslreg.atomic_write(path) as draft:
             draft.write_text(text, encoding="utf-8")
         return path
+
+
+def edit_spec(source: str) -> ViewEditor:
+    """Return an editor for a spec, which saves beside its file, or in the working directory for a shipped spec.
+
+    Args:
+        source: The file of the spec, or the name of a shipped one.
+
+    Raises:
+        UserError: The spec is invalid.
+    """
+    spec, file = sslreg.load_spec(source), Path(source).expanduser()
+    return ViewEditor(spec, file.resolve().parent if file.is_file() else Path.cwd(), Path(spec.file).stem)
+
+
+def edit_run(path: Path) -> ViewEditor:
+    """Return an editor for the spec of a run as it was trained, which saves in the working directory.
+
+    Raises:
+        UserError: The run is damaged, or this version of sslreg cannot read its spec.
+    """
+    spec = sslreg.load_run(path).spec
+    return ViewEditor(spec, Path.cwd(), spec.name)
 
 
 def require_views(content: Any) -> list[Any]:

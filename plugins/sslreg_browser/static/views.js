@@ -9,6 +9,7 @@ import { showPictures } from "./view_pictures.js";
 const PAUSE = 600;
 
 const get = (id) => document.getElementById(id);
+const { api } = get("studio").dataset;
 const state = { views: [], start: null, shown: null, busy: false, stale: false, seed: null, epoch: 0, timer: 0 };
 const requestCheck = latestRequest();
 const requestPlan = latestRequest();
@@ -29,7 +30,7 @@ async function update() {
     while (state.stale) {
       state.stale = false;
       const begin = performance.now();
-      showResult(await requestJson("/api/views/show", { json: content() }), performance.now() - begin);
+      showResult(await requestJson(`${api}/show`, { json: content() }), performance.now() - begin);
     }
     showError(null);
     clearTimeout(state.timer);
@@ -82,10 +83,10 @@ function showInvariances(invariances) {
 async function examine() {
   if (state.shown?.pictures == null) return;
   try {
-    const checked = await requestCheck("/api/views/check", { json: content() });
+    const checked = await requestCheck(`${api}/check`, { json: content() });
     if (checked === null || state.busy) return;
     showFindings(checked.findings);
-    const plan = await requestPlan("/api/views/plan", { json: content() });
+    const plan = await requestPlan(`${api}/plan`, { json: content() });
     if (plan !== null && !state.busy) showPlan(plan);
   } catch (error) {
     showError(error);
@@ -116,7 +117,7 @@ async function save(overwrite) {
   get("replace").hidden = true;
   get("saved").textContent = "";
   try {
-    const answer = await requestJson("/api/views/save", { json: { ...content(), overwrite } });
+    const answer = await requestJson(`${api}/save`, { json: { ...content(), overwrite } });
     if (answer.exists !== null) {
       get("replace-text").textContent = `${answer.exists} exists.`;
       get("replace").hidden = false;
@@ -170,7 +171,7 @@ function connect() {
 }
 
 try {
-  state.start = await requestJson("/api/views/start");
+  state.start = await requestJson(`${api}/start`);
   state.views = structuredClone(state.start.views);
   get("folder").textContent = state.start.folder;
   get("file-name").value = state.start.proposed_name;

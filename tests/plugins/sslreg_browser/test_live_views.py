@@ -14,14 +14,14 @@ from PIL import Image
 
 import sslreg
 from sslreg_browser.live_views import LiveViews
-from sslreg_browser.view_editor import ViewEditor
+from sslreg_browser.view_editor import ViewEditor, edit_spec
 
 RESIZE = {"use": "resize", "size": 16}
 
 
 @pytest.fixture(scope="module")
 def editor() -> ViewEditor:
-    return ViewEditor("digits-simclr")
+    return edit_spec("digits-simclr")
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_an_unreadable_image_is_a_row_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "<b>broken.png").write_bytes(b"no image")
     file = tmp_path / "mine.yaml"
     file.write_text(f"extends: folder-simclr\nversion: 1\ndata: {{train: {{root: {tmp_path}}}}}\n")
-    editor = ViewEditor(str(file))
+    editor = edit_spec(str(file))
     rows = LiveViews(editor).show([{"repeat": 2, "augment": [RESIZE]}])["pictures"]["rows"]
     (broken,) = [row for row in rows if row["error"]]
     assert broken["name"] == "<b>broken.png"
@@ -102,7 +102,7 @@ def test_an_unreadable_image_is_a_row_with_the_reason(tmp_path: Path) -> None:
 def test_missing_images_are_a_finding(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(f"extends: folder-simclr\nversion: 1\ndata: {{train: {{root: {tmp_path / 'none'}}}}}\n")
-    editor = ViewEditor(str(file))
+    editor = edit_spec(str(file))
     shown = LiveViews(editor).show(editor.views)
     assert shown["pictures"] is None
     assert "none" in shown["findings"][0]["message"]

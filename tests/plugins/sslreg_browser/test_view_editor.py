@@ -11,14 +11,14 @@ import pytest
 
 import sslreg
 from sslreg import UserError
-from sslreg_browser.view_editor import ViewEditor, require_moderate_size, require_views
+from sslreg_browser.view_editor import ViewEditor, edit_spec, require_moderate_size, require_views
 
 
 @pytest.fixture
 def editor(tmp_path: Path) -> ViewEditor:
     file = tmp_path / "mine.yaml"
     file.write_text("extends: digits-simclr\nversion: 1\nname: mine\n")
-    return ViewEditor(str(file))
+    return edit_spec(str(file))
 
 
 def changed(editor: ViewEditor) -> list[Any]:
@@ -30,13 +30,13 @@ def changed(editor: ViewEditor) -> list[Any]:
 
 @pytest.mark.parametrize("name", ["digits-simclr", "digits-dino", "folder-simclr", "imagenet-mae"])
 def test_unchanged_views_leave_the_file_as_it_is(name: str) -> None:
-    editor = ViewEditor(name)
+    editor = edit_spec(name)
     assert editor.write(copy.deepcopy(editor.views), "other.yaml") == editor.spec.source
 
 
 @pytest.mark.parametrize("name", ["digits-simclr", "digits-dino", "folder-simclr", "imagenet-ibot", "continue-dino"])
 def test_any_views_can_be_changed(name: str) -> None:
-    editor = ViewEditor(name)
+    editor = edit_spec(name)
     views = json.loads(json.dumps(editor.views))
     views[0]["augment"].append({"use": "random_apply", "augment": [{"use": "horizontal_flip", "p": 0.25}]})
     spec = editor.load(editor.write(views, "other.yaml"))
@@ -50,13 +50,13 @@ def test_any_views_can_be_changed(name: str) -> None:
 def test_a_spec_on_one_line_becomes_a_complete_copy(tmp_path: Path) -> None:
     file = tmp_path / "line.yaml"
     file.write_text("{extends: digits-simclr, version: 1, name: line}")
-    editor = ViewEditor(str(file))
+    editor = edit_spec(str(file))
     spec = editor.load(editor.write(changed(editor), "two.yaml"))
     assert spec.to_dict() == editor.spec.to_dict() | {"name": "two", "views": changed(editor)}
 
 
 def test_the_difference_has_the_changed_lines() -> None:
-    editor = ViewEditor("digits-simclr")
+    editor = edit_spec("digits-simclr")
     views = changed(editor)
     views[0]["augment"][2]["alpha"] = 30
     lines = editor.compare(editor.write(views))
@@ -141,3 +141,9 @@ def test_views_of_usual_sizes_are_shown() -> None:
     for name in ("imagenet-simclr", "imagenet-dinov2", "digits-simclr"):
         require_moderate_size(sslreg.load_spec(name).to_dict()["views"], 8)
     require_moderate_size([{}, {"repeat": None, "augment": [{"size": "x"}, {"size": float("nan")}, 3]}], 32)
+
+
+@pytest.mark.parametrize("name", ["../../etc", "a/b: <c>", "...", "x" * 300])
+def test_the_name_of_a_run_becomes_that_of_a_file(tmp_path: Path, name: str) -> None:
+    editor = ViewEditor(sslreg.load_spec("digits-simclr"), tmp_path, name)
+    assert editor.save(editor.views, editor.proposed_name).parent == tmp_path

@@ -54,6 +54,33 @@ def test_a_changed_view_is_shown_checked_planned_and_saved(client: TestClient, s
     assert sslreg.load_spec(saved["saved"]).to_dict()["views"] == views
 
 
+def test_a_run_has_a_page_of_its_views(
+    connect: Callable[[Workspace], TestClient], nasty_workspace: Workspace, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = nasty_workspace.run
+    assert run is not None
+    before = sorted(run.rglob("*"))
+    of_folder = connect(Workspace(runs=nasty_workspace.runs))
+    assert "/views" not in of_folder.get("/runs").text
+    assert of_folder.get("/views").status_code == 404
+    assert of_folder.get("/views/7").status_code == 404
+    of_run = connect(Workspace(run=run))
+    assert '<a href="/views/0">Views</a>' in of_run.get("/runs/show?run=0").text
+    assert "the run stays as it is" in of_run.get("/views").text
+    assert 'data-api="/api/views/0"' in of_run.get("/views/0").text
+    for api in ("/api/views", "/api/views/0"):
+        start = of_run.get(f"{api}/start").json()
+        assert start["proposed_name"] == "nasty-views.yaml"
+        start["views"][0]["augment"][0]["size"] = 24
+        body = {"views": start["views"], "samples": 2, "file_name": "changed.yaml", "overwrite": True}
+        shown = of_run.post(f"{api}/show", json=body).json()
+        assert shown["pictures"]["rows"][0]["tiles"][0]["width"] == 24
+        assert of_run.post(f"{api}/save", json=body).json()["saved"] == str(tmp_path / "changed.yaml")
+        assert sslreg.load_spec(tmp_path / "changed.yaml").to_dict()["views"] == start["views"]
+    assert sorted(run.rglob("*")) == before
+
+
 def test_an_existing_file_is_kept_until_the_user_agrees(client: TestClient, spec: Path) -> None:
     before = spec.read_text()
     body = {"views": [{"repeat": 2, "augment": [{"use": "resize", "size": 8}]}], "file_name": "mine.yaml"}
