@@ -35,6 +35,7 @@ CROSS_CUTTING = {
     "plugins/sslreg_browser/test_attacks.py": "all pages and endpoints of the server",
     "plugins/sslreg_browser/test_every_page.py": "all pages of the server in a browser",
     "plugins/sslreg_browser/test_features_in_chromium.py": "the page of features in a browser",
+    "plugins/sslreg_browser/test_runs_in_chromium.py": "the pages of runs in a browser",
     "plugins/sslreg_curves/test_curves.py": "a complete plugin",
     "plugins/sslreg_datasets/test_table_and_array_runs.py": "runs on tables and arrays",
     "plugins/sslreg_datasets/test_webdataset_runs.py": "runs on shards",

@@ -40,7 +40,7 @@ class ListRow:
         state: The state of the run, or the number of runs of a group.
         progress: How far a run is that trains.
         problem: The files of the run that are missing or damaged.
-        cells: The texts of the other columns.
+        cells: The titles and texts of the other columns.
     """
 
     numbers: tuple[int, ...]
@@ -49,7 +49,7 @@ class ListRow:
     state: str
     progress: str
     problem: str
-    cells: tuple[str, ...]
+    cells: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _build_rows(feed: RunFeed, listing: sslreg.RunListing) -> list[ListRow]:
                 row.format_count() if is_group else first.state,
                 feed.describe_progress(first) if is_running else "",
                 first.problem or "",
-                tuple(row.cells),
+                tuple(zip(listing.titles, row.cells, strict=True)),
             )
         )
     return rows

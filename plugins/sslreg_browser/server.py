@@ -90,9 +90,10 @@ async def _send_static_file(request: Request) -> Response:
 
 @cache
 def _read_static_files() -> dict[str, bytes]:
-    """Return the static files by name, with the style sheet of the reports. No request opens a file."""
+    """Return the static files by name, with those of the reports. No request opens a file."""
     files = {path.name: path.read_bytes() for path in (Path(__file__).parent / "static").iterdir()}
-    return files | {"style.css": sslreg.render_page("style.css", "sslreg_browser").encode()}
+    shared = ("style.css", "chart_readout.js")
+    return files | {name: sslreg.render_page(name, "sslreg_browser").encode() for name in shared}
 
 
 def _report_sslreg_error(request: Request, error: Exception) -> Response:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 from sslreg.axis import ABOVE, BELOW, Axis
 from sslreg.runs.curve_reader import Curve
@@ -15,6 +16,9 @@ Band = list[tuple[float, float, float]]
 
 #: The inner size of a chart. The page stretches it, so these are resolutions and not pixels.
 WIDTH, HEIGHT = 1000, 300
+
+#: The values of a line: for each its place in the picture, and its position and itself as texts.
+Points = list[tuple[int, int, str, str]]
 
 #: The largest number of points of a line. Longer curves are shown by the means of as many equal parts.
 _POINTS = 400
@@ -48,6 +52,7 @@ class Line:
         path: The path of an SVG.
         last: Its last value, as text.
         marks: Marks of its values beyond the vertical axis.
+        points: Its values with their places in the picture.
         band: The path of its confidence interval; empty without one.
     """
 
@@ -56,6 +61,7 @@ class Line:
     path: str
     last: str
     marks: list[Mark]
+    points: Points
     band: str = ""
 
 
@@ -80,6 +86,11 @@ class Chart:
     right: str
     beyond: list[str]
     ticks: list[tuple[float, str]]
+
+    @property
+    def readout(self) -> list[dict[str, Any]]:
+        """The values of the lines, for the script that shows those at the pointer."""
+        return [{"label": line.label, "style": line.style, "points": line.points} for line in self.lines]
 
     @property
     def description(self) -> str:
@@ -141,6 +152,17 @@ def build_chart(
         marked = ((axis.mark(scale(value)), position) for position, value in curve)
         return [Mark(mark, across.position(position)) for mark, position in marked if mark]
 
+    def points(curve: Curve) -> Points:
+        return [
+            (
+                round(WIDTH * across.position(position)),
+                round(HEIGHT * (1 - axis.position(scale(value)))),
+                f"{unit} {ticks.get(position, f'{position:g}')}",
+                format_number(value),
+            )
+            for position, value in curve
+        ]
+
     ends = ((max, ABOVE), (min, BELOW))
     extremes = [(mark, end(values)) for end, mark in ends if axis.mark(scale(end(values))) == mark]
     bottom, top = (math.exp(end) if logarithmic else end for end in (axis.low, axis.high))
@@ -152,6 +174,7 @@ def build_chart(
                 path(curve, key in dotted),
                 format_number(curves[key][-1][1]),
                 marks(curve),
+                points(curve),
                 band_path(bands.get(key, [])),
             )
             for key, curve in thinned.items()

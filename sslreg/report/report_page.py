@@ -93,7 +93,7 @@ def render_report(paths: Sequence[str | Path]) -> str:
         invariance=_invariance(runs),
         differences=differences_table(runs),
         versions=versions_table(runs),
-        script=load_script("report.js"),
+        script=load_script("chart_readout.js") + load_script("report.js"),
     )
 
 

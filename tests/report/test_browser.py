@@ -100,6 +100,16 @@ def test_every_section_is_filled_from_a_real_run(opened: Open, one: Path) -> Non
     assert min(pictures) > 0
 
 
+def test_the_arrow_keys_read_a_curve(opened: Open, one: Path) -> None:
+    page = opened(one, LAPTOP)
+    plot = element(page, "#curves .plot")
+    plot.send_keys("\ue012")  # left
+    step, *values = element(page, ".readout .tip").text.split("\n")
+    assert step.startswith("step ")
+    assert plot.get_attribute("aria-valuetext").startswith(f"{step}: ")
+    assert len(values) == 1
+
+
 def test_the_mouse_shows_the_image_of_a_point_and_leaving_hides_it(opened: Open, one: Path) -> None:
     page = opened(one, LAPTOP)
     x, y = place_of(page, 5)
@@ -187,6 +197,7 @@ def test_without_scripts_all_but_the_pointing_is_there(opened: Open, one: Path) 
         assert element(page, f"#{section}").text.count("\n") >= 2, section
     assert len(page.find_elements("css selector", ".plane path")) == 10
     assert "arrow keys" not in element(page, "#map").text
+    assert element(page, "#curves .plot").get_attribute("role") == "img"
 
 
 def test_names_are_text_and_never_run(opened: Open, two: Path) -> None:

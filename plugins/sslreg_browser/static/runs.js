@@ -1,5 +1,6 @@
-// The pages of runs: live parts, and the selection of runs that are shown side by side.
+// The pages of runs: live parts, the selection of runs that are shown side by side, and commands to copy.
 
+import "./chart_readout.js";
 import { followChanges } from "./live.js";
 
 const MAX_RUNS = 6;
@@ -11,10 +12,28 @@ function updateSelection(form) {
   form.querySelector("#selected").textContent = count ? `${count} selected${limit}` : `Select up to ${MAX_RUNS} runs.`;
 }
 
+async function copyCommand(button) {
+  const code = button.parentElement.querySelector("code");
+  try {
+    await navigator.clipboard.writeText(code.textContent);
+    button.textContent = "Copied";
+  } catch {
+    // The browser does not allow it: the user can press Ctrl-C now.
+    getSelection().selectAllChildren(code);
+    button.textContent = "Selected";
+  }
+}
+
 const region = document.querySelector("[data-live]");
 const form = region.querySelector("form.selection");
 if (form) {
   form.addEventListener("change", () => updateSelection(form));
   updateSelection(form);
 }
-followChanges(region, () => form && updateSelection(form));
+region.addEventListener("click", (event) => {
+  if (event.target.matches("[data-copy]")) copyCommand(event.target);
+});
+followChanges(region, () => {
+  if (form) updateSelection(form);
+  document.dispatchEvent(new Event("partschange"));
+});
