@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -50,6 +51,7 @@ class FeatureIndex:
         pixel_mean: That mean (D,).
         unreadable: The names of images that cannot be read, and the reasons. They are left out.
         map: The images in the plane by their trained features; None before it is made.
+        has_final_map: Whether the map is the final one, and not that of principal components before it.
     """
 
     split: str
@@ -62,6 +64,7 @@ class FeatureIndex:
     pixel_mean: Tensor
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     map: sslreg.EmbeddingMap | None = None
+    has_final_map: bool = False
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -79,9 +82,25 @@ class FeatureIndex:
         """The memory of features and thumbnails in bytes."""
         return sum(own.nbytes for own in self.features.values()) + sum(map(len, self.thumbnails))
 
-    def make_map(self, *, tsne: bool) -> None:
-        """Make the map; see `sslreg.map_embeddings`."""
-        self.map = sslreg.map_embeddings(self.features["trained"], self.labels, tsne=tsne)
+    def make_map(self) -> None:
+        """Make the map by principal components, which takes a moment."""
+        self.map = sslreg.map_embeddings(self.features["trained"], self.labels, tsne=False)
+
+    def place(self, points: NDArray[np.float64], method: str) -> None:
+        """Replace the map by the final one.
+
+        Args:
+            points: The places (N, 2) of the images.
+            method: The projection, as a sentence.
+
+        Raises:
+            ValueError: There are not as many points as images.
+        """
+        if points.shape != (len(self), 2):
+            raise ValueError(f"there are {len(self)} images and points of shape {points.shape}")
+        assert self.map is not None
+        places = [(float(x), float(y)) for x, y in points.tolist()]
+        self.map, self.has_final_map = replace(self.map, points=places, method=method), True
 
     def take(self, row: int) -> dict[str, Tensor]:
         """Return the features (D,) of an image of the index, by subject."""
@@ -120,13 +139,21 @@ class CancelledError(Exception):
     """The index is no longer wanted."""
 
 
+def choose_images(run: sslreg.Run, most: int) -> tuple[str, sslreg.SampleDataset, list[int]]:
+    """Return the data set of a run whose images are shown, and the indices of up to `most` of them.
+
+    It is the test set, else the reference set, else the training set. From a larger set, images are drawn at random,
+    but always the same, as in reports.
+    """
+    split = next(name for name in ("test", "reference", "train") if run.spec.data.find(name) is not None)
+    samples = run.split(split)
+    return split, samples, np.sort(np.random.default_rng(0).permutation(len(samples))[:most]).tolist()
+
+
 def build_index(
     run: sslreg.Run, encoder: FeatureEncoder, most: int, report: Callable[[int, int], None]
 ) -> FeatureIndex:
-    """Embed images of the test set, else of the reference set, else of the training set.
-
-    From a larger set, images are drawn at random, but always the same, as in reports. Images that cannot be read are
-    left out. The index has no map yet.
+    """Embed the images of `choose_images`. Images that cannot be read are left out. The index has no map yet.
 
     Args:
         run: The run.
@@ -138,9 +165,7 @@ def build_index(
         UserError: None of the images can be read, or they have different sizes.
         SslregError: The data or a plugin is missing.
     """
-    split = next(name for name in ("test", "reference", "train") if run.spec.data.find(name) is not None)
-    samples = run.split(split)
-    rows = np.sort(np.random.default_rng(0).permutation(len(samples))[:most]).tolist()
+    split, samples, rows = choose_images(run, most)
     builder = _IndexBuilder(samples, encoder)
     report(0, len(rows))
     for start in range(0, len(rows), _BATCH):

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import sslreg
 from sslreg_browser.feature_encoder import FeatureEncoder
-from sslreg_browser.feature_index import CancelledError, build_index
+from sslreg_browser.feature_index import CancelledError, FeatureIndex, build_index
+from sslreg_browser.index_cache import IndexCache
+from sslreg_browser.map_process import project
 from sslreg_browser.query_images import QueryImages
 
 #: The number of runs whose features are kept. A new one replaces the one that was used least recently.
@@ -23,6 +25,7 @@ class IndexBuild:
     Attributes:
         run: The run.
         most: The largest number of images.
+        anew: Whether to embed the images again if their features are in the user's cache.
         stage: ``waiting``, ``loading``, ``embedding``, ``projecting`` (there is a map by principal components),
             ``ready`` or ``failed``.
         done, total: The numbers of images that are embedded, and of all.
@@ -33,6 +36,7 @@ class IndexBuild:
 
     run: sslreg.Run
     most: int
+    anew: bool = False
     stage: str = "waiting"
     done: int = 0
     total: int = 0
@@ -60,17 +64,25 @@ class IndexBuild:
         self._cancelled.set()
 
     def build(self) -> None:
-        """Build the index, and then its map: by principal components at once, by t-SNE when that is made."""
+        """Build the index, and then its map: by principal components at once, by t-SNE when that is made.
+
+        Both are read from the user's cache if they are there.
+        """
         try:
             self._require_wanted()
             self.stage = "loading"
-            encoder = FeatureEncoder(self.run)
-            self.encoder, self.stage = encoder, "embedding"
-            index = build_index(self.run, encoder, self.most, self._report)
-            index.make_map(tsne=False)
+            encoder = self.encoder = FeatureEncoder(self.run)
+            cache = IndexCache(self.run, encoder, self.most)
+            index = None if self.anew else cache.load()
+            if index is None:
+                self.stage = "embedding"
+                index = build_index(self.run, encoder, self.most, self._report)
+                index.make_map()
+                cache.save(index)
             self.images, self.stage = QueryImages(index, encoder), "projecting"
-            self._require_wanted()
-            index.make_map(tsne=True)
+            if not index.has_final_map:
+                self._make_final_map(index)
+                cache.save(index)
             self.stage = "ready"
         except CancelledError:
             self.stage, self.error = "failed", "The features of another run were wanted."
@@ -78,6 +90,12 @@ class IndexBuild:
             self.stage, self.error = "failed", str(error.diagnostics[0].message)
         except Exception as error:  # noqa: BLE001 - the code of a model may raise anything
             self.stage, self.error = "failed", f"{type(error).__name__}: {error}"
+
+    def _make_final_map(self, index: FeatureIndex) -> None:
+        projected = project(index.features["trained"], self._cancelled)
+        if projected is None:
+            raise CancelledError
+        index.place(*projected)
 
     def _report(self, done: int, total: int) -> None:
         self._require_wanted()
@@ -123,7 +141,7 @@ class IndexBuilds:
         known = self.find(path)
         if known is not None and (known.is_unfinished or not (anew or known.stage == "failed")):
             return known
-        build = IndexBuild(sslreg.load_run(path), self.most)
+        build = IndexBuild(sslreg.load_run(path), self.most, anew)
         with self._lock:
             self._builds.pop(path, None)
             self._builds[path] = build

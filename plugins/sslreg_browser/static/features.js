@@ -12,7 +12,7 @@ const STAGES = {
   waiting: "Waiting for another run …",
   loading: "Loading the run …",
   embedding: "Embedding images",
-  projecting: "The map shows principal components until a t-SNE is made …",
+  projecting: "The map shows principal components. A t-SNE is being made …",
   ready: "",
 };
 let names = [], labels = [], hasPatches = false;

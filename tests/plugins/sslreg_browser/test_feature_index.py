@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -65,11 +66,18 @@ def test_there_are_never_more_neighbors_than_images(index: FeatureIndex) -> None
 
 
 def test_the_map_shows_principal_components_before_it_is_a_t_sne(index: FeatureIndex) -> None:
-    index.make_map(tsne=False)
+    index.make_map()
     assert index.map is not None
     assert "principal components" in index.map.method
     assert len(index.map.points) == 100
     assert sum(len(rows) for _, rows in index.map.classes) == 100
+    assert not index.has_final_map
+    classes = index.map.classes
+    index.place(np.ones((100, 2)), "All in one place.")
+    assert index.has_final_map
+    assert (index.map.points[99], index.map.method, index.map.classes) == ((1.0, 1.0), "All in one place.", classes)
+    with pytest.raises(ValueError, match="100 images"):
+        index.place(np.ones((99, 2)), "")
 
 
 def test_progress_is_reported_and_may_cancel(tiny_run: Run, encoder: FeatureEncoder) -> None:

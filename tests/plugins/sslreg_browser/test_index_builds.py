@@ -9,6 +9,7 @@ import pytest
 
 import sslreg
 from sslreg import Run
+from sslreg_browser import index_builds
 from sslreg_browser.index_builds import IndexBuilds
 
 
@@ -39,6 +40,23 @@ def test_a_build_ends_with_an_index_and_its_map(tiny_run: Run) -> None:
     assert "t-SNE" in build.images.index.map.method
     assert builds.find(tiny_run.path) is builds.start(tiny_run.path) is build
     assert not build.is_outdated
+
+
+def test_another_server_finds_the_features_and_the_map(tiny_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    background = Background()
+    first = IndexBuilds(20, background).start(tiny_run.path)
+    background.run()
+    for name in ("build_index", "project"):
+        monkeypatch.setattr(index_builds, name, None)  # a call would fail
+    second = IndexBuilds(20, background).start(tiny_run.path)
+    background.run()
+    assert (second.stage, second.error) == ("ready", "")
+    assert first.images is not None
+    assert second.images is not None
+    assert second.images.index.map == first.images.index.map
+    third = IndexBuilds(20, background).start(tiny_run.path, anew=True)
+    background.run()
+    assert third.stage == "failed"
 
 
 def test_a_finished_build_is_replaced_on_request(tiny_run: Run) -> None:
