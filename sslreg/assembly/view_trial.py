@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 
@@ -12,8 +14,9 @@ from sslreg.assembly.builder import Builder
 from sslreg.contracts import Augmentation, SampleKeys
 from sslreg.errors import Diagnostic, SslregError, UserError, describe_error
 from sslreg.spec import ComponentSpec, Spec
-from sslreg.views import Operation, ViewPlan, to_batch
+from sslreg.views import Draw, Operation, ViewPlan, to_batch
 
+T = TypeVar("T")
 Shape = tuple[int, int, int]
 
 
@@ -107,6 +110,18 @@ def _build_trial(builder: Builder, components: Sequence[ComponentSpec], *, embed
     return _ViewTrial(builder.spec, operations, sources)
 
 
+@dataclass(frozen=True)
+class _Failure:
+    error: Exception
+
+
+def _catch(attempt: Callable[[int], T], count: int) -> T | _Failure:
+    try:
+        return attempt(count)
+    except Exception as error:  # noqa: BLE001 - an operation may raise anything
+        return _Failure(error)
+
+
 class _ViewTrial:
     """A view of one stand-in image, made step by step.
 
@@ -137,30 +152,53 @@ class _ViewTrial:
     def draw_shape(self, size: tuple[int, int]) -> Shape | None:
         """Return the announced shape of the view of an image; None after an error, the first of which is kept."""
         image = self._image(size)
-        for count in range(len(self._operations) + 1):
-            try:
-                draws = ViewPlan(self._operations[:count]).draw(self._keys, 0, [image])
-            except Exception as error:  # noqa: BLE001 - an operation may raise anything
-                if not hasattr(self, "error"):
-                    self.error = self._locate(count - 1, error)
-                return None
+
+        def draw(count: int) -> list[Draw]:
+            return ViewPlan(self._operations[:count]).draw(self._keys, 0, [image])
+
+        draws = self._try(draw, len(self._operations))
+        if isinstance(draws, SslregError):
+            if not hasattr(self, "error"):
+                self.error = draws
+            return None
         if not draws:
             return self._spec.data.channels, *size
         channels, height, width = draws[-1].shapes[0].tolist()
         return channels, height, width
 
     def run(self, size: tuple[int, int]) -> None:
-        """Apply the operations, as far as images do not become too large."""
+        """Apply the operations, as far as images do not become too large.
+
+        Raises:
+            SpecError: an operation cannot be applied, at its location in the spec.
+        """
         image = self._image(size)
-        for count in range(1, len(self._operations) + 1):
+
+        def run(count: int) -> None:
             plan = ViewPlan(self._operations[:count])
-            draws = plan.draw(self._keys, 0, [image])
-            if max(draw.shapes.prod(dim=1).max().item() for draw in draws) > _MAX_VALUES:
-                return
-            try:
-                to_batch(plan.run([image], draws, range(len(plan.steps))))
-            except Exception as error:
-                raise self._locate(count - 1, error) from error
+            to_batch(plan.run([image], plan.draw(self._keys, 0, [image]), range(len(plan.steps))))
+
+        error = self._try(run, self._count_moderate(image))
+        if error is not None:
+            raise error
+
+    def _count_moderate(self, image: torch.Tensor) -> int:
+        """Return the number of operations before the first one whose result is too large."""
+        plan = ViewPlan(self._operations)
+        draws = plan.draw(self._keys, 0, [image])
+        sizes = [draw.shapes.prod(dim=1).max().item() for draw in draws]
+        of_operations = [size for step, size in zip(plan.steps, sizes, strict=True) if isinstance(step, Operation)]
+        return next((n for n, size in enumerate(of_operations) if size > _MAX_VALUES), len(of_operations))
+
+    def _try(self, attempt: Callable[[int], T], count: int) -> T | SslregError:
+        """Return the result of an attempt at the first `count` operations, or the error of the operation that fails."""
+        error = _catch(attempt, count)
+        if not isinstance(error, _Failure):
+            return error
+        # The attempts at fewer operations tell which one it is: all fail from that one on.
+        first = bisect_left(range(count), True, key=lambda fewer: isinstance(_catch(attempt, fewer), _Failure))
+        earliest = _catch(attempt, first)
+        return self._locate(first - 1, earliest.error if isinstance(earliest, _Failure) else error.error)
 
     def _image(self, size: tuple[int, int]) -> torch.Tensor:
         return torch.full((self._spec.data.channels, *size), 128, dtype=torch.uint8)

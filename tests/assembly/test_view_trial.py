@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import sslreg
-from sslreg.assembly.view_trial import find_constant_augmentations
+from sslreg.assembly.builder import Builder
+from sslreg.assembly.view_trial import find_constant_augmentations, try_operations
+
+LONG = """
+extends: digits-simclr
+version: 1
+views: [{{repeat: 2, augment: [{operations}]}}]
+"""
 
 
 def test_shapes_of_views_are_known_without_data() -> None:
@@ -28,6 +37,34 @@ def test_views_that_cannot_be_made_are_refused_at_their_operation() -> None:
     with pytest.raises(sslreg.UserError, match=r"smaller than the crop") as caught:
         sslreg.find_view_shapes(spec)
     assert caught.value.diagnostics[0].file == "--set"
+
+
+@pytest.mark.parametrize("wrong", [0, 17, 39])
+def test_the_first_of_many_operations_that_fails_is_found(wrong: int) -> None:
+    operations = ["{use: horizontal_flip, p: 0.5}"] * 40
+    for place in (wrong, 39):
+        operations[place] = "{use: center_crop, size: 5000}"
+    spec = sslreg.parse_spec(LONG.format(operations=", ".join(operations)), "long.yaml")
+    with pytest.raises(sslreg.UserError, match="smaller than the crop") as caught:
+        try_operations(Builder(spec), spec.views[0].augment)
+    line = LONG.format(operations=", ".join(operations)).splitlines()[caught.value.diagnostics[0].line - 1]
+    column = caught.value.diagnostics[0].column
+    assert line[: column - 1].count("use:") == wrong
+
+
+def test_a_long_view_is_tried_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    draw = sslreg.ViewPlan.draw
+
+    def count(plan: sslreg.ViewPlan, *arguments: Any) -> Any:
+        drawn.append(len(plan.operations))
+        return draw(plan, *arguments)
+
+    monkeypatch.setattr(sslreg.ViewPlan, "draw", count)
+    operations = ", ".join(["{use: horizontal_flip, p: 0.5}"] * 40)
+    spec = sslreg.parse_spec(LONG.format(operations=operations), "long.yaml")
+    try_operations(Builder(spec), spec.views[0].augment)
+    assert set(drawn) == {40}
 
 
 @pytest.mark.parametrize(
