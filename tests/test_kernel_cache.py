@@ -6,13 +6,17 @@ import errno
 import importlib
 import logging
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from sslreg.kernel_cache import _warn_once
+from sslreg import kernel_cache
+from sslreg.kernel_cache import _turn, _warn_once
+from sslreg.process_lock import ProcessLock
 
 numba = pytest.importorskip("numba")
 
@@ -36,6 +40,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
     (tmp_path / "source" / "kernels.py").write_text(SOURCE)
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
     _warn_once.cache_clear()
+    _turn.cache_clear()
 
     def load_module() -> ModuleType:
         specification = importlib.util.spec_from_file_location("kernels", tmp_path / "source" / "kernels.py")
@@ -49,7 +54,8 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
 
 
 def files(folder: Path) -> list[Path]:
-    return sorted(path for path in (folder / "cache").rglob("*") if path.is_file())
+    """Return the files of numba."""
+    return sorted(path for path in (folder / "cache").rglob("*.nb?"))
 
 
 def test_compiled_code_is_loaded_by_the_next_process(load: Load, tmp_path: Path) -> None:
@@ -114,3 +120,77 @@ def test_code_that_another_user_could_have_written_is_not_loaded(
     assert module.add(1, 2) == 3
     assert not module.add.stats.cache_hits
     assert "other users can write to" in caplog.text
+
+
+def lock_of(folder: Path) -> ProcessLock:
+    (path,) = (folder / "cache").rglob("compiling.lock")
+    return ProcessLock(path)
+
+
+def test_it_is_announced_once_that_functions_are_compiled(
+    load: Load, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    load().add(1, 2)
+    assert capsys.readouterr().err.startswith("compiling functions for images, once on this machine")
+    load().add(1.0, 2.0)
+    load().add(1, 2)
+    assert capsys.readouterr().err == ""
+    assert not lock_of(tmp_path).is_held()
+
+
+def test_a_function_that_cannot_be_compiled_ends_its_turn(load: Load, tmp_path: Path) -> None:
+    with pytest.raises(numba.TypingError):
+        load().add("a", 1)
+    assert not lock_of(tmp_path).is_held()
+
+
+def test_who_waits_too_long_compiles_too(load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load().add(1, 2)
+    monkeypatch.setattr(kernel_cache, "PATIENCE", 0.0)
+    _turn.cache_clear()
+    with lock_of(tmp_path).hold():
+        module = load()
+        assert module.add(1.0, 2.0) == 3.0
+        assert not module.add.stats.cache_hits
+
+
+def test_a_folder_without_locks_costs_time_only(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> bool:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(ProcessLock, "acquire", refuse)
+    assert load().add(1, 2) == 3
+
+
+@pytest.mark.slow
+def test_one_of_several_processes_compiles_and_the_others_wait(load: Load, tmp_path: Path) -> None:
+    program = "\n".join(
+        [
+            "import sys",
+            "sys.path.insert(0, 'source')",
+            "import kernels",
+            "sys.stdin.readline()",  # all start together
+            "assert kernels.add(1, 2) == 3",
+            "print(sum(kernels.add.stats.cache_hits.values()))",
+        ]
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", program],
+            cwd=tmp_path,
+            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    outputs = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], outputs
+    assert sorted(int(output) for output, _ in outputs) == [0, 1, 1]
+    assert sum("compiling functions" in errors for _, errors in outputs) == 1
