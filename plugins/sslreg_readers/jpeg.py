@@ -33,6 +33,10 @@ class Jpeg(sslreg.PartialReader):
 
     extensions = (".jpg", ".jpeg", ".jpe", ".jfif")
 
+    @property
+    def faster_with(self) -> str | None:
+        return "sslreg[fast]" if _simplejpeg() is None else None
+
     def matches(self, name: str, head: bytes) -> bool:
         return head.startswith(SIGNATURE)
 

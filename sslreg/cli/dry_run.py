@@ -2,23 +2,49 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sslreg.cli.console import stderr, stdout
+from sslreg.cli.console import print_json, stderr, stdout
+from sslreg.cli.timing_table import describe_conclusions, describe_loading, tabulate_step
+from sslreg.runs.bottlenecks import format_seconds
 
 if TYPE_CHECKING:
     from sslreg.spec import Spec
     from sslreg.training.dry_run import DryRun
 
 
-def print_dry_run(spec: Spec) -> None:
+def print_dry_run(spec: Spec, json: bool) -> None:
     """Try everything once and print the results; of several processes one prints."""
+    from sslreg.runs.bottlenecks import report_timing
     from sslreg.training.dry_run import dry_run
 
     result = dry_run(spec, console=stderr)
-    if result is not None:
-        stdout.print("\n".join(format_dry_run(spec, result)))
+    if result is None:
+        return
+    timing = report_timing(result.timing, spec)
+    if json:
+        estimates = {"epoch_seconds": result.epoch_seconds, "seconds": result.seconds}
+        print_json(asdict(result) | estimates | {"timing": timing})
+        return
+    stdout.print("\n".join(format_dry_run(spec, result)))
+    _print_timing(timing)
+    stdout.print("nothing is left behind")
+
+
+def _print_timing(report: dict[str, Any]) -> None:
+    """Print the time of a step and of a checkpoint, and what to change."""
+    measured = report["measured"]
+    if report["step_seconds"]:
+        processes = measured["processes"]
+        where = f", in the first of {processes} processes" if processes > 1 else ""
+        stdout.print(f"\ntime of a step, the first one left out{where}:")
+        stdout.print(tabulate_step(report))
+        each = measured["seconds"]["checkpoints"] / measured["checkpoints"]
+        stdout.print(f"writing a checkpoint takes {format_seconds(each)}")
+    for line in (*describe_loading(report), *describe_conclusions(report), ""):
+        stdout.print(line)
 
 
 def format_dry_run(spec: Spec, result: DryRun) -> list[str]:
@@ -40,7 +66,6 @@ def format_dry_run(spec: Spec, result: DryRun) -> list[str]:
         f"peak memory: {memory}",
         f"an epoch of {result.steps_per_epoch} steps takes about {_format_duration(result.epoch_seconds)}, "
         f"the training of {result.steps} about {_format_duration(result.seconds)}, without evaluations",
-        "nothing is left behind",
     ]
 
 

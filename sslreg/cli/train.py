@@ -15,6 +15,7 @@ from sslreg.cli.console import print_diagnostics, stderr, stdout
 from sslreg.cli.metrics_table import print_metrics
 from sslreg.cli.options import Overrides
 from sslreg.cli.requeue import is_restart, requeue_on_timeout
+from sslreg.cli.timing_table import describe_conclusions
 from sslreg.errors import SslregError, UserError
 from sslreg.metric_names import format_count, format_expected, format_guard
 from sslreg.registry import installed
@@ -41,12 +42,15 @@ def train(
         bool, typer.Option("--auto-resume", help="Resume the run in --out if there is one, or else start it.")
     ] = False,
     dry: Annotated[
-        bool, typer.Option("--dry-run", help="Try everything with two steps and a few images, and keep nothing.")
+        bool, typer.Option("--dry-run", help="Try everything with a few steps and images, and keep nothing.")
     ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --dry-run: print JSON.")] = False,
 ) -> None:
     """Train what a spec describes, or resume a run."""
     if (spec is None) == (resume is None):
         raise UserError("name either a SPEC to train or a run to --resume", code="bad-argument")
+    if as_json and not dry:
+        raise UserError("--json is for --dry-run; a run writes timing.json", code="bad-argument")
     if resume is not None:
         if out is not None or locked or dry or auto_resume:
             raise UserError(
@@ -78,7 +82,7 @@ def train(
             raise UserError("--dry-run keeps nothing, so it takes no --out", code="bad-argument")
         from sslreg.cli.dry_run import print_dry_run
 
-        print_dry_run(loaded)
+        print_dry_run(loaded, as_json)
         return
 
     with requeue_on_timeout(can_find_run=out is not None):
@@ -119,9 +123,11 @@ def _print_summary(run: Run) -> None:
         stdout.print(line)
     stdout.print(
         f"trained {format_count(summary['epochs'], 'epoch')}, {format_count(summary['steps'], 'step')} at "
-        f"{summary['images_per_second']:,.0f} images/s "
-        f"({summary['waiting_for_data']:.0%} of the time waiting for data)",
+        f"{summary['images_per_second']:,.0f} images/s",
     )
+    if run.timing is not None:
+        for line in describe_conclusions(run.timing, most=2):
+            stdout.print(line)
     stdout.print(f"everything is in {run.path}\n\nnext:")
     for command in list_next_steps(run):
         stdout.print(f"  {command}")

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from sslreg.contracts.component import Component
 from sslreg.errors import UserError
+from sslreg.phase_clock import measure_loading
 from sslreg.spec.sections import MAX_PIXELS
 
 #: How many bytes at the start of an image a reader is chosen by.
@@ -71,19 +72,21 @@ class Source:
         if isinstance(self._image, bytes):
             return self._image[:HEAD_SIZE]
         # Left open for `data`: on a network, opening a file takes longer than reading it.
-        self._file = _open_regular(self._image)
-        return self._file.read(HEAD_SIZE)
+        with measure_loading("reading"):
+            self._file = _open_regular(self._image)
+            return self._file.read(HEAD_SIZE)
 
     @cached_property
     def data(self) -> bytes:
         """All bytes of the image."""
         if isinstance(self._image, bytes):
             return self._image
-        if self._file is None:
-            with _open_regular(self._image) as file:
-                return file.read()
-        self._file.seek(0)
-        return self._file.read()
+        with measure_loading("reading"):
+            if self._file is None:
+                with _open_regular(self._image) as file:
+                    return file.read()
+            self._file.seek(0)
+            return self._file.read()
 
     def require_size(self, height: int, width: int) -> None:
         """Check that the image is not too large to be decoded. Readers call it as soon as they know the size.
@@ -132,6 +135,14 @@ class Reader(Component):
     def extensions(self) -> Collection[str]:
         """The extensions of the format's files, lower-case and with their dot; data sets look for files with them."""
         return ()
+
+    @property
+    def faster_with(self) -> str | None:
+        """What to install so that this reader decodes faster, such as ``sslreg[fast]``; None if nothing is missing.
+
+        The report on the time of a training names it if decoding holds the training up.
+        """
+        return None
 
     def matches(self, name: str, head: bytes) -> bool:
         """Return whether this reader can read an image.

@@ -19,6 +19,7 @@ from sslreg.images.channels import WHITE, Color, convert_channels, lay_over, req
 from sslreg.images.convert import convert_array, convert_pixels
 from sslreg.images.pil_image import pixels_from_pil
 from sslreg.images.readers import Readers
+from sslreg.phase_clock import count_loading
 
 _ARRAYS = (Tensor, np.ndarray)
 
@@ -188,6 +189,8 @@ def _open_encoded(
 ) -> Tensor | EncodedImage | TransparentImage:
     try:
         reader = _choose_reader(source, readers)
+        if reader.faster_with is not None:
+            count_loading(f"faster with {reader.faster_with}")
         opened = reader.open(source) if isinstance(reader, PartialReader) else None
         if opened is None:
             return convert(_read(source, reader))

@@ -54,6 +54,11 @@ class RunFolder:
         return self.path / "summary.json"
 
     @property
+    def timing(self) -> Path:
+        """The time that the phases of the training took, and what would make it faster."""
+        return self.path / "timing.json"
+
+    @property
     def baselines(self) -> Path:
         """The figures of the baselines, for `sslreg evaluate`."""
         return self.path / "baselines.json"
@@ -139,7 +144,8 @@ class RunFolder:
 
         The file of the run lock remains: the caller holds the lock, and Windows cannot remove an open file.
         """
-        for path in (self.spec, self.resolved_spec, self.lock, self.metrics, self.summary, self.baselines):
+        files = (self.spec, self.resolved_spec, self.lock, self.metrics, self.summary, self.timing, self.baselines)
+        for path in files:
             path.unlink(missing_ok=True)
         for path in self.checkpoints.glob(".*.draft"):
             path.unlink()

@@ -65,6 +65,11 @@ class Run:
         """The content of summary.json, read anew on each access."""
         return _read_json(self.folder.summary)
 
+    @property
+    def timing(self) -> dict[str, Any] | None:
+        """The content of timing.json; None if it is missing, as in a run that has not ended."""
+        return _read_json(self.folder.timing) if self.folder.timing.exists() else None
+
     @cached_property
     def lock(self) -> dict[str, Any]:
         """The content of lock.json."""

@@ -91,9 +91,10 @@ class RunWriter:
         lock: dict[str, Any] = json.loads(self.folder.lock.read_text(encoding="utf-8"))
         return lock
 
-    def finish(self, results: Mapping[str, Any]) -> None:
-        """Add results to the summary and write it."""
+    def finish(self, results: Mapping[str, Any], timing: Mapping[str, Any]) -> None:
+        """Add results to the summary, and write it and the report on the time (`report_timing`)."""
         self.summary.update(results)
+        write_json(self.folder.timing, dict(timing))
         write_json(self.folder.summary, self.summary)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -12,8 +11,11 @@ from torch.utils.data import DataLoader
 from sslreg.assembly import Pipeline, ReplaceUnreadable
 from sslreg.assembly.epoch_sampler import EpochSampler
 from sslreg.assembly.loader_workers import ErrorReturningCollate, WorkerError, loader_worker_options
+from sslreg.assembly.loading_times import MeasuredCollate, MeasuredDataset
 from sslreg.contracts import Batch
+from sslreg.training.measured_data_loader import MeasuredDataLoader
 from sslreg.training.prefetch import PrefetchingDataLoader
+from sslreg.training.step_times import StepTimes
 from sslreg.views import BatchInFlight, DeferredBatch
 
 
@@ -43,7 +45,14 @@ def build_sampler(pipeline: Pipeline, rank: int, world_size: int, epoch: int, ba
 
 
 def build_training_loader(
-    pipeline: Pipeline, *, rank: int, world_size: int, device: torch.device, epoch: int = 0, batches: int = 0
+    pipeline: Pipeline,
+    *,
+    rank: int,
+    world_size: int,
+    device: torch.device,
+    epoch: int = 0,
+    batches: int = 0,
+    times: StepTimes | None = None,
 ) -> DataLoader[Any]:
     """Build the data loader of a rank.
 
@@ -54,21 +63,22 @@ def build_training_loader(
         device: The device that trains.
         epoch: The epoch of the first pass.
         batches: The number of batches of that epoch that are done.
+        times: Receives the times of loading and of waiting for it; by default they are dropped.
     """
     data = pipeline.spec.data
     sampler = build_sampler(pipeline, rank, world_size, epoch, batches)
-    loader_type: Callable[..., DataLoader[Any]] = DataLoader
-    if device.type == "cuda":
-        loader_type = partial(PrefetchingDataLoader, device=device)
+    on_cuda = device.type == "cuda"
+    loader_type = partial(PrefetchingDataLoader, device=device) if on_cuda else MeasuredDataLoader
     return loader_type(
-        pipeline.train,
+        MeasuredDataset(pipeline.train),
         batch_size=sampler.share,
         sampler=sampler,
         **loader_worker_options(data.workers, world_size),
-        collate_fn=ErrorReturningCollate(ReplaceUnreadable(pipeline.collate, pipeline.train)),
+        collate_fn=MeasuredCollate(ErrorReturningCollate(ReplaceUnreadable(pipeline.collate, pipeline.train))),
         drop_last=True,
-        pin_memory=device.type == "cuda",
+        pin_memory=on_cuda,
         persistent_workers=data.workers > 0,
         # A separate generator: the start of a pass must not draw from the one whose state a checkpoint holds.
         generator=torch.Generator(),
+        times=times,
     )

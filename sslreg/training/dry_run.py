@@ -1,11 +1,11 @@
-"""A trial of everything that a training does, with two steps and a few images, that leaves nothing behind."""
+"""A trial of everything that a training does, with a few steps and images, that leaves nothing behind."""
 
 from __future__ import annotations
 
 import gc
+import math
 import sys
 import tempfile
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from sslreg.errors import UserError
 from sslreg.evaluation import Evaluation, embed, evaluate_raw_pixels
 from sslreg.runs.folder import RunFolder
 from sslreg.runs.run import Run
+from sslreg.runs.step_timing import StepTiming
 from sslreg.spec import Spec
 from sslreg.terminal import TerminalConsole
 from sslreg.training.lightning_trainer import quiet_lightning
@@ -40,8 +41,12 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-#: The number of optimizer steps before the run is resumed.
-STEPS = 2
+#: The least number of optimizer steps before the run is resumed. The first one is not measured.
+STEPS = 5
+#: The number of measured batches for each worker: two that it loads while others are trained on, and two at its pace.
+BATCHES_PER_WORKER = 4
+#: The largest number of steps.
+MAX_STEPS = 33
 #: The number of images of a data set that are embedded: two batches.
 IMAGES = 512
 
@@ -59,7 +64,7 @@ class DryRun:
         memory_bytes: The peak memory of this process, None if unknown.
         worker_bytes: The peak memory of a worker of the data loader, 0 without workers, None if unknown.
         device_bytes: The peak memory on the accelerator, None without one.
-        step_seconds: The duration of a step after the first one.
+        timing: The time of the phases of the training.
         steps_per_epoch: The number of steps in an epoch of the training.
         steps: The number of steps of the whole training.
     """
@@ -72,23 +77,23 @@ class DryRun:
     memory_bytes: int | None
     worker_bytes: int | None
     device_bytes: int | None
-    step_seconds: float
+    timing: StepTiming
     steps_per_epoch: int
     steps: int
 
     @property
     def epoch_seconds(self) -> float:
-        """The duration of an epoch without evaluations, estimated from one step."""
-        return self.step_seconds * self.steps_per_epoch
+        """The duration of an epoch without evaluations, estimated from the steps after the first one."""
+        return self.timing.step_seconds * self.steps_per_epoch
 
     @property
     def seconds(self) -> float:
-        """The duration of the training without evaluations, estimated from one step."""
-        return self.step_seconds * self.steps
+        """The duration of the training without evaluations, estimated from the steps after the first one."""
+        return self.timing.step_seconds * self.steps
 
 
 def dry_run(spec: Spec, *, console: Console | None = None) -> DryRun | None:
-    """Train two steps in a temporary folder, save and load a checkpoint, evaluate a few images, and resume.
+    """Train a few steps in a temporary folder, save and load a checkpoint, evaluate a few images, and resume.
 
     Loggers are built, so that a missing package is noticed, but get nothing. Plugins are not called at the end. Of
     several processes, the main one returns the results and the others None. Raises what a training would raise.
@@ -98,32 +103,41 @@ def dry_run(spec: Spec, *, console: Console | None = None) -> DryRun | None:
     with quiet_lightning(), tempfile.TemporaryDirectory(prefix="sslreg-dry-run-") as folder:
         run_folder, result = _train_and_evaluate(spec, RunFolder(Path(folder) / "run", is_temporary=True), console)
         gc.collect()  # the first training is in reference cycles, and would occupy memory during the second
-        resume_run(_prepare_short_training(spec, replace(run_folder, is_temporary=True), console, STEPS + 1))
+        resume_run(_prepare_short_training(spec, replace(run_folder, is_temporary=True), console, resumes=True))
     return result
 
 
-def _prepare_short_training(spec: Spec, folder: RunFolder, console: Console, steps: int) -> TrainingSetup:
-    """Prepare a training of a few steps without evaluations, loggers and plugins."""
+def _prepare_short_training(spec: Spec, folder: RunFolder, console: Console, *, resumes: bool = False) -> TrainingSetup:
+    """Prepare a training of a few steps without evaluations, loggers and plugins; one more if it resumes."""
     setup = prepare(spec, folder, console)
     setup.evaluation = setup.guard_evaluation = None
     setup.calls_plugins = False
     setup.trainer.loggers = []
-    setup.trainer.fit_loop.epoch_loop.max_steps = steps
+    setup.trainer.fit_loop.epoch_loop.max_steps = _count_steps(setup) + resumes
     return setup
+
+
+def _count_steps(setup: TrainingSetup) -> int:
+    """Return the number of steps before the run is resumed. A step remains for that, if the training has two."""
+    batches = BATCHES_PER_WORKER * setup.spec.data.workers
+    steps = 1 + math.ceil(batches / setup.trainer.accumulate_grad_batches)
+    total: int = setup.pipeline.facts["total_steps"]
+    return max(1, min(max(STEPS, min(steps, MAX_STEPS)), total - 1))
 
 
 def _train_and_evaluate(spec: Spec, folder: RunFolder, console: Console) -> tuple[RunFolder, DryRun | None]:
     """Do everything but resume. Return the folder of the main process."""
-    setup = _prepare_short_training(spec, folder, console, STEPS)
-    timer = _StepTimer()
-    setup.trainer.callbacks.append(timer)  # type: ignore[attr-defined]
+    setup = _prepare_short_training(spec, folder, console)
+    recorder = _LossRecorder()
+    setup.trainer.callbacks.append(recorder)  # type: ignore[attr-defined]
     run = start_run(setup)
     if not setup.trainer.is_global_zero:
         return run.folder, None
     embedded, evaluated, too_few = _evaluate_subset(setup, run)
+    assert run.timing is not None  # the run has ended
     facts, has_workers = setup.pipeline.facts, setup.spec.data.workers > 0
     result = DryRun(
-        losses=timer.losses,
+        losses=recorder.losses,
         checkpoint_bytes=run.folder.last_checkpoint.stat().st_size,
         embedded=embedded,
         evaluated=evaluated,
@@ -131,7 +145,7 @@ def _train_and_evaluate(spec: Spec, folder: RunFolder, console: Console) -> tupl
         memory_bytes=peak_memory(),
         worker_bytes=peak_memory(of_children=True) if has_workers else 0,
         device_bytes=torch.cuda.max_memory_allocated(setup.device) if setup.device.type == "cuda" else None,
-        step_seconds=timer.seconds * setup.trainer.accumulate_grad_batches,
+        timing=StepTiming(**run.timing["measured"]),
         steps_per_epoch=facts["steps_per_epoch"],
         steps=facts["total_steps"],
     )
@@ -213,23 +227,14 @@ def peak_memory(*, of_children: bool = False) -> int | None:
     return peak if sys.platform == "darwin" else peak * 1024  # Linux counts kilobytes
 
 
-class _StepTimer(Callback):
-    """A callback that records the times at which batches end, and the losses of steps."""
+class _LossRecorder(Callback):
+    """A callback that records the loss of each step."""
 
     def __init__(self) -> None:
-        self.ends: list[float] = []
         self.losses: list[float] = []
-
-    @property
-    def seconds(self) -> float:
-        """The duration of a batch, loading included, without the first one, which initializes everything."""
-        if not self.ends:  # the spec allows no step
-            return 0.0
-        return (self.ends[-1] - self.ends[0]) / max(1, len(self.ends) - 1)
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if trainer.global_step > len(self.losses):
             self.losses.append(float(outputs["figures"]["loss"]))
-        self.ends.append(time.perf_counter())

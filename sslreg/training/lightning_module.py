@@ -15,6 +15,7 @@ from sslreg.assembly import Pipeline
 from sslreg.contracts import Batch, MemoryBank, Model, StepOutput
 from sslreg.contracts.loss import commit_staged, discard_staged
 from sslreg.errors import SslregError, type_name
+from sslreg.phase_clock import PhaseClock
 from sslreg.spec import find_components
 from sslreg.training.callbacks.non_finite_guard import NonFiniteGuard, SkipStep
 from sslreg.training.checkpoints.content import require_fitting_content
@@ -29,14 +30,21 @@ class TrainingModule(lightning.LightningModule):
     Args:
         pipeline: The model, the loss and the optimizer.
         guard: Replaces the output of a step that a component refuses; None to let the error end the run.
+        clock: Measures the phases of a step; None if nobody wants to know.
     """
 
-    def __init__(self, pipeline: Pipeline, guard: NonFiniteGuard | None = None) -> None:
+    def __init__(
+        self, pipeline: Pipeline, guard: NonFiniteGuard | None = None, clock: PhaseClock | None = None
+    ) -> None:
         super().__init__()
         self.pipeline = pipeline
         self.model = pipeline.model
         self.loss = pipeline.loss
         self.guard = guard
+        self.clock = PhaseClock() if clock is None else clock
+        self._before_loss: str | None = None
+        self.loss.register_forward_pre_hook(self._start_loss)
+        self.loss.register_forward_hook(self._end_loss)
         self.loss.register_forward_hook(self._require_scalar)
         self._has_stepped = False
         engine = pipeline.spec.engine
@@ -54,14 +62,16 @@ class TrainingModule(lightning.LightningModule):
         self._ddp_params_and_buffers_to_ignore += [name for name in self.state_dict() if name.startswith("average.")]
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Batch:
-        finished = finish_batch(batch, device)
-        if self.pipeline.spec.engine.channels_last:
-            finished.views = [view.contiguous(memory_format=torch.channels_last) for view in finished.views]
+        with self.clock.measure("transfer"):
+            finished = finish_batch(batch, device)
+            if self.pipeline.spec.engine.channels_last:
+                finished.views = [view.contiguous(memory_format=torch.channels_last) for view in finished.views]
         return finished
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         try:
-            output = self.model.training_step(batch, self.loss)
+            with self.clock.measure("forward"):
+                output = self.model.training_step(batch, self.loss)
         except SslregError as error:
             if self.guard is None:
                 raise
@@ -81,6 +91,17 @@ class TrainingModule(lightning.LightningModule):
         figures = {"loss": output.loss.detach(), **output.metrics}
         self.log_dict(figures, batch_size=len(batch), logger=False)  # loggers get the rows of metrics.csv
         return {"loss": output.loss, "figures": figures, "embeddings": output.embeddings}
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        with self.clock.measure("backward"):
+            super().backward(loss, *args, **kwargs)
+
+    def _start_loss(self, *_: Any) -> None:
+        self._before_loss = self.clock.switch("loss")
+
+    def _end_loss(self, *_: Any) -> None:
+        # After an error in the loss, the end of the forward phase does it.
+        self.clock.switch(self._before_loss)
 
     def _broken_step(self, reason: str) -> SslregError:
         return SslregError(f"{self._describe_components()}: {reason}", code="broken-component")
@@ -115,6 +136,10 @@ class TrainingModule(lightning.LightningModule):
         optimizer: Any,
         optimizer_closure: Callable[[], Any] | None = None,
     ) -> None:
+        with self.clock.measure("optimizer"):
+            self._step(epoch, batch_idx, optimizer, optimizer_closure)
+
+    def _step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Callable[[], Any] | None) -> None:
         def closure() -> Any:
             result = None if optimizer_closure is None else optimizer_closure()
             self.model.before_step()
@@ -143,7 +168,8 @@ class TrainingModule(lightning.LightningModule):
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         # Lightning accepts schedulers that do not derive from torch's only if this method is defined.
-        scheduler.step()
+        with self.clock.measure("optimizer"):
+            scheduler.step()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint whose content does not fit this run, before any of it is used."""

@@ -23,6 +23,7 @@ from sslreg.assembly import (
 from sslreg.errors import SslregError
 from sslreg.runs.baseline_digests import find_embedding_component
 from sslreg.runs.baseline_evaluation import BaselineEvaluation
+from sslreg.runs.bottlenecks import report_timing
 from sslreg.runs.checkpoint_file import load_newest_checkpoint, promote_previous_checkpoint, read_position
 from sslreg.runs.folder import RunFolder, claim_default_folder
 from sslreg.runs.run import Run
@@ -249,7 +250,8 @@ def fit(setup: TrainingSetup, checkpoint: Path | None = None, epoch: int = 0, ba
     )
     with record_exit(setup.trainer, callbacks.checkpoints, partial(write_summary, setup, callbacks)):
         add_callbacks(setup, callbacks)
-        module = TrainingModule(setup.pipeline, callbacks.guard)
+        times = callbacks.timer.times
+        module = TrainingModule(setup.pipeline, callbacks.guard, times.clock)
         # Before a checkpoint is loaded: its double precision must not pass through single precision.
         setup.trainer.precision_plugin.convert_module(module)
         if setup.spec.engine.compile:
@@ -262,6 +264,7 @@ def fit(setup: TrainingSetup, checkpoint: Path | None = None, epoch: int = 0, ba
             device=setup.device,
             epoch=epoch,
             batches=batches,
+            times=times,
         )
         fit_or_request_rewind(setup, callbacks, module, loader, checkpoint)
         if not callbacks.checkpoints.started:
@@ -325,12 +328,13 @@ def write_summary(setup: TrainingSetup, callbacks: RunCallbacks, status: str) ->
     final = {} if callbacks.evaluations is None else dict(callbacks.evaluations.final)
     if "loss" in callbacks.recorder.latest:
         final["loss"] = callbacks.recorder.latest["loss"]
+    timing = callbacks.timer.summarize(setup.trainer)
     results = {
         "status": status,
         "epochs": setup.trainer.current_epoch,
         "steps": setup.trainer.global_step,
-        "images_per_second": round(callbacks.throughput.images_per_second, 1),
-        "waiting_for_data": round(callbacks.throughput.waiting_share, 4),
+        "images_per_second": round(timing.images_per_second, 1),
+        "waiting_for_data": round(timing.step_share("waiting"), 4),
         "skipped_samples": callbacks.skipped.count,
         "skipped_steps": 0 if callbacks.guard is None else callbacks.guard.skipped_steps,
         "ended_early": callbacks.early_stop.has_stopped,
@@ -338,6 +342,6 @@ def write_summary(setup: TrainingSetup, callbacks: RunCallbacks, status: str) ->
     }
     if callbacks.forgetting_guard is not None:
         results["guard"] = callbacks.forgetting_guard.summarize()
-    setup.writer.finish(results)
+    setup.writer.finish(results, report_timing(timing, setup.spec))
     if setup.calls_plugins:
         call_run_finished(Run(setup.folder.path))

@@ -7,15 +7,15 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import torch
-from torch.utils.data import DataLoader
 
+from sslreg.training.measured_data_loader import MeasuredDataLoader
 from sslreg.views import DeferredBatch
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class PrefetchingDataLoader(DataLoader[Any]):
+class PrefetchingDataLoader(MeasuredDataLoader):
     """A DataLoader that starts each `DeferredBatch` on the device one step before it is trained on.
 
     A step that waits for the device, for example to read its loss, would otherwise leave the device idle until the next
@@ -30,7 +30,8 @@ class PrefetchingDataLoader(DataLoader[Any]):
         return prefetch_one(super().__iter__(), self._start)
 
     def _start(self, item: Any) -> Any:
-        return item.start(self.device) if isinstance(item, DeferredBatch) else item
+        with self.times.clock.measure("transfer"):
+            return item.start(self.device) if isinstance(item, DeferredBatch) else item
 
 
 def prefetch_one(items: Iterable[Item], start: Callable[[Item], Result]) -> Iterator[Result]:

@@ -23,9 +23,10 @@ from sslreg.training.callbacks.non_finite_guard import NonFiniteGuard
 from sslreg.training.callbacks.periodic_evaluation import PeriodicEvaluation
 from sslreg.training.callbacks.progress import TrainingProgress
 from sslreg.training.callbacks.skipped_samples import SkippedSamples
-from sslreg.training.callbacks.throughput import Throughput
+from sslreg.training.callbacks.step_timer import StepTimer
 from sslreg.training.checkpoints.resume_position import ResumePosition
 from sslreg.training.non_finite_cause import NonFiniteSearch
+from sslreg.training.step_times import StepTimes
 from sslreg.training.stop_signals import StopSignals
 
 
@@ -35,7 +36,7 @@ class RunCallbacks:
 
     search: NonFiniteSearch
     position: ResumePosition
-    throughput: Throughput
+    timer: StepTimer
     guard: NonFiniteGuard | None
     recorder: MetricsRecorder
     collapse_watch: CollapseWatch
@@ -78,7 +79,8 @@ def build_callbacks(
     """
     spec = pipeline.spec
     source = f"{spec.loss.info}, {spec.model.info}"
-    throughput = Throughput(spec.data.batch_size)
+    times = StepTimes.on(trainer.strategy.root_device)
+    timer = StepTimer(times, pipeline)
     search = NonFiniteSearch(pipeline, trainer)
     guard = _build_guard(spec, guard_until, source, search)
     recorder = MetricsRecorder(
@@ -88,7 +90,7 @@ def build_callbacks(
         guard,
     )
     evaluations = (
-        None if evaluation is None else PeriodicEvaluation(evaluation, pipeline.evaluators, recorder, throughput, stop)
+        None if evaluation is None else PeriodicEvaluation(evaluation, pipeline.evaluators, recorder, times, stop)
     )
     forgetting_guard = None
     if guard_evaluation is not None:
@@ -96,12 +98,12 @@ def build_callbacks(
         assert pipeline.guard is not None
         evaluator = pipeline.guard.evaluator
         forgetting_guard = ForgettingGuard(
-            folder, spec.guard, guard_evaluation, evaluator, recorder, throughput, stop, console
+            folder, spec.guard, guard_evaluation, evaluator, recorder, times, stop, console
         )
     return RunCallbacks(
         search=search,
         position=ResumePosition(spec.seed),
-        throughput=throughput,
+        timer=timer,
         guard=guard,
         recorder=recorder,
         collapse_watch=CollapseWatch(recorder, console, stop=spec.engine.on_collapse == "stop"),
@@ -110,9 +112,9 @@ def build_callbacks(
         evaluations=evaluations,
         early_stop=EarlyStop(should_stop, recorder, evaluations),
         checkpoints=CheckpointSaver(
-            folder, spec.checkpoint, recorder, [one for one in (forgetting_guard, evaluations) if one], stop
+            folder, spec.checkpoint, recorder, [one for one in (forgetting_guard, evaluations) if one], stop, times
         ),
-        progress=TrainingProgress(console, throughput, recorder),
+        progress=TrainingProgress(console, timer, recorder),
     )
 
 

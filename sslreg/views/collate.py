@@ -20,6 +20,7 @@ from sslreg.contracts.segmentation_mask import is_segmentation_mask
 from sslreg.errors import UserError
 from sslreg.images import EncodedImage, Readers, TransparentImage, open_image
 from sslreg.images.channels import Color
+from sslreg.phase_clock import measure_loading
 from sslreg.views.deferred_batch import DeferredBatch, DeferredView
 from sslreg.views.image_stacking import stack_small_images
 from sslreg.views.malloc import keep_freed_memory
@@ -161,12 +162,14 @@ class Collate:
         self, samples: list[Sample], keys: SampleKeys
     ) -> tuple[list[DeferredView], list[Sample], list[Skipped]]:
         """Return the views, the samples that they show, and the samples that were replaced."""
-        images, errors = self._load_all(samples)
+        with measure_loading("decoding"):  # as far as readers decode at once
+            images, errors = self._load_all(samples)
         while True:
             sources = _replace_missing(images, len(samples), errors)
             batch = stack_small_images([images[source] for source in sources])
             draws = self._draw(keys, batch)
-            decoded, broken = decode_for_views(batch, self.views, draws, partial(self._draw_backgrounds, keys))
+            with measure_loading("decoding"):
+                decoded, broken = decode_for_views(batch, self.views, draws, partial(self._draw_backgrounds, keys))
             if not broken:
                 break
             # Some files turn out to be broken only when they are decoded.

@@ -18,6 +18,7 @@ from sslreg.contracts.reader import Part
 from sslreg.errors import UserError
 from sslreg.images import EncodedImage, TransparentImage
 from sslreg.images.channels import Color
+from sslreg.phase_clock import count_loading
 from sslreg.views.image_stacking import shapes_of
 from sslreg.views.plan import ViewPlan
 from sslreg.views.steps import Draw
@@ -60,6 +61,8 @@ def decode_for_views(
         return [DecodedView(images, of_view) for of_view in draws], {}
     encoded = torch.tensor([isinstance(image, EncodedImage) for image in images])
     sizes = shapes_of(images)[:, 1:]
+    count_loading("images", len(sizes))
+    count_loading("pixels", int(sizes.prod(1).sum()))
     requests: list[DecodingRequest | None] = [None] * len(plans)
     if encoded.any():
         requests = [plan.decoding_request(of_view, sizes) for plan, of_view in zip(plans, draws, strict=True)]

@@ -55,6 +55,7 @@ import torch
 parameter = torch.nn.Parameter(torch.randn(8, 128))
 query, key, optimizer = 2 * parameter, torch.randn(8, 128), torch.optim.SGD([parameter], lr=0.1)
 """,
+    "docs/how-to/train-fast.md": "import sslreg",
     "docs/runs.md": "import sslreg; paths = ['photos/first.jpg']",
     "docs/augmentations.md": "import sslreg; registry = sslreg.Registry('acme', 'acme-ssl', '1.0')",
 }

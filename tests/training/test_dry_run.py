@@ -16,7 +16,7 @@ from sslreg.assembly import trial
 from sslreg.spec import Spec, parse_spec
 from sslreg.testing.temporary_components import temporary_components
 from sslreg.training import loop
-from sslreg.training.dry_run import IMAGES, dry_run
+from sslreg.training.dry_run import BATCHES_PER_WORKER, IMAGES, STEPS, dry_run
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_everything_is_tried_once_and_reported(spec, monkeypatch: pytest.MonkeyP
     found = dry_run(spec())
     assert found is not None
     assert len(tried) == 1
-    assert len(found.losses) == 2
+    assert len(found.losses) == STEPS
     assert found.embedded == IMAGES + 449
     assert sorted(found.evaluated) == ["few_shot", "neighbors"]
     assert found.too_few == {}
@@ -56,15 +56,30 @@ def test_everything_is_tried_once_and_reported(spec, monkeypatch: pytest.MonkeyP
     assert found.device_bytes is None
     assert (found.steps_per_epoch, found.steps) == (21, 42)
     assert found.seconds == pytest.approx(2 * found.epoch_seconds)
-    assert found.epoch_seconds > 0
+    assert found.epoch_seconds == 21 * found.timing.step_seconds > 0
+    assert (found.timing.batches, found.timing.checkpoints) == (STEPS - 1, 3)
+    assert sum(found.timing.step_shares.values()) == pytest.approx(1)
 
 
 def test_a_long_warmup_and_accumulation_are_those_of_the_training(spec) -> None:
     found = dry_run(spec("schedule.warmup_epochs=2", "trainer.accumulate_grad_batches=2", "data.workers=1"))
     assert found is not None
-    assert len(found.losses) == 2
+    assert len(found.losses) == STEPS
     assert (found.steps_per_epoch, found.steps) == (11, 22)
     assert found.worker_bytes > 0
+
+
+def test_enough_batches_are_measured_that_workers_reach_their_pace(spec) -> None:
+    found = dry_run(spec("data.workers=2", "evaluate=[]"))
+    assert found is not None
+    assert found.timing.batches == 2 * BATCHES_PER_WORKER
+    assert found.timing.loaded_batches > 0
+
+
+def test_a_short_training_leaves_a_step_for_resuming(spec) -> None:
+    found = dry_run(spec("trainer.limit_train_batches=3", "trainer.max_epochs=1", "evaluate=[]"))
+    assert found is not None
+    assert (len(found.losses), found.steps) == (2, 3)
 
 
 class Choosy(sslreg.Evaluator):

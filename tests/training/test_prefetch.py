@@ -140,7 +140,7 @@ def always_ahead(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return assemble(spec, world_size=world_size, device=here)
 
     monkeypatch.setattr(PrefetchingDataLoader, "_start", counted)
-    monkeypatch.setattr(data_loader, "DataLoader", partial(PrefetchingDataLoader, device=here))
+    monkeypatch.setattr(data_loader, "MeasuredDataLoader", partial(PrefetchingDataLoader, device=here))
     monkeypatch.setattr(training_setup, "assemble", assembled)
     return started
 

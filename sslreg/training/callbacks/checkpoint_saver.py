@@ -19,6 +19,7 @@ from sslreg.training.callbacks.metrics_recorder import MetricsRecorder
 from sslreg.training.callbacks.non_finite_guard import require_finite_weights
 from sslreg.training.callbacks.periodic_evaluation import PeriodicEvaluation
 from sslreg.training.distributed.collectives import reduce_any
+from sslreg.training.step_times import StepTimes
 from sslreg.training.stop_signals import StopRequested, StopSignals
 
 log = logging.getLogger(__name__)
@@ -45,12 +46,14 @@ class CheckpointSaver(Callback):
         recorder: MetricsRecorder,
         evaluations: Sequence[PeriodicEvaluation],
         stop: StopSignals,
+        times: StepTimes,
     ) -> None:
         self.folder = folder
         self.spec = spec
         self.recorder = recorder
         self.evaluations = evaluations
         self.stop = stop
+        self.times = times
         self.started = False
         self._best_value = float("-inf")
         self._resumed = False
@@ -161,17 +164,23 @@ class CheckpointSaver(Callback):
         self._saved_at, self._saved = time.monotonic(), self._position(trainer)
 
     def _save(self, trainer: lightning.Trainer, path: Path) -> None:
-        save_checkpoint(trainer, path, self.recorder)
+        save_checkpoint(trainer, path, self.recorder, self.times)
 
 
-def save_checkpoint(trainer: lightning.Trainer, path: Path, recorder: MetricsRecorder) -> None:
+def save_checkpoint(trainer: lightning.Trainer, path: Path, recorder: MetricsRecorder, times: StepTimes) -> None:
     """Write the state of a training to a file, in the main process while the others wait.
 
-    The rows of the recorder are flushed to the disk before.
+    The rows of the recorder are flushed to the disk before. The checkpoint counts in the times.
 
     Raises:
         SslregError: The file cannot be written, or a weight is not finite.
     """
+    times.checkpoints += 1
+    with times.clock.measure("checkpoints"):
+        _save_together(trainer, path, recorder)
+
+
+def _save_together(trainer: lightning.Trainer, path: Path, recorder: MetricsRecorder) -> None:
     require_finite_weights(trainer)
     failure = None
     try:

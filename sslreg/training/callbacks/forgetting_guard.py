@@ -16,8 +16,8 @@ from sslreg.spec import GuardSpec
 from sslreg.training.callbacks.checkpoint_saver import save_checkpoint
 from sslreg.training.callbacks.metrics_recorder import MetricsRecorder
 from sslreg.training.callbacks.periodic_evaluation import PeriodicEvaluation
-from sslreg.training.callbacks.throughput import Throughput
 from sslreg.training.distributed.collectives import barrier
+from sslreg.training.step_times import StepTimes
 from sslreg.training.stop_signals import StopSignals
 
 
@@ -34,7 +34,7 @@ class ForgettingGuard(PeriodicEvaluation):
         evaluation: Its data sets.
         evaluator: Its evaluator.
         recorder: Records its figures.
-        throughput: Pauses during an evaluation.
+        times: Receives the time of evaluations and checkpoints.
         stop: The signals that ask the run to stop.
         console: Where a drop is reported.
 
@@ -52,11 +52,11 @@ class ForgettingGuard(PeriodicEvaluation):
         evaluation: Evaluation,
         evaluator: NamedEvaluator,
         recorder: MetricsRecorder,
-        throughput: Throughput,
+        times: StepTimes,
         stop: StopSignals,
         console: Console,
     ) -> None:
-        super().__init__(evaluation, [evaluator], recorder, throughput, stop)
+        super().__init__(evaluation, [evaluator], recorder, times, stop)
         self.folder = folder
         self.spec = spec
         self.console = console
@@ -99,7 +99,7 @@ class ForgettingGuard(PeriodicEvaluation):
         if self.latest >= self.start - self.spec.max_drop:
             self.kept_step = trainer.global_step
             if self.spec.on_drop == "stop":
-                save_checkpoint(trainer, self.folder.guarded_checkpoint, self.recorder)
+                save_checkpoint(trainer, self.folder.guarded_checkpoint, self.recorder, self.times)
         elif self.spec.on_drop == "stop":
             self._stop(trainer, pl_module)
         elif not self._has_warned:

@@ -13,9 +13,9 @@ from sslreg.assembly import NamedEvaluator
 from sslreg.contracts import Model
 from sslreg.evaluation import Evaluation
 from sslreg.training.callbacks.metrics_recorder import MetricsRecorder
-from sslreg.training.callbacks.throughput import Throughput
 from sslreg.training.checkpoints.random_states import preserve_generators
 from sslreg.training.distributed.collectives import barrier
+from sslreg.training.step_times import StepTimes
 from sslreg.training.stop_signals import StopRequested, StopSignals
 
 
@@ -42,13 +42,13 @@ class PeriodicEvaluation(Callback):
         evaluation: Evaluation,
         evaluators: Iterable[NamedEvaluator],
         recorder: MetricsRecorder,
-        throughput: Throughput,
+        times: StepTimes,
         stop: StopSignals,
     ) -> None:
         self.evaluation = evaluation
         self.evaluators = list(evaluators)
         self.recorder = recorder
-        self.throughput = throughput
+        self.times = times
         self.stop = stop
         self.final: dict[str, float] = {}
         self.pending: list[str] = []
@@ -82,6 +82,12 @@ class PeriodicEvaluation(Callback):
     def _evaluate(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> dict[str, float]:
         """Run the pending evaluators in the main process, while the others wait."""
         self.recorder.flush(trainer)
+        with self.times.clock.measure("evaluation"):
+            return self._evaluate_in_main_process(trainer, pl_module)
+
+    def _evaluate_in_main_process(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> dict[str, float]:
         figures: dict[str, float] = {}
         if trainer.is_global_zero:
             try:
@@ -90,7 +96,7 @@ class PeriodicEvaluation(Callback):
                 barrier()  # the next save stops the run
                 return {}
             self.recorder.record_evaluation({"step": trainer.global_step, "epoch": self.epoch, **figures})
-            self.throughput.pause()
+            self.times.evaluations += 1
         self._last_evaluation = self._last_evaluation.at(trainer.global_step).extend(self.pending, figures)
         self.pending = []
         barrier()

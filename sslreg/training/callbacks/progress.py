@@ -16,7 +16,7 @@ from rich.table import Column
 
 from sslreg.evaluation.embedding_statistics import FIGURES
 from sslreg.training.callbacks.metrics_recorder import MetricsRecorder
-from sslreg.training.callbacks.throughput import Throughput
+from sslreg.training.callbacks.step_timer import StepTimer
 
 #: Without a terminal: the least seconds between two lines, at the ends of epochs and within an epoch.
 LINE_EVERY = 10.0
@@ -35,9 +35,9 @@ class TrainingProgress(Callback):
     and the time left stay; the other figures are dropped, the least important ones first.
     """
 
-    def __init__(self, console: Console, throughput: Throughput, recorder: MetricsRecorder) -> None:
+    def __init__(self, console: Console, timer: StepTimer, recorder: MetricsRecorder) -> None:
         self.console = console
-        self.throughput = throughput
+        self.timer = timer
         self.recorder = recorder
         self._progress: Progress | None = None
         self._task = TaskID(0)
@@ -117,8 +117,8 @@ class TrainingProgress(Callback):
         figures = [(f"epoch {trainer.current_epoch + 1}" + (f"/{trainer.max_epochs}" if trainer.max_epochs else ""), 0)]
         if "loss" in latest:
             figures += [(f"loss {latest['loss']:.4g}", 1), (f"lr {latest['lr']:.3g}", 4)]
-        figures.append((f"{self.throughput.images_per_second:,.0f} images/s", 2))
-        figures.append((f"waiting {self.throughput.waiting_share:.0%}", 3))
+        figures.append((f"{self.timer.images_per_second:,.0f} images/s", 2))
+        figures.append((f"waiting {self.timer.times.waiting_share:.0%}", 3))
         evaluated = [(name, value) for name, value in self.recorder.evaluated.items() if name not in FIGURES]
         return figures + [(f"{name} {value:.3f}", 5 + rank) for rank, (name, value) in enumerate(evaluated)]
 
