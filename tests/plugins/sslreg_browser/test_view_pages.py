@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -170,5 +170,62 @@ def test_a_slider_changes_pictures_and_text_and_cards_work_by_keyboard(
     wait_until(lambda: "Saved as" in find("#saved").text)
     uses = [operation.use for operation in sslreg.load_spec(spec.parent / "sharp.yaml").views[0].augment]
     assert uses == [card for card in cards if card != "gaussian_blur"]
+    assert browser.get_log("browser") == []
+    browser.get("about:blank")
+
+
+@pytest.fixture
+def phone(browser: Any) -> Iterator[None]:
+    """Give the browser the screen of a phone, and a finger."""
+    screen = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    yield
+    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.slow
+def test_a_finger_moves_sliders_and_cards_on_a_phone(
+    browser: Any, phone: None, start_server: Callable[[Workspace], str], spec: Path
+) -> None:
+    selenium_wait = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait
+    browser.get("about:blank")
+    browser.get_log("browser")
+
+    def wait(condition: str) -> None:
+        selenium_wait(browser, 60).until(lambda _: browser.execute_script(f"return Boolean({condition})"), condition)
+
+    def touch(selector: str, *shares: float) -> None:
+        """Tap an element at a share of its width, or put a finger there, move it to the other shares, and lift it."""
+        script = """
+            const element = document.querySelector(arguments[0]);
+            element.scrollIntoView({block: "center"});
+            const {left, top, width, height} = element.getBoundingClientRect();
+            return [left, top + height / 2, width];
+            """
+        left, y, width = browser.execute_script(script, selector)
+        for number, share in enumerate(shares):
+            event = {
+                "type": "touchMove" if number else "touchStart",
+                "touchPoints": [{"x": left + share * width, "y": y}],
+            }
+            browser.execute_cdp_cmd("Input.dispatchTouchEvent", event)
+        time.sleep(0.2)  # a shorter touch is no tap
+        browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    browser.get(start_server(Workspace(spec=str(spec))))
+    wait("document.getElementById('status')?.textContent.includes('Updated in')")
+    names = "[...document.querySelectorAll('.operation h4')].map((one) => one.textContent).join()"
+    cards = browser.execute_script(f"return {names}").split(",")
+    touch('[data-path="views.0.augment.1"] [aria-label="degrees"]', 0.2, 0.4, 0.8)
+    wait("document.getElementById('difference').textContent.includes('+        degrees:')")
+    touch('[data-path="views.0.augment.1"] [data-action="down"]', 0.5)
+    cards[1], cards[2] = cards[2], cards[1]
+    wait(f"{names} === {','.join(cards)!r}")
+    touch('[data-path="views.0.augment.2"] [data-action="remove"]', 0.5)
+    del cards[2]
+    wait(f"{names} === {','.join(cards)!r}")
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
     assert browser.get_log("browser") == []
     browser.get("about:blank")
