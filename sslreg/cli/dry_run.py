@@ -29,12 +29,12 @@ def print_dry_run(spec: Spec, json: bool) -> None:
         print_json(asdict(result) | estimates | {"timing": timing})
         return
     stdout.print("\n".join(format_dry_run(spec, result)))
-    _print_timing(timing)
+    _print_timing(timing, result)
     stdout.print("nothing is left behind")
 
 
-def _print_timing(report: dict[str, Any]) -> None:
-    """Print the time of a step and of a checkpoint, and what to change."""
+def _print_timing(report: dict[str, Any], result: DryRun) -> None:
+    """Print the time of a step, of a checkpoint and of an evaluation, and what to change."""
     measured = report["measured"]
     if report["step_seconds"]:
         processes = measured["processes"]
@@ -43,6 +43,11 @@ def _print_timing(report: dict[str, Any]) -> None:
         stdout.print(tabulate_step(report))
         each = measured["seconds"]["checkpoints"] / measured["checkpoints"]
         stdout.print(f"writing a checkpoint takes {format_seconds(each)}")
+    if result.evaluation_seconds is not None:
+        stdout.print(
+            f"evaluating {result.evaluated_images:,} of {result.evaluation_images:,} images takes "
+            f"{format_seconds(result.evaluation_seconds)}"
+        )
     for line in (*describe_loading(report), *describe_conclusions(report), ""):
         stdout.print(line)
 

@@ -6,8 +6,9 @@ import gc
 import math
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,9 @@ class DryRun:
         embedded: The number of images that went through the embedding view.
         evaluated: The names of the evaluators that ran.
         too_few: The evaluators that need more images, with their messages.
+        evaluated_images: The number of images that these evaluators got.
+        evaluation_seconds: The duration of an evaluation of these images, without the guard; None without evaluators.
+        evaluation_images: The number of images in an evaluation of the training.
         memory_bytes: The peak memory of this process, None if unknown.
         worker_bytes: The peak memory of a worker of the data loader, 0 without workers, None if unknown.
         device_bytes: The peak memory on the accelerator, None without one.
@@ -74,6 +78,9 @@ class DryRun:
     embedded: int
     evaluated: list[str]
     too_few: dict[str, str]
+    evaluated_images: int
+    evaluation_seconds: float | None
+    evaluation_images: int
     memory_bytes: int | None
     worker_bytes: int | None
     device_bytes: int | None
@@ -133,15 +140,18 @@ def _train_and_evaluate(spec: Spec, folder: RunFolder, console: Console) -> tupl
     run = start_run(setup)
     if not setup.trainer.is_global_zero:
         return run.folder, None
-    embedded, evaluated, too_few = _evaluate_subset(setup, run)
+    trial = _evaluate_subset(setup, run)
     assert run.timing is not None  # the run has ended
     facts, has_workers = setup.pipeline.facts, setup.spec.data.workers > 0
     result = DryRun(
         losses=recorder.losses,
         checkpoint_bytes=run.folder.last_checkpoint.stat().st_size,
-        embedded=embedded,
-        evaluated=evaluated,
-        too_few=too_few,
+        embedded=trial.embedded,
+        evaluated=trial.evaluated,
+        too_few=trial.too_few,
+        evaluated_images=trial.images,
+        evaluation_seconds=trial.seconds,
+        evaluation_images=trial.all_images,
         memory_bytes=peak_memory(),
         worker_bytes=peak_memory(of_children=True) if has_workers else 0,
         device_bytes=torch.cuda.max_memory_allocated(setup.device) if setup.device.type == "cuda" else None,
@@ -152,27 +162,35 @@ def _train_and_evaluate(spec: Spec, folder: RunFolder, console: Console) -> tupl
     return run.folder, result
 
 
-def _evaluate_subset(setup: TrainingSetup, run: Run) -> tuple[int, list[str], dict[str, str]]:
-    """Embed a few images, and try each evaluator on them, with the model and the further baselines.
+@dataclass
+class _EvaluationTrial:
+    """What a trial of the evaluators has found; see `DryRun`."""
 
-    Returns:
-        The number of embedded images, the evaluators that ran, and the messages of those that need more images.
-    """
+    embedded: int = 0
+    evaluated: list[str] = field(default_factory=list)
+    too_few: dict[str, str] = field(default_factory=dict)
+    images: int = 0
+    seconds: float | None = None
+    all_images: int = 0
+
+
+def _evaluate_subset(setup: TrainingSetup, run: Run) -> _EvaluationTrial:
+    """Embed a few images, and try each evaluator on them, with the model and the further baselines."""
     model, pipeline = run.model().to(setup.device), setup.pipeline
     evaluation, guard_evaluation = (
         build(pipeline, setup.device) for build in (build_evaluation, build_guard_evaluation)
     )
-    embedded, evaluated = 0, list[str]()
-    too_few: dict[str, str] = {}
+    trial = _EvaluationTrial()
     if evaluation is None:
         subset = _take_subset(pipeline.train)
-        embedded = len(embed(subset, pipeline.embed_collate, model.embed, device=setup.device))
+        trial.embedded = len(embed(subset, pipeline.embed_collate, model.embed, device=setup.device))
     else:
         models = [model, *_build_baselines(setup, evaluation)]
-        embedded = _try_evaluators(evaluation, pipeline.evaluators, models, evaluated, too_few)
+        _try_evaluators(evaluation, pipeline.evaluators, models, trial)
+        _time_evaluation(evaluation, pipeline.evaluators, model, trial)
     if guard_evaluation is not None and pipeline.guard is not None:
-        embedded += _try_evaluators(guard_evaluation, [pipeline.guard.evaluator], [model], evaluated, too_few)
-    return embedded, evaluated, too_few
+        _try_evaluators(guard_evaluation, [pipeline.guard.evaluator], [model], trial)
+    return trial
 
 
 def _build_baselines(setup: TrainingSetup, evaluation: Evaluation) -> list[Model]:
@@ -186,31 +204,47 @@ def _try_evaluators(
     evaluation: Evaluation,
     evaluators: Iterable[NamedEvaluator],
     models: Sequence[Model],
-    evaluated: list[str],
-    too_few: dict[str, str],
-) -> int:
-    """Try evaluators on a few images, and return how many these are.
+    trial: _EvaluationTrial,
+) -> None:
+    """Try evaluators on a few images.
 
     Args:
         evaluation: The data sets from which the images are taken.
         evaluators: The evaluators.
         models: The model, and further baselines.
-        evaluated: Receives the names of the evaluators that ran.
-        too_few: Receives the messages of those that need more images.
+        trial: Receives the results.
     """
-    reference, test = _take_subset(evaluation.reference), _take_subset(evaluation.test)
-    evaluation = replace(evaluation, reference=reference, test=test)
+    evaluation = _shorten(evaluation)
+    trial.embedded += len(evaluation.reference) + len(evaluation.test)
     for named in evaluators:
         try:
             evaluate_raw_pixels(evaluation, [named], models[0].backbone)
             for model in models:
                 evaluation.evaluate_model(model, [named])
-            evaluated.append(named.name)
+            trial.evaluated.append(named.name)
         except UserError as error:
             if error.diagnostics[0].code != "cannot-evaluate":
                 raise
-            too_few[named.name] = error.diagnostics[0].message
-    return len(reference) + len(test)
+            trial.too_few[named.name] = error.diagnostics[0].message
+
+
+def _time_evaluation(
+    evaluation: Evaluation, evaluators: Iterable[NamedEvaluator], model: Model, trial: _EvaluationTrial
+) -> None:
+    """Evaluate a few images as the training does, by all evaluators that have run, and record the duration."""
+    able = [named for named in evaluators if named.name in trial.evaluated]
+    if not able:
+        return
+    shortened = _shorten(evaluation)
+    start = time.perf_counter()
+    shortened.evaluate_model(model, able)
+    trial.seconds = time.perf_counter() - start
+    trial.images = len(shortened.reference) + len(shortened.test)
+    trial.all_images = len(evaluation.reference) + len(evaluation.test)
+
+
+def _shorten(evaluation: Evaluation) -> Evaluation:
+    return replace(evaluation, reference=_take_subset(evaluation.reference), test=_take_subset(evaluation.test))
 
 
 def _take_subset(samples: SampleDataset) -> SampleDataset:

@@ -25,14 +25,18 @@ class CudaPhaseClock(PhaseClock):
 
     def switch(self, phase: str | None) -> str | None:
         ended, self._phase = self._phase, phase
-        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-        event.record()
-        self._marks.append((phase, event))
+        if phase != ended:
+            self._record()
         return ended
 
+    def _record(self) -> None:
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        event.record()
+        self._marks.append((self._phase, event))
+
     def take(self, *, wait: bool = False) -> Counter[str]:
-        self.switch(self._phase)
         if wait:
+            self._record()
             self._marks[-1][1].synchronize()
         while len(self._marks) > 1 and self._marks[1][1].query():  # type: ignore[no-untyped-call]
             (phase, start), (_, end) = self._marks.popleft(), self._marks[0]

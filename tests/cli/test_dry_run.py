@@ -23,6 +23,7 @@ def test_it_says_what_it_tried_and_what_the_training_takes(cli, tiny_spec: str, 
     assert said[6] == "time of a step, the first one left out:"
     assert re.fullmatch(r"waiting for data +[\d.]+% +[\d.e-]+ ms *", said[8])
     assert any(re.fullmatch(r"writing a checkpoint takes [\d.]+ m?s", line) for line in said)
+    assert any(re.fullmatch(r"evaluating 961 of 1,797 images takes [\d.]+ m?s", line) for line in said)
     assert any(line.startswith("loading a batch in the training process takes ") for line in said)
     assert all(len(line) <= 80 for line in said[7:16])
     assert said[-1] == "nothing is left behind"

@@ -59,6 +59,8 @@ def test_everything_is_tried_once_and_reported(spec, monkeypatch: pytest.MonkeyP
     assert found.epoch_seconds == 21 * found.timing.step_seconds > 0
     assert (found.timing.batches, found.timing.checkpoints) == (STEPS - 1, 3)
     assert sum(found.timing.step_shares.values()) == pytest.approx(1)
+    assert (found.evaluated_images, found.evaluation_images) == (IMAGES + 449, 1348 + 449)
+    assert (found.evaluation_seconds or 0.0) > 0
 
 
 def test_a_long_warmup_and_accumulation_are_those_of_the_training(spec) -> None:
@@ -109,7 +111,7 @@ def test_an_evaluator_that_needs_more_images_is_named(spec) -> None:
 def test_images_are_embedded_without_evaluators_too(spec) -> None:
     found = dry_run(spec("evaluate=[]"))
     assert found is not None
-    assert (found.embedded, found.evaluated) == (IMAGES, [])
+    assert (found.embedded, found.evaluated, found.evaluation_seconds) == (IMAGES, [], None)
 
 
 class Loud(Logger):

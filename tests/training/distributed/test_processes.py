@@ -75,6 +75,8 @@ def test_two_processes_train_one_run(start: Callable[..., subprocess.Popen[str]]
     with (folder / "metrics.csv").open(newline="") as file:
         steps = [row["step"] for row in csv.DictReader(file) if row["loss"]]
     assert steps == [str(step) for step in range(1, 1348 // 64 + 1)]
+    assert stdout.count(run.timing["summary"]) == 1
+    assert run.timing["measured"]["processes"] == 2
     assert stdout.count("everything is in") == stderr.count("evaluating baselines") == 1
     assert run.backbone() is not None
 
