@@ -108,6 +108,7 @@ if TYPE_CHECKING:
         read_pixels as read_pixels,
     )
     from sslreg.kernel_cache import cache_kernel as cache_kernel
+    from sslreg.kernel_fallback import KernelFallback as KernelFallback
     from sslreg.metric_names import format_guard as format_guard
     from sslreg.process_lock import ProcessLock as ProcessLock
     from sslreg.registry import (
@@ -209,6 +210,7 @@ _EXPORTS = {
     "sslreg.evaluation.raw_pixels": "project_pixels",
     "sslreg.images": "EncodedImage LUMA Readers image_extensions load_image pixels_from_pil read_pixels",
     "sslreg.kernel_cache": "cache_kernel",
+    "sslreg.kernel_fallback": "KernelFallback",
     "sslreg.metric_names": "format_guard",
     "sslreg.process_lock": "ProcessLock",
     "sslreg.registry": "Catalog ComponentInfo Registry hookimpl installed",

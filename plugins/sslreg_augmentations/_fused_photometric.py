@@ -72,6 +72,14 @@ class FusedPhotometric(sslreg.Augmentation):
         run = find_runner(images)
         if run is None:
             return self._apply_one_by_one(sslreg.to_float(images), params)
+        if not images.is_cuda:
+            return self._run_program(run, images, params)
+        return _kernel_dispatch.cuda_fallback.run(
+            lambda: self._run_program(run, images, params),
+            lambda: self._apply_one_by_one(sslreg.to_float(images), params),
+        )
+
+    def _run_program(self, run: Runner, images: Tensor, params: sslreg.Params) -> Tensor:
         codes, factors = self._program(params, len(images))
         statistics = self.parts[-1].statistics() or ((0.0,), (1.0,))
         mean, std = (torch.tensor(values).expand(images.shape[1]).contiguous() for values in statistics)
@@ -99,7 +107,7 @@ class FusedPhotometric(sslreg.Augmentation):
 def find_runner(images: Tensor) -> Runner | None:
     """Return what runs programs on the images on their device; None if torch must do the work."""
     if images.is_cuda:
-        kernels = _kernel_dispatch.cuda_kernels()
+        kernels = None if _kernel_dispatch.cuda_fallback.failed else _kernel_dispatch.cuda_kernels()
         return partial(kernels.run_programs, reach=REACH) if kernels and kernels.supports(images) else None
     kernels = _kernel_dispatch.cpu_kernels("photometry", images)
     return None if kernels is None else partial(_run_on_cpu, kernels)

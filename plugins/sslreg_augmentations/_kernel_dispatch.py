@@ -13,6 +13,9 @@ import sslreg
 
 log = logging.getLogger("sslreg.augmentations")
 
+#: Runs the kernels of Triton until they fail.
+cuda_fallback = sslreg.KernelFallback(log, "augmentation on the GPU is slow")
+
 
 def cpu_kernels(name: str, images: sslreg.Images) -> ModuleType | None:
     """Return a module of kernels compiled by numba for these images; None if torch must do the work."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
+import sslreg
 from sslreg_losses import _tiled_kernels
+
+log = logging.getLogger("sslreg.losses")
 
 
 class Kernels(Protocol):
@@ -38,11 +44,41 @@ class Kernels(Protocol):
         ...
 
 
+class FusedKernels:
+    """The kernels of Triton, which those in plain torch replace after the first error.
+
+    Args:
+        module: The kernels of Triton.
+    """
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+        self._fallback = sslreg.KernelFallback(log, "losses need more time and memory on the GPU")
+
+    def __getattr__(self, name: str) -> Any:
+        """Return an operation of `Kernels`."""
+        fused, plain = getattr(self._module, name), getattr(_tiled_kernels, name)
+        return lambda *arguments: self._fallback.run(lambda: fused(*arguments), lambda: plain(*arguments))
+
+
 def select_kernels(rows: Tensor) -> Kernels:
     """Return the fused kernels where Triton supports the rows, otherwise those in plain torch."""
-    if rows.is_cuda and find_spec("triton"):
-        from sslreg_losses import _triton_kernels
+    module = _load_triton_kernels() if rows.is_cuda else None
+    return _tiled_kernels if module is None or not module.supports(rows) else _fused_kernels()
 
-        if _triton_kernels.supports(rows):
-            return _triton_kernels
-    return _tiled_kernels
+
+@cache
+def _fused_kernels() -> Any:
+    return FusedKernels(_load_triton_kernels())
+
+
+@cache
+def _load_triton_kernels() -> Any:
+    """Return the kernels of Triton; None without Triton."""
+    if not find_spec("triton"):
+        return None
+    try:
+        return import_module("sslreg_losses._triton_kernels")
+    except Exception as error:  # noqa: BLE001 - Triton looks for compilers and drivers when it is imported
+        log.warning("losses need more time and memory on the GPU, since Triton cannot be imported: %s", error)
+        return None

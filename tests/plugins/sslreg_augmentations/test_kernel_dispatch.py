@@ -1,10 +1,16 @@
 import logging
 import sys
 from subprocess import CalledProcessError
+from types import SimpleNamespace
 
 import pytest
+import torch
 
+import sslreg
 from sslreg_augmentations import _kernel_dispatch
+from sslreg_augmentations._fused_photometric import FusedPhotometric
+from sslreg_augmentations.grayscale import Grayscale
+from sslreg_augmentations.solarize import Solarize
 
 
 @pytest.fixture
@@ -55,3 +61,28 @@ def test_without_triton_nothing_is_said(monkeypatch: pytest.MonkeyPatch, caplog:
         assert not caplog.records
     finally:
         _kernel_dispatch.cuda_kernels.cache_clear()
+
+
+def test_a_kernel_of_a_gpu_that_fails_is_replaced_with_one_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The images are on the CPU, and pass for images on a GPU."""
+
+    def fail(*_: object) -> torch.Tensor:
+        raise RuntimeError("out of resource: shared memory")
+
+    kernels = SimpleNamespace(supports=lambda images: True, run_programs=lambda *_, reach: fail())
+    images = torch.rand(4, 3, 8, 8)
+    fused = FusedPhotometric([Solarize(threshold=0.5), Grayscale()])
+    expected = fused._apply_one_by_one(images, {})
+    monkeypatch.setattr(torch.Tensor, "is_cuda", True)
+    monkeypatch.setattr(_kernel_dispatch, "cuda_kernels", lambda: kernels)
+    fallback = sslreg.KernelFallback(_kernel_dispatch.log, "augmentation on the GPU is slow")
+    monkeypatch.setattr(_kernel_dispatch, "cuda_fallback", fallback)
+    with caplog.at_level(logging.WARNING, logger="sslreg"):
+        for _ in range(2):
+            got = fused.apply(images, {})
+            assert isinstance(got, torch.Tensor)
+            torch.testing.assert_close(got, expected)
+    (record,) = caplog.records
+    assert "augmentation on the GPU is slow, since the kernels of Triton fail: RuntimeError" in record.getMessage()
