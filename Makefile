@@ -28,7 +28,7 @@ define announce
   fi
 endef
 
-.PHONY: help setup constraints editor demo test test-slow coverage check docs evidence format build clean
+.PHONY: help setup constraints editor demo test test-slow coverage gpu check docs evidence format build clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
 
@@ -70,6 +70,15 @@ test-slow: $(VENV)/.installed-dev  ## run the slow tests: killed runs, several p
 
 coverage: COVERAGE := --cov --cov-report=term  ## run `make test` and fail below the coverage floor in pyproject.toml
 coverage: test
+
+# Nothing here has run on CUDA yet. Without a GPU, the tests of kernels run in Triton's interpreter (make test-slow).
+gpu: $(VENV)/.installed-dev  ## run the tests that need a GPU, and measure it
+	@$(BIN)/python -c "import sys, torch; torch.cuda.is_available() or \
+	  sys.exit('make gpu needs an NVIDIA GPU and a PyTorch with CUDA; PyTorch sees no GPU here')"
+	$(BIN)/python -m pytest -m gpu
+	$(BIN)/python -m benchmarks.device_views
+	$(BIN)/python -m benchmarks.nt_xent --device cuda
+	$(BIN)/python -m benchmarks.step --device cuda
 
 check: $(VENV)/.installed-dev  ## check lint, format, types and layers
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ import gc
 import importlib.metadata
 import json
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -59,7 +60,9 @@ def extra_memory(setup: str, warm_up: str, run: str) -> int:
     return int(finished.stdout)
 
 
-def write_results(name: str, results: dict[str, Any], *, per_vendor: bool = True, **more: str) -> None:
+def write_results(
+    name: str, results: dict[str, Any], *, per_vendor: bool = True, device: str = "cpu", **more: str
+) -> None:
     """Write results with the machine and versions that they come from.
 
     Args:
@@ -67,14 +70,16 @@ def write_results(name: str, results: dict[str, Any], *, per_vendor: bool = True
         results: The content of the file.
         per_vendor: Write ``results/VENDOR/NAME.json``, since speed depends on the processor. Otherwise, as for
             accuracies, ``results/NAME.json``.
+        device: ``cuda`` for results of the first GPU: ``results/nvidia-h200/NAME.json``.
         more: Other facts about the machine and the versions.
     """
-    path = results_file(name, per_vendor=per_vendor)
+    path = results_file(name, per_vendor=per_vendor, device=device)
     path.parent.mkdir(parents=True, exist_ok=True)
     packages = ("torch", "lightly", "pytorch-metric-learning")
     measured_on = {
         "threads": torch.get_num_threads(),
         "processor": _processor(),
+        **({"card": torch.cuda.get_device_name()} if device == "cuda" else {}),
         "python": platform.python_version(),
         **{
             package: importlib.metadata.version(package) for package in packages if find_spec(package.replace("-", "_"))
@@ -85,9 +90,24 @@ def write_results(name: str, results: dict[str, Any], *, per_vendor: bool = True
     print(f"written to {path.relative_to(Path(__file__).parent.parent)}")
 
 
-def results_file(name: str, *, per_vendor: bool = True) -> Path:
-    """Return the path of the results of a benchmark, on a processor of this vendor: ``results/intel/views.json``."""
+def results_file(name: str, *, per_vendor: bool = True, device: str = "cpu") -> Path:
+    """Return the path of the results of a benchmark, such as ``results/intel/views.json``.
+
+    The folder is that of the vendor of the processor, or of the card for the device ``cuda``.
+    """
+    if device == "cuda":
+        return RESULTS / re.sub(r"\W+", "-", torch.cuda.get_device_name().lower()) / f"{name}.json"
     return (RESULTS / _vendor() if per_vendor else RESULTS) / f"{name}.json"
+
+
+def synchronized(run: Callable[[], object], device: str) -> Callable[[], object]:
+    """Return a function that also waits until the device is done."""
+
+    def run_and_wait() -> None:
+        run()
+        torch.cuda.synchronize()
+
+    return run_and_wait if device == "cuda" else run
 
 
 def _vendor() -> str:

@@ -67,9 +67,8 @@ def main() -> None:
     for name, figures in results.items():
         print(f"  {name:24}" + ", ".join(f"{what} {value:,.2f}" for what, value in figures.items()))
     print(f"  {'the limit':24}images per second {len(images) / limit:,.0f}")
-    card = torch.cuda.get_device_name()
     about = {"rounds": asked.rounds, "batch": len(images), "limit, images per second": len(images) / limit}
-    write_results("device_views", {**about, "at 224": results}, card=card)
+    write_results("device_views", {**about, "at 224": results}, device="cuda")
 
 
 # The candidates

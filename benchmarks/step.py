@@ -1,7 +1,7 @@
 """The cost of the engine: a training step of a run, compared with the same step in a loop written by hand.
 
-``python -m benchmarks.step [--steps 60]`` trains SimCLR with a ResNet-18 on 64x64 images in batches of 64 on the CPU.
-Both sides have the same samples and decoding, collate function, model and loss (each built from the same spec), SGD
+``python -m benchmarks.step [--steps 60] [--device cpu]`` trains SimCLR with a ResNet-18 on 64x64 images in batches of
+64. Both sides have the same samples and decoding, collate function, model and loss (each built from the same spec), SGD
 with momentum, the cosine schedule, and one process without workers. The run has everything that ``sslreg train`` gives
 it on a terminal: Lightning, metrics, throughput, skipped samples, checkpoints, and a progress bar that is drawn.
 
@@ -11,6 +11,8 @@ times of the process, with one thread of torch, so that other work on the machin
 progress bar; what they use during a step of the hand-written loop counts for the run alone, to its disadvantage. The
 bar is drawn at fixed times: on a loaded machine, where a step takes several times its processor time, it costs a step
 proportionally more.
+
+On a GPU, times are wall-clock times until the GPU is done with the step. Both sides make the views on the host.
 """
 
 from __future__ import annotations
@@ -63,22 +65,25 @@ model: {{use: simclr, backbone: {{use: resnet18}}, projection: [512, 128]}}
 loss: {{use: nt_xent, temperature: 0.5}}
 optimizer: {{use: sgd, lr: 0.06, momentum: 0.9, weight_decay: 5.0e-4}}
 schedule: {{use: cosine}}
-trainer: {{max_steps: {steps}, max_epochs: {epochs}, accelerator: cpu, devices: 1}}
+trainer: {{max_steps: {steps}, max_epochs: {epochs}, accelerator: {accelerator}, devices: 1}}
 """
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=60, help="steps to measure, after two that are not measured")
-    steps = parser.parse_args().steps
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to train")
+    asked = parser.parse_args()
+    steps, accelerator = asked.steps, {"cpu": "cpu", "cuda": "gpu"}[asked.device]
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         images = Path(name) / "images"
         write_images(images)
-        text = SPEC.format(root=images, batch=BATCH, steps=steps + 3, epochs=steps)
-        seconds = measure(sslreg_spec(text), Path(name) / "run")
+        text = SPEC.format(root=images, batch=BATCH, steps=steps + 3, epochs=steps, accelerator=accelerator)
+        seconds = measure(sslreg_spec(text), Path(name) / "run", asked.device)
     results = report(seconds)
-    write_results("step", {"batch": BATCH, "size": 64, "steps": steps, "load": os.getloadavg()[0], **results})
+    about = {"batch": BATCH, "size": 64, "steps": steps, "load": os.getloadavg()[0]}
+    write_results("step", about | results, device=asked.device)
 
 
 def sslreg_spec(text: str) -> sslreg.Spec:
@@ -88,25 +93,35 @@ def sslreg_spec(text: str) -> sslreg.Spec:
 class AlternateSteps(Callback):
     """A callback that takes a step of another loop after each step of the run, and times both."""
 
-    def __init__(self, other: Iterator[None]) -> None:
+    def __init__(self, other: Iterator[None], device: str) -> None:
         self.other = other
+        self.device = device
         self.seconds: dict[str, list[float]] = {"sslreg": [], "by hand": []}
         self._since: float | None = None
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        of_process, of_thread = time.process_time, time.thread_time
+        if self.device == "cuda":
+            of_process = of_thread = self._wait
         if self._since is not None:
-            self.seconds["sslreg"].append(time.process_time() - self._since)
-        start = time.thread_time()
+            self.seconds["sslreg"].append(of_process() - self._since)
+        start = of_thread()
         next(self.other)
-        self.seconds["by hand"].append(time.thread_time() - start)
-        self._since = time.process_time()
+        self.seconds["by hand"].append(of_thread() - start)
+        self._since = of_process()
+
+    @staticmethod
+    def _wait() -> float:
+        """Return the time when the GPU is done."""
+        torch.cuda.synchronize()
+        return time.perf_counter()
 
 
-def train_by_hand(pipeline: Pipeline) -> Iterator[None]:
+def train_by_hand(pipeline: Pipeline, device: str) -> Iterator[None]:
     """Train in a hand-written loop; yield after every step."""
     samples, spec = pipeline.train, pipeline.spec
     loader = DataLoader(samples, BATCH, shuffle=True, drop_last=True, collate_fn=sslreg.build_collate(spec))  # type: ignore[arg-type]
-    model, loss = pipeline.model, pipeline.loss
+    model, loss = pipeline.model.to(device), pipeline.loss.to(device)
     optimizer = pipeline.build_optimizer()
     (schedule,) = pipeline.build_schedules(optimizer)
     model.train()
@@ -114,17 +129,17 @@ def train_by_hand(pipeline: Pipeline) -> Iterator[None]:
         for batch in loader:
             assert isinstance(batch, Batch)
             optimizer.zero_grad()
-            output = model.training_step(batch, loss)
+            output = model.training_step(batch.to(device, non_blocking=True), loss)
             output.loss.backward()
             optimizer.step()
             schedule.step()
             yield
 
 
-def measure(spec: sslreg.Spec, folder: Path) -> dict[str, list[float]]:
+def measure(spec: sslreg.Spec, folder: Path, device: str) -> dict[str, list[float]]:
     """Return the seconds of every step but the first two of each side."""
     console = Console(file=io.StringIO(), force_terminal=True)
-    alternate = AlternateSteps(train_by_hand(assemble(spec)))
+    alternate = AlternateSteps(train_by_hand(assemble(spec), device), device)
     with quiet_lightning():
         setup = prepare(spec, RunFolder(folder), console)
         setup.trainer.callbacks.append(alternate)  # type: ignore[attr-defined]

@@ -69,6 +69,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(item.nodeid if independent else str(item.path.parent)))
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip tests that need a GPU where there is none, unless the interpreter of Triton stands in for it."""
+    if item.get_closest_marker("gpu") and os.environ.get("TRITON_INTERPRET") != "1":
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("needs a GPU")
+
+
 @pytest.fixture
 def time_limit() -> Iterator[None]:
     """End a test that waits for more than 20 seconds, also in a system call."""

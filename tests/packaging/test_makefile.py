@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -68,3 +69,19 @@ def test_an_installation_announces_its_size_and_a_smaller_one_without_a_gpu(clon
 def test_an_installed_pytorch_is_not_announced_again(clone: Path) -> None:
     (clone / ".venv/lib/python3.11/site-packages/torch").mkdir(parents=True)
     assert announce(clone, "setup") == ""
+
+
+def test_a_gpu_is_tested_and_measured_only_where_there_is_one(clone: Path) -> None:
+    commands = list_commands(clone, "gpu")
+    place = next(number for number, command in enumerate(commands) if "cuda.is_available()" in command)
+    check = "\n".join(commands[place : place + 2]).replace(".venv/bin/python", sys.executable)
+    without = {"PATH": os.environ["PATH"], "CUDA_VISIBLE_DEVICES": ""}
+    refused = subprocess.run(["sh", "-c", check], env=without, capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert refused.stderr == "make gpu needs an NVIDIA GPU and a PyTorch with CUDA; PyTorch sees no GPU here\n"
+    assert [line.split(" -m ", 1)[1] for line in commands[place + 2 :]] == [
+        "pytest -m gpu",
+        "benchmarks.device_views",
+        "benchmarks.nt_xent --device cuda",
+        "benchmarks.step --device cuda",
+    ]

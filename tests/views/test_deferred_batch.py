@@ -14,8 +14,6 @@ import sslreg
 from sslreg import Batch, Collate, DeferredBatch, Operation, Sample, ViewPlan, WithProbability
 from sslreg.testing.tiny_components import make_pictures
 
-on_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-
 
 def operation(name: str, p: float = 1.0, **parameters: Any) -> Operation:
     one = sslreg.build("augmentation", name, **parameters)
@@ -83,7 +81,7 @@ def no_waiting() -> Iterator[None]:
         torch.cuda.set_sync_debug_mode("default")
 
 
-@on_cuda
+@pytest.mark.gpu
 @pytest.mark.parametrize("plan", [SIMCLR, MIXED])
 def test_a_gpu_makes_the_views_that_the_host_makes(plan: ViewPlan) -> None:
     there, here = pending(plan).pin_memory().finish("cuda"), pending(plan).finish("cpu")
@@ -98,7 +96,7 @@ def test_a_gpu_makes_the_views_that_the_host_makes(plan: ViewPlan) -> None:
     assert not there.params[0]["color_jitter"]["order"].is_cuda
 
 
-@on_cuda
+@pytest.mark.gpu
 @pytest.mark.usefixtures("no_waiting")
 def test_nothing_waits_for_the_gpu() -> None:
     batch = pending().pin_memory()
@@ -106,7 +104,7 @@ def test_nothing_waits_for_the_gpu() -> None:
     assert sum(view.numel() for view in views) == 2 * 16 * 3 * 32 * 32
 
 
-@on_cuda
+@pytest.mark.gpu
 def test_on_a_gpu_a_view_does_not_depend_on_its_batch() -> None:
     whole = pending(count=16).finish("cuda").views[0]
     parts = [pending(count=4, first=0).finish("cuda").views[0], pending(count=7).finish("cuda").views[0]]
@@ -115,7 +113,7 @@ def test_on_a_gpu_a_view_does_not_depend_on_its_batch() -> None:
     assert torch.equal(pending(count=16).finish("cuda").views[0], whole)
 
 
-@on_cuda
+@pytest.mark.gpu
 def test_a_batch_is_made_concurrently_with_other_work_of_the_gpu() -> None:
     pending().finish("cuda")  # compiles kernels
     torch.cuda.synchronize()
@@ -130,7 +128,7 @@ def test_a_batch_is_made_concurrently_with_other_work_of_the_gpu() -> None:
     assert torch.isfinite(underway.wait().views[0]).all()
 
 
-@on_cuda
+@pytest.mark.gpu
 def test_memory_of_batches_is_used_again_only_when_they_are_done_with() -> None:
     expected = [pending(first=first).finish("cpu").views[0].double().sum() for first in range(4)]
     ready = [pending(first=first).pin_memory() for first in range(4)]
@@ -144,7 +142,7 @@ def test_memory_of_batches_is_used_again_only_when_they_are_done_with() -> None:
         assert float(total) == pytest.approx(float(expected[turn % 4]), rel=1e-3)
 
 
-@on_cuda
+@pytest.mark.gpu
 def test_a_loader_that_pins_its_memory_pins_what_crosses_the_bus() -> None:
     samples = [Sample(image, None, n, 0) for n, image in enumerate(make_pictures(8, 40, 40))]
     collate = Collate([SIMCLR], device="cuda")

@@ -22,7 +22,6 @@ pytest.importorskip("triton")
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cpu" if INTERPRETED else "cuda"
-runs_kernels = pytest.mark.skipif(not INTERPRETED and not torch.cuda.is_available(), reason="needs a GPU")
 
 
 @pytest.mark.skipif(INTERPRETED, reason="this is it")
@@ -43,7 +42,7 @@ def assert_near(got: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
 
 
-@runs_kernels
+@pytest.mark.gpu
 @pytest.mark.parametrize(("samples", "dim", "scale"), [(2, 3, 3.0), (50, 32, 144.0), (75, 20, 20.0), (20, 200, 20.0)])
 def test_within(samples: int, dim: int, scale: float) -> None:
     from sslreg_losses import _triton_kernels
@@ -55,7 +54,7 @@ def test_within(samples: int, dim: int, scale: float) -> None:
     assert_near(_triton_kernels.gradient_within(*arguments), _tiled_kernels.gradient_within(*arguments))
 
 
-@runs_kernels
+@pytest.mark.gpu
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize(("count", "candidates", "samples"), [(3, 5, 0), (70, 130, 0), (65, 130, 65)])
 def test_across(count: int, candidates: int, samples: int, dtype: Any) -> None:

@@ -43,7 +43,6 @@ pytest.importorskip("triton")
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cpu" if INTERPRETED else "cuda"
-runs_kernels = pytest.mark.skipif(not INTERPRETED and not torch.cuda.is_available(), reason="needs a GPU")
 
 #: Instructions and their numbers. Solarizing at 0.5 alone does not tear levels apart that differ by rounding.
 NUMBERS = {
@@ -106,7 +105,7 @@ def batches(draw: st.DrawFn) -> tuple[Tensor, ...]:
     )
 
 
-@runs_kernels
+@pytest.mark.gpu
 @settings(max_examples=10 if INTERPRETED else 200, deadline=None)
 @given(batches())
 def test_programs_give_what_they_give_on_the_cpu_whatever_the_batch(batch: tuple[Tensor, ...]) -> None:
@@ -143,7 +142,7 @@ OPERATIONS: list[tuple[int, Callable[[Tensor, float], Any], tuple[float, float]]
 ]
 
 
-@runs_kernels
+@pytest.mark.gpu
 @pytest.mark.parametrize(("code", "operation", "numbers"), OPERATIONS)
 def test_an_instruction_is_torchvisions_operation(
     code: int, operation: Callable[[Tensor, float], Any], numbers: tuple[float, float]
@@ -156,7 +155,7 @@ def test_an_instruction_is_torchvisions_operation(
         torch.testing.assert_close(got, expected, rtol=0, atol=1e-3 if code == HUE else 1e-4)
 
 
-@runs_kernels
+@pytest.mark.gpu
 def test_a_batch_that_begins_anywhere_in_memory_gives_the_same() -> None:
     images = photos(3, 1, 5, 5)
     codes, factors = torch.tensor([[CONTRAST, BLUR]] * 3), torch.tensor([[0.4, 1.0]] * 3)
@@ -171,7 +170,7 @@ def operation(name: str, p: float = 1.0, **parameters: Any) -> Operation:
     return Operation(name, WithProbability(one, p) if p < 1.0 else one)
 
 
-@runs_kernels
+@pytest.mark.gpu
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_view_finished_there_is_the_one_finished_here(channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = ViewPlan(
