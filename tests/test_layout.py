@@ -43,6 +43,7 @@ CROSS_CUTTING = {
     "plugins/sslreg_losses/test_distributed.py": "all losses on several processes",
     "plugins/sslreg_losses/test_numerics.py": "all losses",
     "plugins/sslreg_losses/test_torch_features.py": "all losses",
+    "plugins/sslreg_models/test_multi_crop.py": "the calls of the backbone by methods with crops of two sizes",
     "plugins/sslreg_readers/test_scientific_images.py": "readers in a whole run",
     "plugins/sslreg_optimizers/test_registration.py": "all optimizers and schedules",
     "plugins/sslreg_tune/test_kills.py": "studies that are killed, and that several processes share",
