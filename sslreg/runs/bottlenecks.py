@@ -8,13 +8,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sslreg.metric_names import format_count
-from sslreg.runs.step_timing import STEP_PHASES, TITLES, StepTiming
+from sslreg.runs.step_timing import StepTiming
 from sslreg.spec import Spec
 
 #: The smallest share of the time that advice has to save.
 WORTHWHILE = 0.05
 #: The share of evaluations and of checkpoints that advice aims at.
 _TARGET_SHARE = 0.05
+#: The share of computing in a step from which a training is compute-bound.
+_COMPUTE_BOUND = 0.75
 #: The share of a step from which a loss is large.
 _LARGE_LOSS = 0.2
 #: The number of pixels per pixel of the largest view from which smaller files are advised.
@@ -50,12 +52,12 @@ def describe_bottleneck(timing: StepTiming) -> str:
             f"{format_seconds(timing.step_seconds_without_waiting)} instead of {format_seconds(timing.step_seconds)}"
         )
     computing = timing.step_share("forward", "loss", "backward")
-    if computing >= 0.5:
+    if computing >= _COMPUTE_BOUND:
         return (
             f"compute-bound: forward, loss and backward take {computing:.0%} of a step, waiting for data {waiting:.0%}"
         )
-    largest = max(STEP_PHASES, key=timing.step_share)
-    return f"{TITLES.get(largest, largest)} takes {timing.step_share(largest):.0%} of a step, more than any other phase"
+    largest = max(("transfer", "optimizer", "logging", "other"), key=timing.step_share)
+    return f"forward, loss and backward take {computing:.0%} of a step, and {largest} {timing.step_share(largest):.0%}"
 
 
 def find_advice(timing: StepTiming, spec: Spec) -> list[Advice]:

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 STEP_PHASES = ("waiting", "transfer", "forward", "loss", "backward", "optimizer", "logging", "other")
 #: The phases apart from steps. ``startup`` is what happens until the first batch is trained.
 APART_PHASES = ("startup", "evaluation", "checkpoints")
-#: What the phases are called in sentences and tables.
-TITLES = {"waiting": "waiting for data"}
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def test_loading_that_was_not_measured_is_not_described(report) -> None:
 def test_the_most_useful_advice_comes_first(report) -> None:
     slow = report(seconds={"forward": 1.0, "loss": 6.0, "optimizer": 3.0}, steps_per_epoch=9)
     summary, first, second = describe_conclusions(slow)
-    assert summary.startswith("compute-bound: ")
+    assert summary == "forward, loss and backward take 70% of a step, and optimizer 30%"
     assert first.startswith("to change: loss (nt_xent) takes 60% of a step")
     assert "data.batch_size: 128 instead of 64" in second
     assert describe_conclusions(slow, most=1) == [summary, first]

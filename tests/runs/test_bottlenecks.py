@@ -48,6 +48,12 @@ def test_a_training_that_computes_needs_no_advice(advise: Advise) -> None:
     )
 
 
+def test_what_takes_time_beside_computing_is_named() -> None:
+    assert describe_bottleneck(timing({"optimizer": 60.0})) == (
+        "forward, loss and backward take 60% of a step, and optimizer 38%"
+    )
+
+
 def test_too_few_steps_are_not_judged(advise: Advise) -> None:
     nothing = StepTiming({"startup": 1.0}, batches=0)
     assert advise(nothing) == {}

@@ -23,6 +23,7 @@ from sslreg.spec import parse_spec
 from sslreg.testing.tiny_components import make_pictures
 from sslreg.training import data_loader, training_setup
 from sslreg.training.prefetch import PrefetchingDataLoader, prefetch_one
+from sslreg.training.step_times import StepTimes
 from sslreg.views import BatchInFlight
 
 
@@ -116,6 +117,14 @@ def test_a_pass_may_be_left_and_started_again() -> None:
     assert len(ahead) == 5
     assert next(iter(ahead)).batch.indices.tolist() == [0, 1]
     assert [item.batch.indices.tolist()[0] for item in ahead] == [0, 2, 4, 6, 8]
+
+
+def test_starting_a_batch_counts_as_transfer_and_not_as_waiting() -> None:
+    times = StepTimes()
+    assert len(list(loader(PrefetchingDataLoader, Numbered(), device=torch.device("cpu"), times=times))) == 5
+    measured = times.clock.take()
+    assert set(measured) == {"waiting", "transfer"}
+    assert all(seconds > 0 for seconds in measured.values())
 
 
 def test_a_broken_image_stops_the_step_that_needs_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 
 import pytest
@@ -101,3 +102,20 @@ def test_a_clock_of_a_device_waits_if_asked_to(clock: PhaseClock) -> None:
     clock.switch(None)
     assert clock.take(wait=True) == {"other": 1}
     assert clock.take(wait=True) == {}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_waiting_counts_as_long_as_a_real_device_waits() -> None:
+    clock = StepTimes.on(torch.device("cuda")).clock
+    matrix = torch.rand(2048, 2048, device="cuda")
+    with clock.measure("forward"):
+        for _ in range(100):
+            matrix = matrix @ matrix / 2048
+    clock.take(wait=True)
+    with clock.measure("waiting"):
+        time.sleep(0.1)
+    with clock.measure("forward"):
+        matrix @ matrix
+    measured = clock.take(wait=True)
+    assert measured["waiting"] > 0.09
+    assert 0 < measured["forward"] < measured["waiting"]
