@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.views [--rounds 5]`` measures the milliseconds per image of the SimCLR recipe at 224 pixels from
 500x375 JPEGs and from 12-megapixel ones, of the CIFAR recipe at 32 pixels, of DINO's multi-crop with six and with eight
-small crops, and of a DataLoader with two workers. It also compares mean, deviation and sharpness of the views, to show that the work is the same.
+small crops, and of a DataLoader with two workers. It also compares mean, deviation and sharpness of the views, to show
+that the work is the same.
 
 Times are processor time, on which other work on the machine has less influence; that of the DataLoader is wall time.
 albumentations is measured if it is installed (``pip install albumentations==2.0.8``), with cv2's decoder.
