@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 import sslreg
@@ -66,13 +68,17 @@ def crop_and_flip(
         kernels.resample(images.permute(0, 2, 3, 1).contiguous().numpy(), edges, turns, result.numpy())
         return result
     results: sslreg.Images
+    targets: Sequence[NDArray[Any]]
     if len({(image.dtype, image.shape[0]) for image in images}) == 1:
         results = sslreg.empty_result((len(images), images[0].shape[0], *size), images[0].dtype)
+        # An array gives its rows in less time than a tensor.
+        targets = results.numpy()
     else:
         results = [torch.empty(image.shape[0], *size, dtype=image.dtype) for image in images]
-    for n, (image, target) in enumerate(zip(images, results, strict=True)):
+        targets = [result.numpy() for result in results]
+    for n, (image, target) in enumerate(zip(images, targets, strict=True)):
         pixels = image.permute(1, 2, 0).contiguous().numpy()
-        kernels.resample(pixels[None], edges[n : n + 1], turns[n : n + 1], target.numpy()[None])
+        kernels.resample(pixels[None], edges[n : n + 1], turns[n : n + 1], target[None])
     return results
 
 
