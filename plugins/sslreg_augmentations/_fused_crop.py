@@ -68,7 +68,7 @@ def crop_and_flip(
         kernels.resample(images.permute(0, 2, 3, 1).contiguous().numpy(), edges, turns, result.numpy())
         return result
     results: sslreg.Images
-    targets: Sequence[NDArray[Any]]
+    targets: NDArray[Any] | list[NDArray[Any]]
     if len({(image.dtype, image.shape[0]) for image in images}) == 1:
         results = sslreg.empty_result((len(images), images[0].shape[0], *size), images[0].dtype)
         # An array gives its rows in less time than a tensor.
