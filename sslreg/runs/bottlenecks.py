@@ -211,12 +211,17 @@ def _advise_on_evaluations(timing: StepTiming, spec: Spec) -> Iterator[Advice]:
     each, every = timing.seconds.get("evaluation", 0.0) / timing.evaluations, min(periods)
     epoch = timing.step_seconds * timing.steps_per_epoch
     share, longer = each / (every * epoch + each), math.ceil(each * (1 / _TARGET_SHARE - 1) / epoch)
-    if longer > every:
-        text = (
-            f"an evaluation takes {format_seconds(each)} on average, and an epoch {format_seconds(epoch)}: in "
-            f"evaluate, every: {longer} instead of {every}, or fewer images in data.reference and data.test"
-        )
-        yield Advice("evaluate.every", longer, share - each / (longer * epoch + each), text)
+    if longer <= every:
+        return
+    start = f"an evaluation takes {format_seconds(each)} on average, and an epoch {format_seconds(epoch)}: in evaluate,"
+    end = "or fewer images in data.reference and data.test"
+    max_epochs = spec.trainer.get("max_epochs") or -1
+    if max_epochs < 0 or longer < max_epochs:  # Lightning's -1 is no limit
+        saving = share - each / (longer * epoch + each)
+        yield Advice("evaluate.every", longer, saving, f"{start} every: {longer} instead of {every}, {end}")
+    else:
+        text = f"{start} leave out every, so that evaluators run only at the end, {end}"
+        yield Advice("evaluate.every", None, share, text)
 
 
 def _advise_on_checkpoints(timing: StepTiming, spec: Spec) -> Iterator[Advice]:

@@ -144,8 +144,13 @@ def test_frequent_logging_is_recognized(advise: Advise) -> None:
 
 def test_long_evaluations_are_made_less_often(advise: Advise) -> None:
     measured = timing({"evaluation": 2000.0}, evaluations=4)  # 500 s, and an epoch takes 1000 s
-    advice = advise(measured)["evaluate.every"]
+    advice = advise(measured, "trainer.max_epochs=100")["evaluate.every"]
     assert (advice.value, advice.saving) == (10, pytest.approx(0.333 - 0.048, abs=0.01))
+    assert "in evaluate, every: 10 instead of 1, or fewer images" in advice.text
+    assert advise(measured, "trainer.max_epochs=-1", "trainer.max_steps=9")["evaluate.every"].value == 10
+    short = advise(measured, "trainer.max_epochs=10")["evaluate.every"]
+    assert short.value is None
+    assert "leave out every, so that evaluators run only at the end" in short.text
     assert "evaluate.every" not in advise(measured, "evaluate=[{use: knn}]")
     assert "evaluate.every" not in advise(timing({"evaluation": 40.0}, evaluations=4))
 
