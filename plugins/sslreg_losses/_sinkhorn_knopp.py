@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
 from sslreg import distributed
+
+#: The values of a tile per thread: a megabyte in float32, so that its intermediate results stay in the cache.
+_VALUES_PER_THREAD = 1 << 18
 
 
 @torch.no_grad()
@@ -19,7 +24,27 @@ def assign_evenly(logits: Tensor, iterations: int) -> Tensor:
         logits: Scores (N, K), divided by their temperature.
         iterations: The number of rounds, which normalize each prototype and then each row.
     """
-    for _ in range(iterations):
-        log_totals = distributed.gather_rows(logits.logsumexp(dim=0, keepdim=True))
-        logits = (logits - log_totals.logsumexp(dim=0)).log_softmax(dim=1)
-    return logits.exp()
+    # A round only scales columns and then rows. The factors of columns are kept, and those of rows are computed from
+    # them again, so that no matrix is written before the end.
+    rows = _rows_per_tile(logits)
+    tiles = torch.split(logits, rows)
+    log_factors = _log_totals(tiles)
+    for _ in range(iterations - 1):
+        log_factors = log_factors + _log_totals((tile - log_factors).log_softmax(dim=1) for tile in tiles)
+    probabilities = torch.empty_like(logits)
+    for tile, assigned in zip(tiles, torch.split(probabilities, rows), strict=True):
+        torch.softmax(tile - log_factors, dim=1, out=assigned)
+    return probabilities
+
+
+def _rows_per_tile(logits: Tensor) -> int:
+    """Return the number of rows that are computed at once: on accelerators, which read a matrix much faster, all."""
+    if logits.device.type != "cpu":
+        return max(1, len(logits))
+    return max(1, _VALUES_PER_THREAD * torch.get_num_threads() // logits.shape[1])
+
+
+def _log_totals(tiles: Iterable[Tensor]) -> Tensor:
+    """Return the logarithms (K,) of the totals of columns over the rows of all tiles and processes."""
+    own = torch.stack([tile.logsumexp(dim=0) for tile in tiles]).logsumexp(dim=0, keepdim=True)
+    return distributed.gather_rows(own).logsumexp(dim=0)
