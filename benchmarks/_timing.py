@@ -26,7 +26,10 @@ def time_interleaved(
     rounds: int = 7,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, dict[str, float]]:
-    """Return the best and median seconds of each candidate. They alternate, so a busy moment slows all of them."""
+    """Return the best, median and worst seconds of each candidate.
+
+    The candidates alternate, so a busy moment slows all of them.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
     gc.collect()
     gc.disable()
@@ -38,7 +41,10 @@ def time_interleaved(
                 seconds[name].append(clock() - start)
     finally:
         gc.enable()
-    return {name: {"best": min(taken), "median": statistics.median(taken)} for name, taken in seconds.items()}
+    return {
+        name: {"best": min(taken), "median": statistics.median(taken), "worst": max(taken)}
+        for name, taken in seconds.items()
+    }
 
 
 _PEAK = """
