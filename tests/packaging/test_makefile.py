@@ -79,7 +79,8 @@ def test_a_gpu_is_tested_and_measured_only_where_there_is_one(clone: Path) -> No
     refused = subprocess.run(["sh", "-c", check], env=without, capture_output=True, text=True)
     assert refused.returncode == 1
     assert refused.stderr == "make gpu needs an NVIDIA GPU and a PyTorch with CUDA; PyTorch sees no GPU here\n"
-    assert [line.split(" -m ", 1)[1] for line in commands[place + 2 :]] == [
+    # A make within a make also prints the folder that it leaves.
+    assert [line.split(" -m ", 1)[1] for line in commands[place + 2 :] if " -m " in line] == [
         "pytest -m gpu",
         "benchmarks.device_views",
         "benchmarks.nt_xent --device cuda",

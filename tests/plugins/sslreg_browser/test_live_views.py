@@ -73,7 +73,8 @@ def test_an_invalid_spec_has_findings_instead_of_pictures(live: LiveViews) -> No
     shown = live.show(views_with({"use": "affine"}), samples=1)
     assert shown["pictures"] is None
     (finding,) = shown["findings"]
-    assert finding["path"] == ["views", 0, "augment", 1]
+    # In block style, an operation begins where its first key does.
+    assert finding["path"] == ["views", 0, "augment", 1, "use"]
     assert "degrees" in finding["message"]
 
 
