@@ -56,7 +56,7 @@ class SlowDigits(sslreg.Dataset):
         return 384
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        time.sleep(0.001)
+        time.sleep(0.003)
         return torch.full((1, 8, 8), index % 256, dtype=torch.uint8), 0
 
 
@@ -65,8 +65,9 @@ def test_a_slow_data_set_is_found(trained: Trained, workers: int) -> None:
     with temporary_components(dataset={"slow_digits": SlowDigits}):
         run = trained("data.train={use: slow_digits}", "data.test=null", f"data.workers={workers}")
     measured = timing(run)
-    assert measured.step_share("waiting") > 0.5
-    assert measured.loading_shares["reading"] > 0.8
+    # On a busy machine, computing takes several times as long as usual, and sleeping does not.
+    assert measured.step_share("waiting") > 0.2
+    assert measured.loading_shares["reading"] > 0.4
     assert run.timing["summary"].startswith("training waits for data ")
     assert any("reading data.train (slow_digits) takes " in one["text"] for one in run.timing["advice"])
     assert run.summary["waiting_for_data"] == pytest.approx(measured.step_share("waiting"), abs=1e-3)
@@ -76,14 +77,14 @@ class SlowLoss(NTXentLoss):
     """A loss that takes long."""
 
     def forward(self, *views, targets=None):
-        time.sleep(0.05)
+        time.sleep(0.1)
         return super().forward(*views, targets=targets)
 
 
 def test_a_slow_loss_is_found(trained: Trained) -> None:
     with temporary_components(loss={"slow": SlowLoss}):
         run = trained("loss={use: slow}")
-    assert timing(run).step_share("loss") > 0.5
+    assert timing(run).step_share("loss") > 0.2
     assert run.timing["advice"][0]["key"] == "loss"
     assert run.timing["advice"][0]["text"].startswith("loss (slow) takes ")
 
